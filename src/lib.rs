@@ -1,4 +1,4 @@
-//! A declarative experiment pipeline runner: the command line.
+//! The command line of runner, which runs declarative experiment pipelines.
 //!
 //! This package is the binary. It combines the [`engine`], which knows no numerics, with the stage kinds in
 //! [`stages`], which know no YAML, keys or schedules. `cli` has one file per subcommand, `config` reads the

@@ -10,7 +10,7 @@ use contract::analysis::{
 use crate::metrics::Measure;
 use crate::{evaluate, figures, metrics};
 
-/// Analyses what `evaluate` writes.
+/// Analyzes the outputs of `evaluate`.
 pub const RESULTS: &dyn Analysis = &Results;
 
 struct Results;

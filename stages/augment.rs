@@ -1,7 +1,7 @@
 //! Kind `augment`: gives a dataset random transforms, which training draws again in every epoch.
 //!
-//! Because the transforms are applied during training, the artifact consists of the source's images and the
-//! policy.
+//! Because the transforms are applied during training, the artifact consists of the input's images and the
+//! policy, which holds the ranges of the transforms.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -97,7 +97,7 @@ impl Stage for Policy {
         let source = inputs.get("images").and_then(|images| images.first());
         let images = source.and_then(|source| source.images);
         Work {
-            // The images themselves are shared with the source.
+            // The images are hard links to those of the input.
             output_bytes: Some(0),
             images: images
                 .map(|n| ("images".to_owned(), n))
@@ -155,7 +155,7 @@ fn preview(dataset: &Dataset, policy: &Policy, seed: u64, path: &Path) -> Result
     grid(&rows, shape, path)
 }
 
-/// Converts CHW values from 0 to 255 to HWC bytes.
+/// Converts CHW values in the range 0 to 255 into HWC bytes.
 fn interleaved(planes: &[f32], channels: usize) -> Vec<u8> {
     let plane = planes.len() / channels;
     (0..planes.len())

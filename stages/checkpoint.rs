@@ -1,5 +1,5 @@
-//! The common format of the checkpoints of all trainings: a JSON file with the state of the training, and
-//! a file with the states of networks and optimizers by name.
+//! The checkpoint format of all stages that train: a JSON file with the state of the training, and a file with
+//! the named tensors of networks and optimizers.
 //!
 //! Random numbers need no state: every stream is a function of seed, purpose, epoch and step.
 
@@ -17,12 +17,11 @@ use serde::de::DeserializeOwned;
 
 use crate::nets::Network;
 
-/// Files of a checkpoint.
 const STATE_FILE: &str = "training.json";
 const TENSORS_FILE: &str = "tensors.safetensors";
 
-/// Resumes from the furthest of the context's checkpoints that `resume` accepts, and reports it. If there are
-/// checkpoints but `resume` accepts none of them, reports why.
+/// Resumes from the furthest checkpoint of the context that `resume` accepts, and reports its position. If
+/// `resume` rejects every checkpoint, reports why it rejected the first.
 pub(crate) fn resume_furthest<T>(
     context: &Context<'_>,
     mut resume: impl FnMut(&Artifact) -> Result<(Position, T), String>,
@@ -64,7 +63,7 @@ pub(crate) fn write<S: Serialize>(
     json::write(&folder.join(STATE_FILE), state)
 }
 
-/// Rejects a checkpoint at `position` for a training of fewer epochs.
+/// Returns an error if `position` is after the last of `epochs` epochs.
 pub(crate) fn check_reach(position: Position, epochs: usize) -> Result<(), String> {
     if position > Position::after(epochs) {
         return Err(format!(
@@ -114,7 +113,7 @@ impl Tensors {
     /// optimizer for it must be created afterwards.
     ///
     /// # Errors
-    /// If a list is missing or has another size. `network` is unchanged then.
+    /// If a list is missing or has another size. In this case, `network` is unchanged.
     pub(crate) fn restore_network<B: Backend>(
         &mut self,
         owner: &str,
@@ -139,7 +138,7 @@ impl Tensors {
     /// Sets `optimizer` to the state that is stored under `owner`.
     ///
     /// # Errors
-    /// As for [`Tensors::restore_network`].
+    /// If a list is missing or has another size. In this case, `optimizer` is unchanged.
     pub(crate) fn restore_optimizer<B: Backend>(
         &self,
         owner: &str,

@@ -22,7 +22,7 @@ pub trait Computation {
 /// Opens `device` and runs the computation on it.
 ///
 /// # Errors
-/// If this binary has no such device, or if the computation fails.
+/// If this binary does not support the device, if the device cannot be opened, or if the computation fails.
 pub fn compute<C: Computation>(device: Device, computation: C) -> Result<C::Output, Failure> {
     match device {
         Device::Cpu => computation.on(Cpu::default()),
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn without_cuda_a_gpu_is_refused_with_what_to_do() {
+    fn without_cuda_a_gpu_is_refused_and_the_message_says_what_to_do() {
         assert_eq!(compute(Device::Cpu, Nothing), Ok(()));
         let precision = Precision::Tf32;
         match compute(Device::Cuda { precision }, Nothing) {

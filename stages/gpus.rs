@@ -43,8 +43,8 @@ pub fn free_memory(_index: usize) -> Result<u64, String> {
     Err(NoGpu::NotBuilt.to_string())
 }
 
-/// Compares every operation on the first GPU that this process sees with the CPU, in float32. With
-/// [`Precision::Tf32`], compares those that support TF32 in that precision, too.
+/// Compares the results of every operation on the first visible GPU with those on the CPU, in float32. With
+/// [`Precision::Tf32`], also compares the operations that support TF32 in that precision.
 ///
 /// # Errors
 /// Fails if the GPU cannot be used. Without CUDA, always fails.

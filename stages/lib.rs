@@ -1,10 +1,10 @@
 //! The stage kinds of `runner`, and all of its numerics.
 //!
-//! Each stage kind has a file of its own, so the listing of this folder is the catalogue. [`contract`] is the
-//! interface to the engine. The kinds build on `data` (reads, packs and augments images), `nets` (makes
-//! networks from lists of layers), `training` and `gan` (fit networks), `ops` (differentiable operations on
-//! dfdx tensors), `metrics` and `figures`. `leakage` finds images that occur in two sets that must be
-//! separate. `sources` determines which files of a folder count, for the engine and for the stages.
+//! Each stage kind has a file or folder of its own. The kinds build on `data` (reads, packs and augments
+//! images), `nets` (makes networks from lists of layers), `training` and `gan` (fit networks), `metrics` and
+//! `figures`. `leakage` finds images that occur in two sets that must be separate. The package [`ops`] has
+//! differentiable operations on dfdx tensors. The package [`contract`] is the interface to the engine; its
+//! module `sources` determines which files of a folder count, for the engine and for the stages.
 
 #![cfg_attr(
     test,
@@ -41,7 +41,7 @@ use contract::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Stack size, in bytes, of threads that compute. Without optimisation, convolutions need more stack than
+/// Stack size, in bytes, of threads that compute. Without optimization, convolutions need more stack than
 /// threads usually have.
 pub const STACK_SIZE: usize = 32 << 20;
 
@@ -56,7 +56,6 @@ const KINDS: [KindInfo; 8] = [
     command::INFO,
 ];
 
-/// Returns every stage kind.
 pub fn kinds() -> &'static [KindInfo] {
     &KINDS
 }

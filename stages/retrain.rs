@@ -94,7 +94,7 @@ impl JsonSchema for Retrain {
 }
 
 impl Retrain {
-    /// Decodes the parameters. Serde's `flatten` would lose unknown keys and the places of errors.
+    /// Decodes the parameters, without serde's `flatten`, which would lose unknown keys and the places of errors.
     pub fn parse(mut params: Value) -> Result<Self, Invalid> {
         let own = params
             .as_object_mut()

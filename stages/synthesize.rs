@@ -49,7 +49,7 @@ pub const INFO: KindInfo = KindInfo {
             port: "figure",
             yields: ArtifactType::Figure,
             doc: "`images.png`: some images of each class; with `train`, `leakage.json`: how similar \
-                  the nearest training images are, and `nearest.png`",
+                  the nearest training images are, and `nearest.png`: the most similar pairs",
         },
     ],
     has_primary: true,
@@ -187,7 +187,7 @@ impl Computation for Generating<'_> {
                     start,
                     drawing: generator.draw(count, context.seed, &purpose, (start / BATCH) as u64),
                 };
-                // The device computes this batch while the host takes the one before.
+                // The device computes this batch while the host processes the previous one.
                 if let Some(before) = waiting.replace(batch) {
                     images.take(before)?;
                 }

@@ -169,7 +169,8 @@ pub(crate) fn work(
     recipe.work(*image, images, validation)
 }
 
-/// A training that starts from fresh weights or from those of another model, and writes every output port.
+/// One run of `train-cnn` or `retrain`: starts from fresh weights or from those of another model, and writes every
+/// output port.
 pub(crate) struct Training<'a> {
     pub recipe: &'a Recipe,
     pub examples: &'a Examples,

@@ -159,7 +159,7 @@ impl Stage for TrainGan {
         };
         if augmented {
             return Err(Invalid::new("input `images` is augmented").hint(
-                "connect the dataset without augmentation: a GAN is trained on it unchanged",
+                "connect the dataset without augmentation: a GAN is trained on unchanged images",
             ));
         }
         whole("latent", self.latent, 1, 10_000)?;
@@ -170,7 +170,7 @@ impl Stage for TrainGan {
         share("beta2", self.beta2)?;
         if !(self.real_label > 0.5 && self.real_label <= 1.0) {
             let message = format!(
-                "`real_label` is {}, not above 0.5 and at most 1",
+                "`real_label` is {}; it must be above 0.5 and at most 1",
                 self.real_label
             );
             return Err(Invalid::new(message).under("real_label"));
@@ -224,7 +224,7 @@ impl Stage for TrainGan {
         })
     }
 
-    /// Assumes that all images are of the class, because the number of those that are is unknown before the
+    /// Assumes that all images are of the class `class`, because the number of its images is unknown before the
     /// run. The measured rate is based on the same assumption.
     fn work(&self, inputs: &BTreeMap<String, Vec<Expected>>) -> Work {
         let Some(Expected {

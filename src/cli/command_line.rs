@@ -19,8 +19,8 @@ pub(super) struct CommandLine {
     pub verbosity: Verbosity,
     /// The parsed arguments, or an error in a configuration file.
     pub cli: Result<Cli, Error>,
-    /// Where the profile comes from, unless it was typed. Shown if the pipeline is invalid, because it may
-    /// have no profile of that name.
+    /// Where the profile comes from, unless it was typed. Printed if the pipeline is invalid, because the
+    /// pipeline may have no profile of that name.
     pub profile_from: Option<String>,
 }
 
@@ -88,8 +88,8 @@ pub(super) fn with_defaults(command: clap::Command, config: &config::Config) -> 
     })
 }
 
-/// Where an option has its value from: `--jobs`, `RUNNER_JOBS`, or a line of a file. `None` for a built-in
-/// default.
+/// Where the value of an option comes from: `--jobs`, `RUNNER_JOBS`, or a line of a file. `None` for a
+/// built-in default.
 pub(super) fn origin(
     matches: &ArgMatches,
     key: SettingKey,
@@ -107,8 +107,8 @@ pub(super) fn variable(option: &str) -> String {
     format!("RUNNER_{}", option.to_uppercase().replace('-', "_"))
 }
 
-/// Reads the configuration files if the subcommand has options that they can set. Other subcommands also
-/// start if a file is invalid.
+/// Reads the configuration files if the subcommand has options that they can set. Other subcommands start
+/// even if a file is invalid.
 ///
 /// # Errors
 /// If a file is invalid, or if an option would take a value from the project's file that needs the user's
@@ -148,9 +148,9 @@ fn config_for(command: &clap::Command, matches: &ArgMatches) -> Result<config::C
 /// Parses the arguments with clap, and exits the process for help and for mistakes. If a wrong value came
 /// from the environment, the message says so.
 ///
-/// For clap, a variable is the same as a typed option and can therefore conflict with others. So the typed
-/// arguments are checked alone first, and conflicts count only there. Errors after that are in the
-/// environment.
+/// clap treats a variable like a typed option, so a variable can conflict with other options. Therefore the
+/// typed arguments are parsed first, without variables, and only this parse reports conflicts. Errors after
+/// that come from the environment.
 fn matches(command: clap::Command, args: &[OsString]) -> ArgMatches {
     let is_ours = |name: OsString| name.to_string_lossy().starts_with("RUNNER_");
     if !std::env::vars_os().any(|(name, _)| is_ours(name)) {
@@ -176,8 +176,8 @@ fn matches(command: clap::Command, args: &[OsString]) -> ArgMatches {
         })
 }
 
-/// Exits the process with help or an error. Errors are printed by [`Console`], because arguments can be
-/// names of files that others chose.
+/// Exits the process with help or an error. [`Console`] prints errors, because it escapes control
+/// characters: arguments can be names of files that others chose.
 fn end(error: &clap::Error) -> ! {
     if error.use_stderr() {
         Console::new(Verbosity::Quiet).message(&error.render().to_string());

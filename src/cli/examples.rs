@@ -3,21 +3,21 @@
 /// Examples of the main command.
 pub(super) const MAIN: &str = "\
 Examples:
-  runner init first                                write a small pipeline to begin with
+  runner init first                                write a small pipeline to start from
   runner run pipelines/table1.yaml                 run the stages that are not cached
   runner run pipelines/table1.yaml -n              show what would run, and why
   runner run pipelines/table1.yaml --profile real -S data=/path/to/chest_xray
   runner run pipelines/table1.yaml --until cnn -S stages.cnn.params.epochs=3
   runner plan pipelines/table1.yaml                show what would run, why, and how long it takes
-  runner explain pipelines/table1.yaml cnn         show which change makes it run
+  runner explain pipelines/table1.yaml cnn         show which change makes `cnn` run
   runner status pipelines/table1.yaml              show what is cached and what would run
-  runner table pipelines/table1.yaml --format md   the results beside the paper's
-  runner validate pipelines/*.yaml                 check, run nothing
-  runner kinds train-cnn                           its inputs, outputs and parameters
+  runner table pipelines/table1.yaml --format md   show results next to the paper's
+  runner validate pipelines/*.yaml                 check pipelines without running them
+  runner kinds train-cnn                           show the inputs, outputs and parameters of a kind
   runner compare latest~1 latest                   compare the last two runs
-  runner artifacts ls                              the newest results
+  runner artifacts ls                              list the newest results
   runner cache gc --max-age 30d                    dry run; `--apply` deletes
-  runner bench train                               how fast this machine trains
+  runner bench train                               measure how fast this machine trains
   runner doctor                                    check GPUs and libraries of this machine";
 
 /// Adds the examples to every subcommand.
@@ -36,14 +36,14 @@ fn added_below(above: &str, command: clap::Command) -> clap::Command {
     command.mut_subcommands(|command| added_below(&path, command))
 }
 
-/// Examples of a subcommand. `path` is its name with those of its parent commands in front.
+/// Examples of a subcommand. `path` is its full name, such as `cache gc`.
 fn of(path: &str) -> Option<&'static str> {
     Some(match path {
         "run" => {
             "\
   runner run pipelines/table1.yaml              run the stages that are not cached
   runner run pipelines/table1.yaml -n           show what would run, and why
-  runner run pipelines/table1.yaml -S epochs=3  with another value of a var
+  runner run pipelines/table1.yaml -S epochs=3  set a var
   runner run pipelines/table1.yaml --until cnn --force cnn
   runner run pipelines/table1.yaml -k --retries 2 --timeout 2h
   runner run pipelines/table1.yaml --strict --junit results.xml"
@@ -58,13 +58,13 @@ fn of(path: &str) -> Option<&'static str> {
             "\
   runner doctor                  check GPUs and libraries, and test them
   runner doctor --device cuda    exit code 1 if no GPU works
-  runner doctor --json           the same as JSON"
+  runner doctor --json           print the same as JSON"
         }
         "explain" => {
             "\
-  runner explain pipelines/table1.yaml                       everything that makes stages run
-  runner explain pipelines/table1.yaml 'evaluate[model1]'    why this one runs, or does not
-  runner explain 1f0c9a2b 77d0e3c4                           how two recorded actions differ"
+  runner explain pipelines/table1.yaml                       show everything that makes stages run
+  runner explain pipelines/table1.yaml 'evaluate[model1]'    show why this instance runs or is cached
+  runner explain 1f0c9a2b 77d0e3c4                           show how two recorded actions differ"
         }
         "lineage" => {
             "\
@@ -189,7 +189,7 @@ fn of(path: &str) -> Option<&'static str> {
         "cache verify" => {
             "\
   runner cache verify            list damaged files
-  runner cache verify --repair   set them aside; the next run makes them again"
+  runner cache verify --repair   set them aside; the next run recreates what it needs"
         }
         "cache gc" => {
             "\
@@ -276,7 +276,7 @@ mod tests {
                 .map(str::trim)
                 .take_while(|line| !line.is_empty());
             for line in lines {
-                // Two spaces begin an explanation, and `>` or `|` a part that the shell handles.
+                // Two spaces begin an explanation; `>` and `|` begin a part that the shell handles.
                 let typed = line.split("  ").next().unwrap_or(line);
                 let typed = typed.split(['>', '|']).next().unwrap_or(typed);
                 let words = typed.split_whitespace().map(|word| word.trim_matches('\''));

@@ -13,7 +13,7 @@ use crate::report::{Console, junit};
 /// Options about expectations.
 #[derive(Debug, Args)]
 pub(super) struct ExpectationArgs {
-    /// Exit with code 101 if an expectation failed or is not known
+    /// Exit with code 101 if an expectation failed or could not be checked
     #[arg(long)]
     strict: bool,
     /// Write stages and expectations to FILE as JUnit XML
@@ -63,7 +63,7 @@ pub(super) fn judge(results: &Measurements<'_>) -> Judgements {
 }
 
 impl ExpectationArgs {
-    /// Rejects a file that cannot be written, before anything runs.
+    /// Rejects a JUnit file that cannot be written, before anything runs.
     pub(super) fn check(&self) -> Result<(), Error> {
         match &self.junit {
             Some(file) => junit::check(file).map_err(Error::io("write", file)),
@@ -85,9 +85,9 @@ impl ExpectationArgs {
         junit::write(file, &text).map_err(Error::io("write", file))
     }
 
-    /// Determines the result of the command: the first error among how the stages `ended`, whether the
-    /// JUnit file could be written (`junit`) and, with `--strict`, the expectations. If both of the first
-    /// two are errors, prints the second.
+    /// Returns the first error of these: `ended` (the result of the stages), `junit` (of writing the JUnit
+    /// file) and, with `--strict`, unmet expectations. If `ended` and `junit` are both errors, prints the one
+    /// in `junit`.
     pub(super) fn conclude(
         &self,
         console: &Console,

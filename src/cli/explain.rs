@@ -28,13 +28,13 @@ use crate::report::Console;
 /// Fewest digits of an abbreviated key.
 const SHORTEST_PREFIX: usize = 8;
 
-/// Explain why a stage runs or is cached, down to what changed; or how two records differ
+/// Explain why a stage runs (back to the change that causes it) or is cached; or how two records differ
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// Pipeline file; or the key of a record (its first eight digits are enough)
+    /// Pipeline file; or the beginning of a record's key (at least eight digits)
     #[arg(value_name = "PIPELINE|KEY")]
     subject: String,
-    /// Stage [default: everything that makes stages run]; or the key of another record
+    /// Stage, or the key of another record [default: explain everything that makes stages run]
     #[arg(value_name = "STAGE|KEY")]
     object: Option<String>,
     #[command(flatten)]
@@ -52,7 +52,7 @@ impl Explain {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         // A file takes precedence over a key of the same name.
         let file = Path::new(&self.subject);
-        let is_file = files::exists(file).map_err(Error::io("look at", file))?;
+        let is_file = files::exists(file).map_err(Error::io("access", file))?;
         match self.object.as_deref() {
             Some(other) if !is_file && is_prefix(&self.subject) && is_prefix(other) => {
                 self.compare(&self.subject, other, console)
@@ -239,7 +239,7 @@ impl Explainer<'_> {
         text
     }
 
-    /// Resources that all stages together take that run because of a cause.
+    /// Total resources of all stages that run because of `cause`.
     fn totals(&self, cause: &Cause) -> Totals {
         let nodes = cause.followers.iter().copied().chain([cause.node()]);
         let meant = nodes.filter_map(|node| {
@@ -280,7 +280,7 @@ impl Explainer<'_> {
         ))
     }
 
-    /// Everything that enters a stage's fingerprint, as text.
+    /// Lists, as text, what can change the fingerprint of a stage.
     fn dependencies(&self, action: &PlannedAction) -> Vec<String> {
         let instance = &self.graph.stages[action.node];
         let mut all = vec!["its params".to_owned()];

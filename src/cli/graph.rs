@@ -22,7 +22,7 @@ pub(super) struct Graph {
     pipeline: PipelineArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// Format of the drawing [default: by the extension of FILE, else mermaid]
+    /// Format of the drawing [default: by the extension of FILE; mermaid without FILE]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Print one JSON object
@@ -76,8 +76,8 @@ impl Graph {
             (None, None) => Ok(Format::Mermaid),
             (None, Some(file)) => format_of(file).ok_or_else(|| {
                 Error::Usage(format!(
-                    "the name of `{}` does not show its format; end it in .mmd, .dot, .svg or .json, or \
-                     give `--format`",
+                    "`{}` has no extension of a known format; use .mmd, .dot, .svg or .json, or give \
+                     `--format`",
                     file.shown()
                 ))
             }),

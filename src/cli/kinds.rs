@@ -20,9 +20,9 @@ pub(super) struct Kinds {
     json: bool,
 }
 
-/// Width of the text in columns if there is no terminal. On a terminal, [`WIDEST`] is the most that reads
-/// well.
+/// Width of the text in columns if there is no terminal.
 const USUAL_WIDTH: u16 = 80;
+/// Maximum width of the text in columns: longer lines are hard to read.
 const WIDEST: u16 = 100;
 
 impl Kinds {

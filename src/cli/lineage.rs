@@ -23,12 +23,12 @@ use crate::report::Console;
 /// Show what an artifact was made from, back to its sources; or what was made from it
 #[derive(Debug, Args)]
 pub(super) struct Lineage {
-    /// File or folder under `latest/`, digest of an output, or key; or the pipeline of ARTIFACT
+    /// File or folder under `latest/`, digest of an output, or key of a record; with ARTIFACT, a pipeline file
     #[arg(value_name = "PATH|DIGEST|PIPELINE")]
     subject: String,
     /// STAGE or STAGE.PORT of the pipeline
     artifact: Option<String>,
-    /// Show what was made from it, not what it was made from
+    /// Show what was made from the artifact, instead of what it was made from
     #[arg(long)]
     downstream: bool,
     #[command(flatten)]
@@ -114,7 +114,7 @@ impl Lineage {
 
     fn of_store(&self, store: &Store) -> Result<Subject, Error> {
         let path = Path::new(&self.subject);
-        if files::exists(path).map_err(Error::io("look at", path))? {
+        if files::exists(path).map_err(Error::io("access", path))? {
             let shown = shown_at(path).ok_or_else(|| {
                 Error::Usage(format!(
                     "`{}` is not an output under `latest/`; if it is a pipeline, name a stage as well",

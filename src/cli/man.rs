@@ -120,7 +120,7 @@ fn name(command: &clap::Command) -> &str {
     command.get_display_name().unwrap_or(command.get_name())
 }
 
-/// Renders a section without the preamble that clap_mangen adds as if it were a separate page.
+/// Renders a section without the preamble of a page, which clap_mangen adds to every section.
 fn section(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<String, Error> {
     let text = rendered(render)?;
     let lines = text.lines();

@@ -73,7 +73,6 @@ struct Cli {
     version: bool,
 }
 
-/// When to use colors: auto, always or never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Color {
     Auto,
@@ -104,10 +103,10 @@ enum Command {
     Config(config::Config),
     Completions(completions::Completions),
     Man(man::Man),
-    /// Run one stage: a request on standard input, events on standard output
+    /// Run one stage: read a request from standard input, and write events to standard output
     #[command(hide = true)]
     Worker,
-    /// Kill programs that outlive the runner that started them; reads their ids from standard input
+    /// Read the ids of programs from standard input, and kill those that outlive the runner that started them
     #[command(hide = true)]
     Warden,
 }
@@ -141,7 +140,7 @@ impl Cli {
             return Ok(ExitCode::SUCCESS);
         }
         let Some(command) = self.command else {
-            let message = "a subcommand is missing; `runner --help` lists them";
+            let message = "a subcommand is missing; `runner --help` lists all subcommands";
             return Err(Error::Usage(message.to_owned()));
         };
         if !matches!(

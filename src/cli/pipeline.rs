@@ -34,7 +34,7 @@ pub(super) struct PipelineArgs {
 #[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
 /// Options that change values of a pipeline.
 pub(super) struct Overrides {
-    // Must come first, because clap removes the values that it reads from its matches.
+    // Must come first: clap removes values from its matches when it reads them.
     #[command(flatten)]
     #[serde(skip)]
     sources: Sources,
@@ -61,7 +61,7 @@ pub(super) struct Overrides {
     )]
     #[serde(default)]
     include_from: Vec<PathBuf>,
-    /// Whether a saved plan named the pipeline's file, not the user.
+    /// Whether the pipeline's file was named by a saved plan, not by the user.
     #[arg(skip)]
     #[serde(skip)]
     pub is_from_plan: bool,
@@ -257,10 +257,10 @@ impl StoreArgs {
     /// If this cannot be determined, for example because a parent folder cannot be entered.
     fn exists(&self) -> Result<bool, Error> {
         let home = self.artifacts.join(FORMAT);
-        files::leads_to(&home, Metadata::is_dir).map_err(Error::io("look at", &home))
+        files::leads_to(&home, Metadata::is_dir).map_err(Error::io("access", &home))
     }
 
-    /// Opens a store that exists. Commands that only read use this, so that they never create one.
+    /// Opens the store, which must already exist. Unlike [`StoreArgs::open`], never creates one.
     pub(super) fn existing(&self) -> Result<Store, Error> {
         if !self.exists()? {
             return Err(Error::Usage(format!(

@@ -51,7 +51,7 @@ pub(super) type SavedPlan = saved_plan::SavedPlan<Overrides, Selection>;
 /// Reads the plan that `runner plan --out FILE` saved.
 ///
 /// # Errors
-/// If `file` cannot be read, or is not a plan as it was written.
+/// If `file` cannot be read, or is not an unchanged saved plan.
 pub(super) fn read_plan(file: &Path) -> Result<SavedPlan, Error> {
     let mut saved = SavedPlan::read(file)?;
     saved.overrides.is_from_plan = true;
@@ -63,8 +63,8 @@ impl Plan {
         let experiment = self.pipeline.experiment()?;
         let in_rounds = experiment.has_several_rounds();
         if in_rounds && self.out.is_some() {
-            let message = "the plan of this sweep cannot be saved: it runs in rounds, and each round \
-                           depends on the results of the one before";
+            let message = "the plan of this sweep cannot be saved: the sweep runs in rounds, and each \
+                           round depends on the results of the round before";
             return Err(Error::Usage(message.to_owned()));
         }
         let store = self.sources.open(&self.store)?;

@@ -1,4 +1,4 @@
-//! Finds errors and warnings about a plan before it runs.
+//! Finds and prints errors and warnings about a plan before it runs.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use petgraph::graph::NodeIndex;
 use super::resources::ResourceArgs;
 use crate::report::Console;
 
-/// Finds only warnings about the pipeline, and resources that `stages` request and that a run with
-/// `resources` can never provide.
+/// Finds the warnings about the pipeline, and the requests of `stages` that a run with `resources` can never
+/// satisfy. Unlike [`check`](engine::forecast::preflight::check), needs no forecast.
 pub(super) fn requests(
     graph: &Graph,
     stages: impl Iterator<Item = NodeIndex>,
@@ -30,7 +30,7 @@ pub(super) fn requests(
     }
 }
 
-/// The text of a warning: that of an error, with the word `warning`.
+/// The text of a warning: the text of the diagnostic with `warning:` instead of `error:`.
 pub(super) fn warning(diagnostic: &Diagnostic) -> String {
     diagnostic.to_string().replacen("error:", "warning:", 1)
 }

@@ -70,8 +70,8 @@ pub(super) struct Run {
     /// Time limit for each attempt at a stage that has no `timeout` of its own: 90s, 1h 30m
     #[arg(long, value_name = "TIME", env = "RUNNER_TIMEOUT", value_parser = parse_duration)]
     timeout: Option<Duration>,
-    /// Number of retries after a failure of the system or of a program, for stages without `retries` of
-    /// their own: immediately after a timeout, else after 1, 2, 4, … seconds
+    /// Number of retries after a failure of the system or of a program, for stages that have no `retries` of
+    /// their own; runner waits 1, 2, 4, … seconds before a retry, except after a timeout
     #[arg(long, value_name = "N", env = "RUNNER_RETRIES", value_parser = clap::value_parser!(u32).range(..=100))]
     retries: Option<u32>,
     /// Start trainings from the beginning instead of resuming them from checkpoints
@@ -198,7 +198,7 @@ impl Run {
         plan::print(console, &graph, &plan, store, &self.resources, self.json)
     }
 
-    /// Plans and executes the rounds in order, and prints the warnings about each, every warning once.
+    /// Plans and executes the rounds in order, and prints each distinct warning once.
     fn rounds<'a>(
         &self,
         experiment: &mut Experiment,

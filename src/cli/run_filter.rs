@@ -23,7 +23,7 @@ pub(super) struct RunFilter {
 /// Means the newest run; `latest~1` is the one before it.
 const LATEST: &str = "latest";
 
-/// Most candidates that an error lists.
+/// Maximum number of candidates that an error lists.
 const LISTED: usize = 5;
 
 impl RunFilter {
@@ -62,7 +62,7 @@ impl RunFilter {
             [] => {
                 let near = suggest::nearest(name, ids.iter().map(String::as_str));
                 let near = near.map(|near| format!("did you mean `{near}`?"));
-                let hint = near.unwrap_or_else(|| "`runner runs list` lists them".to_owned());
+                let hint = near.unwrap_or_else(|| "`runner runs list` lists all runs".to_owned());
                 Err(Error::Usage(format!("there is no run `{name}`; {hint}")))
             }
             several => {
@@ -113,8 +113,8 @@ pub(super) fn warn(console: &Console, bad: &[BadRun]) {
     }
 }
 
-/// Number of runs before the newest one that `name` means, as in `latest~2`. `None` if `name` does not
-/// begin with `latest`.
+/// How many runs `name` goes back from the newest: 2 for `latest~2`. `None` if `name` does not begin with
+/// `latest`.
 fn steps_back(name: &str) -> Result<Option<usize>, Error> {
     let Some(rest) = name.strip_prefix(LATEST) else {
         return Ok(None);

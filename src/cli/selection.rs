@@ -58,8 +58,8 @@ impl Selection {
                 Force::All => Force::Nodes(round.new.clone()),
                 Force::Nodes(wanted) => Force::Nodes(&wanted & &round.new),
             },
-            // The intersection of both: with `--until evaluate`, a round that needs only a rung still only
-            // trains.
+            // Only stages that both select: even with `--until evaluate`, a round that needs only a rung does
+            // not evaluate.
             until: Some(match until {
                 Some(until) => {
                     let both = &graph.with_ancestors(&until) & &graph.with_ancestors(own);

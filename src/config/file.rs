@@ -15,7 +15,7 @@ use super::{Setting, SettingKey};
 /// Largest configuration file that is read, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Keys that change results and therefore do not belong in a configuration file.
+/// Keys for values of a pipeline, which a configuration file cannot set. Errors about them have a hint.
 const PIPELINE_KEYS: [&str; 8] = [
     "seed", "set", "sets", "vars", "params", "stages", "models", "profiles",
 ];
@@ -32,8 +32,8 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<SettingKey, Setting>, Vec<Dia
     }
 }
 
-/// Reads the file of the project in `base`, where relative paths in it start. The file must not be a link,
-/// because a link could lead to a file whose text would then show in error messages.
+/// Reads the file of the project in the folder `base`. Relative paths in the file start there. The file must
+/// not be a link, because a link could lead to another file, whose text error messages would then show.
 ///
 /// # Errors
 /// Every error in the file.
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_read_as_its_option_takes_it() {
+    fn values_are_read_as_the_text_that_their_options_take() {
         let text = "artifacts = \"store\"\njobs = 0x2\nprofile = 'gpu'\nkeep_going = true\nmemory = \"8GiB\"\ntimeout = \"1h 30m\"\nretries = 0\n";
         let settings = parse(Path::new("f"), text, Some(Path::new(".."))).unwrap();
         let values: Vec<(&str, &str)> = settings
@@ -176,7 +176,7 @@ error: `retries` takes a whole number from 0 to 100, found the string `3`
     }
 
     #[test]
-    fn keys_that_change_results_are_refused() {
+    fn keys_of_a_pipeline_are_refused_with_a_hint() {
         for key in PIPELINE_KEYS {
             let refused = errors(&format!("{key} = 3"));
             assert!(

@@ -57,7 +57,7 @@ impl SettingKey {
             Self::Memory => "all memory",
             Self::Profile | Self::Timeout => "none",
             Self::Device | Self::Precision => "set by the pipeline",
-            Self::KeepGoing => "false",
+            Self::KeepGoing => "false; true for sweeps",
             Self::Retries => "0",
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! There are two: the user's (`$XDG_CONFIG_HOME/runner/config.toml`, or `~/.config/runner/config.toml`) and
 //! the project's (`.runner.toml` in the working directory, or above it up to the folder with `.git`).
-//! Arguments take precedence over the environment, the environment over the project's file, and that over
-//! the user's file. A file sets where and how runner works, never its results: it has no seeds and no vars.
+//! An option's value comes from the first of these that sets it: arguments, the environment, the project's
+//! file, the user's file. A file has no seeds, vars or parameters of stages. It can affect results only
+//! through `profile`, `device` and `precision`.
 //!
 //! A project's file comes with the project, perhaps from a stranger. Settings that reach outside the
 //! project's folder therefore need the user's consent ([`Trust`]).
@@ -81,7 +82,7 @@ impl Config {
         self.untrusted.iter().map(|(key, setting)| (*key, setting))
     }
 
-    /// Lets the settings of the project's file override the user's, except for those that lack a consent.
+    /// Lets the settings of the project's file override the user's, except for those that lack consent.
     fn add_project(
         &mut self,
         settings: BTreeMap<SettingKey, Setting>,
@@ -105,15 +106,16 @@ impl Config {
 
 /// Path of the user's configuration file, whether or not it exists.
 pub fn user_file() -> Option<PathBuf> {
-    // The XDG specification says that relative paths in these variables are ignored.
+    // The XDG specification says that a relative path in `XDG_CONFIG_HOME` is ignored.
     let folder = |variable| env::var_os(variable).map(PathBuf::from);
     let configs = folder("XDG_CONFIG_HOME").filter(|folder| folder.is_absolute());
     let configs = configs.or_else(|| Some(folder("HOME")?.join(".config")))?;
     Some(configs.join("runner").join("config.toml"))
 }
 
-/// The folder that contains the project's file, relative to the working directory: empty, `..`, `../..`. A folder
-/// that may not be entered holds no project of this user.
+/// The folder that contains the project's file, relative to the working directory: empty, `..`, `../..`.
+/// `None` if there is no such file up to the first folder with `.git`, or if the search reaches a folder that
+/// may not be entered.
 ///
 /// # Errors
 /// If a folder cannot be checked for another reason.

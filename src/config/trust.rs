@@ -60,7 +60,6 @@ impl Trust {
         trusted.is_some_and(|trusted| Path::new(trusted) == resolved(Path::new(value)))
     }
 
-    /// Adds a consent.
     pub fn add(&mut self, folder: &Path, key: SettingKey, value: &str) {
         let settings = self.0.entry(resolved(folder)).or_default();
         let value = resolved(Path::new(value)).to_string_lossy().into_owned();

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Writes `file` with what `fill` writes. A replaced file passes its mode on to the new one; otherwise the
-/// mode is the one that the umask allows.
+/// Writes the content that `fill` provides to `file`. If `file` exists, its mode is kept; otherwise the umask
+/// determines the mode.
 pub fn write(
     file: &Path,
     prefix: &str,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::keys::Key;
 use crate::scheduler::{Counts, Outcome};
 
-/// Something that happens in a run, for users, pages and records. Messages for developers use `tracing`.
+/// Something that happens in a run, for the terminal and for records. Messages for developers use `tracing`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
@@ -56,7 +56,7 @@ pub enum Event {
         position: Position,
         seconds: f64,
     },
-    /// A stage cannot resume from its earlier checkpoint; `why` is a fragment.
+    /// A stage starts over instead of resuming from a checkpoint; `why` is a sentence fragment.
     StageStartsOver { stage: String, why: String },
     /// Progress of a running stage.
     StageProgress { stage: String, progress: Progress },
@@ -64,7 +64,7 @@ pub enum Event {
     StageWarning {
         stage: String,
         message: String,
-        /// Whether it is about this run only, not about the result.
+        /// Whether the message is about this run only, not about the result.
         #[serde(rename = "passing", skip_serializing_if = "std::ops::Not::not")]
         about_run_only: bool,
     },
@@ -125,7 +125,7 @@ pub struct StageReport {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Warnings about its result, from this run or from the run that made it.
+    /// Warnings about its result, from this run or from the run that made the result.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -151,8 +151,8 @@ impl StageReport {
 pub struct RunReport {
     /// The run's id: `20261123-081500-ab12`.
     pub run: String,
-    /// Larger than the number of every run of the store that began before. `None` for runs from before runs
-    /// were numbered.
+    /// Larger than the numbers of all earlier runs of the store. `None` for runs that were recorded before runs
+    /// had numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
     pub pipeline: String,
@@ -194,8 +194,8 @@ pub enum RunState {
     Failed,
     /// Stopped by a signal.
     Cancelled,
-    /// Its process ended without recording this. The state is never stored: it is inferred if no living
-    /// process executes the run.
+    /// The run's process ended without recording the end. This state is never stored: it is inferred if no
+    /// living process executes the run.
     Killed,
 }
 

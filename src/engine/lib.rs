@@ -1,10 +1,10 @@
 //! The engine of runner, a declarative experiment pipeline runner.
 //!
-//! The engine knows YAML, graphs, keys, stores and processes, and nothing numeric. It knows the stage kinds by
-//! the interface in [`contract`]. Data flows in one direction, and only events flow back:
+//! The engine knows YAML, graphs, keys, stores and processes, and nothing numeric. It knows the stage kinds only
+//! through the interface in [`contract`]. Data flows in one direction, and only events flow back:
 //!
 //! ```text
-//! table1.yaml ─ spec ────── a typed document; every value knows its place in the file
+//! table1.yaml ─ spec ────── a typed document; every value has its place in the file
 //!                 └ sweep ─── trials and seeds: the copies of the pipeline
 //!                     └ graph ─── stages and their connections: references, matrices, ports, shapes
 //!                         └ plan ─── fingerprints and keys; which stages are hits, and why the others run
@@ -15,7 +15,7 @@
 //!                                         └ run ─── events and records of runs
 //! ```
 //!
-//! Everything above the scheduler executes no stage. It reads the pipeline, the bytes of sources, and the store.
+//! The modules above the scheduler execute no stage. They read the pipeline, the bytes of sources, and the store.
 
 #![cfg_attr(
     test,

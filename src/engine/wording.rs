@@ -40,7 +40,7 @@ pub fn about(seconds: f64) -> String {
     }
 }
 
-/// A number with about four digits: `412`, `0.3120`, `1.2e-5`.
+/// A number in a few digits: `412`, `0.3120`, `1.2e-5`.
 pub fn figure(value: f64) -> String {
     let magnitude = value.abs();
     match magnitude {
@@ -73,8 +73,8 @@ pub fn progress(progress: &Progress) -> String {
     text
 }
 
-/// Estimates the seconds left, at the rate since `start` (in the units of `progress`), which was `elapsed`
-/// seconds ago. `None` while nothing is done.
+/// Estimates the seconds left. `elapsed` seconds ago, progress was at `start` (in the units of `progress`), and
+/// the rate since then is assumed to continue. `None` if nothing was done since.
 pub fn seconds_left(progress: &Progress, start: f64, elapsed: f64) -> Option<f64> {
     let done = progress.done - start;
     let left = elapsed * (progress.total - progress.done) / done;
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_names_unit_figures_and_time_left() {
+    fn progress_shows_its_unit_and_figures_and_the_time_left_follows_from_the_rate() {
         let half = Progress {
             unit: "epoch".to_owned(),
             done: 3.5,

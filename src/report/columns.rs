@@ -1,4 +1,4 @@
-//! Plain text columns without a frame, which other programs can read as well.
+//! Text in columns without a frame, so that other programs can read it as well.
 
 use unicode_width::UnicodeWidthStr;
 

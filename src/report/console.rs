@@ -1,5 +1,5 @@
-//! Writes to the terminal. No other module does, so text from outside is made [`printable`] here, and long
-//! messages are shortened.
+//! Writes to the terminal. Except for clap's help, no other module does, so text from outside is made
+//! [`printable`] here, and long messages are shortened.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -8,11 +8,12 @@ use console::Term;
 use contract::printable;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
-/// Most characters in a line of a message. A longer line keeps the first [`FIRST_CHARACTERS`], and the rest
-/// from its end.
+/// Maximum number of characters in a line of a message. A longer line loses its middle: it keeps
+/// [`FIRST_CHARACTERS`] at its beginning, and the other characters at its end.
 const MOST_CHARACTERS: usize = 1000;
 const FIRST_CHARACTERS: usize = 700;
-/// Most lines of a message. A longer message keeps the first [`FIRST_LINES`], and the rest from its end.
+/// Maximum number of lines of a message. A longer message loses its middle: it keeps [`FIRST_LINES`] at its
+/// beginning, and the other lines at its end.
 const MOST_LINES: usize = 1000;
 const FIRST_LINES: usize = 900;
 

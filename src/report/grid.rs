@@ -8,7 +8,7 @@ use super::{csv, markdown};
 
 /// A header, and rows with as many cells.
 pub(super) struct Grid {
-    /// Label by which other text can refer to it.
+    /// Name of the table, used in its LaTeX label.
     pub name: String,
     pub title: Option<String>,
     pub header: Vec<String>,

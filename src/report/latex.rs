@@ -2,7 +2,7 @@
 
 /// A table whose parts are already LaTeX.
 pub struct Tabular<'a> {
-    /// Used for its label.
+    /// Name in the table's label: `tab:NAME`.
     pub name: &'a str,
     pub caption: Option<String>,
     /// The argument of `tabular`: a letter for each column.

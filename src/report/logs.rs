@@ -55,8 +55,8 @@ impl Write for Stderr {
     }
 }
 
-/// Starts logging for this process: warnings to standard error (more with `-v` or
-/// [`RUNNER_LOG`](VARIABLE)), and everything from `debug` up to the run's folder.
+/// Starts logging for this process. Warnings go to standard error (more with `-v` or
+/// [`RUNNER_LOG`](VARIABLE)). Messages of level `debug` and above go to a file in the run's folder.
 pub fn start(console: &Console) -> RunLog {
     let level = match console.verbosity {
         Verbosity::Quiet => LevelFilter::ERROR,

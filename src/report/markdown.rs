@@ -30,7 +30,7 @@ pub fn escaped(text: &str) -> String {
             '|' | '\\' | '<' | '>' | '&' | '$' | '~' => true,
             // Between spaces it is not markup.
             '*' => before != ' ' || characters.peek().is_some_and(|next| *next != ' '),
-            // Only these following characters make a link. Brackets around an interval need no escape.
+            // A bracket makes a link only before one of these. Brackets around an interval need no escape.
             ']' => matches!(characters.peek(), Some('(' | '[' | ':')),
             // Inside a word it is not markup.
             '_' => !(is_inside(Some(before)) && is_inside(characters.peek().copied())),

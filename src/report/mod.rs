@@ -1,7 +1,7 @@
 //! Reports for users: progress on the terminal, logs, tables and diagrams.
 //!
 //! The engine sends [events](engine::event::Event) to observers: the terminal ([`bars`], or [`lines`] if the
-//! output is not a terminal) and the run's event log. Nothing flows back.
+//! output is not a terminal) and the run's event log. Observers send nothing back to the engine.
 
 pub mod bars;
 pub mod columns;

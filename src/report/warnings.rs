@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use engine::wording::counted;
 
-/// Warnings in groups. Warnings from instances of one stage that differ only in their numbers form a group.
+/// Warnings in groups. Warnings of one stage's instances form a group if their texts differ only in numbers.
 #[derive(Debug, Default)]
 pub struct Warnings {
     groups: Vec<Group>,

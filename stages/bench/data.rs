@@ -44,7 +44,7 @@ impl DecodeBench {
     pub fn check(&self) -> Result<(), Invalid> {
         if !matches!(self.image.channels, 1 | 3) {
             return Err(Invalid::new(format!(
-                "images of {} channels cannot be read from files: use 1 (gray) or 3 (RGB)",
+                "images with {} channels cannot be read from files: use 1 (gray) or 3 (RGB)",
                 self.image.channels
             )));
         }
@@ -56,8 +56,8 @@ impl DecodeBench {
     }
 
     /// Measures the work of the source `folder` for every image: reading the file, decoding it and resizing
-    /// it to bytes. Listing the folder and reading headers are not measured. Returns the number of images in
-    /// a pass, too.
+    /// it to bytes. Listing the folder and reading headers are not measured. Also returns the number of images
+    /// in a pass.
     ///
     /// # Errors
     /// If the folder or an image is unusable.
@@ -96,8 +96,8 @@ impl DecodeBench {
 }
 
 impl AugmentBench {
-    /// Measures the paper's augmentation (shear, zoom and horizontal flips) for batches of random images, as
-    /// in training.
+    /// Measures the augmentation of the reproduced paper (shear, zoom and horizontal flips) for batches of
+    /// random images, as in training.
     ///
     /// # Errors
     /// If the images cannot be stored in a temporary folder.

@@ -11,7 +11,7 @@ use crate::device::{Computation, compute};
 use crate::gan::{Adversaries, Losses, Settings};
 use crate::nets::{Architecture, Feature, Initializer, Layer, Network};
 
-/// A DCGAN training (Radford et al., 2016) to measure: both updates, on random images.
+/// DCGAN training (Radford et al., 2016) to measure: updates of both networks, on random images.
 #[derive(Clone, Copy, Debug)]
 pub struct GanBench {
     /// Must be square, with a side that is a power of two of at least 8 pixels.
@@ -37,8 +37,8 @@ impl GanBench {
             return Ok(());
         }
         Err(Invalid::new(format!(
-            "images of {} cannot be used: they must be square, with a power of two of at least 8 as their \
-             side",
+            "images of {} cannot be used: they must be square, and their side must be a power of two and at \
+             least 8",
             self.image
         )))
     }
@@ -46,7 +46,7 @@ impl GanBench {
     /// Trains both networks on random images and returns the throughput.
     ///
     /// # Errors
-    /// As [`GanBench::check`]. Also if there is no such device, or it fails.
+    /// As for [`GanBench::check`]. Also if there is no such device, or it fails.
     pub fn measure(&self) -> Result<Throughput, Failure> {
         self.check().map_err(|e| Failure::Data(e.to_string()))?;
         on_pool(|| compute(self.device, self))
@@ -127,7 +127,7 @@ fn discriminator(bench: &GanBench) -> Vec<Value> {
     layers
 }
 
-/// Appends a convolution of some kind, batch normalization if wanted, and a leaky ReLU.
+/// Appends a convolution of the given kind, batch normalization if `batch_norm` is set, and a leaky ReLU.
 fn block(kind: &str, mut convolution: Value, batch_norm: bool, layers: &mut Vec<Value>) {
     let activation = if batch_norm { "linear" } else { "leaky_relu" };
     convolution["activation"] = activation.into();

@@ -37,9 +37,10 @@ fn operations_per_second() -> f64 {
     counts.iter().sum::<f64>() / started.elapsed().as_secs_f64()
 }
 
-/// c = a + 3·b over arrays that are larger than any cache, as in McCalpin's STREAM.
+/// Returns a measurement of c = a + 3·b, in bytes per second, over arrays that are larger than most caches, as in
+/// McCalpin's STREAM.
 fn triad() -> impl FnMut() -> f64 {
-    /// Values per array: 128 MiB.
+    /// Number of values in an array, which has 128 MiB.
     const LEN: usize = 1 << 25;
     /// Values per piece of work.
     const PIECE: usize = 1 << 14;
@@ -62,7 +63,8 @@ fn triad() -> impl FnMut() -> f64 {
     }
 }
 
-/// Independent chains of multiply-add, enough to keep every unit busy. Returns the number of operations.
+/// Computes independent chains of multiply-adds, enough to keep every unit busy, and returns the number of
+/// operations.
 struct MultiplyAdd;
 
 impl WithSimd for MultiplyAdd {

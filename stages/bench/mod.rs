@@ -17,11 +17,11 @@ pub use train::TrainBench;
 /// Result of a benchmark.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Throughput {
-    /// In the median step.
+    /// Images per second in the median step.
     pub images_per_second: f64,
 }
 
-/// Steps before the measured ones, which allocate memory and fill the caches.
+/// Number of steps before the measured ones. They allocate memory and fill the caches.
 const WARM_UP: usize = 2;
 
 /// Times `steps` calls of `step`, which gets the step's index and processes `images` images.
@@ -40,8 +40,8 @@ fn throughput(images: usize, steps: usize, mut step: impl FnMut(u64)) -> Through
     }
 }
 
-/// Returns a step that does not wait for the device, as in training: `finish` waits for what was launched
-/// only once the next launch is under way.
+/// Returns a step that keeps the device busy, as training does: it calls `launch`, and only then calls `finish`
+/// for the launch of the previous step.
 fn overlapping<T, R>(mut launch: impl FnMut(u64) -> T, finish: impl Fn(T) -> R) -> impl FnMut(u64) {
     let mut waiting = None;
     move |step| {

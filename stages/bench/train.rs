@@ -12,7 +12,7 @@ use crate::device::{Computation, compute};
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
 use crate::training::{StepResults, Targets, train_step};
 
-/// A classifier training to measure: cross-entropy and Adam, on random images.
+/// Training of a classifier to measure: cross-entropy and Adam, on random images.
 #[derive(Clone, Debug)]
 pub struct TrainBench {
     architecture: Architecture,
@@ -25,7 +25,7 @@ pub struct TrainBench {
 
 impl TrainBench {
     /// `model` is a list of layers as in a pipeline. There are `batch_size` images per step and `steps`
-    /// measured steps, each at least 1.
+    /// measured steps; both numbers must be at least 1.
     ///
     /// # Errors
     /// If the layers do not fit the images, or do not end in class scores.

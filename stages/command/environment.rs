@@ -48,7 +48,7 @@ impl<'de> Deserialize<'de> for Environment {
 
 /// Returns the value of a variable in this process.
 fn value_of(name: &str) -> Result<Option<String>, String> {
-    // `env::var` would panic on these names.
+    // No variable has such a name. The caller reports the name as invalid.
     if name.is_empty() || name.contains('\0') {
         return Ok(None);
     }
@@ -60,7 +60,7 @@ fn value_of(name: &str) -> Result<Option<String>, String> {
 }
 
 impl Environment {
-    /// Returns the complete environment of a program.
+    /// Returns the environment of a program, to which the engine adds `CUDA_VISIBLE_DEVICES`.
     pub fn of(&self, request: &Request) -> BTreeMap<String, String> {
         let cpus = request.cpus.max(1).to_string();
         let mut whole = BTreeMap::from([

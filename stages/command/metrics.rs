@@ -15,7 +15,7 @@ const MOST: u64 = 16 << 20;
 const UNDEFINED: &str = "\u{e000}";
 const TOKENS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
 
-/// Number of metrics that a warning names.
+/// Maximum number of metrics that a warning names.
 const NAMED: usize = 3;
 
 /// A metric in its long form: a number with optional interval and direction.
@@ -45,7 +45,7 @@ fn number_of(value: &Value) -> Option<f64> {
     }
 }
 
-/// Replaces the tokens that JSON does not allow by a string.
+/// Replaces the tokens that JSON does not allow with the placeholder, as a string.
 fn as_json(text: &[u8]) -> Vec<u8> {
     let mut json = Vec::with_capacity(text.len());
     let (mut rest, mut in_string) = (text, false);
@@ -84,12 +84,13 @@ pub(super) fn warning(metrics: &Metrics) -> Option<String> {
     };
     let first = names.get(..NAMED).unwrap_or(&names).join(", ");
     (!names.is_empty()).then(|| {
-        format!("the metrics {first}{more} are NaN or infinite, and are recorded as undefined")
+        format!("metrics that are NaN or infinite are recorded as undefined: {first}{more}")
     })
 }
 
-/// Reads metrics from a JSON object: `{"f1": 0.9}`, `{"f1": {"value": 0.9, "interval": [0.8, 1.0]}}`, or
-/// objects of these, whose names become `train.f1`. `name` is the file's path in `scratch`.
+/// Reads metrics from a JSON object: `{"f1": 0.9}`, `{"f1": {"value": 0.9, "interval": [0.8, 1.0]}}`, or a nested
+/// object such as `{"train": {"f1": 0.9}}`, which contains the metric `train.f1`. `name` is the file's path in
+/// `scratch`.
 ///
 /// Larger numbers are better, unless `direction` is `minimize`. The values `NaN`, `Infinity` and `-Infinity`
 /// are read as NaN. An interval that contains one of them is dropped.

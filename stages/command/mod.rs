@@ -82,17 +82,17 @@ pub struct Params {
     /// Programs that the stage depends on, by name, each with a command that prints its version: `python3:
     /// python3 --version`. `runner run` runs this command the first time, and again if the program's file
     /// has changed; its output is part of the key. For a name without a command, the content of its file is
-    /// part of the key, as it is for the program that `argv` begins with, which need not be listed. Programs
-    /// that a shell command calls are part of the key only if they are listed.
+    /// part of the key. The same applies to the program that `argv` begins with, even if it is not listed.
+    /// Programs that a shell command calls are part of the key only if they are listed.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Option<Text>>")]
     pub tools: BTreeMap<String, Option<String>>,
     /// Output ports, each with the file or folder that the program makes for it. For a file, the name and the
-    /// bytes are kept, but not the mode. A `command` stage that takes it as an input finds it, read-only, in
-    /// the folder of that input: `ROLE/…`.
+    /// bytes are kept, but not the mode. A `command` stage with this output as its input `ROLE` finds the
+    /// files, read-only, in the folder `ROLE`.
     ///
-    /// If an input is a list, or refers to a stage with an axis that this stage lacks, its folder has a
-    /// subfolder for each artifact, even if there is only one: `ROLE/0` for the first item of a list,
+    /// If an input is a list, or refers to a stage with an axis that this stage lacks, the input's folder has
+    /// a subfolder for each artifact, even if there is only one: `ROLE/0` for the first item of a list,
     /// `ROLE/sample=A` for the instance with this value (`ROLE/sample=A,rep=1` with two axes), and
     /// `ROLE/0/sample=A` for an instance of the first item. `ROLE/index.json` lists the artifacts,
     /// with `instance` (`count[A]`), `axes` (`{"sample": "A"}`), `path` (`sample=A`), and the path of its
@@ -265,7 +265,7 @@ impl Stage for Params {
             .collect();
         let files = self.mounts();
         let files: BTreeMap<PathBuf, &Path> = files.map(|(_, place, path)| (place, path)).collect();
-        // The shell is in the words already. Empty parameters are left out, because this value is read very
+        // `argv` already includes the shell. Empty parameters are left out, because this value is read very
         // often in pipelines with thousands of commands.
         let all = [
             ("argv", json!(self.words())),

@@ -1,8 +1,8 @@
 //! Puts the files that a program reads into its scratch folder.
 //!
 //! A program must not be able to change what others read, so it gets private copies: clones, if the file
-//! system supports them (`FICLONE`), or else ordinary copies of small files (see [`PRIVATE_BYTES`]). A large
-//! file that cannot be cloned is a hard link to the store's own file, which the engine watches.
+//! system supports them (`FICLONE`), or else ordinary copies. Only a large file of an input (see
+//! [`PRIVATE_BYTES`]) that cannot be cloned is a hard link to the store's own file, which the engine watches.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::Params;
 
-/// Puts inputs, code and files in place. Returns each file's path in the scratch folder and its kind.
+/// Puts inputs, code and files in place. Returns each file's path in the scratch folder, and how it was put there.
 pub(super) fn mount(
     params: &Params,
     request: &Request,
@@ -36,9 +36,9 @@ pub(super) fn mount(
         }
         scratch.index(role, artifacts)?;
     }
-    // These are copied (cloned, if the file system supports it) because links would not do: a program may
-    // write to what it reads, many interpreters look beside a link's target for other files, and an archive
-    // of links is useless.
+    // Code and files are copied (cloned, if the file system supports it) and not linked: a program may write
+    // to the files that it reads, many interpreters look for other files beside a link's target, and an
+    // archive of links is useless.
     for path in &params.code {
         scratch.source(path, path, 0o755)?;
     }

@@ -14,7 +14,7 @@ use super::{METRICS_PORT, metrics, paths};
 const NAMED: usize = 3;
 /// Longest path of a folder that is searched for undeclared files, in bytes.
 const LONGEST: usize = 2048;
-/// Number of bytes of a file that are compared at a time.
+/// Number of bytes that are compared at a time.
 const PIECE: u64 = 1 << 18;
 
 /// The outputs that a program must make.
@@ -124,8 +124,9 @@ impl Known<'_> {
     }
 }
 
-/// Checks that the program did not write to its copies of inputs. Where files cannot be cloned, a large input
-/// is a hard link to the store's own file, and a program that writes to it fails. It must fail here too.
+/// Checks that the program did not write to its copies of inputs. On a file system that cannot clone, a large
+/// input is a hard link to the store's own file, and a program that writes to it fails. Such a program must
+/// fail on every file system.
 fn check_copies(scratch: &Folder, program: &Program) -> Result<(), Failure> {
     for (path, mount) in &program.mounted {
         let Mount::Copied {

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use contract::{Invalid, ShowPath};
 
-/// Checks that a path leads into the scratch folder, and to something in it.
+/// Checks that a path leads to something inside the scratch folder, not to the folder itself.
 pub(super) fn check(path: &Path) -> Result<(), Invalid> {
     let is_plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
     let names = path.components().filter(|part| *part != Component::CurDir);
@@ -14,7 +14,7 @@ pub(super) fn check(path: &Path) -> Result<(), Invalid> {
         return Ok(());
     }
     Err(Invalid::new(format!(
-        "`{text}` must be a relative path inside the scratch folder, without `..`"
+        "`{text}` must be a relative path inside the scratch folder, without `..` or control characters"
     )))
 }
 
@@ -30,8 +30,8 @@ pub(super) fn normal(path: &Path) -> PathBuf {
 pub(super) struct Places(BTreeMap<PathBuf, &'static str>);
 
 impl Places {
-    /// Takes a place for `what`. It is an error if the place is taken, is inside another one or contains one,
-    /// however the paths are spelled.
+    /// Takes a place for `what`. Returns an error if the place is taken, is inside a taken place or contains
+    /// one, however the paths are spelled.
     pub(super) fn take(
         &mut self,
         path: &Path,

@@ -9,7 +9,7 @@ use contract::Text;
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "expected a list of texts, or with `shell: true` one text"
+    expecting = "expected a list of texts, or one text with `shell: true`"
 )]
 pub enum Argv {
     /// A text for a shell.
@@ -42,7 +42,7 @@ impl Default for Shell {
 }
 
 impl Shell {
-    /// Returns the shell's program and its options, which the text follows. Empty without a shell.
+    /// Returns the shell's program and its options, without the text to run; empty if there is no shell.
     pub fn program(self) -> &'static [&'static str] {
         match self {
             Self::Bash(false) => &[],

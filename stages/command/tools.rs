@@ -121,7 +121,7 @@ fn find_program_files(name: &str) -> Option<Vec<(String, PathBuf)>> {
     if let Some(interpreter) = interpreter {
         files.push((format!("{name} ({})", interpreter.shown()), interpreter));
     }
-    // A file that cannot be examined counts: reading it for the key is then an error that names it.
+    // A file that cannot be examined counts as present. When it is read for the key, an error names it.
     let is_there = |file: &PathBuf| files::leads_to(file, Metadata::is_file).unwrap_or(true);
     if let Some(environment) = environment.filter(is_there) {
         files.push((format!("{name} (pyvenv.cfg)"), environment));
@@ -187,7 +187,7 @@ mod tests {
 
     use super::*;
 
-    /// Creates a folder of files. Those whose content begins with `x` are executable.
+    /// Creates a folder of files. A leading `x` makes a file executable and is not written.
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in files {

@@ -1,4 +1,4 @@
-//! Artifact types, and the signature that is known of an artifact before it exists.
+//! Types of artifacts, and their signatures, which are known before the artifacts exist.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,8 +12,8 @@ use super::Failure;
 /// fingerprint.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// An input's files of up to this many bytes are always copied for the program that reads them. A larger file
-/// may be a hard link to the store's own file.
+/// Size limit, in bytes, of files that are always copied for the program that reads them. A larger file may be
+/// a hard link to the store's own file.
 pub const PRIVATE_BYTES: u64 = 1 << 20;
 
 /// Type of an artifact, and of the ports that carry it.
@@ -26,7 +26,7 @@ pub enum ArtifactType {
     Model,
     /// A generator of images of one class: architecture and weights.
     Generator,
-    /// Named numbers ([`Metrics`]) and the tables behind them.
+    /// Named numbers ([`Metrics`](super::Metrics)) and the tables behind them.
     Metrics,
     /// Charts and other pictures.
     Figure,
@@ -56,7 +56,7 @@ pub struct ImageShape {
 }
 
 impl ImageShape {
-    /// Values in one image.
+    /// Returns the number of values in an image.
     pub fn len(&self) -> usize {
         self.height * self.width * self.channels
     }
@@ -112,7 +112,7 @@ pub struct Artifact {
 /// Entry of one artifact in the [`INDEX_FILE`] of an input that has a folder for each of its artifacts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexEntry {
-    /// Values of the instance on the axes that the consumer lacks, by axis, spelled as in the pipeline.
+    /// The instance's values on the axes that the consumer does not have, by axis, spelled as in the pipeline.
     pub axes: BTreeMap<String, String>,
     /// The stage instance that made the artifact: `count[A]`.
     pub instance: String,
@@ -124,8 +124,10 @@ pub struct IndexEntry {
 pub const INDEX_FILE: &str = "index.json";
 
 impl Artifact {
-    /// Returns the path of the file called `name` in the artifact's tree, or an internal error if there is
-    /// none.
+    /// Returns the path of the file `name` in the artifact's tree.
+    ///
+    /// # Errors
+    /// If there is no such file, which is a bug.
     pub fn file(&self, name: &str) -> Result<&Path, Failure> {
         self.files.get(name).map(PathBuf::as_path).ok_or_else(|| {
             Failure::Internal(format!("artifact `{}` has no file `{name}`", self.label))

@@ -12,8 +12,8 @@ use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{self, Deserialize, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde_json::{Value, json};
 
-/// Adds to the schema of an externally tagged enum the bare names that [`deserialize`] accepts: those of
-/// variants whose parameters all have defaults. (A parameter's own schema must be inlined.)
+/// Adds the bare names that [`deserialize`] accepts to the schema of an externally tagged enum: the names of
+/// variants whose parameters all have defaults. (The schema of these parameters must be inlined, not a reference.)
 pub fn allow(schema: &mut Schema) {
     let Some(variants) = schema.get_mut("oneOf").and_then(Value::as_array_mut) else {
         return;
@@ -29,7 +29,7 @@ fn name_alone(variant: &Value) -> Option<Value> {
     needs_none.then(|| json!({ "const": name, "description": variant["description"] }))
 }
 
-/// Deserializes an externally tagged `T` and accepts a bare name for a variant without parameters.
+/// Deserializes an externally tagged `T`. A bare name stands for the variant of that name with default parameters.
 pub fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {

@@ -1,7 +1,7 @@
 //! The clock from which the kernel takes the times of files.
 //!
-//! A file that changes twice within one tick of this clock keeps its time. The functions here tell whether
-//! the tick is over.
+//! If a file changes twice within one tick of this clock, both changes have the same time. The functions here
+//! tell whether the tick is over.
 
 use std::thread;
 use std::time::Duration;
@@ -13,19 +13,19 @@ const CLOCK: ClockId = ClockId::RealtimeCoarse;
 #[cfg(not(target_os = "linux"))]
 const CLOCK: ClockId = ClockId::Realtime;
 
-/// Interval between looks at the clock, and the maximum number of looks. The clock ticks every 1 to 10 ms.
+/// Interval between looks at the clock, and the maximum number of intervals. The clock ticks every 1 to 10 ms.
 const TICK: Duration = Duration::from_millis(1);
 const MOST_TICKS: usize = 20;
 
 /// Whether the clock has moved past `changed`, a file's time of change in seconds and nanoseconds since 1970.
-/// If it has not, another change of the file now would leave its time as it is.
+/// If it has not, changing the file again now would not change its time.
 pub fn has_passed(changed: (i64, i64)) -> bool {
     let now = clock_gettime(CLOCK);
     changed < (now.tv_sec, now.tv_nsec)
 }
 
-/// Waits until [`has_passed`] is true. Returns `false` if that takes longer than a few ticks, because the
-/// clock was set back after the change.
+/// Waits until [`has_passed`] is true. Returns `false` if that takes longer than a few ticks, which happens if
+/// the clock was set back after the change.
 pub fn wait_until_passed(changed: (i64, i64)) -> bool {
     for _ in 0..MOST_TICKS {
         if has_passed(changed) {
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_in_the_far_future_is_not_waited_for() {
+    fn waiting_for_a_time_in_the_far_future_fails() {
         let now = clock_gettime(CLOCK);
         assert!(!wait_until_passed((now.tv_sec + 3600, 0)));
     }

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Device that a stage computes on. It is part of the key, because the results of a GPU differ from the CPU's
-/// in the last digits.
+/// Device that a stage computes on. It is part of the key, because the results of a GPU differ from those of the
+/// CPU in the last digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Device {

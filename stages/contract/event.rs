@@ -9,7 +9,7 @@ use super::{Failure, Position};
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum StageEvent {
     Progress(Progress),
-    /// The user should know this, although the stage continues.
+    /// A message that the user should know, although the stage continues.
     Warning {
         message: String,
         /// Whether the warning concerns this run only. Other warnings concern the result: they are stored
@@ -29,7 +29,7 @@ pub enum StageEvent {
     StartsOver {
         why: String,
     },
-    /// A checkpoint is complete in the folder of this name (see [`Resume::folder`]).
+    /// A checkpoint is complete in the folder of this name (see [`Resume::folder`](super::Resume::folder)).
     Checkpoint {
         folder: String,
         position: Position,

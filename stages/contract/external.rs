@@ -13,7 +13,7 @@ pub trait External: Send + Sync {
     fn prepare(&self, request: &Request) -> Result<Program, Failure>;
 
     /// Collects the program's outputs from the folder `staging`. Everything is reached relative to this open
-    /// folder, because the program may have put a link in place of the path.
+    /// folder, because the program may have replaced the folder's path by a link.
     ///
     /// # Errors
     /// If an output is missing, if there is an undeclared file, or if the program wrote to an input.
@@ -41,7 +41,6 @@ pub enum Made {
 /// Program to run.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
-    /// Path of the program.
     pub path: PathBuf,
     /// Arguments. The first is the program's name, as the pipeline spells it.
     pub argv: Vec<String>,
@@ -60,10 +59,10 @@ pub struct Program {
 pub enum Mount {
     /// A private copy of a code or data file, or the index of an input. The program may change it.
     Source,
-    /// A hard link to an input's file in the store, which the engine watches.
+    /// A hard link to an input's file in the store. The engine watches that file.
     Linked,
-    /// A private copy of the input's file `original`. A program that changes it fails, as it would for a
-    /// linked file.
+    /// A private copy of the input's file `original`. The stage fails if the program changes the copy, as it
+    /// would for a linked file.
     Copied {
         role: String,
         original: PathBuf,

@@ -23,8 +23,8 @@ pub const MOST_IMAGE: u64 = 512 << 20;
 /// Opens the regular file at `path` for reading. A symbolic link is followed.
 ///
 /// # Errors
-/// If the file does not exist or is not a regular file. Anything else is not opened, because that could block
-/// or act on a device.
+/// If the file does not exist or is not a regular file. Other kinds of files are not opened, because that could
+/// block or act on a device.
 pub fn open(path: &Path) -> io::Result<File> {
     // Checked before opening, because opening a device can change it.
     check(fs::metadata(path)?.file_type())?;
@@ -178,7 +178,7 @@ pub fn system_text(path: impl AsRef<Path>) -> io::Result<String> {
 /// Reads the rest of an open file, of at most `most` bytes.
 ///
 /// # Errors
-/// If the file is larger. Nothing is read if its length already says so.
+/// If the file is larger. Nothing is read if its length already shows that.
 pub fn read_open(file: &File, most: u64) -> io::Result<Vec<u8>> {
     read_measured(file, file.metadata()?.len(), most)
 }
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(of("fifo"), "it is a FIFO, not a regular file");
         assert_eq!(of("socket"), "it is a socket, not a regular file");
         assert_eq!(of("link"), "it is a symbolic link, not a regular file");
-        // A file that cannot be created gives the system's error, although nothing is there.
+        // If nothing is at the path and the file cannot be created, the system's error is returned.
         let mut options = File::options();
         options.create(true).write(true);
         let refused = open_with(&folder.path().join("n".repeat(300)), &mut options).unwrap_err();
@@ -355,7 +355,7 @@ mod tests {
         let sparse = File::create(&path).unwrap();
         sparse.set_len(1 << 42).unwrap();
         assert!(is_unfit(&read(&path, MOST_TENSORS).unwrap_err()));
-        // A file of the system that reports no length.
+        // A system file that reports a length of 0.
         assert!(read(Path::new("/proc/self/status"), 16).is_err());
     }
 

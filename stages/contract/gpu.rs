@@ -1,4 +1,4 @@
-//! GPUs as the engine knows them.
+//! Descriptions of GPUs and of their libraries, and the reasons why there is no GPU to compute on.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub struct Gpu {
     pub uuid: String,
     /// Major and minor version: 9 and 0 for an H100.
     pub compute_capability: (i32, i32),
-    /// In bytes.
+    /// Total memory, in bytes.
     pub memory: u64,
 }
 

@@ -7,15 +7,15 @@ use super::ArtifactType;
 pub struct Input {
     pub role: &'static str,
     pub accepts: ArtifactType,
-    /// Whether the port takes several artifacts (a fan-in), in the order in which they are written.
+    /// Whether the port takes several artifacts (a fan-in), in the order in which the pipeline lists them.
     pub many: bool,
     pub optional: bool,
     pub usage: Usage,
     pub doc: &'static str,
 }
 
-/// Purpose for which a stage uses an input. From these, the engine finds models that are measured on images
-/// that they were trained on.
+/// Purpose for which a stage uses an input. From the usages of all inputs, the engine finds models that are
+/// measured on images that they were trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
     /// Fits weights to these images.
@@ -32,8 +32,8 @@ pub enum Usage {
     Compares,
 }
 
-/// An output port. The first one of a kind is its *primary* output: a reference to a stage by name alone
-/// means this port.
+/// An output port. If [`KindInfo::has_primary`], the first one of a kind is its *primary* output: a reference to a
+/// stage by name alone means this port.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
     pub port: &'static str,

@@ -1,8 +1,8 @@
 //! Interface between the engine and the stage kinds.
 //!
-//! The engine knows a kind by its [`KindInfo`]. While it plans, it calls methods of a [`Stage`] (a kind with
-//! its parsed parameters) that have no side effects. It runs the stage in a worker process from a
-//! [`Request`]. This module knows nothing about YAML, keys or schedules.
+//! The engine knows a kind by its [`KindInfo`]. While the engine plans, it calls methods of a [`Stage`] (a kind
+//! with its parsed parameters) that have no side effects. It runs the stage in a worker process from a
+//! [`Request`]. This package knows nothing about YAML, keys or schedules.
 
 #![cfg_attr(
     test,

@@ -1,7 +1,7 @@
 //! Locks whose holder may have panicked.
 //!
-//! A panic is caught at the edge of a stage or a command and reported as a bug. Data behind a lock is changed in
-//! steps that leave it usable, so the other threads go on with it.
+//! A panic is caught where a stage or a command was started, and reported as a bug. Every change of data behind
+//! a lock leaves the data usable, so other threads can continue to use it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -55,10 +55,10 @@ pub struct Source {
     pub param: Vec<Segment>,
     /// Path to the parameter as it is written in the pipeline, for errors.
     pub written: Vec<Segment>,
-    /// A file, or a folder that is read as a whole; relative to the working directory. Of a folder, the stage
-    /// may read only what [`sources`](crate::sources) lists.
+    /// A file, or a folder that is read as a whole; relative to the working directory. In a folder, the stage may
+    /// read only the files that [`sources`](crate::sources) lists.
     pub path: PathBuf,
-    /// Whether empty folders in it are part of the key and visible to the stage.
+    /// Whether empty folders in the source are part of the key and visible to the stage.
     pub empty_folders: bool,
 }
 
@@ -73,7 +73,7 @@ impl Source {
         }
     }
 
-    /// Makes empty folders count.
+    /// Makes empty folders part of the key and visible to the stage.
     pub fn with_empty_folders(mut self) -> Self {
         self.empty_folders = true;
         self

@@ -2,8 +2,8 @@
 //!
 //! Names, messages and logs come from pipelines, programs and files that others wrote. A control character in
 //! them can move the cursor or change the window's title or the clipboard. A bidirectional control character
-//! shows text in another order than it has. Both are escaped as in JSON (`\u001b`), so that JSON keeps its
-//! meaning.
+//! can make text appear in a different order. Both are escaped as in JSON (`\u001b`), so that escaped JSON
+//! output has the same meaning.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -28,16 +28,15 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Like [`printable`], but also escapes line breaks and tabs. For names and values inside a message, which
-/// could otherwise add lines that look like separate messages.
+/// Like [`printable`], but also escapes line breaks and tabs. Use it for names and values inside a message: a
+/// line break in them would add a line that looks like a separate message.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     escaped(text, is_printable)
 }
 
 /// Shows paths in messages.
 pub trait ShowPath {
-    /// Returns the path on one line. Names of files come from others: a line break in one would add lines that
-    /// look like separate messages.
+    /// Returns the path as [`one_line`] does, with control characters and line breaks escaped.
     fn shown(&self) -> String;
 }
 

@@ -1,4 +1,4 @@
-//! Random streams: one for every use. Each is a function of the seed and of its purpose.
+//! Random streams: one for every use. Each is a function of the seed, its purpose and up to two indices.
 //!
 //! A stream never depends on how much of another was consumed, so results do not depend on threads,
 //! order of completion or resuming.
@@ -19,7 +19,7 @@ pub fn stream(seed: u64, purpose: &str, indices: [u64; 2]) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// Returns values in [0, 1), which replace images where only time and memory matter.
+/// Returns `count` random values in [0, 1). They replace images where only time and memory matter.
 pub fn uniform(count: usize, seed: u64) -> Vec<f32> {
     let mut random = stream(seed, "uniform", [0, 0]);
     (0..count).map(|_| random.random()).collect()

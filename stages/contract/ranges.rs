@@ -8,7 +8,7 @@ pub fn whole(name: &str, value: usize, least: usize, most: usize) -> Result<(), 
         return Ok(());
     }
     Err(Invalid::new(format!(
-        "`{name}` is {value}, not between {least} and {most}"
+        "`{name}` is {value}; it must be between {least} and {most}"
     ))
     .under(name))
 }
@@ -19,7 +19,7 @@ pub fn above_zero(name: &str, value: f64, most: f64) -> Result<(), Invalid> {
         return Ok(());
     }
     Err(Invalid::new(format!(
-        "`{name}` is {value}, not above 0 and at most {most}"
+        "`{name}` is {value}; it must be above 0 and at most {most}"
     ))
     .under(name))
 }
@@ -29,5 +29,8 @@ pub fn share(name: &str, value: f64) -> Result<(), Invalid> {
     if (0.0..1.0).contains(&value) {
         return Ok(());
     }
-    Err(Invalid::new(format!("`{name}` is {value}, not at least 0 and below 1")).under(name))
+    Err(Invalid::new(format!(
+        "`{name}` is {value}; it must be at least 0 and below 1"
+    ))
+    .under(name))
 }

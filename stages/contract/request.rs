@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Artifact, Device};
 
-/// Progress of a training when it kept a checkpoint. Sorts by progress.
+/// Progress of a training at a checkpoint. A position that is further along is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
     /// Completed epochs.

@@ -21,7 +21,7 @@ pub fn schema_of<T: JsonSchema>() -> Value {
     schema.into()
 }
 
-/// Schema of a text that may also be written as a number or boolean. For parameters listed in a kind's
+/// Schema of text that may also be written as a number or boolean, for parameters listed in a kind's
 /// [`text_params`](super::KindInfo::text_params).
 pub struct Text;
 
@@ -69,8 +69,8 @@ fn plain(schema: &mut Schema) {
     }
 }
 
-/// Makes the key of a variant with parameters its title, and moves the variant's description to that key,
-/// where editors show it.
+/// For a variant with parameters, uses its key as its title and moves its description to the key, where editors
+/// show it.
 fn describe_key(variant: &mut Value) -> Option<()> {
     let name = variant["required"].as_array()?.first()?.clone();
     let description = variant.as_object_mut()?.shift_remove("description")?;
@@ -79,7 +79,8 @@ fn describe_key(variant: &mut Value) -> Option<()> {
     Some(())
 }
 
-/// Writes the default of an `f32` as it was written: 0.9, which is 0.8999999761581421 as an `f64`.
+/// Shortens the default of an `f32` to the digits in the source: 0.9 instead of 0.8999999761581421, which is its
+/// value as an `f64`.
 fn shorten(schema: &mut Schema) {
     let Some(Value::Number(default)) = schema.get_mut("default") else {
         return;

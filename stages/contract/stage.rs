@@ -37,8 +37,8 @@ pub trait Stage: Send + Sync {
         Vec::new()
     }
 
-    /// Lists parameters with which the stage would run, but with a meaningless result. Called only after
-    /// `check` has passed.
+    /// Lists parameters with which the stage would run but give a meaningless result. Called only after `check`
+    /// has passed.
     fn warnings(&self, _inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
         Vec::new()
     }
@@ -50,7 +50,7 @@ pub trait Stage: Send + Sync {
         Ok(None)
     }
 
-    /// Returns which stages can resume from this stage's checkpoints; `None` if it keeps none.
+    /// Returns which stages can resume from this stage's checkpoints; `None` if the stage keeps no checkpoints.
     fn resumable(&self) -> Option<Resumable> {
         None
     }
@@ -78,9 +78,10 @@ pub trait Stage: Send + Sync {
 /// parameters that determine where the work ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resumable {
-    /// Keys of parameters that do not affect a state before the end. Work that starts with one value and
-    /// continues with a larger one is the same to the bit as work done with the larger one throughout.
+    /// Keys of parameters that do not affect the state of the work at any point before its end. Work that starts
+    /// with one value and continues with a larger one is the same to the bit as work done with the larger one
+    /// throughout.
     pub open_ended: &'static [&'static str],
-    /// A parameter that is not open-ended in this stage although one might expect it, and the reason.
+    /// A parameter that is not open-ended in this stage, although users might expect it to be, and the reason.
     pub bound: Option<(&'static str, &'static str)>,
 }

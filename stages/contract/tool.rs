@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-/// A program that a stage runs, or a script for one. Another program or version may give other results.
+/// A program that a stage runs, or a script for such a program. Another program or version may give other
+/// results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
     /// Name in the pipeline: `python3`, `/opt/tool/run.sh`.

@@ -8,7 +8,7 @@ use super::Signature;
 /// image give the number of images.
 pub const IMAGES_FILE: &str = "images.bin";
 
-/// An input as it is known before it exists.
+/// Known properties of an input that may not exist yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
     pub signature: Signature,
@@ -43,6 +43,6 @@ pub struct Amount {
 pub struct Memory {
     /// With less, the stage is certain to fail.
     pub least: u64,
-    /// Memory in use if nothing is freed before the end.
+    /// Memory in use at the end if nothing is freed earlier.
     pub likely: u64,
 }

@@ -27,7 +27,7 @@ impl Scale {
     }
 }
 
-/// Fresh transforms for every image in every epoch.
+/// Transforms of one epoch: every image gets a transform of its own, drawn from the policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Augmenting<'a> {
     pub policy: &'a Policy,

@@ -23,9 +23,9 @@ pub struct Folder {
     /// Folder that contains `train/<CLASS>/` and `test/<CLASS>/` with `jpg`, `jpeg` or `png` files, or a
     /// folder around it; relative to the working directory. The classes are named after their folders. Files
     /// in folders below a class folder, and files of other formats, are left out and reported. Names that
-    /// start with a dot do not count, and neither do files that a `.runnerignore` (with the syntax of a
-    /// `.gitignore`) leaves out. Images in a folder `val` or `validation` join the training images, unless
-    /// the dataset's `validation` is 0: then they are the validation set as they are.
+    /// start with a dot, and files that a `.runnerignore` (with the syntax of a `.gitignore`) leaves out, are
+    /// skipped. If the dataset's `validation` is 0, the images in a folder `val` or `validation` are the
+    /// validation set. Otherwise they join the training images.
     #[schemars(with = "Text")]
     pub path: PathBuf,
     /// Regular expression on the file name. Its first capture is the group (for example, the patient) whose
@@ -33,7 +33,7 @@ pub struct Folder {
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub group_by: Option<String>,
-    /// Reaction to a file that is no image or too large.
+    /// Reaction to a file that cannot be decoded or is too large.
     #[serde(default)]
     pub on_bad_image: OnBadImage,
     /// Images with more pixels are refused.
@@ -124,7 +124,7 @@ impl Folder {
         Ok(Some(regex))
     }
 
-    /// Removes the files with a bad header from `layout`, or fails because of them.
+    /// Removes the files with a bad header from `layout`, or returns an error, depending on `on_bad_image`.
     fn checked(&self, mut layout: Layout) -> Result<(Layout, Vec<Skipped>), Unusable> {
         let decoder = self.decoder();
         let mut skipped = Vec::new();
@@ -196,7 +196,7 @@ struct Files {
 
 impl Files {
     /// Marks files with equal bytes. Only files of equal length are read, and only their hashes are compared.
-    /// Different files with the same hash merely stay together.
+    /// Different files with the same hash merely stay on one side of a split.
     fn mark_equal_files(&mut self) -> Result<(), Failure> {
         let lengths: Vec<u64> = self
             .paths

@@ -37,9 +37,8 @@ const EXPECTED: &str =
     "the expected layout is `train/<CLASS>/*.jpeg` and `test/<CLASS>/*.jpeg` (or `jpg`, `png`)";
 
 impl Layout {
-    /// Lists `path`, or the only folder in it that contains the splits. Archives of these data nest folders
-    /// (`chest_xray/chest_xray/train`) and add folders such as `__MACOSX`, which are ignored like everything
-    /// that does not count in a source.
+    /// Lists `path`, or the only folder in it that contains the splits. Archives of image data often nest
+    /// folders (`chest_xray/chest_xray/train`) and contain a folder `__MACOSX`, which is ignored.
     pub(super) fn read(path: &Path) -> Result<Self, Unusable> {
         let shown = path.shown();
         match files::leads_to(path, Metadata::is_dir) {
@@ -190,7 +189,7 @@ fn files(
     let mut files = Vec::new();
     for (label, class) in classes.iter().enumerate() {
         if !split.folders.contains(class) {
-            // A class without a folder is one without images.
+            // A class without a folder has no images in this split.
             continue;
         }
         let folder = split.enter(class)?;

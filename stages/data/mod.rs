@@ -22,7 +22,7 @@ pub use batch::{Augmenting, Scale, fill_batch, shuffled};
 pub use packed::{Dataset, DatasetWriter, HEADER_FILE, IMAGES_FILE, POLICY_FILE, write_dataset};
 pub use policy::{Policy, Zoom};
 
-/// Returns the names of the classes without a label, for a message; `None` if there are no such classes.
+/// Returns the names of the classes that do not occur in `labels`, for a message; `None` if all classes occur.
 pub fn absent_classes(classes: &[String], labels: &[u32]) -> Option<String> {
     let seen: HashSet<u32> = labels.iter().copied().collect();
     let absent = classes

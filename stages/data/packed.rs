@@ -117,8 +117,8 @@ impl Dataset {
         let header: Header = read_json(header_path)?;
         let failed = |e| Failure::io("map", pixel_path, e);
         let file = files::open(pixel_path).map_err(failed)?;
-        // SAFETY: the file is an artifact of the store, which is written once under another name
-        // and never changed in place.
+        // SAFETY: the file is an artifact of the store, or this process has finished writing it. Neither kind
+        // of file is changed in place.
         let pixels = unsafe { Mmap::map(&file) }.map_err(failed)?;
         header
             .check(pixels.len() as u64)
@@ -130,17 +130,15 @@ impl Dataset {
         })
     }
 
-    /// The shape of every image.
     pub fn shape(&self) -> ImageShape {
         self.header.shape
     }
 
-    /// The number of images.
     pub fn len(&self) -> usize {
         self.header.labels.len()
     }
 
-    /// Whether there are no images, as in the validation set of a dataset without one.
+    /// Whether there are no images, as in the validation split of a dataset that sets no images aside.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -225,7 +223,7 @@ impl DatasetWriter {
         self.pixels
             .flush()
             .map_err(|e| self.failed(IMAGES_FILE, e))?;
-        // Written without line breaks: a line for each label would not be readable either.
+        // The header has no line breaks: one line for each label would not make it readable.
         let header = serde_json::to_vec(&self.header).map_err(|e| self.failed(HEADER_FILE, e))?;
         std::fs::write(self.folder.join(HEADER_FILE), header)
             .map_err(|e| self.failed(HEADER_FILE, e))

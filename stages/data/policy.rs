@@ -1,4 +1,4 @@
-//! Random transforms that images get during training, in the terms of Keras' `ImageDataGenerator`.
+//! Random transforms of images during training, with parameters as in Keras' `ImageDataGenerator`.
 
 use contract::Invalid;
 use schemars::JsonSchema;
@@ -110,7 +110,8 @@ impl Policy {
         let Zoom { low, high } = self.zoom;
         if !(low > 0.0 && low <= high && high <= 10.0) {
             return Err(Invalid::new(format!(
-                "`zoom` must be a fraction from 0 to below 1, or a range above 0 and at most 10, not {low} to {high}"
+                "`zoom` must be a fraction (at least 0 and below 1) or a range (above 0, at most 10, lower end \
+                 first), not {low} to {high}"
             ))
             .under("zoom"));
         }

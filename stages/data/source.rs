@@ -15,7 +15,7 @@ pub struct Example {
     pub label: u32,
     /// Its group (for example, the patient). Images of one group stay on one side of a split.
     pub group: Option<String>,
-    /// Equal for images with equal bytes, which also stay on one side.
+    /// Hash of the image's bytes, if known. Images with the same hash also stay on one side of a split.
     pub content: Option<u64>,
 }
 
@@ -23,7 +23,8 @@ pub struct Example {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skipped {
     pub image: String,
-    /// Part of `skipped.json`, which is a result: other words need another version of the kind `dataset`.
+    /// Written to `skipped.json`, which is a result. If the wording changes, increase the version of the kind
+    /// `dataset`.
     pub reason: String,
     /// Index of the class whose folder contains the file.
     #[serde(skip)]
@@ -50,7 +51,7 @@ impl Omitted {
     }
 }
 
-/// Reason why a source cannot be used, found before any pixel is read.
+/// Reason why a source cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
     /// Names the file or folder, and says what is wrong with it.
@@ -113,7 +114,7 @@ pub trait Pool {
     }
 
     /// Passes the pixels of the examples `wanted` (ascending indices) to `sink`, in that order. Returns the
-    /// examples that could not be read, if the user allows for them.
+    /// examples that could not be read. If the user does not allow such examples, returns an error instead.
     fn read(
         &self,
         wanted: &[usize],

@@ -10,9 +10,9 @@ use super::source::Example;
 /// Chooses examples for validation: about `fraction` of each class. Returns for each example whether it is
 /// chosen.
 ///
-/// Images of one group, and images with the same bytes, stay together. A class therefore meets its share as
-/// nearly as its groups allow, and exactly if there are no groups. Every class keeps an image on the training
-/// side. The choice depends on the names, groups and `seed`, not on the order of the examples.
+/// Images of one group, and images with the same bytes, stay together. The share of a class is therefore
+/// approximate if there are such images, and exact otherwise. Every class keeps an image on the training side.
+/// The choice depends on the names, groups, contents and `seed`, not on the order of the examples.
 ///
 /// # Errors
 /// If a class has too few groups to be on both sides. The error is the index of the class.

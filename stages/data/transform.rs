@@ -1,4 +1,4 @@
-//! A random transform of an image, composed as by Keras' `apply_affine_transform`.
+//! A random transform of an image, composed as in Keras' `apply_affine_transform`.
 
 use contract::{ImageShape, random};
 use rand::RngExt;
@@ -14,7 +14,7 @@ pub struct Transform {
     brightness: f32,
 }
 
-/// A map of the plane on homogeneous (row, column, 1); its last row is (0, 0, 1).
+/// Matrix of an affine map of (row, column, 1), without its last row, which is (0, 0, 1).
 type Affine = [[f64; 3]; 2];
 
 fn compose(a: Affine, b: Affine) -> Affine {
@@ -59,7 +59,8 @@ impl Transform {
         Self::flipped(affine, shape, flip_rows, flip_columns, brightness)
     }
 
-    /// Adds flips to an affine map. They come after the map, so they act on the output's coordinates first.
+    /// Adds flips of the transformed image. The map leads from output to input coordinates, so the flips are
+    /// applied to the coordinates first.
     fn flipped(
         affine: Affine,
         shape: ImageShape,
@@ -109,8 +110,8 @@ impl Transform {
     }
 }
 
-/// Returns the channels of an image as floats. One more row and value than the image has allow reads of the
-/// neighbours of the last pixels, whose weight is zero.
+/// Returns the channels of an image as floats, each with an additional row and an additional value. These are
+/// read as neighbours of the last pixels, with a weight of zero.
 fn padded_planes(image: &[u8], shape: ImageShape) -> Vec<Vec<f32>> {
     let plane = |channel: usize| {
         let mut plane = Vec::with_capacity((shape.height + 1) * shape.width + 1);
@@ -128,7 +129,7 @@ fn padded_planes(image: &[u8], shape: ImageShape) -> Vec<Vec<f32>> {
 struct Block {
     /// Index of the upper left of the four input pixels.
     at: [i32; Self::LEN],
-    /// Distances of the position below and to the right of that pixel, 0 to 1.
+    /// Distance of the position from that pixel, downwards (`down`) and to the right (`right`), from 0 to 1.
     down: [f32; Self::LEN],
     right: [f32; Self::LEN],
     /// The four pixels: upper left, upper right, lower left, lower right.
@@ -182,7 +183,8 @@ impl Block {
 }
 
 /// Composes rotation and shear (in degrees), shift (in pixels) and zoom about the centre of the image as
-/// Keras does. The rotation is the first factor of the product, so it is applied last.
+/// Keras does. Of these, the rotation is the leftmost factor of the product, so it is applied to the
+/// coordinates last.
 fn affine(
     shape: ImageShape,
     rotation: f64,

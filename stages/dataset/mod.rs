@@ -47,7 +47,7 @@ pub const INFO: KindInfo = KindInfo {
             port: "figure",
             yields: ArtifactType::Figure,
             doc: "`images.png`: some images of each class; `skipped.json`: files left out, if any; \
-                  `leakage.json` and `.png`: copies of images, and groups that splits share",
+                  `leakage.json` and `leakage.png`: copies of images, and groups that splits share",
         },
     ],
     has_primary: false,
@@ -341,7 +341,7 @@ fn every_class_has_images(train: &Dataset) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Formats ``3 unreadable images left out (skipped.json lists them): `a.jpeg` is …; …``.
+/// Formats ``3 unreadable images left out (see skipped.json): `a.jpeg` is …; …``.
 fn summary(skipped: &[&Skipped]) -> String {
     const LISTED: usize = 3;
     let listed: Vec<String> = skipped
@@ -351,7 +351,7 @@ fn summary(skipped: &[&Skipped]) -> String {
         .collect();
     let rest = if skipped.len() > LISTED { "; …" } else { "" };
     format!(
-        "{} unreadable image{} left out ({SKIPPED_FILE} lists them): {}{rest}",
+        "{} unreadable image{} left out (see {SKIPPED_FILE}): {}{rest}",
         skipped.len(),
         if skipped.len() == 1 { "" } else { "s" },
         listed.join("; ")

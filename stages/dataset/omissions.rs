@@ -11,12 +11,12 @@ use crate::data::source::{Offer, Omitted, Skipped};
 const IMAGES: [&str; 12] = [
     "jpg", "jpeg", "png", "bmp", "tif", "tiff", "gif", "webp", "dcm", "dicom", "jp2", "npy",
 ];
-/// Share of a class's files above which leaving them out deserves a warning.
+/// Largest share of a class's files that may be left out without a warning.
 const SHARE: f64 = 0.01;
 
-/// Reports the share of each class that is left out, including the images `unread` that could not be decoded.
-/// Then reports files that the source of `offer` contains but does not offer: as a warning if images may be
-/// missing, otherwise as a note.
+/// Warns about each class of which more than [`SHARE`] is left out, including the images `unread`, which could
+/// not be decoded. Then reports the files of the source that `offer` does not include: as a warning if images
+/// may be missing, otherwise as a note.
 pub(super) fn report(offer: &Offer, unread: &[Skipped], context: &Context<'_>) {
     let Omitted { files, hidden } = &offer.omitted;
     if *hidden > 0 {
@@ -67,8 +67,8 @@ pub(super) fn report(offer: &Offer, unread: &[Skipped], context: &Context<'_>) {
     }
 }
 
-/// Formats ``17 files left out (skipped.json lists them): `a.bmp` has … (6 such files); …``, in the order
-/// in which the reasons first occur.
+/// Formats ``17 files left out (see skipped.json): `a.bmp` is … (6 such files); …``, in the order in which the
+/// reasons first occur.
 fn by_reason(omitted: &Omitted) -> String {
     let mut reasons: Vec<(&str, &str, usize)> = Vec::new();
     for file in &omitted.files {
@@ -90,7 +90,7 @@ fn by_reason(omitted: &Omitted) -> String {
     let count = omitted.files.len();
     let files = if count == 1 { "file" } else { "files" };
     format!(
-        "{count} {files} left out ({SKIPPED_FILE} lists them): {}",
+        "{count} {files} left out (see {SKIPPED_FILE}): {}",
         listed.join("; ")
     )
 }

@@ -28,7 +28,7 @@ pub enum Unreadable {
     Probability { image: usize, text: String },
 }
 
-/// Reasons why two evaluations are not of the same images.
+/// Reasons why two evaluations cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unlike {
     #[error("the classes differ")]

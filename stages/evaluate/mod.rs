@@ -31,7 +31,7 @@ pub use evaluation::{
 };
 pub use rows::{contrast_rows, corrected};
 
-/// Largest number of bootstrap resamples that makes sense.
+/// Largest number of bootstrap resamples.
 const MOST_RESAMPLES: usize = 100_000;
 const LARGEST_BATCH: usize = 65_536;
 
@@ -89,15 +89,16 @@ pub const INFO: KindInfo = KindInfo {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Evaluate {
-    /// The positive class. By default, the last one in alphabetical order.
+    /// The positive class. By default, the last class: class folders are ordered by name, the classes of an `npz`
+    /// file by label.
     #[schemars(with = "Option<Text>")]
     pub positive: Option<String>,
-    /// Probability from which an image is classified as positive.
+    /// Lowest probability at which an image is classified as positive.
     pub threshold: Threshold,
     /// Number of bootstrap resamples for the 95 % intervals; 0 for no intervals.
     #[schemars(range(min = 0, max = MOST_RESAMPLES))]
     pub bootstrap: usize,
-    /// Images predicted at a time. Larger batches need more memory and do not give better results.
+    /// Number of images predicted at a time. Larger batches need more memory and do not give better results.
     #[schemars(range(min = 1, max = LARGEST_BATCH), extend("x-unit" = "images"))]
     pub batch_size: usize,
     /// Check for images that are copies of images of the input `train`.
@@ -116,7 +117,8 @@ impl Default for Evaluate {
     }
 }
 
-/// Threshold on a probability. Applies to two classes only: with more, the most probable class is predicted.
+/// Threshold on a probability, for two classes only. With more, `model` predicts the most probable class, and a
+/// number is an error.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
 #[schemars(untagged, inline)]
 pub enum Threshold {
@@ -194,7 +196,7 @@ impl Stage for Evaluate {
             self.leakage.check("train", image, inputs)?;
             if augmented {
                 return Err(Invalid::new("input `images` is augmented").hint(
-                    "connect the dataset without augmentation: models are measured on it unchanged",
+                    "connect the dataset without augmentation: models are measured on unchanged images",
                 ));
             }
             if let Some(Signature::Model { image: expected }) = signature("model")
@@ -302,7 +304,7 @@ impl Evaluate {
         match self.threshold {
             Threshold::At(value) if !(value > 0.0 && value < 1.0) => {
                 return Err(Invalid::new(format!(
-                    "`threshold` is {value}, not above 0 and below 1"
+                    "`threshold` is {value}; it must be above 0 and below 1"
                 ))
                 .hint("set it to `model` to use the threshold that training chose on validation images")
                 .under("threshold"));

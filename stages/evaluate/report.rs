@@ -58,7 +58,7 @@ impl Report<'_> {
             .map_err(|e| Failure::io("write", &path, e))
     }
 
-    /// Writes `roc.png`, unless only one class has images, and `confusion.png`.
+    /// Writes `confusion.png` and, if both the positive class and other classes have images, `roc.png`.
     pub(super) fn draw(&self, metrics: &Metrics, folder: &Path) -> Result<(), Failure> {
         let confusion_matrix = self.confusion();
         let curve = self.predictions.ranking(self.positive).roc_curve();
@@ -116,8 +116,8 @@ impl Report<'_> {
         parts.join(", ")
     }
 
-    /// Writes a line for each image: its name, its class, its predicted class, and each class's probability
-    /// (quoted as in RFC 4180).
+    /// Writes a line for each image: its name, its class, its predicted class, and each class's probability.
+    /// Fields are quoted as in RFC 4180.
     fn write_csv(&self, names: &[String], path: &Path) -> Result<(), csv::Error> {
         let mut table = csv::Writer::from_path(path)?;
         table.write_record(columns(self.classes))?;

@@ -75,22 +75,22 @@ fn wrong_parameters_are_rejected() {
         (
             json!({ "threshold": 1 }),
             "threshold",
-            "`threshold` is 1, not above 0 and below 1",
+            "`threshold` is 1; it must be above 0 and below 1",
         ),
         (
             json!({ "threshold": -0.5 }),
             "threshold",
-            "`threshold` is -0.5, not above 0 and below 1",
+            "`threshold` is -0.5; it must be above 0 and below 1",
         ),
         (
             json!({ "bootstrap": 100_001 }),
             "bootstrap",
-            "`bootstrap` is 100001, not between 0 and 100000",
+            "`bootstrap` is 100001; it must be between 0 and 100000",
         ),
         (
             json!({ "batch_size": 0 }),
             "batch_size",
-            "`batch_size` is 0, not between 1 and 65536",
+            "`batch_size` is 0; it must be between 1 and 65536",
         ),
     ] {
         let invalid = refused(params);

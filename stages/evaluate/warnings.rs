@@ -5,19 +5,19 @@ use contract::Metrics;
 use super::report::Report;
 use crate::data::absent_classes;
 
-/// Lists reasons why the metrics mean little: classes without images, the same answer for all images, or a
-/// ROC AUC that may be chance.
+/// Lists reasons why the metrics mean little: classes without images, the same score or class for all images, or
+/// a ROC AUC that may be chance.
 pub(super) fn of_metrics(report: &Report<'_>, metrics: &Metrics) -> Vec<String> {
     let predictions = report.predictions;
     let images = predictions.labels.len();
     if images == 0 {
-        return vec!["there is no image to measure on, so there are no figures".to_owned()];
+        return vec!["there is no image to measure on, so there are no metrics".to_owned()];
     }
     let mut warnings = Vec::new();
     let absent = absent_classes(report.classes, predictions.labels);
     if let Some(absent) = &absent {
         warnings.push(format!(
-            "no image of {absent} among the {images} to measure on: the figures do not cover all classes"
+            "no image of {absent} among the {images} to measure on: the metrics do not cover all classes"
         ));
     }
     let mut rows = predictions.probabilities.chunks_exact(predictions.classes);
@@ -25,14 +25,14 @@ pub(super) fn of_metrics(report: &Report<'_>, metrics: &Metrics) -> Vec<String> 
     if images > 1 && rows.all(|row| row == first) {
         let score = first[report.positive];
         warnings.push(format!(
-            "all {images} images got the score {score}: the model tells no classes apart"
+            "all {images} images got the score {score}: the model does not distinguish the classes"
         ));
         return warnings;
     }
     let decided = predictions.decide(report.decision);
     if absent.is_none() && decided.iter().all(|class| *class == decided[0]) {
         let class = &report.classes[decided[0] as usize];
-        warnings.push(format!("all {images} images were taken for `{class}`"));
+        warnings.push(format!("all {images} images were classified as `{class}`"));
     }
     if let Some(auc) = metrics.get("roc_auc")
         && let Some([low, high]) = auc.interval
@@ -87,7 +87,7 @@ mod tests {
                 &halves,
                 &["all 40 images got the score 0.25: "],
             ),
-            (&low, &halves, &["all 40 images were taken for `A`"]),
+            (&low, &halves, &["all 40 images were classified as `A`"]),
             (&apart, &mixed, &["the ROC AUC of 0.5"]),
             (&apart, &vec![1; 40], &["no image of `A` among the 40 "]),
             (&Vec::new(), &Vec::new(), &["there is no image "]),

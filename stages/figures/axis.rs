@@ -84,7 +84,7 @@ impl Axis {
     }
 }
 
-/// Returns the range of `values` (finite) without outliers, such as those of a training that went wrong.
+/// Returns the range of `values` (finite) without outliers, such as the losses of a training that failed.
 /// Outliers lie more than three interquartile ranges beyond the quartiles (Tukey's outer fences).
 pub(super) fn range_without_outliers(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let mut sorted: Vec<f64> = values.collect();

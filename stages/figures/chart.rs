@@ -66,7 +66,7 @@ pub(super) struct Chart<'a> {
     pub(super) y: Axis,
     /// Width and height of the picture.
     pub(super) size: (i32, i32),
-    /// Colours of the lines, used in turn.
+    /// Colors of the lines, used in turn.
     pub(super) colors: &'a [RGBColor],
     /// Whether every point of a solid line is marked by a dot.
     pub(super) marked: bool,

@@ -18,8 +18,8 @@ pub struct Row<'a> {
     pub images: Vec<&'a [u8]>,
 }
 
-/// Writes `rows` as a PNG at `path`. Small images are enlarged by a whole factor, and each row follows its
-/// label. Rows may differ in length. Labels take up no space if all are empty.
+/// Writes `rows` as a PNG at `path`. Small images are enlarged by a whole factor. Each label is to the left of its
+/// row. Rows may differ in length. Labels take up no space if all are empty.
 pub fn grid(rows: &[Row<'_>], image: ImageShape, path: &Path) -> Result<(), Failure> {
     let factor = px(SHOWN.div_ceil(image.height.min(image.width).max(1)) as i32);
     let (cell_height, cell_width) = (image.height as i32 * factor, image.width as i32 * factor);

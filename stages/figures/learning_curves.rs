@@ -44,7 +44,7 @@ pub(super) fn write(figure: &LearningCurves<'_>, path: &Path) -> Result<(), Fail
         all.filter(move |(at, _)| Some(*at) != best)
             .map(|(_, curve)| curve)
     };
-    // The curves of stopped trials lie below the others.
+    // The curves of stopped trials are drawn first, so that the others cover them.
     for curve in others().filter(|curve| curve.stopped) {
         draw(figure, &mut canvas, &chart, &plot, curve)?;
     }
@@ -154,7 +154,7 @@ fn runs(curve: &Curve) -> impl Iterator<Item = &[(f64, f64)]> {
     runs.filter(|run| !run.is_empty())
 }
 
-/// Returns the point, moved to the edge of the chart if it lies beyond.
+/// Returns the point, moved to the upper or lower edge of the chart if it is outside.
 fn clamped(chart: &Chart<'_>, (x, y): (f64, f64)) -> (f64, f64) {
     (x, y.clamp(chart.y.low, chart.y.high))
 }

@@ -23,7 +23,7 @@ const WIDTH: i32 = px(1000);
 const BAR: i32 = px(22);
 /// Distance between an axis and its labels.
 const GAP: i32 = px(12);
-/// Brightest part of the color scale that is used: the bad end. Brighter colors cannot be seen on white.
+/// Brightest part of the color scale that is used, for the worst objective. Brighter colors cannot be seen on white.
 const BRIGHTEST: f64 = 0.92;
 
 /// Writes the picture as a PNG. Trials whose objective is not finite are left out. An objective far
@@ -143,7 +143,7 @@ impl<'a> Page<'a> {
         let spread = apart * last as i32;
         self.width = (left + spread + right).max(WIDTH);
         let apart = (self.width - left - right).min(APART.1 * last as i32) / (last as i32).max(1);
-        // A few axes are centred.
+        // If there are only a few axes, they are centred.
         let left = left + (self.width - left - right - apart * last as i32) / 2;
         self.columns = (0..count).map(|axis| left + apart * axis as i32).collect();
         Ok(())
@@ -219,7 +219,7 @@ impl<'a> Page<'a> {
         for row in 0..rows {
             let fraction = (f64::from(row) + 0.5) / f64::from(rows);
             let y = self.bottom - (row + 1) * px(1);
-            // Overlaps the row before, so that no white gap is left.
+            // Each row overlaps the previous one, so that no white gap is left.
             canvas.fill((x, y), (x + BAR, y + px(1) + 1), self.color(fraction))?;
         }
         Ok(())

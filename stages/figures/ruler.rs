@@ -98,12 +98,13 @@ impl Ruler {
     }
 }
 
-/// Returns the powers of ten in a range. If these are few, returns 2 and 5 times them too.
+/// Returns the powers of ten in a range. If there are fewer than three, also returns their products with 2 and 5.
+/// If there are still fewer than two values, returns the ends of the range.
 fn round_within(low: f64, high: f64) -> Vec<f64> {
     let within = |factors: &[f64]| -> Vec<f64> {
         let exponents = low.log10().floor() as i32..=high.log10().ceil() as i32;
         let all = exponents.flat_map(|exponent| {
-            // Parsed and not computed, so that 10⁻⁴ is 0.0001 to the bit.
+            // The power is parsed and not computed, so that 10⁻⁴ is 0.0001 to the bit.
             let power: f64 = format!("1e{exponent}").parse().unwrap_or(f64::NAN);
             factors.iter().map(move |factor| factor * power)
         });

@@ -30,7 +30,7 @@ fn coordinates(count: usize) -> Vec<Coordinate> {
     .collect()
 }
 
-/// Creates trials whose objective is the better, the nearer the learning rate is to 10⁻³.
+/// Creates trials whose objective improves as the learning rate approaches 10⁻³.
 fn trials(axes: usize, count: usize) -> Vec<Line> {
     let mut rng = random::stream(5, "test", [axes as u64, count as u64]);
     let mut trial = || {
@@ -124,7 +124,7 @@ fn parallel_coordinates_cope_with_awkward_trials() {
     }
 }
 
-/// Creates curves of trainings that are stopped at 2 or 6 of 18 epochs, except for every ninth.
+/// Creates curves of trainings. Every ninth runs for all 18 epochs; the others are stopped after 2 or 6.
 fn curves(count: usize) -> Vec<Curve> {
     let mut rng = random::stream(6, "test", [count as u64, 0]);
     let mut curve = |at: usize| {

@@ -1,5 +1,5 @@
-//! Draws every figure, in ordinary and in awkward cases. `RUNNER_TEST_FIGURES=FOLDER` keeps the pictures for
-//! inspection.
+//! Draws every figure except those of sweeps, in ordinary and in awkward cases. `RUNNER_TEST_FIGURES=FOLDER` keeps
+//! the pictures for inspection.
 
 use std::path::{Path, PathBuf};
 
@@ -100,7 +100,7 @@ fn grid_shows_every_pixel_enlarged() {
 }
 
 #[test]
-fn grid_keeps_colours_and_refuses_wrong_sizes() {
+fn grid_keeps_colors_and_refuses_wrong_sizes() {
     let folder = Folder::new();
     let shape = ImageShape {
         height: 128,

@@ -8,7 +8,7 @@ use ops::{self, Backend, Reading, Staged, Tensor4, Wanted};
 use crate::checkpoint::{Tensors, Unfit};
 use crate::nets::{Mode, Network, latent};
 
-/// Settings that stay the same over the epochs.
+/// Settings that stay the same during a training.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub batch_size: usize,
@@ -107,7 +107,7 @@ impl<B: Backend> Adversaries<B> {
             real_label,
             ..
         } = self.settings;
-        // Each of the three passes has its own dropout masks.
+        // Each of the three passes through the discriminator has its own dropout masks.
         let mode = |pass: u64, input: bool, parameters: bool| Mode::Train {
             seed,
             step: 3 * step + pass,

@@ -16,7 +16,7 @@ pub struct GanEpoch {
     pub epoch: usize,
     /// Cross-entropy on real images plus that on generated ones. Guessing gives 2 ln 2 ≈ 1.39.
     pub discriminator_loss: f64,
-    /// Cross-entropy on generated images with the label of real ones.
+    /// Cross-entropy on generated images with the target 1.
     pub generator_loss: f64,
 }
 
@@ -47,16 +47,16 @@ struct Pass<'a, B: Backend> {
     partial: &'a mut PartialEpoch,
     context: &'a Context<'a>,
     started: Instant,
-    /// Number of batches that had been done when this part of the epoch started.
+    /// Number of batches that were completed when this part of the epoch started.
     before: usize,
     /// The last step. Its losses are read once the next step is launched, so that the device is busy while
-    /// the host waits for them and makes the batch after that.
+    /// the host waits for them and prepares the following batch.
     waiting: Option<LaunchedStep<B>>,
 }
 
 impl<B: Backend> Adversaries<B> {
     /// Trains both networks for the rest of epoch `epoch` (from 0) on the images `members` of `dataset`. If
-    /// it is stopped, `partial` has the part that was completed.
+    /// training is stopped, `partial` has the part that was completed.
     pub fn train_epoch(
         &mut self,
         dataset: &Dataset,

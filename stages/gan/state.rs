@@ -19,18 +19,19 @@ pub(crate) struct TrainingState {
     pub partial: PartialEpoch,
 }
 
-/// Requirements for a checkpoint to resume from, and the folder for its files.
+/// Requirements for a checkpoint to resume from, and the folder that its sample grids are copied to.
 pub(crate) struct ResumeTarget<'a> {
     pub epochs: usize,
-    /// Whether there must be a sample grid after an epoch, apart from the last.
+    /// Whether there must be a sample grid after an epoch. After the last epoch, there always is one.
     pub samples_after: &'a dyn Fn(usize) -> bool,
     /// Folder of the sample grids.
     pub figure: &'a Path,
 }
 
 impl TrainingState {
-    /// Resumes from the furthest of the context's checkpoints that can be used, or starts a training, and
-    /// reports which and why. `fresh` creates untrained adversaries.
+    /// Resumes from the furthest checkpoint of the context that can be used, and reports its position. Without
+    /// one, starts from the beginning, and reports why the existing checkpoints, if any, cannot be used. `fresh`
+    /// creates untrained adversaries.
     pub(crate) fn begin<B: Backend>(
         fresh: impl Fn() -> Result<Adversaries<B>, Failure>,
         target: &ResumeTarget<'_>,
@@ -58,7 +59,7 @@ impl TrainingState {
             .restore(tensors)
             .map_err(|unfit| unfit.to_string())?;
         for epoch in 1..=state.history.len() {
-            // Only these grids are copied, because a shorter training also has a grid of its last epoch.
+            // A checkpoint of a shorter training also has a grid of that training's last epoch, which is left out.
             if (target.samples_after)(epoch) || epoch == target.epochs {
                 let name = sample_name(epoch);
                 let copied = checkpoint.file(&name).and_then(|kept| {

@@ -12,11 +12,11 @@ use image::{DynamicImage, ImageFormat, Limits};
 use crate::jpeg::Jpeg;
 use crate::resize::fit;
 
-/// Number of bytes that contain the header of nearly every image file.
+/// Number of bytes at the start of a file that contain the header of nearly every image.
 const PREFIX: u64 = 1 << 16;
 
-/// Memory in bytes that the decoder of a PNG file may use beside the pixels: for a line of pixels, and for a
-/// color profile. A profile is compressed, so even in the smallest image it can be a decompression bomb.
+/// Memory in bytes that the decoder of a PNG file may use in addition to the decoded image: for a line of pixels,
+/// and for a color profile. A profile is compressed, so even the smallest image can contain a decompression bomb.
 const MOST_BESIDE_PIXELS: u64 = 1 << 24;
 
 /// Decodes files of up to a given number of pixels, and resizes the images.
@@ -33,7 +33,7 @@ enum Opened<'a> {
 }
 
 impl Decoder {
-    /// Reads only the header of a file.
+    /// Checks the header of a file, without decoding the pixels.
     ///
     /// # Errors
     /// The error says what is wrong with the file, as a fragment that follows its name.
@@ -58,7 +58,8 @@ impl Decoder {
         self.open(&bytes).map(drop)
     }
 
-    /// Reads and decodes a file, and resizes the image to HWC bytes.
+    /// Reads and decodes a file, and resizes the image. Returns its bytes in the order height, width, channels
+    /// (HWC).
     ///
     /// # Errors
     /// The error says what is wrong with the file, as a fragment that follows its name.
@@ -119,7 +120,7 @@ impl Decoder {
     }
 }
 
-/// Returns the size in the header of a PNG file, which is the first thing in the file.
+/// Returns the image size from the header of a PNG file. The header comes first in the file.
 fn png_size(bytes: &[u8]) -> Option<(u64, u64)> {
     let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR")?;
     let (width, rest) = header.split_first_chunk()?;

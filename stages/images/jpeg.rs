@@ -52,7 +52,7 @@ impl<'a> Jpeg<'a> {
     }
 
     /// Decodes the pixels. If `gray` pixels are enough and the file stores luma apart from color, as nearly
-    /// all files do, the color is skipped: luma is the value that gray would be computed as.
+    /// all files do, the color is skipped: converting the colors to gray would give the luma again.
     pub(crate) fn decode(mut self, gray: bool) -> Result<DynamicImage, DecodeErrors> {
         let wanted = match self.decoder.input_colorspace() {
             Some(ColorSpace::Luma) => ColorSpace::Luma,
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    /// The colors must be in range, because luma is that of the colors before they are clipped.
+    /// No color may be clipped, because the stored luma belongs to the colors before clipping.
     #[test]
     fn gray_is_the_luma_of_the_colors() {
         let pastel = |x: u32, y: u32| [90 + x as u8, 110 + y as u8, 160 - x as u8].into();

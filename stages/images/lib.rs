@@ -1,7 +1,7 @@
 //! Decodes image files, and resizes images to the shape that a dataset has.
 //!
-//! A package of its own, because the loops of the resizing library are compiled where they are used: they are
-//! slow to compile, and they need the highest optimization.
+//! This is a package of its own, because the loops of the resizing library are generic and so are compiled with
+//! the package that uses them. They are slow to compile, and they need the highest optimization.
 
 mod decode;
 mod jpeg;

@@ -8,10 +8,10 @@ use fast_image_resize::pixels::{InnerPixel, U8, U8x3, U16, U16x3};
 use fast_image_resize::{Filter, FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use image::DynamicImage;
 
-/// Converts an image of any kind to HWC bytes of `shape`, stretching it. Transparency is ignored. Color
-/// becomes gray by [`luma8`].
+/// Converts an image of any kind to HWC bytes of `shape`, stretching the image. Transparency is ignored. Color
+/// becomes gray by [`luma`].
 ///
-/// The filter is Lanczos, widened when shrinking. It is computed in integers of the image's own depth, so the
+/// The filter is Lanczos, widened when shrinking. It is applied in integers of the image's own depth, so the
 /// results do not depend on the processor.
 pub(crate) fn fit(image: DynamicImage, shape: ImageShape, resizer: &mut Resizer) -> Vec<u8> {
     let size = (image.width(), image.height());
@@ -90,7 +90,8 @@ fn to_bytes(values: &[u16]) -> Vec<u8> {
 /// Resizes pixels of type `P`, which are given by their components `values`.
 ///
 /// Source and target have the type that the library uses between its two passes. With another type, the
-/// compiler would repeat all its loops for each combination of types, which was a third of this package's code.
+/// compiler would repeat all of the library's loops for each combination of types, which was a third of this
+/// package's code.
 fn resize<P>(
     mut values: Vec<P::Component>,
     (width, height): (u32, u32),
@@ -128,9 +129,9 @@ const LOBES: f64 = 3.0;
 
 /// The Lanczos window of three lobes: sinc(x) · sinc(x / 3).
 ///
-/// It is computed with products and sums only, whose results are the same with every processor and every
-/// version of a mathematical library. It is also several times as fast as with the library's sine, which took
-/// an eighth of the time of reading an image.
+/// It is computed with basic arithmetic only, whose results are the same on every processor and with every
+/// version of a mathematical library. It is also several times as fast as with a library's sine, which took an
+/// eighth of the time of reading an image.
 fn lanczos(x: f64) -> f64 {
     let x = x.abs();
     if x < 1e-6 {
@@ -149,7 +150,7 @@ fn lanczos(x: f64) -> f64 {
 /// Returns the sine of an angle from 0 to π/2, accurate to 10⁻¹¹, by its Taylor series.
 fn sine(angle: f64) -> f64 {
     let square = angle * angle;
-    // Ratio of each term to the one before it, from the last term on: 1 / (14 · 15), …, 1 / (2 · 3).
+    // Ratio of each term to the one before it, without −x² and from the last term on: 1 / (14 · 15), …, 1 / (2 · 3).
     let series = (1..8).rev().fold(1.0, |rest, i| {
         let ratio = 1.0 / f64::from(2 * i * (2 * i + 1));
         1.0 - square * ratio * rest
@@ -203,7 +204,7 @@ mod tests {
         })
     }
 
-    /// If this changes, so do datasets: increase the version of the kind `dataset`.
+    /// If these values change, datasets change: increase the version of the kind `dataset`.
     #[test]
     fn golden_pixels() {
         let shape = |channels| ImageShape {

@@ -17,8 +17,8 @@ use crate::data::Dataset;
 /// Name of the picture of the generated images that are most similar to training images, each above the
 /// training image.
 pub(super) const NEAREST_FILE: &str = "nearest.png";
-/// Largest number of training images that are compared with the other training images, to learn how similar
-/// these are among themselves.
+/// Largest number of training images that are compared with the other training images, to find how similar
+/// different training images are.
 const COMPARED: usize = 2000;
 
 /// Content of `leakage.json` for generated images.
@@ -39,8 +39,8 @@ struct Compared {
     copied: f64,
     /// Similarity of a generated image to the most similar training image.
     nearest: Option<Distribution>,
-    /// Similarity of a training image to the most similar other one. Generated images that are no nearer than
-    /// this are no copies.
+    /// Similarity of a training image to the most similar other one. A generated image that is not more similar
+    /// than this to a training image is not a copy.
     nearest_among_training: Option<Distribution>,
     copies: Vec<Pair>,
 }

@@ -1,5 +1,5 @@
-//! Finds images on both sides of a separation: copies between training, validation, test and generated
-//! images, and groups (patients) that two sets share.
+//! Finds leakage: copies between sets that must be separate (training, validation, test and generated images),
+//! and groups (patients) that two sets share.
 //!
 //! A metric that is measured on images that training saw, or nearly saw, is meaningless. Therefore `dataset`
 //! compares its splits. `synthesize` compares its images with those that its generators were trained on, and
@@ -90,7 +90,7 @@ impl Guard {
             )));
         }
         for leak in leaks {
-            context.warn(format!("leakage: {leak} ({RECORD_FILE} lists them)"));
+            context.warn(format!("leakage: {leak} (see {RECORD_FILE})"));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The groups (for example, patients) and the files of packed images, which their source knows.
+//! The groups (for example, patients) and the files that packed images come from, as the source lists them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::data::source::Offer;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Shared {
     pub(super) group: String,
-    /// Names of its images in the one set and in the other.
+    /// Names of its images in each of the two sets.
     pub(super) images: [Vec<String>; 2],
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Record {
 pub(super) struct Method {
     /// Number of frequencies along each side of an image that enter its sketch.
     pub(super) frequencies: usize,
-    /// Similarity from which images are near copies.
+    /// Lowest similarity at which images count as near copies.
     pub(super) similarity: f64,
 }
 
@@ -46,7 +46,7 @@ impl Method {
 /// Overlap of two sets.
 #[derive(Debug, Serialize)]
 pub(super) struct Between {
-    /// The set that must not contain images of the other, and the other.
+    /// Names of two sets. The first must not contain copies of images of the second.
     pub(super) sets: [String; 2],
     pub(super) copies: Vec<Pair>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -165,7 +165,7 @@ fn listed(named: impl Iterator<Item = String>, count: usize) -> String {
     }
 }
 
-/// Rounds to four places: further ones are not significant.
+/// Rounds to four decimal places. Further digits are not significant.
 pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }

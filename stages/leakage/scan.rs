@@ -18,7 +18,7 @@ pub(super) fn affordable(of: usize, among: usize) -> bool {
     of as u64 <= MOST_PAIRS / among.max(1) as u64
 }
 
-/// Called now and then. An error stops the search.
+/// Called before each row of tiles. An error stops the search.
 pub(super) type Stop<'a> = dyn Fn() -> Result<(), Failure> + Sync + 'a;
 
 /// An image of the other set, and its similarity.
@@ -29,8 +29,8 @@ pub(super) struct Near {
     pub(super) similarity: f64,
 }
 
-/// Returns the similarities from which images with `side` frequencies along a side are taken for copies, at
-/// the first and at the second look.
+/// Returns the lowest similarities at which images with `side` frequencies along a side may be copies
+/// ([`Detail::Coarse`]) and are copies ([`Detail::Fine`]).
 ///
 /// Fewer frequencies distinguish images less well, so the bounds rise as the frequencies get fewer. Both
 /// bounds lie between the similarities of copies and those of different radiographs (`docs/leakage.md`).
@@ -175,7 +175,7 @@ fn load(sketches: &Sketches, detail: Detail, first: usize, count: usize, to: &mu
 
 fn inverse_length(sketches: &Sketches, detail: Detail, i: usize) -> f32 {
     match sketches.length(i, detail) {
-        // An image of a single gray is like no other.
+        // An image of a single gray is not similar to any other image.
         0.0 => 0.0,
         length => 1.0 / length,
     }

@@ -10,7 +10,7 @@ use contract::random;
 /// Each of the `resamples` resamples draws as many examples as there are, with replacement and without regard
 /// to their class. `statistics` gets the number of times that each example was drawn. Resamples for which a
 /// statistic is `None` are left out of its interval, which is `None` if there are no others. The result
-/// depends only on `seed`.
+/// depends on `seed`, but not on the number of threads.
 pub(super) fn intervals<const N: usize>(
     examples: usize,
     resamples: usize,
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn does_not_depend_on_threads_but_on_the_seed() {
+    fn intervals_depend_on_the_seed_and_not_on_threads() {
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)

@@ -72,7 +72,7 @@ impl Confusion {
         ratio(self.count(class, class), self.predicted(class))
     }
 
-    /// Share of the examples of `class` that were predicted as it (sensitivity).
+    /// Share of the examples of `class` that were predicted as `class` (sensitivity).
     pub fn recall(&self, class: usize) -> f64 {
         ratio(self.count(class, class), self.support(class))
     }

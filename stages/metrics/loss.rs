@@ -1,7 +1,7 @@
 //! Measures of predicted probabilities.
 
-/// Smallest probability that is used, so that one certain mistake does not make the log loss infinite. It is
-/// the machine epsilon of single precision, as in scikit-learn for such input.
+/// Smallest probability that is used, so that a true class with a predicted probability of 0 does not make the
+/// log loss infinite. It is the machine epsilon of single precision, as in scikit-learn for such input.
 const EPSILON: f64 = f32::EPSILON as f64;
 
 /// Returns the squared error of each example's probabilities. With two classes, it is that of one class's
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certain_mistake_is_finite() {
+    fn the_loss_is_finite_if_the_true_class_has_probability_zero() {
         let loss = log_loss(&[1.0, 0.0], &[1], 2).unwrap();
         assert!((loss - 15.942_385).abs() < 1e-5, "{loss}");
     }

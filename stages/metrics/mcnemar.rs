@@ -3,7 +3,7 @@
 use contract::analysis::{Distribution, McNemar};
 use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF};
 
-/// Number of discordant pairs from which the chi-square distribution is close enough to the exact one.
+/// Least number of discordant pairs for which the chi-square distribution is close enough to the exact one.
 const ENOUGH: u64 = 25;
 
 /// Runs McNemar's test, given which examples each of two classifiers classified correctly.
@@ -29,14 +29,15 @@ pub fn mcnemar_of_counts(only_a: u64, only_b: u64) -> McNemar {
     }
 }
 
-/// Returns twice the probability of at most the smaller count, if each pair falls either way with probability
-/// ½.
+/// Returns twice the probability that a count is at most the smaller of the two, if each discordant pair adds to
+/// either count with probability ½. The result is at most 1.
 fn binomial(only_a: u64, only_b: u64) -> f64 {
     let tosses = Binomial::new(0.5, only_a + only_b).expect("½ is a probability");
     (2.0 * tosses.cdf(only_a.min(only_b))).min(1.0)
 }
 
-/// Returns the upper tail at (|a − b| − 1)² / (a + b). Equal counts leave nothing to correct and give 1.
+/// Returns the chi-square distribution's upper tail at (|a − b| − 1)² / (a + b). Equal counts are not corrected
+/// and give 1.
 fn chi_square(only_a: u64, only_b: u64) -> f64 {
     let corrected = only_a.abs_diff(only_b).saturating_sub(1) as f64;
     let statistic = corrected.powi(2) / (only_a + only_b) as f64;

@@ -129,8 +129,7 @@ mod tests {
         assert_eq!(metrics, measure(&predictions, decision, 1, 500, 9));
     }
 
-    /// If this fails although no result should have changed, one has. After an intended change, increase the
-    /// version of `evaluate`.
+    /// If this fails, results have changed. If the change is intended, increase the version of `evaluate`.
     #[test]
     fn golden_intervals() {
         let labels: Vec<u32> = (0..24).map(|i| u32::from(i % 8 < 5)).collect();

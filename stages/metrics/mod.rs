@@ -4,8 +4,8 @@
 //! scores of a positive class ([`Ranking`], [`roc_auc`], [`average_precision`]), and of probabilities
 //! ([`brier_score`], [`log_loss`]). [`measure`] computes all of them with bootstrap intervals.
 //!
-//! For several results, there are their [`spread`] over seeds, the [`paired_difference`] of two classifiers
-//! on the same images, McNemar's test of their mistakes ([`mcnemar`]), and [`holm`]'s correction for multiple tests.
+//! Several results are compared by their [`spread`] over seeds, the [`paired_difference`] of two classifiers on
+//! the same images, and McNemar's test of their mistakes ([`mcnemar`]). [`holm`] corrects for multiple tests.
 //!
 //! No measure is ever NaN. A ratio 0/0 (the precision if nothing was predicted positive) is 0, as with
 //! scikit-learn's `zero_division=0`. A measure that is undefined (the ROC AUC if only one class occurs) is

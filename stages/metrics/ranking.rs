@@ -2,7 +2,7 @@
 
 /// Examples ordered by score, in groups of equal score.
 pub struct Ranking {
-    /// Indices of the examples, by falling score.
+    /// Indices of the examples, by descending score.
     order: Vec<u32>,
     /// Ends (in `order`) of the groups of equal score.
     ends: Vec<usize>,
@@ -28,7 +28,7 @@ impl Ranking {
         }
     }
 
-    /// Returns the numbers of positive and negative examples in each group of equal score, by falling score.
+    /// Returns the numbers of positive and negative examples in each group of equal score, by descending score.
     /// Each example is counted as often as its weight.
     fn groups<'a>(&'a self, weights: &'a [u32]) -> impl Iterator<Item = (u64, u64)> + 'a {
         let mut start = 0;

@@ -1,4 +1,4 @@
-//! Computes one measure at a time, of examples that count as often as a resample drew them.
+//! Computes measures of weighted examples. A weight is the number of times that a resample drew the example.
 
 use contract::Direction;
 
@@ -68,7 +68,7 @@ impl Measure {
     }
 }
 
-/// Predictions, prepared for all measures. A resample only has to weigh the examples.
+/// Predictions, prepared for all measures, so that a resample only needs other weights.
 pub struct Scored {
     labels: Vec<u32>,
     decided: Vec<u32>,
@@ -99,7 +99,6 @@ impl Scored {
         }
     }
 
-    /// Returns the number of examples.
     pub fn examples(&self) -> usize {
         self.labels.len()
     }
@@ -147,7 +146,7 @@ mod tests {
     use super::Measure;
 
     #[test]
-    fn every_measure_is_found_by_its_name_and_no_other() {
+    fn a_measure_is_found_by_its_exact_name_only() {
         for measure in Measure::ALL {
             assert_eq!(Measure::named(measure.name()), Some(measure));
         }

@@ -3,7 +3,7 @@
 use contract::analysis::Spread;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Computes mean and spread of `values`, which are finite; `None` if there are no values.
+/// Computes the mean and the spread of `values`, which are finite; `None` if there are no values.
 pub fn spread(values: &[f64]) -> Option<Spread> {
     let n = values.len();
     if n == 0 {
@@ -29,8 +29,8 @@ pub fn spread(values: &[f64]) -> Option<Spread> {
     })
 }
 
-/// Returns the two-sided p-value of the mean being 0, by Student's t; `None` for a single value, or if all
-/// values are the same.
+/// Tests the hypothesis that the mean is 0. Returns the two-sided p-value by Student's t; `None` for a single
+/// value, or if all values are the same.
 pub fn p_of_no_mean(spread: &Spread) -> Option<f64> {
     let sd = spread.sd.filter(|&sd| sd > 0.0)?;
     let t = spread.mean / (sd / (spread.n as f64).sqrt());

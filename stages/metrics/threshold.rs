@@ -1,8 +1,8 @@
-//! Chooses thresholds for the decision on validation data.
+//! Chooses decision thresholds, using validation data.
 //!
 //! An example is predicted positive if its score is at least the threshold.
 
-/// Returns the threshold that maximises Youden's J (recall + specificity − 1) for `scores` in [0, 1].
+/// Returns the threshold that maximizes Youden's J (recall + specificity − 1) for `scores` in [0, 1].
 /// Candidates are the midpoints between neighbouring distinct scores, and between the least or greatest score
 /// and 0 or 1. Of equally good candidates, the one closest to 0.5 is taken, and of two equally close ones the
 /// lower. If only one class occurs, the threshold is 0.5.
@@ -15,7 +15,7 @@ pub fn youden_threshold(scores: &[f32], positive: &[bool]) -> f32 {
     })
 }
 
-/// Returns the threshold that maximises the F1 of the positive class. Candidates and ties are treated as in
+/// Returns the threshold that maximizes the F1 of the positive class. Candidates and ties are treated as in
 /// [`youden_threshold`].
 pub fn f1_threshold(scores: &[f32], positive: &[bool]) -> f32 {
     best_threshold(scores, positive, |cut| {
@@ -35,8 +35,8 @@ struct Cut {
     negatives: u64,
 }
 
-/// Returns the candidate with the largest `merit`, which is a fraction with a positive denominator, so that
-/// ties are exact.
+/// Returns the candidate with the largest `merit`. A merit is a fraction with a positive denominator, not a float,
+/// so that equal merits compare as equal.
 fn best_threshold(scores: &[f32], positive: &[bool], merit: impl Fn(&Cut) -> (i128, i128)) -> f32 {
     let positives = positive.iter().filter(|p| **p).count() as u64;
     let negatives = positive.len() as u64 - positives;
@@ -127,7 +127,7 @@ mod tests {
         let scores = [0.25, 0.375, 0.625, 0.75];
         let positive = [false, true, false, true];
         assert_eq!(youden_threshold(&scores, &positive), 0.3125);
-        // 0.25 and 0.6875.
+        // Equally good: 0.25 and 0.6875, which is closer to the middle.
         let scores = [0.125, 0.375, 0.625, 0.75];
         assert_eq!(youden_threshold(&scores, &positive), 0.6875);
     }

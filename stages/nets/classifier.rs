@@ -98,8 +98,8 @@ pub struct ClassifierCard {
     pub architecture: Architecture,
     /// Class names, in the order of the outputs.
     pub classes: Vec<String>,
-    /// Probability from which an image is classified as the positive (last) class, chosen on validation data.
-    /// `None` for more than two classes, or if there were no data to choose it on.
+    /// Lowest probability at which an image is classified as the positive (last) class, chosen on validation
+    /// data. `None` for more than two classes, or if there were no data to choose it on.
     pub threshold: Option<f32>,
     /// Number of the epoch that the weights are from, counted from 1.
     pub epoch: usize,
@@ -148,7 +148,7 @@ pub fn predict<B: Backend>(
         let mut images = Staged::new(network.device(), (batch.len(), channels, height, width));
         fill_batch(dataset, batch, Scale::Unit, None, &mut images);
         let logits = network.forward(images.upload(), Mode::Predict);
-        // The device computes this batch while the host takes the one before.
+        // The device computes this batch while the host processes the previous one.
         if let Some(before) = waiting.replace(Reading::of(&logits)) {
             take(before);
         }
@@ -172,7 +172,7 @@ impl<B: Backend> Classifier<B> {
         let unusable =
             |e: Invalid| Failure::Data(format!("model `{}` cannot be used: {e}", artifact.label));
         let card = ClassifierCard::read(artifact)?;
-        // Checked again, because the file may have been changed since it was written.
+        // The layers are checked again, because the file may have been changed since it was written.
         let architecture =
             Architecture::new(card.architecture.input, card.architecture.layers.clone())
                 .map_err(unusable)?;

@@ -44,7 +44,7 @@ impl Architecture {
         self.tensors().map(|layer| layer.parameter_len()).sum()
     }
 
-    /// Returns the bytes that a training holds for all parameters: the parameters, their gradients, and as
+    /// Returns the bytes that training holds for all parameters: the parameters, their gradients, and as
     /// many `moments` as the optimizer keeps.
     pub fn parameter_bytes(&self, moments: u64) -> u64 {
         self.parameter_len() * (2 + moments) * NUMBER

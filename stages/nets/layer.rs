@@ -27,7 +27,8 @@ pub enum Layer {
     AvgPool(Pool),
     /// The mean of each channel, as a 1×1 image.
     GlobalAvgPool {},
-    /// Normalization of each channel, by the batch during training and by running statistics afterwards.
+    /// Normalization of each channel, with statistics of the batch during training and running statistics
+    /// afterwards.
     BatchNorm(Norm),
     /// Sets this share of the values to zero during training.
     Dropout(#[schemars(range(min = 0), extend("exclusiveMaximum" = 1))] f32),
@@ -43,12 +44,13 @@ pub enum Layer {
     Activation(Activation),
 }
 
-/// Number of zeros by which an image is extended on each side.
+/// Number of zeros by which an image is extended on each side (for `conv_transpose`: number of pixels that are
+/// cut off the output on each side).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Padding {
     Named(NamedPadding),
-    /// This many zeros on each side; must be less than the kernel's size.
+    /// This much padding on each side; must be less than the kernel's size.
     Pixels(#[schemars(extend("x-unit" = "pixels"))] usize),
 }
 
@@ -56,10 +58,10 @@ pub enum Padding {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum NamedPadding {
-    /// Enough zeros that the output's size is the input's size divided by the stride (for `conv_transpose`:
-    /// multiplied).
+    /// Enough padding that the output's size is the input's size divided by the stride, rounded up (for
+    /// `conv_transpose`: multiplied by the stride).
     Same,
-    /// No zeros.
+    /// No padding.
     Valid,
 }
 

@@ -1,5 +1,5 @@
-//! The tensors of every kind of layer. This is the only place that knows them: the network that is trained, its
-//! size and its cost are all derived from here.
+//! The tensors of every kind of layer. They are defined only here: the network that is trained, its size and its
+//! cost are all derived from them.
 
 use ops::Nchw;
 use ops::optimizer::Penalty;
@@ -20,8 +20,8 @@ pub(super) struct Parameter {
 /// Initial values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Initial {
-    /// Drawn by the network's initializer, which scales them by the number of values that enter an output
-    /// (`fan_in`) and that an input enters (`fan_out`).
+    /// Drawn by the network's initializer, which scales them by the number of inputs that an output depends on
+    /// (`fan_in`) and the number of outputs that an input affects (`fan_out`).
     Drawn { fan_in: usize, fan_out: usize },
     /// The same number everywhere.
     Constant(f32),

@@ -1,4 +1,4 @@
-//! Computes the shapes that flow through a list of layers, and finds layers that do not fit.
+//! Computes the shape of each layer's output in a list of layers, and finds layers that do not fit.
 
 use std::fmt;
 
@@ -56,7 +56,7 @@ impl fmt::Display for Feature {
 }
 
 /// Largest number of values that one example may have anywhere in a network. A typing error in a filter count
-/// should be an error, not an exhausted machine.
+/// should give an error instead of using up the machine's memory.
 const MOST_VALUES: usize = 1 << 28;
 
 /// Largest number of weights that one layer may have, for the same reason.
@@ -161,7 +161,7 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
             Ok(input)
         }
         Layer::Dropout(rate) if !(0.0..1.0).contains(rate) => Err(Invalid::new(format!(
-            "a rate of {rate} is not at least 0 and below 1"
+            "the rate is {rate}; it must be at least 0 and below 1"
         ))),
         Layer::Dropout(_) | Layer::Activation(_) => Ok(input),
         Layer::Flatten {} => Ok(Feature::new(input.len(), 1, 1)),
@@ -218,7 +218,7 @@ fn pooled(pool: &Pool, input: Feature) -> Result<Feature, Invalid> {
     }
 }
 
-/// Returns the number of windows of `kernel` that fit into `side`, `stride` apart; `None` if none does.
+/// Returns the number of windows of `kernel` that fit into `side`, `stride` apart; `None` if not even one fits.
 fn window(side: usize, kernel: usize, stride: usize) -> Option<usize> {
     side.checked_sub(kernel).map(|room| room / stride + 1)
 }
@@ -292,7 +292,7 @@ fn positive(name: &str, value: usize) -> Result<(), Invalid> {
         return Ok(());
     }
     Err(Invalid::new(format!(
-        "`{name}` is {value}, not between 1 and {}",
+        "`{name}` is {value}; it must be between 1 and {}",
         1 << 20
     ))
     .under(name))
@@ -307,7 +307,7 @@ fn at_least_zero(name: &str, value: f32) -> Result<(), Invalid> {
 }
 
 fn range(name: &str, value: f32, allowed: &str) -> Invalid {
-    Invalid::new(format!("`{name}` is {value}, not {allowed}")).under(name)
+    Invalid::new(format!("`{name}` is {value}; it must be {allowed}")).under(name)
 }
 
 #[cfg(test)]

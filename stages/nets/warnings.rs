@@ -6,8 +6,8 @@ use ops::Activation;
 use super::classifier::Head;
 use super::layer::Layer;
 
-/// Returns a warning if an activation confines the scores of a network. The sigmoid or softmax after it then
-/// confines the probabilities.
+/// Returns a warning if an activation limits the range of a network's scores. This also limits the range of the
+/// probabilities that sigmoid or softmax computes from them.
 pub fn output_warning(layers: &[Layer], head: Head) -> Option<Invalid> {
     let (index, layer) = last_to_bound(layers)?;
     let activation = layer.activation()?;
@@ -23,7 +23,7 @@ pub fn output_warning(layers: &[Layer], head: Head) -> Option<Invalid> {
             sigmoid(high)
         ),
         Head::Softmax(_) if high == f32::INFINITY => {
-            format!("classes with a score of {low} cannot be told apart, and hardly learn")
+            format!("classes with a score of {low} cannot be told apart, and are hardly learned")
         }
         Head::Softmax(classes) => {
             let power = (high - low).exp();
@@ -35,8 +35,9 @@ pub fn output_warning(layers: &[Layer], head: Head) -> Option<Invalid> {
         "the network's scores go through `{}`, so {effect}",
         name(activation)
     );
-    let warning = Invalid::new(message)
-        .hint("give the last layer `activation: linear`: sigmoid or softmax follow by themselves");
+    let warning = Invalid::new(message).hint(
+        "give the last layer `activation: linear`: sigmoid or softmax is applied automatically",
+    );
     let is_the_layer = matches!(layer, Layer::Activation(_));
     let warning = if is_the_layer {
         warning

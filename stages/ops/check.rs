@@ -16,8 +16,8 @@ use {
     std::sync::Mutex,
 };
 
-/// Makes each of these functions a test for every device of the build: in the module `cpu`, and with the
-/// feature `cuda` also in `cuda`. The functions are generic over the device that is passed to them.
+/// Defines a test for each of these functions and each device of the build: in the module `cpu`, and with the
+/// feature `cuda` also in the module `cuda`. The functions are generic over the device that is passed to them.
 macro_rules! on_every_device {
     ($($test:ident),+ $(,)?) => {
         mod cpu {
@@ -56,8 +56,8 @@ pub(crate) fn on_gpu(precision: Precision, test: impl FnOnce(&Cuda)) {
     }
 }
 
-/// Calls a test with the GPU in every precision, together with the largest difference from double precision
-/// that results may have, relative to their largest value.
+/// Calls a test with the GPU in every precision. The second argument of the test is the bound for the difference
+/// between results and double precision, relative to the largest value.
 #[cfg(feature = "cuda")]
 pub(crate) fn on_gpu_within_bounds(test: impl Fn(&Cuda, f64)) {
     for (precision, bound) in [(Precision::Float32, 1e-4), (Precision::Tf32, 2e-3)] {

@@ -1,8 +1,7 @@
-//! Failures of a device: out of memory, or lost.
+//! Failures of a device: it is out of memory, or it was lost.
 //!
-//! The stage cannot continue after one, and operations return tensors rather than `Result`s. The failure
-//! therefore unwinds the stack to where the stage was started, and [`catch_device_failed`] returns it as a
-//! [`Failure`].
+//! The stage cannot continue after a failure, and operations return tensors, not `Result`s. So a failure unwinds
+//! the stack to where the stage was started, and [`catch_device_failed`] returns it as a [`Failure`].
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -30,7 +29,7 @@ impl DeviceError for CpuError {
     }
 }
 
-/// Payload of the unwinding.
+/// Panic payload that carries a failure while the stack unwinds.
 struct DeviceFailed(Failure);
 
 /// Returns an error handler that reports the device's error as a [`Failure`] of `operation` and unwinds.
@@ -62,9 +61,9 @@ pub(crate) fn unwind(failure: Failure) -> ! {
     resume_unwind(Box::new(DeviceFailed(failure)))
 }
 
-/// Calls `f`, which may compute on a device, on a thread of the current pool. If a thread outside the pool
-/// ran it, every parallel loop would put that thread to sleep and wake it again, hundreds of times in a
-/// training step.
+/// Calls `f` on a thread of the current pool, and returns a failure of a device inside it as an error. If a thread
+/// outside the pool called `f`, every parallel loop would put that thread to sleep and wake it again, hundreds of
+/// times in a training step.
 pub fn on_pool<R: Send>(f: impl FnOnce() -> Result<R, Failure> + Send) -> Result<R, Failure> {
     catch_device_failed(|| rayon::scope(|_| f()))
 }

@@ -1,4 +1,4 @@
-//! Comparison of every operation on the GPU with the CPU.
+//! Comparison of every operation on the GPU with the same operation on the CPU.
 
 use contract::{Failure, GpuCheck, Precision, random};
 use dfdx::prelude::*;
@@ -55,9 +55,9 @@ const OPERATIONS: [Operation; 19] = [
     Sgd,
 ];
 
-/// Compares every operation and its gradients on the first GPU that the process can see with those on the
-/// CPU. All operations are tested in float32. With [`Precision::Tf32`], those that support TF32 are tested in
-/// that, too.
+/// Computes every operation and its gradients on the CPU and on the first GPU that the process can see, and
+/// compares the results. All operations are tested in float32. With [`Precision::Tf32`], operations that support
+/// TF32 are also tested in TF32.
 ///
 /// # Errors
 /// If there is no GPU, or it fails.
@@ -101,7 +101,7 @@ fn difference(found: &[f32], expected: &[f32]) -> f64 {
     }
 }
 
-/// Returns the largest of the errors, or NaN if one of them is NaN, so that it is not within any bound.
+/// Returns the largest error, or NaN if any error is NaN: NaN is not within any bound.
 fn worst(errors: impl Iterator<Item = f64>) -> f64 {
     errors.fold(0.0, |most: f64, error| {
         match most.is_nan() || error.is_nan() {
@@ -239,7 +239,7 @@ impl Operation {
 /// A tensor that records operations on its tape.
 type Traced<B> = Tensor4<B, OwnedTape<f32, B>>;
 
-/// Weights of a loss's examples.
+/// Returns the weights of the examples of a loss.
 fn weights() -> Vec<f32> {
     (0..300).map(|i| 1.0 + (i % 3) as f32).collect()
 }
@@ -254,8 +254,8 @@ fn noise_values(shape: Nchw, salt: u64) -> Vec<f32> {
     values.map(|value| 2.0 * value - 1.0).collect()
 }
 
-/// Returns the output of an operation on one tensor and some parameters, and the gradients of the output's
-/// sum with random factors, with respect to all of these.
+/// Returns the output of an operation on one tensor and some parameters, and the gradients of the sum of the output
+/// times random factors, with respect to the tensor and the parameters.
 fn differentiate<B: Backend>(
     device: &B,
     input: Nchw,
@@ -279,7 +279,7 @@ fn differentiate<B: Backend>(
     results
 }
 
-/// Returns the gradients of a tensor's sum with these factors, with respect to everything that it was
+/// Returns the gradients of the sum of a tensor times `factors`, with respect to everything that the tensor was
 /// computed from. dfdx's own sum is not used, because it adds with atomics, in any order.
 fn pull<B: Backend>(output: Traced<B>, factors: Vec<f32>) -> Gradients<f32, B> {
     let (output, mut tape) = output.split_tape();
@@ -291,7 +291,7 @@ fn pull<B: Backend>(output: Traced<B>, factors: Vec<f32>) -> Gradients<f32, B> {
     crate::losses::backward(loss.put_tape(tape))
 }
 
-/// Returns a loss, and the gradient of its logits.
+/// Returns a loss, and its gradient with respect to the logits.
 fn loss<B: Backend>(
     device: &B,
     logits: Nchw,
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "for a real GPU: tensor cores cut off where the emulator rounds, and it takes minutes there"]
+    #[ignore = "needs a real GPU: tensor cores truncate where the emulator rounds, and the emulator takes minutes"]
     fn a_weight_gradient_of_many_positive_values_is_as_close_in_tf32_as_one_of_few() {
         let cuda = crate::cuda::open(Precision::Tf32).expect("a GPU");
         let shape = (256, 3, 128, 128);

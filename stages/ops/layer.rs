@@ -6,8 +6,8 @@ use dfdx::tensor::{PutTape, SplitTape, Storage, Tape};
 use super::memory::{Memory, take};
 use super::{Tensor4, device_failed, len};
 
-/// Gradients to compute in the backward pass. The first layer of a network needs none for its input, and a
-/// frozen network none for its parameters.
+/// Gradients to compute in the backward pass. The first layer of a network needs no gradient for its input, and a
+/// frozen network needs none for its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub input: bool,

@@ -1,8 +1,8 @@
 //! Differentiable operations for dfdx tensors.
 //!
-//! Each operation has a folder: `mod.rs` has the function that networks call, `cpu.rs` and `cuda.rs` its
-//! implementations. For a device, an operation with a weight and a bias is a [`Layer`], and one without
-//! parameters a [`Map`]. A device that implements all operations is a [`Backend`].
+//! Each operation has a folder: `mod.rs` has the function that networks call, `cpu.rs` and `cuda.rs` have its
+//! implementations. A device implements an operation with a weight and a bias as a [`Layer`], and an operation
+//! without parameters as a [`Map`]. A device that implements all operations is a [`Backend`].
 //!
 //! This is a package of its own, so that kernels are compiled apart from everything else.
 //!
@@ -85,13 +85,13 @@ pub use upsample_nearest2d::upsample_nearest2d;
 /// convolution, and (units, features, 1, 1) for a dense layer. A bias or a scale is (1, channels, 1, 1).
 pub type Nchw = (usize, usize, usize, usize);
 
-/// A tensor of [`Nchw`] shape, contiguous.
+/// A contiguous tensor of shape [`Nchw`].
 pub type Tensor4<B, T = NoneTape> = Tensor<Nchw, f32, B, T>;
 
 /// A loss, as dfdx's `backward` requires it.
 pub type Scalar<B, T = NoneTape> = Tensor<(), f32, B, T>;
 
-/// A device that computes every operation of this module.
+/// A device that implements every operation of this package.
 pub trait Backend:
     Device<f32>
     + Memory

@@ -8,7 +8,7 @@ use dfdx::tensor::{Cpu, HasErr, Storage, Tensor, TensorFromVec};
 use super::cpu::pieces;
 use super::{DeviceError, Nchw, Tensor4, device_failed, len};
 
-/// Returns a tensor on `device` with these values, the last axis fastest.
+/// Returns a tensor on `device` with these values, which are in row-major order.
 ///
 /// # Panics
 /// If the number of values does not match the shape, or the device is out of memory.
@@ -39,7 +39,7 @@ pub trait Memory: Storage<f32> + HasErr<Err: DeviceError> {
     /// Returns memory for `len` values, with unspecified content.
     fn staging(&self, len: usize) -> Result<Self::Staging, Self::Err>;
 
-    /// Starts to copy the values to a new tensor. Operations called from now on see them.
+    /// Starts to copy the values to a new tensor. Operations that are called afterwards see the values.
     fn upload(&self, values: Self::Staging, shape: Nchw) -> Result<Tensor4<Self>, Self::Err>;
 
     /// Starts to copy the values that a tensor has after all operations called so far.
@@ -53,7 +53,7 @@ pub trait Memory: Storage<f32> + HasErr<Err: DeviceError> {
 
     fn read(&self, buffer: &Self::Vec) -> Result<Vec<f32>, Self::Err>;
 
-    /// Overwrites the whole buffer. `values` must have its length.
+    /// Overwrites the whole buffer. `values` must have the same length as the buffer.
     fn write(&self, values: &[f32], buffer: &mut Self::Vec) -> Result<(), Self::Err>;
 
     /// Fills an empty buffer with `len` zeros. Any other buffer stays unchanged.
@@ -100,8 +100,8 @@ impl Memory for Cpu {
     }
 }
 
-/// Takes a gradient's buffer out of `Gradients`, which lends only one buffer at a time, and leaves an empty
-/// one. The caller must put it back unless the gradient is no longer needed.
+/// Takes a gradient's buffer out of `Gradients`, which lends only one buffer at a time, and leaves an empty buffer.
+/// The caller must put the buffer back unless the gradient is no longer needed.
 pub(super) fn take<B: Storage<f32>>(device: &B, lent: &mut B::Vec) -> Result<B::Vec, B::Err> {
     Ok(std::mem::replace(lent, device.try_alloc_len(0)?))
 }

@@ -4,8 +4,8 @@
 use super::check::{Traced, backward, noise};
 use super::{Activation, Backend, LEAKY_SLOPE, Nchw, Pool2d, Tensor4, len, to_host};
 
-/// Calls its argument for every product in the sums, with three indices: of the sum in the output, of the
-/// factor in the input, and of the factor in the weight.
+/// A function that calls its argument for every product in the sums, with three indices: that of the sum in the
+/// output, that of the factor in the input, and that of the factor in the weight.
 pub(crate) type Products<'a> = &'a dyn Fn(&mut dyn FnMut(usize, usize, usize));
 
 /// An operation as a formula: sums of products plus a bias, then an activation, then optionally max pooling.
@@ -42,7 +42,7 @@ pub(crate) fn convolution(
     }
 }
 
-/// All positions in a box with these sides, the last axis fastest.
+/// Returns all positions in a box with these sides, in row-major order.
 fn places<const AXES: usize>(sides: [usize; AXES]) -> impl Iterator<Item = [usize; AXES]> {
     (0..sides.iter().product()).map(move |mut index: usize| {
         let mut place = [0; AXES];
@@ -58,8 +58,9 @@ impl Definition<'_> {
     /// Checks the output and all gradients of `operation` on `[input, weight, bias]`. The largest difference
     /// may be at most `bound` times the largest value.
     ///
-    /// Some outputs get no gradient, because a device may decide differently by rounding: those where two
-    /// maxima, or a sum and the kink of its activation, differ by less than a hundredth of the largest sum.
+    /// Some outputs get no gradient, because rounding may make a device decide differently: outputs where the two
+    /// largest values of a window, or a sum and the kink of its activation, differ by at most a hundredth of the
+    /// largest sum.
     ///
     /// Sigmoid and tanh are only suitable for sums of few products: they limit the largest value to 1, but
     /// errors grow with the sums.
@@ -87,7 +88,10 @@ impl Definition<'_> {
             .map(|(value, chosen)| if decided(chosen) { value } else { 0.0 })
             .collect();
         let passing = chosen.iter().filter(|chosen| decided(chosen)).count();
-        assert!(2 * passing >= chosen.len(), "most outputs are decided");
+        assert!(
+            2 * passing >= chosen.len(),
+            "at least half of the outputs must be decided"
+        );
 
         let output: Vec<f64> = chosen
             .iter()

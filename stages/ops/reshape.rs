@@ -12,7 +12,7 @@ pub fn flatten<B: Device<f32>, T: Tape<f32, B>>(x: Tensor4<B, T>) -> Tensor4<B, 
     x.reshape_like(&(n, c * h * w, 1, 1))
 }
 
-/// Gives every image these numbers of channels, rows and columns.
+/// Reshapes every image to these numbers of channels, rows and columns.
 ///
 /// # Panics
 /// If the number of values in an image changes.

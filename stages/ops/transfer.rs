@@ -8,7 +8,7 @@ use dfdx::tensor::Tensor;
 use super::memory::Memory;
 use super::{Nchw, Tensor4, device_failed, len};
 
-/// Returns the values of a tensor, the last axis fastest. Waits for the device.
+/// Returns the values of a tensor in row-major order. Waits for the device.
 ///
 /// # Panics
 /// If the device fails.
@@ -70,8 +70,8 @@ pub struct Reading<B: Memory> {
 }
 
 impl<B: Memory> Reading<B> {
-    /// Starts to read the values that `tensor` has after all operations called so far, the last axis fastest.
-    /// Does not wait for those operations.
+    /// Starts to read, in row-major order, the values that `tensor` has after all operations called so far. Does
+    /// not wait for those operations.
     ///
     /// # Panics
     /// If the device fails.

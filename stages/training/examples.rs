@@ -13,7 +13,7 @@ pub struct Examples {
 
 struct Part {
     dataset: Dataset,
-    /// Number of its images in an epoch. If these are not all, each epoch draws new ones.
+    /// Number of its images in an epoch. If the dataset has more, each epoch draws a new sample.
     share: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Trains a classifier from its first epoch, and keeps its best one.
+//! Trains a classifier, and keeps the weights of its best epoch.
 
 use contract::{Context, Failure};
 use ops::Backend;
@@ -24,8 +24,8 @@ pub struct Fitted {
     pub threshold: Option<f32>,
 }
 
-/// Trains `network` on `examples`, and leaves the weights of the best epoch in it: the best by
-/// `recipe.monitor` on `validation`, or the last epoch without validation images.
+/// Trains `network` on `examples`, and leaves the weights of the best epoch in it. This is the best epoch by
+/// `recipe.monitor` on `validation`; without validation images, it is the last epoch.
 pub fn fit<B: Backend>(
     network: &mut Network<B>,
     recipe: &Recipe,

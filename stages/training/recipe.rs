@@ -19,7 +19,8 @@ use crate::nets::{Architecture, Head, Initializer, Layer, check_layers, output_w
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// The layers. The last one gives one score per class; with two classes, the second one's score is enough.
+    /// The layers. The last one gives one score per class. With two classes, a single score, that of the second
+    /// class, is enough.
     pub model: Vec<Layer>,
     /// Distribution from which the initial weights are drawn.
     #[serde(default)]
@@ -186,7 +187,7 @@ impl Recipe {
     }
 
     /// Returns `epochs` as open-ended unless the learning rate depends on it. Nothing else depends on it:
-    /// early stopping only looks back.
+    /// early stopping uses only the past epochs.
     pub fn resumable(&self) -> Resumable {
         match self.schedule {
             Schedule::Constant {} | Schedule::Step { .. } => Resumable {
@@ -264,7 +265,7 @@ impl Recipe {
             whole("patience", stopping.patience, 1, 100_000)
                 .map_err(|e| e.under("early_stopping"))?;
             if !(stopping.min_delta >= 0.0 && stopping.min_delta.is_finite()) {
-                let message = format!("`min_delta` is {}, not at least 0", stopping.min_delta);
+                let message = format!("`min_delta` is {}; it must be at least 0", stopping.min_delta);
                 return Err(Invalid::new(message)
                     .under("min_delta")
                     .under("early_stopping"));
@@ -273,7 +274,7 @@ impl Recipe {
         if let ThresholdRule::Fixed(threshold) = self.threshold
             && !(threshold > 0.0 && threshold < 1.0)
         {
-            let message = format!("`threshold` is {threshold}, not above 0 and below 1");
+            let message = format!("`threshold` is {threshold}; it must be above 0 and below 1");
             return Err(Invalid::new(message).under("threshold"));
         }
         let output = check_layers("model", &self.model, image.into())?;
@@ -293,7 +294,7 @@ impl Recipe {
 }
 
 impl Recipe {
-    /// Lists parameters with which nothing useful is learnt.
+    /// Lists parameters that keep the network from learning anything useful.
     pub fn warnings(&self, image: Option<ImageShape>) -> Vec<Invalid> {
         let mut found = Vec::new();
         if self.batch_size == 1 && self.model.iter().any(Layer::mixes_batch) {

@@ -37,19 +37,19 @@ impl Schedule {
             Self::Constant {} => Ok(()),
             Self::Step { every, factor } => {
                 if every == 0 {
-                    return Err(Invalid::new("`every` is 0, not at least 1 epoch")
+                    return Err(Invalid::new("`every` is 0; it must be at least 1 epoch")
                         .under("every")
                         .under("step"));
                 }
                 if !(factor > 0.0 && factor <= 1.0) {
-                    let message = format!("`factor` is {factor}, not above 0 and at most 1");
+                    let message = format!("`factor` is {factor}; it must be above 0 and at most 1");
                     return Err(Invalid::new(message).under("factor").under("step"));
                 }
                 Ok(())
             }
             Self::Cosine { end } if (0.0..=1.0).contains(&end) => Ok(()),
             Self::Cosine { end } => {
-                Err(Invalid::new(format!("`end` is {end}, not between 0 and 1"))
+                Err(Invalid::new(format!("`end` is {end}; it must be between 0 and 1"))
                     .under("end")
                     .under("cosine"))
             }

@@ -35,8 +35,9 @@ pub(super) struct Best {
 }
 
 impl TrainingState {
-    /// Resumes from the furthest of the context's checkpoints that can be used, or starts a training, and
-    /// reports which and why. Changes `network` if it resumes.
+    /// Resumes from the furthest checkpoint of the context that can be used, and reports its position. Without
+    /// one, starts from the beginning, and reports why the existing checkpoints, if any, cannot be used. Changes
+    /// `network` only if it resumes.
     pub(super) fn begin<B: Backend>(
         network: &mut Network<B>,
         recipe: &Recipe,
@@ -59,7 +60,7 @@ impl TrainingState {
     /// Restores `network` and an optimizer for it to the state of the checkpoint.
     ///
     /// # Errors
-    /// If the checkpoint does not fit. `network` is unchanged then.
+    /// If the checkpoint does not fit. In this case, `network` is unchanged.
     fn restore<B: Backend>(
         &mut self,
         tensors: &mut Tensors,
@@ -76,7 +77,7 @@ impl TrainingState {
                     .push(tensors.take(&format!("best.{index}"))?);
             }
         }
-        // Tried first on an optimizer for the old tensors, so that nothing is changed if it fails.
+        // The optimizer's state is first restored for the old tensors, so that an error leaves `network` unchanged.
         let optimizer = |tensors: &Tensors, network: &Network<B>| {
             let mut optimizer = Optimizer::new(recipe.optimizer.into(), network.parameters());
             let restored = tensors.restore_optimizer("optimizer", &mut optimizer);

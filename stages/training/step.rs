@@ -6,7 +6,7 @@ use ops::{self, Backend, Reading, Scalar, Tensor4, Wanted};
 
 use crate::nets::{Head, Mode, Network};
 
-/// The classes of the images of a batch, in order.
+/// The classes of the images of a batch, in order, and how the loss is computed from them.
 pub(crate) struct Targets<'a> {
     pub head: Head,
     /// Indices of the classes.
@@ -30,7 +30,7 @@ impl<B: Backend> StepResults<B> {
 
 /// Runs the forward pass, the loss, the backward pass and the update, without waiting for the device. `step`
 /// is the number of the update, from 0, which determines the dropout masks. If the loss is not finite, the
-/// parameters are of no use afterwards.
+/// parameters are unusable afterwards.
 pub(crate) fn train_step<B: Backend>(
     network: &mut Network<B>,
     optimizer: &mut Optimizer<B>,

@@ -30,7 +30,7 @@ impl Monitor {
         }
     }
 
-    /// Returns its value; `None` if it is undefined (the area under the curve of a single class).
+    /// Returns the measure's value; `None` if it is undefined (the area under the curve of a single class).
     pub fn value(self, validation: &Validation) -> Option<f64> {
         match self {
             Self::Loss => Some(validation.loss),

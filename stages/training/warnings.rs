@@ -1,13 +1,13 @@
-//! Finds trainings that cannot have learnt much.
+//! Finds reasons to doubt that a training learned much.
 
 use super::history::EpochRow;
 use crate::data::absent_classes;
 use crate::nets::Layer;
 
-/// Relative difference of two losses that is rounding: each epoch adds up its images in another order.
+/// Relative difference of two losses that counts as rounding: each epoch adds its images' losses in another order.
 const ROUNDING: f64 = 1e-6;
 
-/// Properties of a training that are known once its images are.
+/// Properties of a training that depend on its images.
 pub(super) struct Images<'a> {
     pub layers: &'a [Layer],
     pub classes: &'a [String],
@@ -26,13 +26,13 @@ impl Images<'_> {
         let trained: Vec<u32> = counts.filter(|&(&n, _)| n > 0).map(|(_, c)| c).collect();
         if let Some(absent) = absent_classes(self.classes, &trained) {
             warnings.push(format!(
-                "no training image of {absent}: the network cannot learn it"
+                "no training image of {absent}: a network cannot learn a class without images"
             ));
         }
         let validation = self.validation;
         if let Some(absent) = validation.and_then(|v| absent_classes(self.classes, v)) {
             warnings.push(format!(
-                "no validation image of {absent}: epoch and threshold are chosen without it"
+                "no validation image of {absent}: the epoch and the threshold are chosen on the other classes only"
             ));
         }
         let Self {
@@ -57,7 +57,7 @@ pub(super) fn of_loss(history: &[EpochRow]) -> Option<String> {
     let has_fallen = lowest < (1.0 - ROUNDING) * first.loss;
     (!has_fallen).then(|| {
         format!(
-            "the training loss never fell: {:.4} in epoch 1, at the lowest {lowest:.4} in the {} after it; try \
+            "the training loss never fell: {:.4} in epoch 1, and at least {lowest:.4} in the {} after it; try \
              another `learning_rate`",
             first.loss,
             later.len()

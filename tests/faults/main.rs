@@ -3,23 +3,24 @@
 //!
 //! ```text
 //! LD_PRELOAD=target/release/examples/libfaults.so   runner run pipeline.yaml -j 1
-//! RUNNER_FAULTS_UNDER=/absolute/folder   ignores calls on files outside this folder
-//! RUNNER_FAULTS_COUNT=/some/file         grows by one byte with every call counted
-//! RUNNER_FAULTS=<process>:<name>:<n>     the fault at the n-th call; without it, calls are only counted
+//! RUNNER_FAULTS_UNDER=/absolute/folder   required; calls on files outside this folder are ignored
+//! RUNNER_FAULTS_COUNT=/some/file         required; grows by one byte with every call counted
+//! RUNNER_FAULTS=<process>:<name>:<n>     the fault at the n-th call; without it, changes are only counted
 //! RUNNER_FAULTS_SAID=/some/file          receives a line for every fault: the call and the file's path
 //! ```
 //!
 //! *process* selects the processes whose calls are counted: `runner`, `worker` (a process whose first argument
 //! is `worker`), or `any`. The count is the length of one file that all processes append to. With one job
-//! at a time, the n-th call is therefore nearly the same in every run, and every stage's worker is reached.
+//! at a time, the n-th call is therefore nearly the same in every run, and the count continues from one
+//! worker to the next.
 //! Only calls that the fault can happen to are counted.
 //!
-//! *name* is one of:
+//! *name* is one of the following. *Changes* include flushing and locking.
 //!
 //! | name | happens to | effect |
 //! | --- | --- | --- |
 //! | `kill` | changes | SIGKILL to the calling process, just before the call |
-//! | `torn` | writes | half of the bytes are written, then SIGKILL |
+//! | `torn` | writes | half of the bytes (for `writev`: of the parts) are written, then SIGKILL |
 //! | `enospc`, `eio` | changes | this one call fails with that error |
 //! | `full` | calls that create something or take more space | this call and later ones fail with ENOSPC |
 //! | `erofs` | changes | this call and later ones fail with EROFS |
@@ -28,11 +29,11 @@
 //! | `eio-read` | reads of an open file or folder | this one call fails with EIO |
 //! | `fifo` | opens of a regular file | the file is replaced by a new FIFO, which is then opened |
 //!
-//! Not seen are reads of a mapped file, `statfs`, `statvfs`, and calls that do not go through the functions
-//! replaced here. These are the ones that `runner` uses, and `syscall` (rustix is built with `use-libc` for
-//! this reason alone). The real calls are made as raw system calls, which neither allocate nor panic.
-//! `opendir`, `readdir64` and `realpath` are exceptions: they call libc's function, whose results live in
-//! memory of libc's own. The library needs x86-64 or AArch64, where the variadic arguments of `open` and
+//! The library does not see reads of a mapped file, `statfs`, `statvfs`, and calls that bypass the functions
+//! replaced here, which are those that `runner` uses, and `syscall`. (rustix is built with `use-libc` only so
+//! that its calls can be replaced.) The real calls are made as raw system calls, which neither allocate nor
+//! panic. `opendir`, `readdir64` and `realpath` are exceptions: they call libc's functions, because their
+//! results live in libc's memory. The library needs x86-64 or AArch64, where the variadic arguments of `open` and
 //! `syscall` are passed like ordinary ones.
 
 #![allow(

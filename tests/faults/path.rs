@@ -10,7 +10,7 @@ use crate::system::system;
 #[derive(Clone, Copy)]
 pub(crate) enum File {
     Open(c_int),
-    /// A path, relative to an open folder.
+    /// A path; a relative one starts at the open folder.
     At(c_int, *const c_char),
 }
 

@@ -1,6 +1,6 @@
-//! Reads arbitrary bytes as each kind of file. The fuzz targets beside this file call these functions
-//! without end, `tests/it/fuzz.rs` a limited number of times. A function may refuse the bytes, but must not
-//! panic, hang, or take more memory than their size justifies.
+//! Reads arbitrary bytes as each kind of file. The fuzz targets in `fuzz_targets` call these functions without
+//! end, and `tests/it/fuzz.rs` calls them a limited number of times. A function may refuse the bytes, but must
+//! not panic, hang, or take more memory than their size justifies.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -72,14 +72,14 @@ pub(super) fn write_some_weights(path: &Path) {
     write_weights(&network, path).unwrap();
 }
 
-/// Reads weights into the same network.
+/// Reads weights into a network with the same layers.
 pub(super) fn read_some_weights(path: &Path) -> Result<(), Failure> {
     let device = device::Cpu::default();
     let mut network = Network::new(architecture(), Initializer::default(), 2, device).unwrap();
     read_weights(&mut network, path)
 }
 
-/// Reads the weights of a small network.
+/// Reads the bytes as a weights file.
 pub(super) fn safetensors(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
@@ -93,7 +93,8 @@ pub(super) fn safetensors(bytes: &[u8]) {
     }
 }
 
-/// Decodes an action record and a tree: with the bytes as they are, and with a matching checksum or digest.
+/// Decodes the bytes as an action record, as they are and with a matching checksum, and as a tree with a
+/// matching digest.
 pub(super) fn records(bytes: &[u8]) {
     let key: Key = "0".repeat(64).parse().unwrap();
     let _ = ActionRecord::decode(bytes, &key);

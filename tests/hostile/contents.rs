@@ -42,7 +42,7 @@ impl Mapping {
 
     fn new(file: &File, flags: MapFlags) -> io::Result<Self> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: the kernel chooses an address that nothing else uses; it is never unmapped.
+        // SAFETY: the kernel chooses an address that nothing else uses, and the mapping is never removed.
         let start = unsafe { mmap(ptr::null_mut(), Self::LENGTH, access, flags, file, 0) }?;
         Ok(Self(start.cast()))
     }
@@ -162,7 +162,7 @@ fn touch_input(_: &Place) -> io::Result<()> {
     set_times(Path::new("in/large"), FileTimes::new().set_modified(hour))
 }
 
-/// Sets a time in seconds since 1970, on a file or a folder.
+/// Sets the access and modification times of a file or folder, in seconds since 1970.
 fn set_time(path: &Path, seconds: i64) -> io::Result<()> {
     let time = Timespec {
         tv_sec: seconds,

@@ -1,4 +1,4 @@
-//! Programs that use up descriptors, and limits on them.
+//! Programs that use up descriptors, and programs that lower resource limits.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -93,7 +93,7 @@ fn small_files(_: &Place) -> io::Result<()> {
     File::options().append(true).open("result")?.write_all(b"x")
 }
 
-/// Lowers the descriptor limit of its parent process, if that belongs to its own case.
+/// Lowers the descriptor limit of its parent process if the parent belongs to the same test case.
 fn limits_its_runner(place: &Place) -> io::Result<()> {
     tame::outputs()?;
     let Some(runner) = getppid() else {

@@ -46,7 +46,7 @@ fn flood(_: &Place) -> io::Result<()> {
     tame::outputs()
 }
 
-/// Writes one line without an end to standard error, then fails.
+/// Writes 32 MiB without a newline to standard error, then fails.
 fn one_long_line(_: &Place) -> io::Result<()> {
     write_all(&[b'x'; 1 << 16], &mut io::stderr().lock())?;
     Err(io::Error::other("this program fails on purpose"))
@@ -69,7 +69,7 @@ fn control_characters(_: &Place) -> io::Result<()> {
     Err(io::Error::other("this program fails on purpose"))
 }
 
-/// Writes small pieces until its timeout, so that the disk does not fill up.
+/// Writes until its timeout. The pieces are small so that the disk does not fill up before.
 fn endless(_: &Place) -> io::Result<()> {
     loop {
         stdout().write_all(b"and on and on\n")?;

@@ -95,7 +95,7 @@ fn ignored_signals(_: &Place) -> io::Result<()> {
     })
 }
 
-/// Leaves a process that forks on SIGTERM, so that its child lives on, at most five times.
+/// Leaves a process that forks on SIGTERM, at most five times, and ends, so that only its child lives on.
 fn fork_on_term(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     let asked = Arc::new(AtomicBool::new(false));
@@ -190,7 +190,7 @@ fn waits_for_fifo(_: &Place) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits for a child in another session, which ignores signals.
+/// Starts a child that is in another session and ignores signals, then sleeps until its timeout.
 fn waits_for_session(_: &Place) -> io::Result<()> {
     leave(|| {
         ignore_signals();

@@ -3,7 +3,7 @@
 //! ```text
 //! hostile produce                makes the folder that all other stages read
 //! hostile tame                   makes the outputs of a hostile stage and does no harm
-//! hostile digest OUTPUT FOLDER…  writes what it reads twice, 0.2 s apart
+//! hostile digest OUTPUT FOLDER…  digests the folders twice, 0.2 s apart, and writes both results
 //! hostile NAME ROOT              makes the same outputs and misbehaves
 //! hostile list                   prints the NAMEs
 //! ```
@@ -15,7 +15,10 @@
 //! No program does harm outside ROOT, and all of them end: each process has an alarm, and no program
 //! forks more than a few hundred times.
 
-#![allow(clippy::disallowed_methods, reason = "it behaves as any program may")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "these programs stand for any program of a user"
+)]
 
 #[cfg(target_os = "linux")]
 mod contents;

@@ -29,8 +29,8 @@ pub(crate) fn pause(milliseconds: u64) {
     thread::sleep(Duration::from_millis(milliseconds));
 }
 
-/// Repeats `work` for three seconds, with a pause in milliseconds. Ignores errors, because the runner
-/// removes files meanwhile.
+/// Repeats `work` for three seconds, with a pause of `every` milliseconds after each round. Ignores errors,
+/// because the runner removes files meanwhile.
 pub(crate) fn harm(every: u64, mut work: impl FnMut(u32) -> io::Result<()>) -> io::Result<()> {
     let started = Instant::now();
     for round in 0.. {
@@ -90,7 +90,7 @@ pub(crate) fn signal_self(signal: Signal) -> io::Result<()> {
 /// Ignores SIGTERM, SIGHUP and SIGINT.
 pub(crate) fn ignore_signals() {
     for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT] {
-        // SAFETY: no handler is set; the disposition to ignore runs no code of ours.
+        // SAFETY: `SIG_IGN` sets no handler, so no code of ours runs.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
 }

@@ -96,7 +96,7 @@ fn in_turns(path: &str, target: &Path) -> io::Result<()> {
     exchange_for_a_while(Path::new(path), Path::new("ignored/link"))
 }
 
-/// Exchanges a path and a link over and over, also after the stage has ended.
+/// Exchanges a path and a link over and over, and goes on after the stage has ended.
 fn exchange_for_a_while(path: &Path, link: &Path) -> io::Result<()> {
     leave(|| {
         harm(1, |_| {

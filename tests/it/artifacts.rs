@@ -162,7 +162,7 @@ fn export_makes_independent_copies() {
     );
     assert!(files(&sandbox.path("artifacts")) == before);
 
-    // `export` accepts an empty folder. Other folders need `--force`, and their other files stay.
+    // `export` accepts an empty folder. A folder with files needs `--force`; files with other names stay.
     fs::create_dir(sandbox.path("empty")).unwrap();
     assert_eq!(export(&["empty"]).code, Some(0));
     let filled = export(&["deep/down"]);

@@ -152,7 +152,7 @@ fn gc_without_apply_only_shows_what_it_would_remove() {
 }
 
 #[test]
-fn gc_limits_the_size_by_last_use_and_the_age() {
+fn gc_removes_the_least_recently_used_results_and_those_that_are_too_old() {
     let sandbox = Sandbox::new(TINY);
     for epochs in ["epochs=1", "epochs=2", "epochs=3", "epochs=1"] {
         sandbox.run_json(&["-S", epochs]);

@@ -144,7 +144,7 @@ fn a_cause_is_listed_once_with_all_its_stages_and_its_effects_are_not() {
     let text = compared(&sandbox, &[]);
     assert!(text.contains("4 of score\n"), "{text}");
 
-    // An input that comes from another stage is a cause.
+    // If an input is taken from a different stage, that is a cause.
     run(&sandbox, &metrics, &["-S", "from=right"]);
     let found = changes(&["--json"]);
     assert_eq!(found.len(), 1, "{found:?}");

@@ -1,4 +1,5 @@
-//! Precedence of options, environment variables and configuration files.
+//! Options, environment variables and configuration files: precedence, errors, and consent to a store outside
+//! the project.
 
 use std::fs;
 use std::process::Command;

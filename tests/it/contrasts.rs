@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::sandbox::{Sandbox, TINY, files};
 
-/// A pipeline that evaluates three networks, with one table of their metrics and one with other rows.
+/// Returns a pipeline that evaluates three networks, with a table of their metrics.
 fn pipeline() -> String {
     let tables = TINY.find("tables:").unwrap();
     TINY[..tables].replace("widths: [4, 6]", "widths: [4, 6, 8]")
@@ -55,7 +55,7 @@ fn every_row_is_compared_with_the_best_of_its_column() {
         .iter()
         .map(|comparison| comparison["metric"].as_str().unwrap())
         .collect();
-    // The column of epochs is not compared: it is not measured on images.
+    // The column `epochs` is not compared, because its metric is not measured on images.
     assert_eq!(columns, ["evaluate.accuracy", "evaluate.brier"]);
     for (column, comparison) in comparisons.iter().enumerate() {
         let best = value(&table, comparison["against"].as_str().unwrap(), column);

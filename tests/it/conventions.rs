@@ -43,7 +43,7 @@ fn the_version_is_printed_quickly() {
         assert_eq!(sandbox.runner(&["--version"]).code, Some(0));
         started.elapsed()
     };
-    // Takes the quickest of many runs, because the machine may be busy. It takes 2 ms when idle.
+    // Takes the quickest of many runs, because the machine may be busy. On an idle one, a run takes 2 ms.
     let quickest = (0..20).map(took).min().unwrap();
     assert!(quickest < Duration::from_millis(20), "{quickest:?}");
 }
@@ -182,7 +182,7 @@ fn man_prints_one_page_or_writes_a_page_for_each_command() {
     assert_eq!(written.stderr, printed);
 }
 
-/// Returns the standard error of `command`, run with a terminal as standard error.
+/// Runs `command` with a terminal as standard error and returns what it prints there.
 fn on_a_terminal(mut command: Command) -> String {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::sandbox::{Finished, Sandbox, files, finish, skip};
 
-/// A small pipeline with every kind that computes and every sort of layer.
+/// A small pipeline with every kind that computes except `retrain`, and every layer except `reshape`.
 const PIPELINE: &str = r#"
 version: 1
 name: p

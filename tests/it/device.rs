@@ -95,7 +95,7 @@ fn a_requested_gpu_that_is_missing_is_an_error_with_a_hint() {
     assert_eq!(fine["refusals"], serde_json::json!([]));
 }
 
-/// The stage asks for a GPU with `gpus: 1` or with `--device cuda`.
+/// The GPU is requested by the stage (`gpus: 1`) or on the command line (`--device cuda`).
 #[test]
 fn a_gpu_is_required_only_to_run_the_stage_that_requests_it() {
     if has_gpu() {

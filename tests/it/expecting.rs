@@ -7,7 +7,8 @@ use roxmltree::{Document, Node};
 
 use crate::sandbox::{Finished, Sandbox, TINY, list};
 
-/// A program that reports the metric it is given (0.88 and 0.5), with a table of the results.
+/// A pipeline whose stage `score` reports the `f1` that it is given (0.88 and 0.5), with a table of the results.
+/// The stage `late` runs the program `${fails}`; `false` makes it fail.
 const SCORES: &str = r#"
 version: 1
 name: scores
@@ -197,7 +198,7 @@ fn a_failed_stage_takes_precedence_over_expectations_and_is_in_junit() {
             ("score", "score[0.88].f1: 0.93 ± 0.05", None),
         ]
     );
-    // The text that the program printed, with characters that are special in XML.
+    // The failure contains the text that the program printed, with characters that are special in XML.
     let late = named(suite, "failure")[0].text().unwrap_or_default();
     assert!(late.contains("<&\"]]>"), "{text}");
     let seconds = named(suite, "testcase")[0].attribute("time").unwrap();
@@ -206,7 +207,7 @@ fn a_failed_stage_takes_precedence_over_expectations_and_is_in_junit() {
         "{text}"
     );
 
-    // No temporary file is left beside the report, and its mode is that of other new files.
+    // No temporary file is left beside the report, and the report has the mode of other new files.
     let files = list(&sandbox.path("."));
     let names: Vec<_> = files
         .iter()
@@ -318,7 +319,8 @@ fn naming_the_first_port_of_a_metric_is_optional() {
     assert_eq!(run.code, Some(101), "{run:?}");
     let first = error(&run).lines().next();
     assert_eq!(first, Some("error: 2 expectations failed"));
-    // The column shows the same metric, whether or not its port is named.
+    // The column names the port and the expectation does not, but the metric is the same: the column shows the
+    // verdict, and the expectation is not listed separately.
     assert_eq!(run.stdout.matches('✓').count(), 4, "{run:?}");
     assert!(!run.stdout.contains("best_epoch ┆"), "{run:?}");
 }

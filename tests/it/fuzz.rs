@@ -1,5 +1,6 @@
 //! Runs the bodies of the fuzz targets on bytes drawn by proptest: arbitrary ones, and damaged files of each
-//! kind. `RUNNER_SUITE=full` runs 50 times as many cases, `cargo fuzz run --fuzz-dir tests/fuzz` any number.
+//! kind. `RUNNER_SUITE=full` runs 50 times as many cases. `cargo fuzz run --fuzz-dir tests/fuzz TARGET` runs any
+//! number.
 
 use std::io::{Cursor, Write};
 use std::sync::OnceLock;

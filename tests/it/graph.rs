@@ -273,7 +273,7 @@ fn the_extension_of_a_file_determines_its_format() {
 
     let refused = sandbox.runner(&["graph", "pipeline.yaml", "-o", "a.png"]);
     assert_eq!(refused.code, Some(2));
-    let expected = "error: the name of `a.png` does not show its format; end it in .mmd, .dot, .svg or .json, or give `--format`\n";
+    let expected = "error: `a.png` has no extension of a known format; use .mmd, .dot, .svg or .json, or give `--format`\n";
     assert_eq!(refused.stderr, expected);
     assert!(!sandbox.path("a.png").exists());
 }

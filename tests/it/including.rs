@@ -52,7 +52,7 @@ fn named(outcomes: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn an_included_stage_has_the_same_key_as_alone() {
+fn a_stage_has_the_same_key_whether_its_file_is_included_or_read_alone() {
     let sandbox = including();
     let alone = keys(&sandbox, "tiny.yaml");
     let included: Vec<_> = keys(&sandbox, "pipeline.yaml")
@@ -209,7 +209,7 @@ fn no_error_shows_text_of_a_file_that_is_not_a_pipeline() {
             assert_eq!(refused.code, Some(2), "{refused:?}");
             assert!(!disclosed(&refused), "{refused:?}");
         }
-        // The secret file as the target of a link in place of the pipeline or the project's configuration.
+        // The pipeline or the project's configuration is a link to the secret file.
         for (link, command) in [
             ("link.yaml", "link.yaml"),
             (".runner.toml", "pipeline.yaml"),
@@ -255,7 +255,7 @@ fn files_outside_the_project_are_included_only_if_that_is_allowed() {
     fs::create_dir(sandbox.path("project/.git")).unwrap();
     assert_eq!(validate(&[]).code, Some(0));
 
-    // Neither `..` nor a link leads out of it.
+    // Neither `..` nor a link may lead out of the project.
     std::os::unix::fs::symlink(
         "../../common/models.yaml",
         sandbox.path("project/pipelines/link.yaml"),

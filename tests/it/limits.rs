@@ -23,7 +23,7 @@ fn a_stage_that_exceeds_its_timeout_fails_with_a_clear_message() {
 }
 
 #[test]
-fn a_training_longer_than_its_timeout_finishes_by_retries() {
+fn a_training_that_exceeds_its_timeout_is_finished_by_retries() {
     // On the CPU, because a GPU takes longer than the timeout to initialize.
     let args = "-S images=2000 -S epochs=60 -S widths=[4] --device cpu";
     let args: Vec<&str> = args.split(' ').collect();
@@ -36,7 +36,8 @@ fn a_training_longer_than_its_timeout_finishes_by_retries() {
 
     let sandbox = Sandbox::new(TINY);
     let retries = "stages.cnn.retries={times: 100, backoff: 1ms}";
-    // A quarter of the time measured here: too short for one attempt, and enough for progress in each.
+    // A quarter of the time measured above is too short to finish in one attempt, but long enough for each
+    // attempt to make progress.
     let timeout = format!("stages.cnn.timeout={:.0}ms", 1000.0 * seconds / 4.0);
     let limits = ["-S", &timeout, "-S", retries];
     let run = sandbox.runner(&[&["run", "pipeline.yaml"], &args[..], &limits[..]].concat());

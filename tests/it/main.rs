@@ -1,4 +1,4 @@
-//! Integration tests of the binary, and of the library where that is more direct.
+//! Integration tests of the binary, and of the libraries where that is more direct.
 
 #![allow(clippy::disallowed_methods, reason = "tests read what they wrote")]
 

@@ -11,8 +11,8 @@ use crate::sandbox::{Sandbox, TINY, acts_on_terminal};
 const MAX_SECONDS: f64 = 1.0;
 const MAX_KIB: i64 = 500 << 10;
 
-/// A pipeline with features that the others lack: programs, a sweep, seeds, expectations, gathered inputs,
-/// limits.
+/// A pipeline with programs, a sweep, seeds, expectations, gathered inputs and limits, most of which the others
+/// lack.
 const MANY: &str = r#"
 version: 1
 name: many

@@ -1,4 +1,4 @@
-//! `runner plan`: what it predicts, and whether runs then match the prediction.
+//! `runner plan`, `explain` and `lineage`: what they show, and whether runs match what `plan` predicts.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -394,8 +394,8 @@ impl Drawn {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
-    /// Uses real processes and a real store. Some kinds have an output that stays the same when another
-    /// changes.
+    /// Uses real processes and a real store. A dataset can change one of its outputs and leave the others the
+    /// same.
     #[test]
     fn a_run_does_what_its_plan_says(rounds in prop::collection::vec(drawn(), 1..4)) {
         let sandbox = Sandbox::new("");

@@ -113,7 +113,7 @@ fn the_commands_of_the_readme_work() {
         if subcommand == "bench" || args.iter().any(|arg| arg == "--profile") {
             continue;
         }
-        // Expands `*` as a shell would in a folder with one pipeline.
+        // Expands `*` as a shell would if `table1.yaml` were the only pipeline.
         let args: Vec<String> = args.iter().map(|arg| arg.replace('*', "table1")).collect();
         let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
         let takes_sets = [

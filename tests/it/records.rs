@@ -1,5 +1,5 @@
 //! Run records that are damaged, missing, or dated by a clock that was set back: what commands report, and
-//! what `cache gc` keeps.
+//! what `cache gc` keeps. Also the modes of written files.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -105,7 +105,7 @@ fn results_that_a_run_used_stay_even_if_its_records_are_damaged() {
     for value in ["1", "2", "3"] {
         run(&recorded, value);
     }
-    // Either file alone records what the run used. Without both, that is unknown.
+    // Either file alone shows which results the run used. If both are damaged, that is unknown.
     for damaged in [
         &["run.json"][..],
         &["plan.json"],

@@ -7,8 +7,8 @@ use rustix::process::Signal;
 
 use crate::sandbox::{Finished, Sandbox, eventually, files, finish, list, signal};
 
-/// A CNN with everything that has state (batch statistics, dropout, augmentation, momentum) and a GAN. Each
-/// trains for some seconds.
+/// A CNN with everything that has state (batch statistics, dropout, augmentation, Adam's moments) and a GAN.
+/// Each trains for some seconds.
 const TRAININGS: &str = r#"
 version: 1
 name: trainings

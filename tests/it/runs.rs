@@ -74,7 +74,7 @@ fn a_run_is_found_by_id_by_prefix_and_by_age() {
     assert_eq!(shown("latest~0"), second);
     assert_eq!(shown("latest~1"), first);
     assert_eq!(shown(&first), first);
-    // The ids of two runs differ early if they started in different seconds, and else near the end.
+    // The ids of two runs differ early if they started in different seconds, and otherwise near the end.
     let differs = (1..=first.len())
         .find(|&end| !second.starts_with(&first[..end]))
         .unwrap();

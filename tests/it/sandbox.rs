@@ -167,7 +167,10 @@ impl Sandbox {
         let [out, err] = files.clone().map(|file| File::create(file).unwrap());
         let mut command = self.command(args);
         command.stdin(Stdio::null()).stdout(out).stderr(err);
-        #[expect(clippy::zombie_processes, reason = "`wait4` reaps it, with its usage")]
+        #[expect(
+            clippy::zombie_processes,
+            reason = "`wait4` reaps the child and returns its usage"
+        )]
         let child = command.spawn().unwrap();
         let id = i32::try_from(child.id()).unwrap();
         let mut status = 0;

@@ -1,4 +1,4 @@
-//! Compares every error message about a pipeline with a golden file. `UPDATE_SNAPSHOTS=1` rewrites them.
+//! Compares error messages about pipelines with golden files. `UPDATE_SNAPSHOTS=1` rewrites the files.
 //!
 //! A case is `tests/fixtures/errors/<case>.yaml`. The expected output of `runner validate` is beside it, in
 //! `<case>.txt`. A first line `# args: …` in the pipeline adds arguments.

@@ -104,7 +104,7 @@ fn a_special_file_is_an_error_and_blocks_no_command() {
             "a sparse file",
         ] {
             let sandbox = sandbox();
-            // Every command reads the project's configuration, which would need consent.
+            // Removes the project's configuration, which every command reads and which would need consent.
             if !file.starts_with(".") {
                 fs::remove_file(sandbox.path(".runner.toml")).unwrap();
             }

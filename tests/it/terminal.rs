@@ -46,7 +46,7 @@ fn check(args: &[&str], finished: &Finished) {
     }
 }
 
-/// Names of files in a source and in an output, with line breaks that forge messages.
+/// The names of files in a source and in an output contain line breaks that forge messages.
 #[test]
 fn no_file_name_adds_a_line() {
     let sandbox = Sandbox::new(

@@ -13,7 +13,7 @@ use super::lookup::ArtifactArgs;
 use crate::cli::cache::size;
 use crate::report::{Console, Verbosity};
 
-/// Copy the files of an artifact into a folder, verified
+/// Verify the files of an artifact and copy them into a folder
 ///
 /// If the folder does not exist yet, it appears complete or not at all.
 #[derive(Debug, Args)]

@@ -12,11 +12,11 @@ use crate::cli::pipeline::StoreArgs;
 /// An artifact on the command line.
 #[derive(Debug, Args)]
 pub(super) struct ArtifactArgs {
-    /// `STAGE.PORT` or `STAGE[VALUE].PORT` for the newest result; or the digest of any artifact (8 digits are
-    /// enough)
+    /// `STAGE.PORT` or `STAGE[VALUE].PORT` for the newest result; or the beginning of any artifact's digest (at
+    /// least 8 digits)
     #[arg(value_name = "ARTIFACT")]
     pub artifact: String,
-    /// Pipeline of the stage, if several have a stage of that name
+    /// Pipeline of the stage, if several pipelines have a stage of that name
     #[arg(long, value_name = "NAME")]
     pub pipeline: Option<String>,
     #[command(flatten)]
@@ -35,7 +35,7 @@ pub(super) struct FoundArtifact {
 /// Fewest digits of an abbreviated digest.
 const DIGITS: usize = 8;
 
-/// Most candidates that an error lists.
+/// Maximum number of candidates that an error lists.
 const LISTED: usize = 5;
 
 impl FoundArtifact {
@@ -56,7 +56,8 @@ impl ArtifactArgs {
             all.retain(|shown| shown.pipeline == *name);
         }
         let mut found: Vec<(&Shown, &String)> = all.iter().flat_map(|s| self.ports(s)).collect();
-        // A name in full does not also stand for the instances that a stage of this name has elsewhere.
+        // If the argument is the full name of an artifact, such as `cnn.model`, it does not also match
+        // `cnn[1].model` of another pipeline.
         let is_full = |(shown, port): &(&Shown, &String)| {
             self.artifact == format!("{}.{port}", shown.instance)
         };
@@ -185,13 +186,13 @@ pub(super) fn check_pipelines(all: &[Shown], names: &[String]) -> Result<(), Err
     Ok(())
 }
 
-/// The key of the action that made what is shown, if it is known.
+/// The key of the action that made the outputs in `shown`; `None` if it is not known.
 pub(super) fn key(store: &Store, shown: &Shown) -> Option<Key> {
     let last = store.last_fingerprint(&shown.pipeline, &shown.instance)?;
     Some(action_key(&last))
 }
 
-/// The record of what is shown; `None` if there is no record with exactly these outputs.
+/// The record of the action that made the outputs in `shown`; `None` if no record has exactly these outputs.
 pub(super) fn record(store: &Store, shown: &Shown) -> Option<ActionRecord> {
     let record = recorded(store, &key(store, shown)?)?;
     (record.outputs == shown.outputs).then_some(record)

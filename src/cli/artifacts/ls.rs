@@ -35,7 +35,7 @@ struct Line<'a> {
     shown: &'a Shown,
     port: &'a str,
     digest: Digest,
-    /// Number of its files and their total bytes; `None` if their list is not in the store.
+    /// Number and total bytes of the artifact's files; `None` if the store has no readable list of them.
     files: Option<(usize, u64)>,
     record: Option<Rc<ActionRecord>>,
 }

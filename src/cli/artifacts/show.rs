@@ -18,7 +18,7 @@ use crate::cli::unwritten;
 use crate::report::Console;
 use crate::report::columns::aligned;
 
-/// Show the files of an artifact, and what made it
+/// Show the files of an artifact and how it was made
 #[derive(Debug, Args)]
 pub(super) struct Show {
     #[command(flatten)]

@@ -44,7 +44,7 @@ pub(super) struct Data {
 enum Part {
     /// Read files, decode and resize
     Decode,
-    /// Augment training batches as the paper does
+    /// Augment training batches as `pipelines/table1.yaml` does
     Augment,
 }
 

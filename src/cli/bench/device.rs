@@ -18,7 +18,7 @@ pub(super) struct DeviceArgs {
 }
 
 impl DeviceArgs {
-    /// The device of the process that measures. On GPUs, that process sees only the one from
+    /// The device that the measuring process uses. If it is a GPU, that process sees only this GPU, because of
     /// [`DeviceArgs::visible`].
     pub(super) fn device(self) -> Result<Device, Error> {
         match self.device {

@@ -9,7 +9,7 @@ use super::device::DeviceArgs;
 use super::{Common, failed, refused, start_threads};
 use crate::report::Console;
 
-/// Measure both updates of a DCGAN on random images
+/// Measure the training of a DCGAN: updates of discriminator and generator on random images
 #[derive(Debug, Args)]
 pub(super) struct Gan {
     /// Real images per step

@@ -33,7 +33,7 @@ enum Command {
     Machine(machine::Machine),
 }
 
-/// Options of every measurement.
+/// Options of `train`, `gan` and `data`.
 #[derive(Debug, Args)]
 struct Common {
     /// Height and width of the images in pixels
@@ -84,8 +84,8 @@ impl Common {
         }
     }
 
-    /// Runs a measurement in a separate process, as stages run. Peak memory can only be read for a whole
-    /// process. `visible` is added to its environment.
+    /// Runs a measurement in a separate process, because peak memory can only be read for a whole process.
+    /// Stages also run in separate processes. `visible` is added to the environment of the process.
     fn run_in_child(
         &self,
         what: &str,
@@ -131,7 +131,7 @@ impl Common {
     }
 }
 
-/// Starts the threads to measure on, `wanted` or one per core, and returns their number.
+/// Starts `wanted` threads for the measurement, or one per core, and returns their number.
 fn start_threads(wanted: Option<u16>) -> Result<usize, Error> {
     let mut pool = rayon::ThreadPoolBuilder::new().stack_size(stages::STACK_SIZE);
     if let Some(threads) = wanted {

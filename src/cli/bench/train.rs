@@ -23,7 +23,7 @@ pub(super) struct Train {
         default_value = "model1,model2,model3,model4,model5,model6"
     )]
     models: Vec<String>,
-    /// Pipeline that declares the models [default: the paper's table 1, built in]
+    /// Pipeline that declares the models [default: the built-in copy of `pipelines/table1.yaml`]
     #[arg(long, value_name = "FILE")]
     pipeline: Option<PathBuf>,
     /// Images per step

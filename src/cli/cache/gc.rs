@@ -17,11 +17,11 @@ use crate::report::{Console, Verbosity};
 
 /// List what is no longer needed and, with --apply, remove it
 ///
-/// Results that the newest run of every pipeline used (by name, with any profile and settings), that a run
-/// in progress needs, or that `artifacts/latest` shows are always kept. Without a limit, only garbage is
-/// removed: files that belong to no result, and damaged files that were set aside. Results that a run with
-/// a damaged record used are kept. As long as a file that may refer to results is unreadable, no results
-/// are removed.
+/// These results are always kept: those that the newest run of a pipeline used, those that a run in progress
+/// needs, and those that `artifacts/latest` shows. The newest run of a pipeline is the last one with its
+/// name, whatever its profile and settings. If the record of a run is damaged, the results that it used are
+/// also kept. Without a limit, only garbage is removed: files that belong to no result, and damaged files
+/// that were set aside. While a file that may refer to results cannot be read, no results are removed.
 #[derive(Debug, Args)]
 pub(super) struct Gc {
     #[command(flatten)]
@@ -29,10 +29,10 @@ pub(super) struct Gc {
     /// Remove the least recently used results until the rest fits: 500MiB, 20GB
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     max_size: Option<u64>,
-    /// Remove what was not used for this long: 30d, 2w, 12h
+    /// Remove results and checkpoints that were not used for this long, and folders of older runs: 30d, 2w, 12h
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     max_age: Option<Duration>,
-    /// Remove what none of the newest N runs of a pipeline used, and the logs of the other runs
+    /// Remove results that none of the newest N runs of each pipeline used, and the folders of all other runs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     keep_runs: Option<u32>,
     /// Remove what is listed; exit code 75 if a run is planning or storing a result

@@ -110,7 +110,7 @@ impl Info {
     }
 }
 
-/// The shares of all stages that runs name, and of results that no run names any more.
+/// The shares of all stages in the records of runs, and of results that no record of a run contains any more.
 fn shares(inventory: &Inventory, runs: &[PastRun]) -> Vec<Share> {
     let mut owners: BTreeMap<(String, String), BTreeSet<_>> = BTreeMap::new();
     let mut named = BTreeSet::new();

@@ -46,7 +46,7 @@ fn uses(runs: &Path) -> io::Result<Uses> {
     let History { runs, bad } = History::read(runs)?;
     let mut uses = Uses::default();
     for run in runs {
-        // A run without results does not count for `--keep-runs`, because it keeps none.
+        // A run without results does not count for `--keep-runs`, because it would keep no results.
         if !run.keys.is_empty() {
             uses.runs.push(RunUse {
                 folder: run.folder,

@@ -18,7 +18,7 @@ use crate::report::Console;
 pub(super) struct Verify {
     #[command(flatten)]
     store: StoreArgs,
-    /// Set aside what is damaged, but not what is unreadable; the next run makes what it needs again.
+    /// Set aside what is damaged, but not what is unreadable. The next run recreates what it needs.
     /// Results used only by runs that are set aside are no longer protected from `cache gc`
     #[arg(long)]
     repair: bool,
@@ -67,7 +67,7 @@ impl Verify {
         if self.repair && bad > 0 {
             store.repair(&check)?;
             console.message(&format!(
-                "{read}: {bad} damaged, set aside in `v1/quarantine`; the next run makes what it needs again"
+                "{read}: {bad} damaged, set aside in `v1/quarantine`; the next run recreates what it needs"
             ));
             if check.findings.iter().any(|found| is_run(&store, found)) {
                 console.message(

@@ -14,9 +14,10 @@ use super::run_pair::{Makers, RunPair, maker};
 pub(super) struct Cause {
     /// A short description: `params.epochs 2 → 1`.
     pub what: String,
-    /// Path of the parameter, if it is one.
+    /// Path of the parameter; `None` if the difference is not in a parameter.
     pub param: Option<String>,
-    /// Values in run A and run B in full, of a parameter or as the makers of an input. `None` if missing.
+    /// In run A and in run B: the full value of the parameter, or the artifacts of the input. `None` if the
+    /// parameter is missing there, and for all other differences.
     pub a: Option<Value>,
     pub b: Option<Value>,
     /// The stages that have this difference.
@@ -85,7 +86,7 @@ impl Causes {
     }
 }
 
-/// The stages and ports that make the inputs of a role.
+/// Names the artifacts of an input: `stage.port`, `unknown`, or a digest if the input is recorded by content.
 fn makers(makers: &Makers<'_>, inputs: Option<&Vec<InputId>>) -> Vec<String> {
     let inputs = inputs.into_iter().flatten();
     inputs

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::{Direction, Metric, Metrics};
 use serde::Serialize;
 
-/// A metric in both runs.
+/// A metric, with its values in the two runs.
 #[derive(Serialize)]
 pub(super) struct MetricPair {
     pub port: String,

@@ -19,7 +19,7 @@ use run_diff::RunDiff;
 /// Compare two runs: first what differs, then which metrics became better or worse
 #[derive(Debug, Args)]
 pub(super) struct Compare {
-    /// First run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth before it
+    /// First run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth run before the latest
     #[arg(value_name = "RUN_A")]
     a: String,
     /// Second run

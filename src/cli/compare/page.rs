@@ -216,7 +216,7 @@ fn measured(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
     let Some(ends) = interval else {
         return figure(value);
     };
-    // Two decimals are enough for an interval, unless it is narrower than 0.02 or its end is 100 or more.
+    // Two decimals are enough for an interval, unless it is narrower than 0.02 or its upper end is 100 or more.
     let [low, high] = if ends[1] - ends[0] >= 0.02 && ends[1].abs() < 100.0 {
         ends.map(|end| format!("{end:.2}"))
     } else {

@@ -22,7 +22,7 @@ use crate::cli::record_text::each_option;
 pub(super) struct RunDiff {
     /// Differences in how the runs were started.
     pub settings: Vec<Difference>,
-    /// Differences in what stages are made of, without consequences of other differences.
+    /// Differences in parameters, inputs and so on of stages, without the consequences of other differences.
     pub changes: Vec<Cause>,
     /// All stages of both runs, in the order of `b`, then those that only `a` has.
     pub stages: Vec<StagePair>,
@@ -39,7 +39,7 @@ pub(super) struct Difference {
     pub unique: [String; 2],
 }
 
-/// A stage instance in both runs.
+/// A stage instance that is in one of the runs or in both.
 #[derive(Serialize)]
 pub(super) struct StagePair {
     pub name: String,
@@ -181,7 +181,7 @@ impl RunPair<'_> {
         }
     }
 
-    /// Why the keys of two actions differ. Stages have the names of `b`.
+    /// Why the keys of two actions differ. Stages are named as in run `b`.
     fn reason(&self, a: Option<&ActionRecord>, b: Option<&ActionRecord>) -> String {
         let (Some(a), Some(b)) = (a, b) else {
             let which = match (a, b) {
@@ -217,7 +217,7 @@ impl RunPair<'_> {
     /// Metrics by port and name. Logs a warning for those that cannot be read.
     fn metrics(&self, record: &ActionRecord) -> BTreeMap<String, Metrics> {
         let mut found = BTreeMap::new();
-        // Other outputs may contain a file of the same name.
+        // Read only ports with metrics: other outputs may contain a file with the same name as the metrics file.
         for port in plan::metrics_ports(&catalogue(), &record.fingerprint) {
             let Some(output) = record.outputs.get(&port) else {
                 continue;

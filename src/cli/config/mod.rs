@@ -12,15 +12,16 @@ use crate::config::{self, SettingKey, user_file};
 use crate::report::Console;
 use crate::report::columns::columns;
 
-/// Show the values of the common options when they are not typed, and where each comes from
+/// Show the values that common options have if they are not typed, and where each value comes from
 ///
-/// Typed options take precedence over `RUNNER_*` variables, those over the project's `.runner.toml` (in the
-/// working directory, or above it up to the folder with `.git`), and that over the user's
-/// `$XDG_CONFIG_HOME/runner/config.toml` (or `~/.config/runner/config.toml`). A file can set artifacts,
-/// jobs, memory, profile, device, precision, keep_going, timeout and retries. A relative path in a
-/// project's file starts at the folder of that file; in a user's file, it starts at the working directory.
+/// The value of an option comes from the first of these that sets it: the command line, a `RUNNER_*`
+/// variable, the project's `.runner.toml` (in the working directory, or above it up to the folder with
+/// `.git`), or the user's `$XDG_CONFIG_HOME/runner/config.toml` (or `~/.config/runner/config.toml`). A file
+/// can set artifacts, jobs, memory, profile, device, precision, keep_going, timeout and retries. A relative
+/// path in a project's file starts at the folder of that file; in a user's file, it starts at the working
+/// directory.
 ///
-/// If a project's file puts artifacts outside the project, that takes effect only after
+/// A project's file can put artifacts outside the project, but this takes effect only after
 /// `runner config trust`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]

@@ -13,7 +13,7 @@ use crate::report::Console;
 /// `config.toml`. The consent applies to the current values; if they change, run the command again.
 #[derive(Debug, Args)]
 pub(super) struct Trust {
-    /// Revoke what was allowed for this project
+    /// Revoke the consent for this project
     #[arg(long)]
     revoke: bool,
 }

@@ -38,7 +38,7 @@ fn field<'a>(cpuinfo: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// Counts the distinct pairs of socket and core number. If these are missing, counts a core per paragraph.
+/// Counts the distinct pairs of socket and core number. If these are missing, counts one core per `processor` field.
 fn cores(cpuinfo: &str) -> Option<usize> {
     let numbers = field(cpuinfo, "physical id").zip(field(cpuinfo, "core id"));
     let count = match numbers.collect::<BTreeSet<_>>().len() {
@@ -48,7 +48,7 @@ fn cores(cpuinfo: &str) -> Option<usize> {
     (count > 0).then_some(count)
 }
 
-/// Uses the same conditions as the crates that choose among such loops: AVX-512 and AVX2 count only
+/// Detects [`Cpu::vectors`]. Like the crates that choose loops at run time, counts AVX-512 and AVX2 only
 /// together with their companion features.
 fn vectors() -> &'static str {
     #[cfg(target_arch = "x86_64")]

@@ -46,7 +46,7 @@ pub(super) struct VisibleGpu {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct SelfTest {
     pub self_test: Vec<Agreement>,
-    /// Why it was not finished.
+    /// Why the test was not finished; `None` if it was.
     pub failure: Option<String>,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Agreement {
     pub agrees: bool,
 }
 
-/// The part of the output of `runner doctor --json` that another doctor process needs.
+/// The part of the output of `runner doctor --json` that its parent process reads.
 #[derive(Deserialize)]
 struct DoctorOutput {
     cuda: SelfTest,
@@ -127,7 +127,7 @@ impl Cuda {
         let wrong = self.test.self_test.iter().filter(|check| !check.agrees);
         problems.extend(wrong.map(|check| {
             format!(
-                "{} on GPU {index} ({}) differs from the CPU by {} relative to its largest value; the \
+                "{} on GPU {index} ({}) differs from the CPU by {} relative to the largest value; the \
                  bound is {:.0e}; do not trust results of this machine",
                 check.operation,
                 check.precision,
@@ -161,8 +161,8 @@ fn as_text<S: serde::Serializer>(why: &Option<NoGpu>, to: S) -> Result<S::Ok, S:
 }
 
 impl SelfTest {
-    /// A process can only test the first GPU that it sees. To test another one, starts a doctor process
-    /// that sees no other.
+    /// Tests a GPU. A process can only test the first GPU that it sees, so any other GPU is tested by a new
+    /// doctor process that sees only that GPU.
     fn of(gpu: &Gpu, precision: Precision) -> Self {
         let tested = if gpu.index == 0 {
             Self::here(precision)

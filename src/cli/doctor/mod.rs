@@ -23,14 +23,14 @@ use super::pipeline::StoreArgs;
 use super::unwritten;
 use crate::report::Console;
 
-/// Show the processors and GPUs of this machine, and compare results of the GPU with the CPU's
+/// Show the processors and GPUs of this machine, and compare the results of a GPU with those of the CPU
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     /// Device that must work: auto (whatever there is), cpu, cuda, cuda:0
     #[arg(long, value_name = "DEVICE", env = "RUNNER_DEVICE", default_value_t)]
     device: DeviceChoice,
-    /// Precision of multiplications on GPUs: tf32 (test both), float32 (test only float32, for GPUs without
-    /// TF32)
+    /// Precision of multiplications on GPUs: tf32 (test TF32 and float32), float32 (test only float32, for
+    /// GPUs without TF32)
     #[arg(long, value_name = "NAME", env = "RUNNER_PRECISION", default_value_t)]
     precision: Precision,
     #[command(flatten)]
@@ -53,8 +53,7 @@ struct Findings {
     problems: Vec<String>,
 }
 
-/// Memory of the machine, or as much of it as this process may have. `bytes` includes swap, `free_bytes`
-/// does not.
+/// Memory of the machine, or as much of it as this process may have. Only `bytes` includes swap.
 #[derive(Debug, Serialize)]
 struct Memory {
     bytes: Option<u64>,

@@ -1,4 +1,4 @@
-//! `runner init`: writes a small pipeline to begin with.
+//! `runner init`: writes a small pipeline to start from.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use engine::error::Error;
 
 use crate::report::Console;
 
-/// Write a small pipeline to begin with: `pipeline.yaml`, which runs in a few seconds
+/// Write a small pipeline to start from: `pipeline.yaml`, which runs in a few seconds
 #[derive(Debug, Args)]
 pub(super) struct Init {
     /// Folder for the pipeline; created if it does not exist
@@ -50,9 +50,9 @@ impl Init {
             next = format!("  cd {}\n", self.dir.shown());
         }
         console.message(&format!(
-            "wrote `{}`; next:\n{next}  runner run {NAME}               run it: a few seconds\n  \
+            "wrote `{}`; next:\n{next}  runner run {NAME}               run it (takes a few seconds)\n  \
              runner run {NAME} -S epochs=8   change a value, and run what depends on it\n  \
-             runner artifacts ls                     list the results, also under artifacts/latest",
+             runner artifacts ls                     list the results, which are also in artifacts/latest",
             file.shown()
         ));
         Ok(())

@@ -47,7 +47,7 @@ impl List {
         }
         if runs.is_empty() {
             if bad.is_empty() {
-                console.message("there are no runs yet");
+                console.message("found no runs");
             }
             return Ok(());
         }

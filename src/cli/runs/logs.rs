@@ -20,7 +20,7 @@ use crate::report::{Console, Verbosity};
 /// Print the output that the stages of a run wrote
 #[derive(Debug, Args)]
 pub(super) struct Logs {
-    /// Run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth before it
+    /// Run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth run before the latest
     #[arg(value_name = "RUN")]
     run: String,
     /// Stage: `cnn` for all of its instances, or `cnn[model1]` [default: all]

@@ -17,7 +17,7 @@ use crate::report::{Console, Warnings};
 /// Show the options of a run, and how each of its stages ended
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// Run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth before it
+    /// Run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth run before the latest
     #[arg(value_name = "RUN")]
     run: String,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `runner sweep`: shows the plan and the results of a sweep, and keeps a trial as a profile.
+//! `runner sweep`: shows the plan and the results of a sweep, and saves a trial as a profile.
 
 mod plan;
 mod promote;
@@ -16,10 +16,10 @@ use crate::report::Console;
 use crate::report::format::Format;
 use crate::report::sweep::render;
 
-/// Most trials that are printed after a run.
+/// Maximum number of trials that are printed after a run.
 const MOST_PRINTED: usize = 10;
 
-/// Show what a sweep will run and which trials are best, or keep a trial as a profile
+/// Show what a sweep will run and which trials are best, or save a trial as a profile
 #[derive(Debug, Args)]
 pub(super) struct Sweep {
     #[command(subcommand)]

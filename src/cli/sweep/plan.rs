@@ -75,7 +75,7 @@ struct Overview {
     /// Trials that are already chosen.
     chosen: usize,
     in_rounds: bool,
-    /// Stages in all copies of the pipeline.
+    /// Number of stages in all copies of the pipeline.
     stages: usize,
 }
 
@@ -101,7 +101,7 @@ impl Overview {
         } = &self.extent;
         let mut text = format!("{method}: {}", wording::counted(*trials, "trial"));
         if *seeds > 1 {
-            text += &format!(" of {}", wording::counted(*seeds, "seed"));
+            text += &format!(" with {} each", wording::counted(*seeds, "seed"));
         }
         let width = axes.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, values) in axes {

@@ -74,7 +74,7 @@ impl Promote {
         found.ok_or_else(|| {
             let count = report.trials.len();
             Error::Usage(format!(
-                "there is no trial `{wanted}`; trials are 1 to {count}, or `best`"
+                "there is no trial `{wanted}`; give a number from 1 to {count}, or `best`"
             ))
         })
     }

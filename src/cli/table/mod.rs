@@ -34,8 +34,8 @@ pub(super) struct Table {
     format: Format,
     #[command(flatten)]
     expectations: ExpectationArgs,
-    /// Row that the others are tested against, on the same test images, in each column of an `evaluate`
-    /// stage: best, the name of a row, or none (`[none]` for a row of that name)
+    /// Row to compare the others with in each column of an `evaluate` stage, on the same test images: best,
+    /// none, or the name of a row (`[best]` or `[none]` if a row has that name)
     #[arg(long, value_name = "ROW", default_value = "best")]
     compare: Against,
 }
@@ -106,7 +106,7 @@ fn warnings<'a>(
     Warnings::of(stages.filter(|(name, _)| relevant.contains(*name)))
 }
 
-/// Prints warnings as part of a Markdown document, else to standard error as a run does.
+/// Prints warnings: with the format `md` as part of the document, otherwise to standard error as a run does.
 fn print_warnings(console: &Console, format: Format, warnings: &Warnings) -> Result<(), Error> {
     for line in warnings.lines() {
         match format {

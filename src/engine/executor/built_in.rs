@@ -78,8 +78,8 @@ pub(super) fn run_worker(
     (ending, into_inner(messages))
 }
 
-/// Returns why the stage does not resume where an earlier run ended, although the user may expect that:
-/// only the parameter that sets where it ends has changed.
+/// Returns why the stage does not resume where an earlier run ended. The user may expect it to resume if only the
+/// parameter has changed that sets where the stage ends.
 fn starts_over(context: &Context<'_>, action: &PlannedAction, request: &Request) -> Option<String> {
     let State::Runs(MissReason::Changed {
         first: Change::Param(first),

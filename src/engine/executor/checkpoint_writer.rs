@@ -1,4 +1,4 @@
-//! Stores a worker's checkpoints while the worker goes on.
+//! Stores a worker's checkpoints while the worker continues.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
@@ -8,8 +8,8 @@ use contract::Position;
 
 use crate::store::Checkpoints;
 
-/// A thread that flushes checkpoints to disk and moves them into the store. After the value is dropped it
-/// stores those that were sent, and ends.
+/// A thread that flushes checkpoints to disk and moves them into the store. After this value is dropped, the thread
+/// stores the checkpoints that are still queued, and ends.
 pub(super) struct CheckpointWriter(Sender<(PathBuf, Position)>);
 
 impl CheckpointWriter {

@@ -1,9 +1,9 @@
 //! Records finished actions in batches.
 //!
-//! Whatever depends on an action may start as soon as its outputs are in the store. Its record, however, may
-//! get its name only when everything it names is on disk, and it is faster to flush once for several actions
-//! than once for each. A separate thread therefore takes all actions that were made meanwhile, records them
-//! together, and only then reports them as done.
+//! A stage may start as soon as the outputs that it needs are in the store. The record of an action, however, may
+//! only be renamed into place when everything that it names is on disk, and one flush for several actions is faster
+//! than one for each. A separate thread therefore takes all actions that were made meanwhile, records them together,
+//! and only then reports them as done.
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::store::{ActionRecord, Checkpoints, Guard, Lease};
 
 /// Longest time that the first action of a batch waits for others.
 const LINGER: Duration = Duration::from_millis(10);
-/// Most actions in a batch.
+/// Maximum number of actions in a batch.
 const MOST: usize = 256;
 
 /// An action that was made and must be recorded.

@@ -1,4 +1,4 @@
-//! Everything that the parts of an execution have in common, and that does not change while it goes on.
+//! The data that all parts of an execution share and that does not change during the execution.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::launch::Launcher;
 use crate::plan::{Plan, PlannedAction};
 use crate::store::Store;
 
-/// The plan that is executed, with the places that it is executed in.
+/// The plan that is executed, and what its execution needs, such as the store, the launcher and the run's folder.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub graph: &'a Graph,

@@ -98,7 +98,7 @@ fn in_scratch(
             }
             Ok(gathered)
         }
-        // A program that was asked to stop may succeed with half its work done.
+        // A program that was asked to stop may end with success and without all of its outputs.
         Err(_) if context.launcher.is_stopping() => Err(Failure::Cancelled),
         Err(failure) => {
             let folder = failed_outputs_folder(context.folder, &context.name(action.node));

@@ -11,9 +11,9 @@ use contract::{Folder, ShowPath};
 use super::log_file;
 use crate::store::remove;
 
-/// Most bytes that are kept of one file.
+/// Maximum number of bytes that are kept of one file.
 const MOST: u64 = 16 << 20;
-/// Most files that are kept.
+/// Maximum number of files that are kept.
 const FILES: usize = 16;
 
 /// Returns the folder for the outputs of a failed stage, in the folder of its run.
@@ -25,7 +25,8 @@ pub fn failed_outputs_folder(run: &Path, stage: &str) -> PathBuf {
 /// Returns the text that names the copies, for the end of a message, or an empty text if there are none.
 pub(super) fn keep(staging: &Folder, outputs: &[PathBuf], target: &Path) -> String {
     let mut kept = Vec::new();
-    // Left by an earlier attempt, or put there by a program: through a link, the copies would go elsewhere.
+    // An earlier attempt may have left `target`, or a program may have put something there. Through a link, the
+    // copies would be written elsewhere.
     if let Err(error) = remove(target) {
         tracing::warn!(
             "outputs of the failed stage are not kept: failed to remove `{}`: {error}",

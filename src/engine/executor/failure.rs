@@ -5,7 +5,6 @@ use contract::Failure;
 use crate::store;
 use crate::wording;
 
-/// Converts an error of the store to the failure of the stage.
 pub(super) fn store_failure(error: store::Error) -> Failure {
     let timeout = match &error {
         store::Error::Io { source, .. } => store::given_up(source),

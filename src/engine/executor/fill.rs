@@ -1,4 +1,5 @@
-//! Fills the misses of a plan: finds the result after all, or makes it, and passes it on to the recorder.
+//! Fills the misses of a plan: finds each result in the store after all, or makes it and passes it on to the
+//! recorder.
 
 use std::collections::HashMap;
 use std::sync::mpsc::Sender;

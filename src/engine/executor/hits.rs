@@ -55,7 +55,7 @@ impl Hits<'_> {
     }
 
     /// Looks for a record of the action. There is one if another runner has filled the miss meanwhile, or if
-    /// the inputs came out as in an earlier run (early cutoff).
+    /// the inputs have the same content as in an earlier run (early cutoff).
     pub(super) fn hit(
         &self,
         action: &PlannedAction,
@@ -65,7 +65,7 @@ impl Hits<'_> {
         // A record found by its content key is protected only once it has this action's key too.
         let _guard = store.guard().map_err(store_failure)?;
         if let Some(record) = self.lookup(&action.action_key)?
-            // An earlier record is of no use if the inputs have come out differently since.
+            // An earlier record is of no use if the inputs have other content now.
             && record.content_key == *content_key
         {
             return Ok(Some(record));

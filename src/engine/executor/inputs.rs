@@ -12,7 +12,7 @@ use crate::keys::Digest;
 use crate::plan::PlannedAction;
 use crate::store::{Store, Tree};
 
-/// Artifacts on an action's input ports: by role, in the order of the file.
+/// Artifacts on an action's input ports, by role; within a role, in the order of the pipeline file.
 pub(super) type Inputs = BTreeMap<String, Vec<Input>>;
 
 /// One artifact on an input port.

@@ -26,7 +26,7 @@ use crate::scheduler::Grant;
 use crate::spec::suggest::distinct;
 use crate::store::{self, ActionRecord, Checkpoints, Deadline, Guard, Staging};
 
-/// Most times that a stage runs again because its sources were written to without being changed.
+/// Maximum number of times that a stage runs again because its sources were written to, but have the same content.
 const MOST_TOUCHES: usize = 5;
 /// Interval between checks for a stop while waiting.
 const POLL: Duration = Duration::from_millis(50);
@@ -64,7 +64,7 @@ pub(super) fn is_forced(action: &PlannedAction) -> bool {
     matches!(action.state, State::Runs(MissReason::Forced))
 }
 
-/// Executes the action and ingests its outputs. It is not recorded yet.
+/// Executes the action and ingests its outputs. The result is not recorded yet.
 pub(super) fn make<'a>(
     context: &Context<'a>,
     making: &Making<'_>,
@@ -107,7 +107,7 @@ pub(super) fn make<'a>(
             }
             Ok(Attempt::SourceRewritten(_)) => {
                 return Err(Failure::Data(
-                    "its source is written to all the time; run again when no program writes to it"
+                    "its source is written to again and again; run again when no program writes to it"
                         .to_owned(),
                 ));
             }
@@ -156,7 +156,7 @@ fn attempt(
         kind: instance.kind.name.to_owned(),
         params: instance.stage.canonical(),
         seed: instance.seed,
-        // The declared number rather than the measured one, because the program can see it.
+        // A program can see this number, so it is the declared number of cores, not a measured one.
         cpus: instance.threads().min(making.grant.cpus),
         device: instance.device,
         gpus: gpus(context, making.grant),

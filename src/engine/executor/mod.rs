@@ -54,7 +54,7 @@ pub use state::Outputs;
 pub use verify::damaged_artifacts;
 pub use versions::ask_versions;
 
-/// Fewest cached actions whose views in `latest` are checked by one thread.
+/// Minimum number of cached actions per thread, when their views in `latest` are checked.
 const VIEWS: usize = 16;
 
 /// Options for executing a plan.
@@ -68,7 +68,7 @@ pub struct Options<'a> {
     pub limits: Limits,
     /// Whether to resume from checkpoints.
     pub resume: bool,
-    /// Expected resources of stages, from earlier runs.
+    /// Expected resources of stages, from earlier runs or from the work that the stages declare.
     pub demands: HashMap<NodeIndex, Demand>,
     /// Stages that fail if they have to run, with the reasons.
     pub refused: HashMap<NodeIndex, String>,

@@ -7,7 +7,7 @@ use crate::plan::{Plan, State};
 use crate::store::{self, Store};
 
 /// Verifies the cached artifacts that the misses of `plan`, tables and expectations read. Returns whether one
-/// is damaged or missing. Damaged ones are set aside, so that a new plan makes them again.
+/// is damaged or missing. Damaged ones are set aside, so that in a new plan the stages that made them are misses.
 pub fn damaged_artifacts(graph: &Graph, plan: &Plan, store: &Store) -> Result<bool, store::Error> {
     let results = store.results();
     let mut damaged = false;

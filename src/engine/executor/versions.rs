@@ -16,7 +16,7 @@ use crate::launch::{Launch, Launcher, Local, WHOLE_LOG, Work};
 use crate::plan::{UnknownVersion, unknown_versions};
 use crate::store::Store;
 
-/// How long a version command may take.
+/// Maximum time that a version command may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest answer in bytes. An answer can be a list of packages.
 const LONGEST: usize = 1 << 20;
@@ -25,7 +25,7 @@ const LONGEST: usize = 1 << 20;
 /// program files. The answers are stored for the plan.
 ///
 /// # Errors
-/// If a command fails or prints nothing.
+/// If a program cannot be read or changes meanwhile, or if a command fails, prints nothing, or prints too much.
 pub fn ask_versions(graph: &Graph, store: &Store, nodes: &[NodeIndex]) -> Result<(), Error> {
     let mut asked = BTreeSet::new();
     let launcher = Local::default();

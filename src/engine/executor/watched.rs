@@ -104,14 +104,14 @@ impl<'a> Watched<'a> {
         })
     }
 
-    /// Stores the stamps of the files, after the stage has got its own links to them.
+    /// Stores the stamps of the files. Call this after the stage has got its own links to them.
     pub(super) fn start(&self) {
         for watch in self.watches.iter() {
             *lock(&watch.stamp) = watch.reliable_stamp();
         }
     }
 
-    /// Checks that the inputs are unchanged, after the stage has run.
+    /// Checks that the inputs are unchanged. Call this after the stage has run.
     ///
     /// # Errors
     /// If one was written to. A damaged input is set aside, so that the next run makes it again.
@@ -154,8 +154,8 @@ impl<'a> Watched<'a> {
         self.copies && is_small(blob)
     }
 
-    /// Ends the watch once the stage's own links to its inputs are gone. Removing a link changes a file's
-    /// stamp; a file that was watched all the time need not be read again because of that.
+    /// Ends the watch. Call this after the stage's own links to its inputs are removed. Removing a link changes a
+    /// file's stamp, but a file that was watched all the time need not be read again.
     pub(super) fn end(self) {
         for (blob, watch) in self.inputs.iter().flat_map(Input::blobs) {
             if let Some(index) = watch {
@@ -193,7 +193,7 @@ impl Watch {
     }
 
     /// Waits until any later write would change the file's stamp, and returns the stamp. Returns `None` if
-    /// that takes too long. A new link may just have changed its time.
+    /// that takes too long. The wait is needed because a new link may just have changed the file's times.
     fn reliable_stamp(&self) -> Option<FileStamp> {
         self.now().filter(FileStamp::wait_until_reliable)
     }
@@ -238,7 +238,7 @@ mod tests {
     use crate::executor::inputs::Input;
 
     #[test]
-    fn a_file_that_was_changed_and_restored_unwatched_leaves_only_readers_of_copies_sure() {
+    fn after_an_unwatched_file_is_touched_only_a_stage_that_reads_copies_is_sure() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("artifacts")).unwrap();
         let staging = store.staging().unwrap();

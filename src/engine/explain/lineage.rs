@@ -23,7 +23,7 @@ pub struct LineageAction {
     pub key: Key,
     /// `None` if the record does not exist any more.
     pub record: Option<ActionRecord>,
-    /// Parameters that differ from their defaults, without sources, except for sources inside lists.
+    /// Parameters that differ from their defaults. Sources are left out, unless they are inside lists.
     pub params: Vec<(String, Value)>,
     pub sources: Vec<SourceUse>,
     /// Links to further actions: upstream, the makers of its inputs; downstream, the consumers of its outputs.

@@ -1,7 +1,7 @@
 //! Explains why a stage runs or is cached, and where an artifact comes from.
 //!
-//! `trace` compares two actions and follows inputs that differ upstream to the change. [`explain`] does this
-//! for a stage of a plan. [`lineage`] follows the links between records.
+//! `trace` compares two actions. If their inputs differ, it follows them upstream to the change. [`explain`] does
+//! this for a stage of a plan. [`lineage`] follows the links between records.
 
 pub mod lineage;
 pub mod maker;

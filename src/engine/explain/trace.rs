@@ -14,10 +14,10 @@ pub struct Found {
     pub change: Change,
 }
 
-/// Returns all changes by which the action `to`, whose key is `key`, differs from `from`, nearest first. If
-/// an input is made by another action than before, that action's changes are followed in its place. `before`
-/// and `now` return the fingerprints of actions upstream of `from` and `to`, if they are known. `differences`
-/// compares two fingerprints of an action.
+/// Returns all changes by which the action `to`, whose key is `key`, differs from `from`, nearest first. If an input
+/// is made by another action than before, the two actions are compared, and their changes are returned in place of the
+/// input. `before` and `now` return the fingerprints of actions upstream of `from` and `to`, if they are known.
+/// `differences` compares two fingerprints of an action.
 pub fn trace(
     key: Key,
     from: &Fingerprint,

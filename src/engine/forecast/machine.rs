@@ -16,7 +16,7 @@ pub struct Machine {
     pub ram: Option<u64>,
     /// Bytes of memory, swap included, that all processes together can have.
     pub memory: Option<u64>,
-    /// Bytes of memory that are free or can be taken back.
+    /// Bytes of memory that are free or can be reclaimed.
     pub free_memory: Option<u64>,
     /// Bytes that are available in the store's file system.
     pub disk: Option<u64>,

@@ -33,7 +33,6 @@ const MEASURABLE_SECONDS: f64 = 1.0;
 const MEASURABLE_BYTES: u64 = 128 << 20;
 /// Bytes that a worker process holds in addition to the memory that its stage declares.
 const WORKER_BYTES: u64 = 64 << 20;
-/// Bytes of a MiB.
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Estimates for the stages of a plan that are not cached, and their totals.
@@ -73,9 +72,9 @@ impl Forecast {
 }
 
 impl Estimate {
-    /// Returns the resources that an instance takes, for scheduling: the cores that it kept busy in an
-    /// earlier run, and the estimated memory. On a GPU the memory is unknown, because a GPU's memory is not
-    /// the machine's.
+    /// Returns the resources that an instance takes, for scheduling: the number of cores that it is estimated to keep
+    /// busy, and the estimated memory. For a stage on a GPU, the memory is unknown, because a GPU's memory is not the
+    /// machine's.
     pub fn demand(&self, instance: &Instance) -> Demand {
         let busy = self.cpu_seconds.zip(self.seconds);
         let busy = busy.filter(|&(_, seconds)| seconds >= MEASURABLE_SECONDS);

@@ -54,7 +54,8 @@ impl<'a> Past<'a> {
         self.store.recall(key)
     }
 
-    /// Returns the newest record of a stage that was the same except for `epochs`, seed and inputs.
+    /// Returns the newest record with the same kind, version, device and parameters as `now`, except for `epochs`.
+    /// Records of resumed stages do not count.
     pub(super) fn similar(&self, now: &Fingerprint) -> Option<ActionRecord> {
         let params = |fingerprint: &Fingerprint| {
             let mut params = fingerprint.params.clone();

@@ -58,7 +58,7 @@ pub fn preflight(
     findings
 }
 
-/// Finds what would make a stage fail that is to run: its sources, its resources, the disk.
+/// Finds what would make the run fail: sources and resources of the stages that are not cached, and the disk.
 pub fn check(
     graph: &Graph,
     plan: &Plan,
@@ -91,7 +91,7 @@ pub fn check(
     findings
 }
 
-/// The cached stages without inputs that feed stages with a model to train.
+/// Returns the cached stages without inputs that are upstream of misses with a model to train.
 fn sources_of_models(graph: &Graph, plan: &Plan) -> Vec<NodeIndex> {
     let trains = |action: &&PlannedAction| {
         let kind = graph.stages[action.node].kind;
@@ -126,8 +126,8 @@ pub fn refusals(
     [gpu, cpus, memory].into_iter().flatten().collect()
 }
 
-/// Returns an error if a stage requests more cores than the machine has. If only `--jobs` is lower, the stage
-/// gets fewer.
+/// Returns an error if a stage requests more cores than the machine has, unless `--jobs` allows as many. If only
+/// `--jobs` is lower, the stage gets fewer.
 fn cpus(
     graph: &Graph,
     node: NodeIndex,
@@ -222,7 +222,7 @@ fn memory(
 ) {
     let instance = &graph.stages[node];
     let name = &instance.name;
-    // Point at the model, because it determines the memory of a training.
+    // The error points at the model, because the model determines the memory that training needs.
     let about = |message: String, hint: &str| {
         let invalid = Invalid::new(message).hint(hint);
         let invalid = match instance.kind.model_params.first() {
@@ -271,7 +271,7 @@ fn memory(
     } else if let Some((bytes, room)) = exceeds(machine.free_memory, estimate.memory) {
         findings.warnings.push(about(
             format!(
-                "`{name}` may need about {} of memory{parameters}, but only {} are free",
+                "`{name}` may need about {} of memory{parameters}, but only {} is free",
                 size(bytes),
                 size(room)
             ),
@@ -289,7 +289,7 @@ fn at_once(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
         && largest <= free
     {
         let message = format!(
-            "stages that may run at the same time need about {} of memory in total, but only {} are free",
+            "stages that may run at the same time need about {} of memory in total, but only {} is free",
             size(sum),
             size(free)
         );

@@ -81,7 +81,7 @@ impl Schedule {
     }
 
     /// Returns the largest sum of memory, in bytes, of stages that do not depend on one another and fit into
-    /// the slots. Chosen greedily, the largest first. `None` if no stage's memory is known.
+    /// the slots. The stages are chosen greedily, the largest first. `None` if no stage's memory is known.
     pub(super) fn memory_at_once(&self, total: &Capacity) -> Option<u64> {
         let memory = |index: &usize| self.memory[*index];
         let mut by_memory: Vec<usize> = (0..self.entries.len())

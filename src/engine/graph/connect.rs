@@ -85,7 +85,7 @@ struct Connector<'a, 'd> {
     draft: &'d Draft<'d>,
     errors: &'a mut Vec<Diagnostic>,
     complete: bool,
-    /// Inputs that were probably meant by misspelt names, which were reported.
+    /// Inputs that misspelt names probably meant. The misspelt names were reported.
     meant: Vec<&'static str>,
 }
 
@@ -238,8 +238,8 @@ impl<'a> Connector<'a, '_> {
         Ok((found, &output.name))
     }
 
-    /// Returns the entry of an artifact in the index of its role. Lists and gathered inputs have an index;
-    /// for other inputs it is `None`. `item` is the number of the reference in a list.
+    /// Returns the entry of an artifact in the index of its role. Only lists and gathered inputs of programs have
+    /// an index; for other inputs, returns `None`. `item` is the number of the reference in a list.
     fn entry(&self, producer: usize, item: Option<usize>) -> Option<Box<IndexEntry>> {
         if !self.draft.kind.declares_ports {
             return None;
@@ -247,8 +247,8 @@ impl<'a> Connector<'a, '_> {
         gather::entry(&self.draft.name, &self.drafts[producer].name, item).map(Box::new)
     }
 
-    /// Returns the error if no instance of the producer has the consumer's values on shared axes, or `None`
-    /// if the one that would have them has an error of its own.
+    /// Returns the error for a producer of which no instance has the consumer's values on shared axes, or `None` if
+    /// the instance with these values is missing because of its own error.
     fn no_partner(&self, producer: &StageSpec, place: &Place) -> Option<Diagnostic> {
         let (axis, value) = self.draft.name.axes.iter().find(|(axis, value)| {
             let theirs = producer.matrix.iter().find(|theirs| theirs.name == *axis);

@@ -8,7 +8,7 @@ use super::table::Table;
 use super::{Graph, InstanceName};
 use crate::spec::{Bounds, Diagnostic, ExpectSpec, Pipeline, Place, StageSpec, suggest};
 
-/// Expected bounds of a metric. Whether the stage measures it is known only after it has run.
+/// Expected bounds of a metric. Whether the stage measures the metric is known only after the stage has run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
     pub stage: String,
@@ -19,7 +19,7 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    /// Whether this instance is meant. It may have further axes.
+    /// Whether the expectation is about this instance, which may have further axes.
     pub fn matches(&self, instance: &InstanceName) -> bool {
         let has = |(axis, value): &(String, String)| instance.axis(axis) == Some(value);
         instance.stage == self.stage && self.axes.iter().all(has)
@@ -149,7 +149,7 @@ impl Reader<'_> {
         Ok((stage, name, values, rest))
     }
 
-    /// Returns the reason if no instance has the values of an expectation.
+    /// If no instance has the values of an expectation, returns the reason.
     fn unknown_value(
         &self,
         expectation: &Expectation,

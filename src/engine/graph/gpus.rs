@@ -8,8 +8,8 @@ use super::{Catalogue, Instance};
 use crate::devices::DeviceChoice;
 use crate::spec::{Diagnostic, Pipeline};
 
-/// Returns the GPUs that stages may take: the chosen ones. If none were chosen but programs request some,
-/// these are all that the pipeline's `device` allows.
+/// Returns the GPUs that stages may take: the chosen ones or, if none were chosen but programs request some, all
+/// that the pipeline's `device` allows. Also returns why there are none if programs request some.
 pub(super) fn of(
     pipeline: &Pipeline,
     computing: &Computing,

@@ -49,7 +49,7 @@ use ports::Ports;
 /// Minimum number of instances per thread when parameters are parsed.
 const INSTANCES: usize = 64;
 
-/// A pipeline that is known to be valid: only its execution can still fail.
+/// A pipeline without errors, as far as this is known before its sources are read.
 pub struct Graph {
     /// The pipeline's name.
     pub pipeline: String,
@@ -62,8 +62,8 @@ pub struct Graph {
     pub tables: Vec<Table>,
     /// Copies of the pipeline: one, or several in a sweep or with several seeds.
     pub copies: Vec<PipelineCopy>,
-    /// Nodes to run, with their ancestors; `None` means all. For a trial that was stopped early, only its
-    /// training.
+    /// Nodes to run, with their ancestors; `None` means all. Of a trial that was stopped early, only the training
+    /// is to be run.
     pub reach: Option<Vec<NodeIndex>>,
     /// Expected results.
     pub expectations: Vec<Expectation>,

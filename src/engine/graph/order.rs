@@ -35,8 +35,8 @@ pub(super) fn topological<N, E>(graph: &DiGraph<N, E>) -> Vec<NodeIndex> {
     order
 }
 
-/// Returns an error for each group of stages that depend on each other in a cycle, at the first of its
-/// references. Nodes are stages by name, and edges are places of references.
+/// Returns an error for each group of stages that depend on each other in a cycle, at the first reference of the
+/// cycle. Nodes are instances, labeled with the names of their stages; edges are the places of references.
 pub(super) fn cycles(graph: &DiGraph<&str, &Place>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for component in tarjan_scc(graph) {

@@ -2,8 +2,8 @@
 //!
 //! A model knows a dataset if a stage that it derives from trains on it or selects by it, directly or through
 //! `augment`, a generator or another model. Kinds declare how they use an input ([`Usage`]); this module only
-//! combines that over the graph. Copies of single images in several datasets are found by the stages
-//! themselves while they run.
+//! combines these declarations over the graph. Copies of single images in several datasets are found by the
+//! stages themselves while they run.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -100,9 +100,11 @@ pub(super) fn warnings(
             let message = format!("`{consumer}` measures its model on images that {how}");
             let hint = match images.unused(origin, &used) {
                 Some(other) => {
-                    format!("measure it on images that no stage before it used, such as `{other}`")
+                    format!(
+                        "measure the model on images that no earlier stage used, such as `{other}`"
+                    )
                 }
-                None => "measure it on images that no stage before it used".to_owned(),
+                None => "measure the model on images that no earlier stage used".to_owned(),
             };
             warnings.push(Diagnostic::at(&wire.place, message).hint(hint));
         }

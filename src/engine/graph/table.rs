@@ -41,7 +41,7 @@ impl Column {
     }
 }
 
-/// A metric of a stage: `evaluate.f1`. Whether the stage measures it is known only after it has run.
+/// A metric of a stage: `evaluate.f1`. Whether the stage measures it is known only after the stage has run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricRef {
     pub stage: String,
@@ -126,7 +126,7 @@ impl Reader<'_> {
         // The rows of a table are known only if all its columns are valid.
         for (index, column) in fields.columns.iter().enumerate().filter(|_| complete) {
             // Reference values may exist for more rows than this run has, because `--set` may shorten an
-            // axis. But if a row has none, a name that is no row is probably misspelt.
+            // axis. But if a row has no reference value, a name that is not a row is probably misspelt.
             if row_values.iter().all(|row| column.paper.contains_key(row)) {
                 continue;
             }

@@ -1,7 +1,8 @@
 //! Merges many copies of a pipeline into one graph, in which equal instances are one node.
 //!
-//! Two instances are equal if they have the same name, do the same work and are fed by equal instances. This
-//! is known before anything is planned: a sweep of a thousand trials on one dataset has one node for it.
+//! Two instances are equal if they have the same name, do the same work and are fed by equal instances. Equal
+//! instances are merged before anything is planned: a sweep of a thousand trials on one dataset has one node for
+//! the dataset.
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
@@ -13,7 +14,7 @@ use crate::keys::Digest;
 
 const IDENTITY: &str = "runner instance identity v1";
 
-/// Digest of an instance and its inputs; equal instances of different copies have the same.
+/// Digest of an instance and its inputs. Equal instances of different copies have the same identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity(Digest);
 
@@ -67,8 +68,8 @@ impl Names {
         }
     }
 
-    /// Chooses the labels for the name of an instance of a copy: those of axes that change it, or all of them
-    /// if another instance has that name already.
+    /// Chooses the labels that the name of an instance gets: those of the axes that change the instance, or all
+    /// labels of its copy if another instance has that name already.
     fn choose(
         &mut self,
         instance: &Instance,

@@ -107,7 +107,7 @@ fn parse(text: &str) -> Result<[u8; 32], ParseHexError> {
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Value of each digit. 255 for all bytes that are no digit.
+/// Value of each digit; 255 for all bytes that are not digits.
 const VALUES: [u8; 256] = {
     let mut values = [255; 256];
     let mut i = 0;
@@ -118,7 +118,7 @@ const VALUES: [u8; 256] = {
     values
 };
 
-/// Reads a digest from text that need not be copied.
+/// Reads a digest from text without copying the text.
 struct Hex;
 
 impl Visitor<'_> for Hex {
@@ -140,13 +140,12 @@ name! {
 }
 
 name! {
-    /// Key of an action: the hash of a fingerprint. Never a digest.
+    /// Key of an action: the hash of a fingerprint. A type of its own, so that it is not confused with a digest.
     Key
 }
 
 impl Key {
-    /// Returns an offset in the lock file that is derived from the key: not negative, and below
-    /// half of the largest one.
+    /// Returns an offset in the lock file that is derived from the key: at least 0, and at most half of `i64::MAX`.
     pub(crate) fn offset(&self) -> i64 {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&self.0[..8]);
@@ -159,7 +158,7 @@ impl Digest {
         &self.0
     }
 
-    /// Like `derive`, of the bytes that `write` writes. They need not be in memory at once.
+    /// Like `derive`, for the bytes that `write` writes. They need not be in memory all at once.
     ///
     /// # Errors
     /// If `write` fails.

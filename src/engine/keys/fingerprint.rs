@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Digest, Key};
 
-/// The data that a key is the hash of.
+/// The data from which a key is hashed.
 ///
 /// It leaves out the stage's name, its place in the file, paths, resources, threads and time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub enum ToolId {
     Content(Digest),
     /// Answer of its version command.
     Version(String),
-    /// Its version command was not run yet; only `run` does that.
+    /// The version command has not been run yet. Only `runner run` runs it.
     Unknown,
     /// The program does not exist.
     Missing,
@@ -70,7 +70,7 @@ impl fmt::Display for ToolId {
 }
 
 impl Fingerprint {
-    /// Returns the one serialisation that is hashed: JSON without white space, with the keys of every object
+    /// Returns the one serialization that is hashed: JSON without white space, with the keys of every object
     /// sorted, lists in their order, and numbers as given.
     pub(crate) fn canonical_bytes(&self) -> Vec<u8> {
         self.canonical_bytes_with(&self.inputs)
@@ -109,7 +109,7 @@ impl Fingerprint {
             tools,
             version,
         };
-        // A plain struct of strings, numbers and maps with string keys cannot fail to serialise.
+        // A plain struct of strings, numbers and maps with string keys can always be serialized.
         serde_json::to_vec(&canonical).expect("a fingerprint can be serialized")
     }
 }

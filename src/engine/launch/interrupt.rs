@@ -11,14 +11,14 @@ use signal_hook::iterator::Signals;
 
 use super::Launcher;
 
-/// How long a user's program may take to end after it was asked to. A worker may take longer,
-/// because it saves a checkpoint.
+/// Time that a user's program has to end after it was asked to. A worker may take longer, because it saves a
+/// checkpoint.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a run may take to end after its workers were killed.
+/// Time that a run has to end after its workers were killed.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Watches for Ctrl-C and SIGTERM. The first signal asks workers and programs to stop, and kills programs
-/// that do not. The second kills all of them and ends this process.
+/// Watches for Ctrl-C and SIGTERM. The first signal asks workers and programs to stop; programs that still run after
+/// 10 seconds are killed. The second kills all workers and programs and ends this process.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicI32>);
 

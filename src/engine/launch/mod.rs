@@ -61,7 +61,7 @@ pub struct Launch<'a> {
 /// The work of a stage.
 #[derive(Clone, Copy)]
 pub enum Work<'a> {
-    /// A built-in stage, which a worker process does.
+    /// A built-in stage, which a worker process runs.
     Request(&'a Request),
     /// A user's program.
     Program(&'a Program),

@@ -18,8 +18,8 @@ pub fn action_key(fingerprint: &Fingerprint) -> Key {
     Key::derive(ACTION, &fingerprint.canonical_bytes())
 }
 
-/// Returns the content key of a planned action, and the fingerprint that it is the hash of. `inputs` has the
-/// trees of the inputs by role, in the order of the action's own inputs.
+/// Returns the content key of a planned action, and the fingerprint that was hashed. `inputs` holds the trees of
+/// the inputs by role; within a role, in the order of [`Graph::inputs`].
 pub fn content_key(
     graph: &Graph,
     planned: &PlannedAction,
@@ -33,9 +33,8 @@ pub fn content_key(
     with_contents(&planned.fingerprint, inputs)
 }
 
-/// Returns the key of a stage's checkpoints. It covers everything that an intermediate state
-/// depends on: all of `content`, the fingerprint behind its content key, except for parameters that
-/// only set where the stage ends.
+/// Returns the key of a stage's checkpoints. The key covers everything that an intermediate state depends on: the
+/// fingerprint `content` of the stage's content key, without the parameters that only set where the stage ends.
 pub fn checkpoint_key(content: &Fingerprint, resumable: &Resumable) -> Key {
     let mut fingerprint = content.clone();
     if let Some(params) = fingerprint.params.as_object_mut() {

@@ -1,4 +1,4 @@
-//! Finds the reason why a stage runs: the smallest thing that changed since its last run.
+//! Finds the reason why a stage runs, such as the most telling change since its last run.
 
 use std::fmt;
 use std::mem;
@@ -16,12 +16,13 @@ use crate::store::{Lookup, Store};
 pub enum MissReason {
     FirstRun,
     Forced,
-    /// Its fingerprint has changed: the first change, and the number of further changes of the same kind.
+    /// The stage's fingerprint has changed. `more` is the number of further changed parameters if `first` is a
+    /// parameter, and 0 otherwise.
     Changed {
         first: Change,
         more: usize,
     },
-    /// The version command of this program was not run yet, so the key is unknown.
+    /// The version command of this program has not been run yet, so the key is unknown.
     UnknownTool(String),
     RecordMissing,
     RecordDamaged,
@@ -62,7 +63,7 @@ pub enum Change {
         /// Changed files, if both listings are still stored.
         changes: Option<SourceChanges>,
     },
-    /// A program that the stage runs. `None`: that side does not have it.
+    /// A program that the stage runs. `None` if that fingerprint does not have it.
     Tool {
         name: String,
         from: Option<ToolId>,
@@ -81,7 +82,7 @@ pub enum Change {
     },
 }
 
-/// A parameter that differs. `None`: that side does not have it.
+/// A parameter that differs. `None` if that fingerprint does not have it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParamChange {
     /// For example `params.model[3].conv.filters`.
@@ -90,7 +91,7 @@ pub struct ParamChange {
     pub to: Option<Value>,
 }
 
-/// Differences between the files of a source and those before.
+/// Differences between the files of a source then and now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceChanges {
     pub changed: usize,
@@ -101,8 +102,8 @@ pub struct SourceChanges {
 }
 
 impl MissReason {
-    /// Returns why the action of `now` is a miss, after `lookup` of its key found no record. `last` is the
-    /// stage's last fingerprint; `sources` are the sources that it reads.
+    /// Returns why an action is a miss, after `lookup` found no usable record under its key. `now` is the action's
+    /// fingerprint and `last` the stage's last one; `sources` are the sources that the stage reads.
     pub(super) fn of(
         store: &Store,
         lookup: &Lookup,
@@ -243,7 +244,8 @@ fn place(param: &[Segment]) -> String {
     "params".to_owned() + &segments.collect::<String>()
 }
 
-/// Adds the differences between two values to `changes`, at the outermost level at which they differ.
+/// Adds the differences between two values to `changes`. Descends into objects and lists, so that each path is as
+/// long as possible.
 fn compare(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut Vec<ParamChange>) {
     match (from, to) {
         (Some(from), Some(to)) if from == to => {}

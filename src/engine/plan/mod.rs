@@ -2,10 +2,10 @@
 //!
 //! A [`Fingerprint`] holds everything that can change a stage's result; a key is its hash. The *action key*
 //! names each input by its producer's action key, so the keys of the whole plan are known before anything
-//! runs. The *content key* names each input by its content: if a stage upstream is redone and comes out the
-//! same, the stages after it are still hits (early cutoff). Planning runs no stage and changes no result. It
-//! reads source bytes and the action cache, and writes only memos and a second name for a record that was
-//! found by its content key.
+//! runs. The *content key* names each input by its content: if a stage upstream is executed again and gives the same
+//! result, the stages after it are still hits (early cutoff). Planning runs no stage and changes no result. It reads
+//! source bytes and the action cache. It writes only memos and, if it finds a record by its content key, a copy of
+//! the record under the action key.
 
 mod key;
 mod miss;
@@ -35,7 +35,7 @@ use crate::store::{self, ActionRecord, Lookup, Store};
 use source::{Listing, Sources};
 use state::Known;
 
-/// Fewest content keys that are computed by one thread.
+/// Minimum number of content keys that one thread computes.
 const CONTENT_KEYS: usize = 32;
 
 const STAMPS: &str = "runner stage stamps v1";
@@ -87,8 +87,8 @@ pub struct PlannedAction {
     pub state: State,
 }
 
-/// Hash of sizes, times, inodes and devices of all files and folders of a stage's sources, and of the paths
-/// to them. It stays the same only if nothing in them was written to or switched.
+/// Hash of the sizes, times, inodes and devices of all files and folders of a stage's sources and programs, and of
+/// the paths to them. It stays the same only if none of them was written to or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamps(Digest);
 
@@ -136,7 +136,7 @@ impl Plan {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A source cannot be read. `invalid` has the path of the parameter that names it.
+    /// A source or a program cannot be read. For a source, `invalid` has the path of the parameter that names it.
     #[error("{invalid}")]
     Source { node: NodeIndex, invalid: Invalid },
     #[error(transparent)]
@@ -183,7 +183,7 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
     let contents = content_keys(graph, &known, &lookups);
     let mut plan = Plan::default();
     let mut downstream_of_forced = HashSet::new();
-    // Stages whose state has the record that was looked up under the action key.
+    // Cached stages whose record is the one that was found under their action key.
     let mut looked_up = HashSet::new();
     for (((node, action_key, fingerprint, stamps), lookup), content_key) in
         known.into_iter().zip(lookups).zip(contents)
@@ -235,8 +235,8 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
     Ok(plan)
 }
 
-/// Returns the content keys of actions that have a record and whose inputs all have one,
-/// computed from these records.
+/// Returns the content key of each action that has a record and whose producers all have one; `None` for the others.
+/// The keys are computed from these records.
 fn content_keys(
     graph: &Graph,
     known: &[(NodeIndex, Key, Fingerprint, Stamps)],
@@ -270,15 +270,15 @@ fn content_keys(
 pub enum SourceState {
     /// None of them was written to.
     Unchanged,
-    /// They have the same content, but were written to. Meanwhile they may have had other content.
-    /// Holds their present stamps.
+    /// They were written to, but have the same content as before. They may have had other content in between. Holds
+    /// their present stamps.
     Rewritten(Stamps),
     /// Their content has changed.
     Changed,
 }
 
-/// Returns the state of a planned stage's sources and programs, whose stamps were `before`. Call this
-/// after the stage has run and before it is recorded: it may have read bytes that changed after planning,
+/// Compares a planned stage's sources and programs with the time when their stamps were `before`. Call this after
+/// the stage has run and before its result is recorded: the stage may have read bytes that changed after planning,
 /// even if they were changed back.
 pub fn source_state(
     graph: &Graph,
@@ -339,7 +339,7 @@ fn fingerprint(
 }
 
 /// Returns the stage's parameters in canonical form, with digests in place of the paths of sources; the
-/// identities of its programs; and the stamps of both.
+/// identities of its programs; and the stamps of its sources and programs.
 fn read(
     instance: &Instance,
     node: NodeIndex,
@@ -378,7 +378,7 @@ fn read(
     Ok((params, ids, stamps))
 }
 
-/// Makes plans with this store read all sources again, each once, without trusting earlier indexes.
+/// Stops trusting the stored indexes of sources, so that the next plans with this store read each source once again.
 pub fn rehash_sources(store: &mut Store) {
     store.distrust_indexes(source::now());
 }

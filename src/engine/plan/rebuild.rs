@@ -7,8 +7,8 @@ use super::source::source_digest;
 use crate::graph::{Catalogue, ParseStage};
 use crate::keys::Fingerprint;
 
-/// Returns the stage that a fingerprint describes. A fingerprint has no paths of sources, so the stage can
-/// answer pure questions but not run. `None` if the kind has changed too much to parse the parameters.
+/// Returns the stage that a fingerprint describes. A fingerprint has no paths of sources, so the stage cannot run;
+/// only methods that read no files may be called. `None` if the kind can no longer parse the parameters.
 pub fn rebuild(parse: ParseStage, fingerprint: &Fingerprint) -> Option<Box<dyn Stage>> {
     parse(&fingerprint.kind, with_paths(&fingerprint.params)).ok()
 }

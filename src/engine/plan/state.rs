@@ -19,7 +19,7 @@ pub(super) struct Known<'a> {
     pub lookup: Lookup,
     /// The content key, if it is known already.
     pub content_key: Option<Key>,
-    /// Whether a stage upstream is forced to run although it is cached.
+    /// Whether a stage upstream is forced to run.
     pub is_downstream_of_forced: bool,
 }
 
@@ -47,11 +47,11 @@ pub(super) fn find(
     let mut has_other_inputs = false;
     if let Lookup::Hit(record) = &lookup {
         match running {
-            // A stage that is forced to run may come out differently.
+            // The forced stage may give another result.
             Some(_) if is_downstream_of_forced => {}
             Some(_) => return Ok(State::Cached(record.clone())),
-            // The inputs may have been made again since the record, and have come out differently: some
-            // programs are not deterministic.
+            // After the record was written, the inputs may have been made again with other content: some programs
+            // are not deterministic.
             None if content_key.is_none_or(|key| key == record.content_key) => {
                 return Ok(State::Cached(record.clone()));
             }
@@ -61,8 +61,8 @@ pub(super) fn find(
     if let Some(running) = running {
         return Ok(State::Waits(running));
     }
-    // An earlier run may have redone the stages upstream with the same result, and
-    // have ended before this one.
+    // An earlier run may have executed the stages upstream again with the same result, and ended before it
+    // reached this stage.
     let results = store.results();
     if let Some(key) = content_key
         && let Some(Lookup::Hit(record)) = results.look_up(&[key])?.pop()
@@ -70,7 +70,7 @@ pub(super) fn find(
         let record = results
             .put_under(&record, *action_key, fingerprint)
             .unwrap_or_else(|error| {
-                // The plan works without it: the next one finds the record in the same way.
+                // The plan works without the second record: the next plan finds the record in the same way.
                 tracing::debug!(%error, "failed to store a record under a second key");
                 record.under(*action_key, fingerprint)
             });

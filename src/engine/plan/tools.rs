@@ -9,7 +9,8 @@ use super::source::{ReadSource, Sources};
 use crate::keys::{Digest, ToolId};
 use crate::store::{self, Memo, Store};
 
-/// Returns the identity of a program and the hash of its file's stamps. `None` if it has no file.
+/// Returns the identity of a program and the hash of its file's stamps. The hash is `None` if the program does not
+/// exist.
 pub(super) fn identify(
     tool: &Tool,
     sources: &mut Sources<'_>,
@@ -66,13 +67,12 @@ pub struct UnknownVersion {
 }
 
 impl UnknownVersion {
-    /// Whether the program's file is still the one that was found.
+    /// Whether the program's file still has the content that it had before the command ran.
     pub fn is_same(&self, store: &Store) -> Result<bool, Invalid> {
         let now = content(&self.path, &mut Sources::new(store))?;
         Ok(now.digest == self.file)
     }
 
-    /// Stores the answer.
     pub fn store_answer(&self, store: &Store, answer: &str) -> Result<(), store::Error> {
         store.set_memo(Memo::Version(&self.file, &digest(&self.command)), &answer)
     }
@@ -87,7 +87,7 @@ fn content(path: &Path, sources: &mut Sources<'_>) -> Result<ReadSource, Invalid
         })
 }
 
-/// Returns the digest of a version command, which its answer is stored under.
+/// Returns the digest of a version command. It is part of the name under which the answer is stored.
 fn digest(command: &str) -> Digest {
     Digest::derive("runner version command v1", command.as_bytes())
 }

@@ -99,8 +99,8 @@ impl Against {
     }
 }
 
-/// Compares the rows of every column that shows a metric by which rows are compared. `outputs` returns the
-/// metrics artifacts of a row: one for each seed, in the same order for all rows; empty if the row has not run.
+/// Compares the rows of every column whose metric [`Analysis::contrasts_by`] accepts. `outputs` returns the metrics
+/// artifacts of a row: one for each seed, in the same order for all rows; empty if the row has not run.
 pub fn contrasts(
     store: &Store,
     analysis: &dyn Analysis,

@@ -5,8 +5,8 @@ use contract::{HISTORY_FILE, files};
 use crate::keys::Digest;
 use crate::store::Store;
 
-/// Reads a figure after each epoch, from the table next to the metrics of a training; empty if there is
-/// none.
+/// Returns the value of the column `figure` after each epoch, from the history file of a training's output. Empty if
+/// there is no such file or column.
 pub(super) fn read(store: &Store, output: &Digest, figure: &str) -> Vec<(u64, Option<f64>)> {
     let read = || {
         let tree = store.results().get(output).map_err(warn).ok()?;

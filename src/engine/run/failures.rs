@@ -10,7 +10,7 @@ use crate::keys::Key;
 use crate::scheduler::Outcome;
 use crate::store::Store;
 
-/// Most past runs that are searched for failures.
+/// Maximum number of past runs that are searched for failures.
 const MAX_RUNS: usize = 20;
 
 /// Errors of the actions that failed when they were last executed, by key. Only run records contain them.

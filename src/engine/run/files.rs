@@ -1,8 +1,8 @@
 //! The files in a run's folder that record its plan and its outcome.
 //!
-//! `plan.json` is written first, then `run.json`, before anything is executed and again at the end. A
-//! folder with neither of them and without events belongs to a run that has just begun, or that was killed
-//! before it did anything. If there are events, a missing file was lost.
+//! `plan.json` and then `run.json` are written before anything is executed, and again before a round that adds
+//! stages. `run.json` is also written at the end. A folder without `run.json` and without events belongs to a run that
+//! has just begun, or that was killed before it did anything. If there are events, a missing file was lost.
 
 use std::fmt;
 use std::fs::Metadata;
@@ -76,7 +76,7 @@ pub fn write_plan(folder: &Path, stages: &[PlannedStage]) -> io::Result<()> {
     })
 }
 
-/// Reads `run.json`, as far as `T` has its fields.
+/// Reads the fields of `run.json` that `T` has.
 pub fn read_run<T: DeserializeOwned>(folder: &Path) -> RunFile<T> {
     read(&folder.join(RUN_FILE), |bytes| {
         if is_as_written(bytes) {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_only_as_it_was_written() {
+    fn a_changed_record_is_damaged_or_reads_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(RUN_FILE);
         let read = || read_run::<RunReport>(folder.path());

@@ -73,7 +73,7 @@ fn id(folder: &Path) -> String {
 pub struct History {
     /// Runs whose records can be read, oldest first.
     pub runs: Vec<PastRun>,
-    /// Runs with a record that cannot be read. Such a run is also in `runs` if its other files are
+    /// Runs with a record that is damaged or cannot be read. Such a run is also in `runs` if its other files are
     /// sufficient.
     pub bad: Vec<BadRun>,
 }
@@ -98,7 +98,11 @@ impl History {
     pub fn read_and_warn(runs: &Path) -> io::Result<Self> {
         let history = Self::read(runs)?;
         for bad in &history.bad {
-            tracing::warn!("skipped run `{}`: {}", bad.id(), bad.why());
+            tracing::warn!(
+                "run `{}` is left out or only partly known: {}",
+                bad.id(),
+                bad.why()
+            );
         }
         Ok(history)
     }

@@ -1,8 +1,8 @@
 //! Executes pipelines and sweeps, and keeps and reads the records of runs.
 //!
 //! A run's [`Session`] sends its events to observers: the terminal and the [`event_log`]. A run's folder holds its
-//! plan and its end ([`files`]), which [`history`] and [`recorded`] read again. Tables and reports of sweeps are
-//! filled from the store ([`measurements`], [`contrasts`], [`sweep_report`]).
+//! plan and its report ([`files`]), which [`history`] and [`recorded`] read. Tables and reports of sweeps are filled
+//! from the store ([`measurements`], [`contrasts`], [`sweep_report`]).
 
 pub mod contrasts;
 mod curve;
@@ -32,7 +32,7 @@ pub use id::RunId;
 pub use outcomes::Outcomes;
 pub use session::Session;
 
-/// Plans, and shows errors in a source at their position in the file.
+/// Plans `graph`. An error in a source points at the position in the pipeline file that names the source.
 pub fn planned(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
     plan(graph, store, options).map_err(|error| Error::plan(error, graph))
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::files::{Fault, RUN_FILE, RunFile, read_run};
 use super::history::folders;
 
-/// More than any number of runs. Files with larger names are not ours.
+/// Largest possible number of a run. Files with larger names do not belong to the store.
 const LARGEST: u64 = 1 << 53;
 
 /// Claims a number in `folder` that is larger than that of every run that began before. `runs` contains the

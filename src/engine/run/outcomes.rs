@@ -44,7 +44,7 @@ impl<'a> Outcomes<'a> {
         self.outputs.extend(execution.outputs);
     }
 
-    /// Adds the outputs that a plan found in the store, and the failures of earlier runs for other stages.
+    /// Adds the outputs that a plan found in the store and, for the other stages, the failures of earlier runs.
     pub fn stored(&mut self, plan: &Plan, failures: &Failures) {
         for action in &plan.actions {
             match &action.state {

@@ -31,13 +31,13 @@ pub struct RecordedStage {
     pub planned: PlannedStage,
     /// How it ended, if it has.
     pub end: Option<StageReport>,
-    /// Whether it was executed.
+    /// Whether its execution has started.
     pub started: bool,
 }
 
 impl RecordedStage {
-    /// The outcome, such as `cached` or `failed`. For a stage that did not end, its state in a run of state
-    /// `run`.
+    /// The outcome, such as `cached` or `failed`. For a stage that has not ended: `running`, `killed` or
+    /// `not started`, depending on the state `run` of its run.
     pub fn status(&self, run: RunState) -> String {
         match (&self.end, self.started) {
             (Some(end), _) => end.outcome.to_string(),
@@ -64,7 +64,7 @@ pub struct Newest {
     pub runs: Vec<Recorded>,
     /// Whether there are older runs.
     pub has_more: bool,
-    /// Runs with a record that cannot be read. If such a run is not also in `runs`, its age is unknown.
+    /// Runs with a record that is damaged or cannot be read. If such a run is not also in `runs`, its age is unknown.
     pub bad: Vec<BadRun>,
 }
 

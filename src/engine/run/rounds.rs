@@ -17,11 +17,11 @@ use crate::spec::Limits;
 use crate::store::Store;
 use crate::sweep::{Experiment, Round};
 
-/// What to run of a pipeline, and how.
+/// The parts of a pipeline to run, and the options for running them.
 pub struct RunRequest<'a> {
     /// Overrides of the pipeline as typed, for the run record.
     pub sets: &'a [String],
-    /// The stages of a round to run.
+    /// Selects the stages of a round that are to run.
     pub select: &'a dyn Fn(&Graph, &Round) -> Result<PlanOptions, Error>,
     /// Accepts or refuses the plan of a round.
     pub accept: &'a dyn Fn(&Graph, &Plan) -> Result<(), Error>,
@@ -36,8 +36,8 @@ pub struct RunRequest<'a> {
     pub observe: Observe<'a>,
 }
 
-/// Plans and executes one round after the other; a pipeline without a sweep has one. The session begins with the
-/// first round, and stays `None` if nothing was run. `warn` receives the warnings about each round.
+/// Plans and executes one round after the other. A pipeline without a sweep has one round. The session begins with
+/// the first round, and stays `None` if nothing was run. `warn` receives the findings about each round.
 ///
 /// # Errors
 /// If a plan is refused, or the system refuses something. Results of earlier rounds stay.

@@ -18,7 +18,7 @@ use crate::wording;
 
 /// Increased when the format of the file changes.
 const VERSION: u32 = 1;
-/// Most differences that are listed.
+/// Maximum number of differences that are listed.
 const MOST_LISTED: usize = 12;
 
 /// Everything that a plan was made from, and its stages.
@@ -27,8 +27,9 @@ pub struct SavedPlan<O, S> {
     version: u32,
     /// The pipeline file as given. A relative path starts at the folder in which the plan was made.
     pub file: PathBuf,
-    /// The options that changed the pipeline, and those that selected stages.
+    /// The options that changed the pipeline.
     pub overrides: O,
+    /// The options that selected stages.
     pub selection: S,
     stages: Vec<SavedStage>,
 }

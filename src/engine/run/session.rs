@@ -36,7 +36,7 @@ pub struct RunOptions {
     pub limits: Limits,
     /// Whether trainings resume from checkpoints.
     pub resume: bool,
-    /// Resources that stages used in earlier runs.
+    /// Expected resources of stages, from earlier runs or from the work that the stages declare.
     pub demands: HashMap<NodeIndex, Demand>,
     /// Stages that fail without being run, and why.
     pub refused: HashMap<NodeIndex, String>,
@@ -129,7 +129,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Declares that the run needs everything in a plan, so that it is not collected from now on.
+    /// Declares that the run needs everything in a plan, so that nothing in the plan is collected from now on.
     pub fn add_plan(&mut self, graph: &Graph, plan: &Plan) -> Result<(), Error> {
         let before = self.planned.len();
         for stage in PlannedStage::of(graph, plan) {
@@ -237,7 +237,6 @@ impl<'a> Session<'a> {
         Ok(report)
     }
 
-    /// The run's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

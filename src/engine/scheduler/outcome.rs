@@ -12,7 +12,7 @@ pub enum Outcome {
     Cached,
     /// It ran, and its outputs are in the store now.
     Succeeded,
-    /// It ran and failed.
+    /// It failed, while it ran or because it could not run.
     Failed,
     /// It did not start, because another action failed.
     Skipped,

@@ -95,8 +95,8 @@ const GPU_MEMORY: u64 = 10;
 /// Main memory in these tests, in bytes.
 const MEMORY: u64 = 100;
 
-/// Generates up to 24 actions, each with any of the earlier ones upstream. They take up to 4 cpus, up to all
-/// of the memory, and no GPU, up to `gpus` whole ones, or a part of one.
+/// Generates fewer than 24 actions, each with up to three earlier ones upstream. They take up to 4 cpus, up to all of
+/// the memory, and no GPU, up to `gpus` whole ones, or a part of one.
 fn entries(gpus: usize) -> impl Strategy<Value = Vec<Entry>> {
     let entry = (
         prop::collection::vec(any::<prop::sample::Index>(), 0..4),

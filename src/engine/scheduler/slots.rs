@@ -63,8 +63,8 @@ impl Slots {
     }
 
     /// Returns the slots to grant to an action that requests `self` in `capacity`: at least one cpu, and at
-    /// most all cpus and memory, so that an action which was measured to need more runs alone. GPUs are not
-    /// capped, because no action can do with fewer.
+    /// most all cpus and memory. So an action that was measured to need more than the machine has runs alone. GPUs
+    /// are not capped, because no action can run with fewer.
     pub fn granted_of(self, capacity: &Capacity) -> Self {
         Self {
             cpus: self.cpus.clamp(1, capacity.cpus.max(1)),
@@ -145,7 +145,8 @@ impl Free {
         self.clone().take(slots).is_some()
     }
 
-    /// Whether an action with `slots` would take a resource that `waiting` lacks. `waiting` must not fit now.
+    /// Whether an action with `slots` would take a resource that `waiting` lacks. Call this only if `waiting` does not
+    /// fit now.
     pub fn competes(&self, slots: Slots, waiting: Slots) -> bool {
         let lacks_cpus = waiting.cpus > self.cpus;
         let lacks_memory = waiting.memory > self.memory;
@@ -160,7 +161,7 @@ impl Free {
             || (lacks_gpus && slots.gpus > 0)
     }
 
-    /// Returns the resources of a grant.
+    /// Frees the resources of a grant.
     pub fn give_back(&mut self, grant: &Grant) {
         self.cpus += grant.cpus;
         self.memory += grant.memory;

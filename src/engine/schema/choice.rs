@@ -56,7 +56,7 @@ pub(super) fn choices(schema: &Value) -> Vec<Choice<'_>> {
     found
 }
 
-/// If a schema describes a map with exactly one required key, returns the key and the schema of its value.
+/// If a schema describes a map with exactly one key, which is required, returns the key and the schema of its value.
 fn tagged(schema: &Value) -> Option<(&str, &Value)> {
     let [tag] = schema["required"].as_array()?.as_slice() else {
         return None;

@@ -57,7 +57,8 @@ pub fn document(kinds: &[KindInfo], params: Params) -> Value {
     defs.insert("Variable".to_owned(), variable::definition());
     defs.sort_keys();
 
-    // Vars define the values of `${…}`, and the version defines the format, so `${…}` is not allowed there.
+    // `vars` and `profiles` define the values of `${…}`, and `version` defines the format, so `${…}` cannot stand in
+    // place of these sections.
     let properties = document["properties"].as_object_mut().into_iter().flatten();
     for (_, property) in
         properties.filter(|(key, _)| !matches!(key.as_str(), "version" | "vars" | "profiles"))

@@ -19,7 +19,7 @@ pub fn listing(kinds: &[KindInfo], width: usize) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Returns everything that is known about a kind, as JSON.
+/// Returns a kind's description, version, ports and parameters as JSON.
 pub fn object(kind: &KindInfo, params: Params) -> Value {
     let inputs: Vec<Value> = kind
         .inputs

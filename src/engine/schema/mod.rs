@@ -1,8 +1,8 @@
 //! JSON Schema of the pipeline file, and the same information as text for `runner kinds`.
 //!
-//! Everything is derived from the types that a pipeline is decoded into: those of the document from
-//! [`spec`](crate::spec), and those of a kind's parameters through [`stages::params_schema`]. So a new stage
-//! kind is in the schema, and in `runner kinds`, once it is in the catalogue.
+//! Everything is derived from the types that a pipeline is decoded into: those of the document in
+//! [`spec`](crate::spec), and those of a kind's parameters, whose schema [`Params`] returns. So a new stage kind is
+//! in the schema, and in `runner kinds`, once it is in the catalogue.
 //!
 //! [`document`] builds the schema, `variable` allows `${…}` in place of any value, and `tidy` orders the
 //! keys. [`page`] describes a kind as text, with phrases from `wording`.
@@ -22,7 +22,7 @@ pub use page::{Layout, page};
 use contract::KindInfo;
 use serde_json::{Map, Value, json};
 
-/// Function that returns the schema of a kind's parameters; see [`stages::params_schema`].
+/// Function that returns the schema of a kind's parameters: `stages::params_schema`.
 pub type Params = fn(kind: &str) -> Option<Value>;
 
 /// Returns the schema of a kind's parameters, in which the name of a model may replace its layers.

@@ -36,7 +36,7 @@ impl Assignment {
         }
     }
 
-    /// Creates an assignment to a key of the document whose path is not written anywhere: all its pieces get
+    /// Creates an assignment to a key of the document. The path is not written anywhere, so all its pieces get
     /// the same place.
     pub(crate) fn own(path: &[&str], place: &Place, value: Node) -> Self {
         // Names of included stages contain dots.
@@ -51,8 +51,8 @@ impl Assignment {
     }
 }
 
-/// Splits a dotted name that is written at a place. Each piece gets its own place if the name is found there
-/// verbatim, else the whole place.
+/// Splits a dotted name that is written at `place`. If the place contains the name verbatim, each piece gets its
+/// own place; otherwise each piece gets the whole place.
 fn pieces(place: &Place, name: &str) -> Vec<(String, Place)> {
     let whole = place.find(name);
     let is_whole = whole.text() == name;
@@ -140,7 +140,7 @@ pub(super) fn of_option(option: &KeyOption) -> Assignment {
     Assignment::own(&[option.key], &option.place, value)
 }
 
-/// Returns an error for each assignment that contradicts an option that was typed, too.
+/// Returns an error for each typed assignment that contradicts a typed option.
 pub(super) fn contradictions(
     options: &[KeyOption],
     sets: &[Result<Assignment, Diagnostic>],

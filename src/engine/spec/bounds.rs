@@ -1,4 +1,4 @@
-//! Bounds within which a value is expected to lie.
+//! [`Bounds`] of an expected value.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Decodes trees into typed values. Every error is reported at its place.
+//! Decodes trees of [`Node`]s into typed values. Every error is reported at its place.
 
 use contract::{Invalid, Segment};
 use serde::de::DeserializeOwned;

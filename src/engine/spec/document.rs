@@ -20,7 +20,8 @@ pub(crate) struct Document {
 impl Document {
     /// Reads and parses a pipeline file.
     pub(crate) fn read(file: &Path, options: &LoadOptions) -> Result<Self, Vec<Diagnostic>> {
-        // A symbolic link, or a path that the user did not type, may lead to any file.
+        // A symbolic link, or a path that the user did not type, may lead to any file. Errors must not quote its
+        // text unless it is a pipeline.
         let is_link = files::is(file, Metadata::is_symlink).unwrap_or(true);
         let text = if is_link || options.is_foreign {
             text_of_pipeline(file)

@@ -1,9 +1,9 @@
 //! Collects every error in a value as a diagnostic. The decoder stops at the first one, so each error is removed
 //! from a copy and the copy is decoded again.
 //!
-//! The removal may cause another error: something is now missing. So a map or list from which something was
-//! removed is *opened*: further errors of this map or list itself are not reported, except unknown keys. It
-//! is then removed as well, and its parent is opened.
+//! A removal may cause another error, because the removed value is now missing. So the map or list that contained
+//! the value is marked as *opened*. A further error of an opened map or list is not reported, unless it is an
+//! unknown key. Instead, the map or list is removed as well, and its parent is opened.
 
 use contract::{Invalid, Segment};
 
@@ -69,8 +69,8 @@ pub(crate) fn decode_all<T>(
     Err(found)
 }
 
-/// Creates the diagnostic for an invalid value. If its path does not exist, the deepest part that does is
-/// shown. `noun` is what the keys are called: `key` or `parameter`.
+/// Creates the diagnostic for an invalid value, at the deepest part of its path that exists. `noun` is what the
+/// keys are called: `key` or `parameter`.
 pub(crate) fn diagnose(node: &Node, key: &Place, invalid: &Invalid, noun: &str) -> Diagnostic {
     let Reworded {
         message,
@@ -80,7 +80,7 @@ pub(crate) fn diagnose(node: &Node, key: &Place, invalid: &Invalid, noun: &str) 
     let located = node.locate(key, &invalid.path);
     let place = match &unknown {
         None => located.place(),
-        // An unknown name where a value is one of several names.
+        // The value itself is the unknown name: it must be one of several names.
         Some(name) if located.node.as_text() == Some(name) => located.place(),
         // An unknown key, which the path may or may not include.
         Some(name) => match located.node.entry(name) {
@@ -95,7 +95,7 @@ pub(crate) fn diagnose(node: &Node, key: &Place, invalid: &Invalid, noun: &str) 
     diagnostic
 }
 
-/// Returns the node at a path, all of which must exist.
+/// Returns the node at a path, or the deepest node on the path that exists.
 fn at<'a>(node: &'a mut Node, path: &[Segment]) -> &'a mut Node {
     let Some((first, rest)) = path.split_first() else {
         return node;

@@ -143,7 +143,7 @@ fn literal(entry: &Entry) -> Entry {
     }
 }
 
-/// Reads a pipeline's included files, and limits which and how many there may be.
+/// Reads a pipeline's included files, and enforces the limits on their folders, nesting and number.
 pub(super) struct Loader {
     /// The chain of files from the pipeline to the one that is being read, each with its path as written and
     /// its canonical path.

@@ -32,7 +32,7 @@ pub struct Limits {
 pub struct Retries {
     /// Number of retries, at most 100.
     pub times: u32,
-    /// Wait before the first retry. It doubles with each retry, up to five minutes.
+    /// Wait before the first retry. It doubles with each retry, up to five minutes. There is no wait after a timeout.
     pub backoff: Duration,
 }
 
@@ -57,7 +57,8 @@ struct FullRetries {
     /// Number of retries.
     #[schemars(range(max = MOST_RETRIES))]
     times: u32,
-    /// Wait before the first retry, 1 second by default. It doubles with each retry, up to five minutes.
+    /// Wait before the first retry, 1 second by default. It doubles with each retry, up to five minutes. There is
+    /// no wait after a timeout.
     #[serde(default, deserialize_with = "duration")]
     #[schemars(schema_with = "duration_schema")]
     backoff: Option<Duration>,

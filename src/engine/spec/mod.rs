@@ -1,4 +1,4 @@
-//! Reads a pipeline file into a typed [`Pipeline`] in which every value knows its place in a source text.
+//! Reads a pipeline file into a typed [`Pipeline`] in which every value has its place in a source text.
 //!
 //! The steps are: text → `yaml` (a tree of [`Node`]s with places) → `overrides` (the profile, options,
 //! `--set`) → `vars` and `interpolate` (`${…}`) → `decode` (serde, errors by path) → [`Pipeline`]. Each
@@ -118,8 +118,8 @@ fn text(file: &Path) -> Result<String, Diagnostic> {
     })
 }
 
-/// Like [`text`], for a file that the user did not name. If it is not a pipeline, the error has no place, so
-/// none of its text is shown.
+/// Like [`text`], for a file that the user may not have chosen: an included file or the target of a symbolic link,
+/// for example. If the file is not a pipeline, the error has no place, so none of the text is shown.
 fn text_of_pipeline(file: &Path) -> Result<String, Diagnostic> {
     let refused = |why: &str| Diagnostic::new(format!("`{}` {why}", file.shown()));
     let text = text(file).map_err(|error| match error.place {

@@ -1,4 +1,4 @@
-//! The tree of values ([`Node`]s) that a pipeline is parsed into. Every value knows its place.
+//! The tree of values ([`Node`]s) that a pipeline is parsed into. Every value has its place in a source text.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -182,8 +182,8 @@ impl Node {
         }
     }
 
-    /// Returns the tree with the numbers and booleans at and below some paths turned into text as written. A
-    /// path is dotted (`source.folder`); `*` in it stands for every item of a list.
+    /// Returns the tree in which the numbers and booleans at and below `paths` are replaced by text, as they are
+    /// spelled. A path is dotted (`source.folder`), and a piece `*` stands for every item of a list.
     pub fn with_texts(&self, paths: &[&str]) -> Cow<'_, Self> {
         if paths.is_empty() {
             return Cow::Borrowed(self);
@@ -349,7 +349,8 @@ pub struct Located<'a> {
 }
 
 impl Located<'_> {
-    /// Returns the value's place, or its key's if the value spans several lines or is not written at all.
+    /// Returns the place of the value, or of its key if the value spans several lines or is not written at all. For
+    /// an item of a list, always returns the place of the value.
     pub fn place(&self) -> Place {
         match &self.key {
             Some(key) if !self.node.place.is_one_line() || self.node.place.text().is_empty() => {

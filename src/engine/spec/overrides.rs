@@ -130,7 +130,7 @@ pub(super) fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(
         }
         [(section, place), ..] if section == "profiles" => Err(Diagnostic::at(
             place,
-            "profiles are applied before `--set`, so this has no effect",
+            "profiles are applied before `--set`, so this assignment has no effect",
         )
         .hint("set the var itself, which overrides the profile".to_owned())),
         path => assign(document, path, value),

@@ -98,8 +98,8 @@ pub(crate) struct DocumentFields {
     name: String,
     /// Seed of every stage without its own. Default 0.
     seed: Option<u64>,
-    /// Number of repetitions of everything that depends on the seed: with this seed, the next one, and so on.
-    /// Tables show the mean.
+    /// Number of repetitions of everything that depends on the seed: with `seed`, `seed` + 1, and so on. Tables
+    /// show the mean.
     #[serde(rename = "seeds")]
     #[schemars(with = "Option<usize>", range(min = 1, max = 1_000))]
     _seeds: Option<usize>,
@@ -147,7 +147,7 @@ pub(crate) struct DocumentFields {
 }
 
 impl Pipeline {
-    /// The models that the file declares, by name, in its order.
+    /// The models by name: those that the file declares, then those of included files (`nets.model1`).
     pub fn models(&self) -> impl Iterator<Item = (&str, serde_json::Value)> {
         let models = self.scopes[0].models.iter();
         models.map(|model| (model.key.as_str(), model.value.to_json()))

@@ -200,7 +200,8 @@ impl Place {
     }
 
     fn sort_key(&self) -> (&Origin, usize, usize, &str) {
-        // All arguments of one sort have the same origin, so their text tells them apart.
+        // All `--set` arguments have the same origin, and so have all options and all variables. Their text
+        // distinguishes them.
         let text = match self.source.origin {
             Origin::File(_) => "",
             Origin::Set | Origin::Option | Origin::Variable => self.source.text.as_str(),

@@ -1,5 +1,5 @@
-//! Finds the project folder of a pipeline and recognizes pipeline files. Both decide which files may be
-//! included, and which may be quoted in errors.
+//! Finds the project folder of a pipeline, from which files may be included. Recognizes pipeline files, so that
+//! errors do not quote other files.
 
 use std::fs;
 use std::io;
@@ -15,13 +15,13 @@ pub const PROJECT_FILE: &str = ".runner.toml";
 /// Whether a folder is a project folder: it contains a configuration file or a Git repository.
 ///
 /// # Errors
-/// If the system does not tell, for example because the folder may not be entered.
+/// Fails if this cannot be checked, for example because the folder cannot be accessed.
 pub fn is_project(folder: &Path) -> io::Result<bool> {
     Ok(files::exists(&folder.join(PROJECT_FILE))? || files::exists(&folder.join(".git"))?)
 }
 
 /// Returns the project folder of a pipeline: the nearest one above the file, or else the file's own folder.
-/// Symbolic links are resolved. Beyond a folder that cannot be checked there is no project, so that fewer
+/// Symbolic links are resolved. If a folder cannot be checked, the file's own folder is returned, so that fewer
 /// files may be included.
 pub(crate) fn project_of(file: &Path) -> PathBuf {
     let folder = match file.parent() {
@@ -40,8 +40,8 @@ pub(crate) fn project_of(file: &Path) -> PathBuf {
     project.unwrap_or(&folder).to_owned()
 }
 
-/// Whether a line of a text begins with the key `version`, as in every pipeline. Errors must not show the
-/// content of any other file, which may be confidential.
+/// Whether a line of a text begins with the key `version`, as in every pipeline. Errors must not show the content
+/// of any other file that the user did not choose: it may be confidential.
 pub(super) fn is_pipeline(source: &Source) -> bool {
     source.text().lines().any(|line| {
         let line = match line.strip_prefix('{') {

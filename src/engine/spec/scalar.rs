@@ -48,7 +48,7 @@ fn number(text: &str) -> Result<Option<Number>, Unrepresentable> {
     if matches!(digits, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
         return Err(Unrepresentable::NotFinite);
     }
-    // `from_f64` returns `None` for texts that Rust, but not YAML, reads as numbers: `inf`, `nan`, `1e999`.
+    // `from_f64` returns `None` for texts that Rust reads as numbers, but serde_yaml does not: `inf`, `nan`, `1e999`.
     let float = digits
         .parse::<f64>()
         .ok()

@@ -13,8 +13,8 @@ pub(crate) struct SeedCount {
     pub place: Place,
 }
 
-/// Reads a number of seeds and reports one that is out of range. Returns `None` without a report for any
-/// other type, which decoding the surrounding map has reported already.
+/// Reads a number of seeds, and reports a number that is out of range. Returns `None` without a report if the value
+/// is not a whole number, because decoding the surrounding map has reported that already.
 pub(super) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<SeedCount> {
     let Value::Number(number) = &entry.value.value else {
         return None;
@@ -25,7 +25,7 @@ pub(super) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<SeedCo
         .and_then(|count| usize::try_from(count).ok())?;
     let place = entry.value.place.clone();
     if !(1..=MAX_SEEDS).contains(&count) {
-        let message = format!("`seeds` is {count}, not between 1 and {MAX_SEEDS}");
+        let message = format!("`seeds` is {count}; it must be between 1 and {MAX_SEEDS}");
         errors.push(Diagnostic::at(&place, message));
         return None;
     }

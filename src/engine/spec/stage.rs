@@ -58,14 +58,15 @@ pub struct Resources {
     /// CPU, and with 1 it requires a GPU. A program gets this number of GPUs and sees no others. If it is not
     /// set, a program is assigned no GPU and sees those that `runner` sees.
     pub gpus: Option<usize>,
-    /// GPU memory that the stage needs at most, in bytes (`8GiB`). Stages that set it share a GPU while its
-    /// memory suffices. Without it, a stage has its GPU to itself.
+    /// GPU memory that the stage needs at most, with its unit (`8GiB`). Stages that set it share a GPU while the
+    /// GPU's memory suffices. Without it, a stage has its GPU to itself.
     #[serde(deserialize_with = "limits::bytes")]
     #[schemars(schema_with = "limits::bytes_schema")]
     pub gpu_memory: Option<u64>,
-    /// Memory that the stage's process may hold at most, in bytes (`512MiB`), not counting mapped files.
-    /// Stages run at the same time while the machine has enough memory for all of them; `run` refuses a stage
-    /// that needs more than the machine has. If it is not set, the memory measured in an earlier run is used.
+    /// Memory that the stage's process may hold at most, with its unit (`512MiB`), not counting mapped files.
+    /// Stages run at the same time while there is enough memory for all of them. `run` refuses a stage that
+    /// requests more than `--memory`, which is all memory of the machine by default. If it is not set, the memory
+    /// measured in an earlier run is used to decide what runs at the same time.
     #[serde(deserialize_with = "limits::bytes")]
     #[schemars(schema_with = "limits::bytes_schema")]
     pub memory: Option<u64>,
@@ -217,7 +218,7 @@ fn axis_text(item: &Node) -> Result<String, Diagnostic> {
     let Some(text) = item.scalar_text() else {
         return Err(Diagnostic::at(
             &item.place,
-            format!("expected a name or a number, found {}", item.describe()),
+            format!("expected a name, a number or a boolean, found {}", item.describe()),
         )
         .hint(
             "values of an axis are part of instance names, so put lists and maps under `models:` or `vars:`"

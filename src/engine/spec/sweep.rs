@@ -63,7 +63,7 @@ pub(crate) struct SweepFields {
     /// Seed for choosing trials. Default: the pipeline's seed.
     pub seed: Option<u64>,
     /// Number of trials that are chosen at a time, before their results are known. Default: 4 for `tpe`, else
-    /// all. It does not limit how many run at once: that is `--jobs`, which changes no result.
+    /// all. It does not limit how many run at once; `--jobs` does, without changing any result.
     #[schemars(range(min = 1, max = 100_000))]
     pub parallel: Option<usize>,
 }
@@ -183,8 +183,8 @@ enum DomainForm {
     LogIntUniform(#[schemars(length(equal = 2))] Vec<i64>),
 }
 
-/// Returns an error for each axis whose values use a var that is itself an axis: in every trial, they would
-/// use the file's value of that var. Must be called before `${…}` are replaced.
+/// Returns an error for each axis whose values use a var that is itself an axis: these values would use the var's
+/// value in the file, in every trial. Must be called before `${…}` are replaced.
 pub(super) fn check_axes(document: &Node) -> Vec<Diagnostic> {
     let axes = document.get("sweep").and_then(|sweep| sweep.get("axes"));
     let axes = axes.map(Node::entries).unwrap_or_default();
@@ -211,7 +211,7 @@ pub(super) fn check_axes(document: &Node) -> Vec<Diagnostic> {
                     "the values of the axis `{axis_name}` use `{name}`, which is an axis, too"
                 );
                 let hint = format!(
-                    "use `${{{name}}}` where the pipeline uses `{axis_name}`: there it has each trial's value"
+                    "use `${{{name}}}` where the pipeline uses `{axis_name}`: there it has the value of the trial"
                 );
                 errors.push(Diagnostic::at(&axis.key_place, message).hint(hint));
                 break;

@@ -9,8 +9,8 @@ pub(super) struct Reworded {
     pub unknown: Option<String>,
 }
 
-/// Rewords the message of a failed decoding. Any other message stays as it is. `noun` is what a key is
-/// called: `key` or `parameter`.
+/// Rewords a message from serde. Returns any other message unchanged. `noun` is what a key is called: `key` or
+/// `parameter`.
 pub(super) fn reword(message: &str, noun: &str) -> Reworded {
     let plain = |message: String| Reworded {
         message,

@@ -32,7 +32,7 @@ pub struct ActionRecord {
     /// Warnings about the outputs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// The checkpoint from which the stage resumed. Times and memory are those of the rest only.
+    /// The checkpoint from which the stage resumed. Times and memory cover only what ran after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Position>,
     /// Time at which it finished, as RFC 3339.
@@ -102,7 +102,7 @@ impl ActionRecord {
 
 impl Store {
     /// Returns the record under an action key or a content key if it is sound and its outputs are in the
-    /// store with the right sizes. A useless record is set aside.
+    /// store with the right sizes. A record for which this is not true is set aside.
     pub(crate) fn lookup(&self, key: &Key) -> Result<Option<ActionRecord>, Error> {
         match self.examine(key)? {
             Lookup::Hit(record) => Ok(Some(*record)),
@@ -142,8 +142,8 @@ impl Store {
     }
 
     /// Stores the records of actions whose outputs were ingested, each under both of its keys. Several records
-    /// cost little more than one. Everything they name is flushed to disk
-    /// together with the records; only then do the records get their names.
+    /// cost little more than one. The records and everything that they name are flushed to disk before the records
+    /// are renamed into place.
     pub(super) fn record_all<'r>(
         &self,
         records: impl IntoIterator<Item = &'r ActionRecord>,
@@ -151,7 +151,7 @@ impl Store {
         let session = self.session()?;
         let mut written = Vec::new();
         for record in records {
-            let bytes = seal(record).map_err(not_serialised)?;
+            let bytes = seal(record).map_err(not_serialized)?;
             // Two files rather than two links to one: damage to one of them leaves the other intact.
             for key in [&record.content_key, &record.action_key] {
                 let fresh = session.fresh("record");
@@ -169,8 +169,8 @@ impl Store {
         sync(&actions).map_err(Error::io("flush", &actions))
     }
 
-    /// Stores a record that was found by its content key under one more action key, that of `fingerprint`.
-    /// The next plan then finds it before anything upstream is known. Returns the stored record.
+    /// Stores a copy of `record`, which was found by its content key, under another action key: that of
+    /// `fingerprint`. The next plan then finds it before anything upstream is known. Returns the copy.
     pub(crate) fn alias(
         &self,
         record: &ActionRecord,
@@ -178,14 +178,14 @@ impl Store {
         fingerprint: &Fingerprint,
     ) -> Result<ActionRecord, Error> {
         let record = record.under(action_key, fingerprint);
-        // Its outputs may have been made a moment ago, and be neither flushed nor recorded yet.
+        // Its outputs may have been made a moment ago and may not be flushed yet.
         self.flush()?;
         self.write_record(&action_key, &record)?;
         Ok(record)
     }
 
     fn write_record(&self, key: &Key, record: &ActionRecord) -> Result<(), Error> {
-        let bytes = seal(record).map_err(not_serialised)?;
+        let bytes = seal(record).map_err(not_serialized)?;
         self.put(&self.record_path(key), &bytes)
     }
 
@@ -194,7 +194,7 @@ impl Store {
     }
 }
 
-fn not_serialised(source: serde_json::Error) -> Error {
+fn not_serialized(source: serde_json::Error) -> Error {
     Error::Serialise {
         what: "an action record",
         source,

@@ -55,11 +55,10 @@ impl Store {
         }
     }
 
-    /// Reads files of an output, in the order of `names`, and verifies them; `None` unless the output has all of
-    /// them.
+    /// Verifies an output and reads files of it, in the order of `names`. `None` unless the output has all of them.
     ///
     /// # Errors
-    /// A sentence, if the output is incomplete or damaged, or a file larger than a text may be.
+    /// A sentence, if the output is incomplete or damaged, or if a file is larger than [`contract::files::MOST_TEXT`].
     pub fn read_files(
         &self,
         output: &Digest,
@@ -132,15 +131,14 @@ impl Store {
         for blob in tree.files.values() {
             let path = self.blob_path(&blob.digest);
             let is_right = |there: &fs::Metadata| there.is_file() && there.len() == blob.bytes;
-            if !files::is(&path, is_right).map_err(Error::io("look at", &path))? {
+            if !files::is(&path, is_right).map_err(Error::io("access", &path))? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Checks that a blob holds what it should. It is read unless it was read before and was not written to
-    /// since.
+    /// Returns the state of a blob. Reads the blob, unless it was found sound before and was not written to since.
     fn state(&self, blob: &Blob, deadline: &Deadline<'_>) -> Result<State, Error> {
         let path = self.blob_path(&blob.digest);
         if self.is_known(blob) {
@@ -201,8 +199,9 @@ impl Store {
         }
     }
 
-    /// Remembers that the blob is sound as it is now, unless it was written to since `watch` began. It must
-    /// have been sound then. This is needed because each link added or removed changes the stamp.
+    /// Remembers that the blob is sound with its present stamp, unless it was written to since `watch` began. The
+    /// blob must have been sound when `watch` began. This is needed because adding or removing a link changes the
+    /// stamp.
     pub fn remember_watched(&self, blob: &Blob, watch: &WriteWatch) {
         let Some(stamp) = stamp(&self.blob_path(&blob.digest)) else {
             return;
@@ -239,7 +238,7 @@ enum State {
 
 /// Whether there is anything at `path`. A dangling link counts.
 fn exists(path: &Path) -> Result<bool, Error> {
-    files::exists(path).map_err(Error::io("look at", path))
+    files::exists(path).map_err(Error::io("access", path))
 }
 
 /// Returns the stamp of the regular file at `path`. `None` if there is none.

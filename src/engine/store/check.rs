@@ -155,7 +155,7 @@ impl Store {
             {
                 self.set_aside_readers(&digest)?;
             }
-            if files::exists(path).map_err(Error::io("look at", path))? {
+            if files::exists(path).map_err(Error::io("access", path))? {
                 self.set_aside(path)?;
             }
         }

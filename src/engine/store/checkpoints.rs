@@ -116,7 +116,7 @@ impl Checkpoints<'_> {
         let session = self.store.session()?;
         session.write_durably(&folder.join(MANIFEST), &bytes)?;
         let target = self.folder.join(name(position));
-        if files::exists(&target).map_err(Error::io("look at", &target))? {
+        if files::exists(&target).map_err(Error::io("access", &target))? {
             self.discard(&target)?;
         }
         fs::rename(folder, &target).map_err(Error::io("keep", &target))?;

@@ -1,10 +1,10 @@
 //! Sets aside results whose inputs turn out to be damaged.
 //!
-//! A stage's inputs are verified before it runs and watched while it runs, and its record then states that
-//! they were right. The record leaves it open if they could not be watched (see `executor/watched.rs`) or
-//! if an older version wrote it. Such a result may have been made from damaged bytes, so when a blob is
-//! found damaged, those of them that read it are set aside and made again. Results from before the last
-//! `cache verify` that found every blob right stay.
+//! A stage's inputs are verified before it runs and watched while it runs, and its record then states that they were
+//! right. If they could not be watched (see `executor/watched.rs`), or if an older version wrote the record, the
+//! record does not state this. Such a result may have been made from damaged bytes. So when a blob is found damaged,
+//! the results of this kind that read the blob are set aside and made again. Results that were recorded before the
+//! last `cache verify` that found every blob right stay.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -38,7 +38,7 @@ pub enum Error {
     #[error("the store is in use")]
     Busy,
     /// A value has no JSON form, which is a bug in runner.
-    #[error("internal error: failed to serialise {what}: {source}")]
+    #[error("internal error: failed to serialize {what}: {source}")]
     Serialise {
         what: &'static str,
         source: serde_json::Error,

@@ -36,7 +36,7 @@ impl Store {
         let _guard = self.guard()?;
         self.verify(tree)?;
         let is_there = files::leads_to(folder, fs::Metadata::is_dir);
-        let is_there = is_there.map_err(Error::io("look at", folder))?;
+        let is_there = is_there.map_err(Error::io("access", folder))?;
         let beside = match folder.parent() {
             _ if is_there => folder,
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -64,7 +64,7 @@ impl Store {
         let mut placed = Vec::new();
         for name in tree.files.keys() {
             let file = folder.join(name);
-            let is_new = !files::exists(&file).map_err(Error::io("look at", &file))?;
+            let is_new = !files::exists(&file).map_err(Error::io("access", &file))?;
             if let Err(error) = place(&copies.join(name), &file) {
                 // Files that did not exist before are removed again.
                 for file in &placed {

@@ -11,8 +11,7 @@ use contract::{Folder, files};
 use super::digest_open;
 use crate::keys::Digest;
 
-/// Largest record or list of files that is read into memory, in bytes. The list of a
-/// million files has 120 MB.
+/// Largest record or list of files that is read into memory, in bytes. A list of a million files takes 120 MB.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Returns the permissions to request when a file is created. The umask still applies.
@@ -31,7 +30,7 @@ pub(super) fn digest(file: &Path) -> io::Result<(Digest, u64)> {
 pub enum Found {
     Bytes(Vec<u8>),
     Missing,
-    /// Not the store's: a folder, a link, a device, or a file larger than any of the store's.
+    /// Not a file of the store: a folder, a link, a device, or a file that is larger than any file of the store.
     Foreign,
 }
 
@@ -120,7 +119,7 @@ pub(crate) fn component(name: &str) -> String {
     safe
 }
 
-/// Returns the name from which [`component`] made a component. Of a truncated name it returns the beginning.
+/// Returns the name from which [`component`] made a component. For a truncated name, returns the beginning.
 pub(super) fn name_of(component: &str) -> String {
     let mut bytes = Vec::with_capacity(component.len());
     let mut rest = component.as_bytes();

@@ -16,9 +16,9 @@ use super::sealed::{seal, unseal};
 use super::{Error, Store, lock, session};
 use crate::keys::Key;
 
-/// While a guard is held, nothing is collected. A process holds one while it relies on something in the
-/// store, or makes something, that nothing protects yet: from planning until the run has recorded its needs,
-/// and from the first blob of an output until the record that names it.
+/// While a guard is held, nothing is collected. A process holds one while it uses or makes something in the store
+/// that nothing else protects yet: from planning until the run has recorded its needs, and from the first blob of an
+/// output until the record that names it.
 #[derive(Debug)]
 pub struct Guard {
     lock: Option<File>,
@@ -37,7 +37,7 @@ impl Drop for Guard {
 /// File in a process's own folder that lists what the process needs.
 const NEEDS: &str = "needs.json";
 
-/// How long a collector waits for the processes that hold guards.
+/// Time that a collector waits for the processes that hold guards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
     /// Long enough for a result to be stored, but not for the sources of a pipeline to be read.

@@ -1,4 +1,4 @@
-//! Computes the blake3 digest of a file's content, of a large file with all threads.
+//! Computes the blake3 digest of a file's content. Large files are hashed by all threads.
 //!
 //! A large file is read in pieces. Each thread reads a piece into its own buffer and hashes it, and the
 //! hashes are joined as in blake3's tree. The file is not mapped into memory, because a mapped file
@@ -79,7 +79,7 @@ fn subtree(
     length: u64,
     deadline: &Deadline<'_>,
 ) -> io::Result<ChainingValue> {
-    // Checked at every node: a large file can have millions.
+    // The deadline is checked at every node: a large file can have millions of nodes.
     deadline.check()?;
     if length <= PIECE as u64 {
         return piece(file, offset, length as usize);
@@ -138,7 +138,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// For every content and every expected length.
+        /// The expected length may differ from the actual one.
         #[test]
         fn a_file_has_the_hash_of_its_bytes(
             pieces in 0usize..6, more in 0usize..3000, expected in prop_oneof![Just(None), (0u64..2_000_000).prop_map(Some)]
@@ -146,7 +146,7 @@ mod tests {
             let length = pieces * PIECE + more;
             let bytes: Vec<u8> = (0..length).map(|i| ((i * i) >> 7) as u8).collect();
             let expected = expected.unwrap_or(length as u64);
-            // A file that has grown beyond the expected length is another state, which is not tested here.
+            // If a large file has grown, only its expected length is hashed. That is not tested here.
             prop_assume!(expected >= length as u64 || expected <= PIECE as u64);
             let (digest, count) = digest_open(&file_of(&bytes), expected).unwrap();
             prop_assert_eq!(digest, Digest::from(blake3::hash(&bytes)));

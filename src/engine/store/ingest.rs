@@ -35,8 +35,8 @@ const COPIED_AT_ONCE: u64 = 64 << 20;
 pub const BLOB_MODE: u32 = 0o444;
 
 impl Store {
-    /// Takes the file or folder at `path` in `folder` into the store and returns its tree. It is on disk once
-    /// a [record](Store::record) that names it is.
+    /// Takes the file or folder at `path` in `folder` into the store and returns its tree. The tree is on disk once
+    /// a record that names it is stored with [`Results::put`](super::Results::put).
     ///
     /// Refuses links, special files, and names that are not UTF-8, hold a backslash or control character, or
     /// are too long. Gives up at a deadline.
@@ -140,8 +140,8 @@ impl Store {
         }
         file.set_permissions(Permissions::from_mode(BLOB_MODE))
             .map_err(Error::io("make read-only", path))?;
-        // First to a name that nobody else knows. Under the blob's own name there may be, at any moment, an
-        // equal file that somebody else moves in: it must not be taken for this one, nor removed.
+        // Move the file to a name that no other process knows first. Another process may move an equal file to the
+        // blob's own name at any moment; that file must not be mistaken for this one or removed.
         let moved = session.fresh("moved");
         match folder.move_out(path, &moved) {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => return Ok(None),

@@ -39,7 +39,7 @@ pub struct Entry {
     pub bytes: u64,
     /// Time of the last write to it, or to the newest file in it.
     pub written: SystemTime,
-    /// A folder in it that could not be read, so that its size and age are incomplete.
+    /// A folder in it that could not be read. The size and age of the entry are then incomplete.
     pub unread: Option<Unread>,
 }
 
@@ -219,14 +219,14 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<Entry>, Error> {
             Ok(entry) => entries.push(entry),
             // Removed since the folder was listed.
             Err(error) if is_absence(&error) => {}
-            Err(error) => return Err(Error::io("look at", &path)(error)),
+            Err(error) => return Err(Error::io("access", &path)(error)),
         }
     }
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(entries)
 }
 
-/// Returns size and age of a file, or of a folder with everything in it. Links are not followed.
+/// Measures the size and age of a file, or of a folder with everything in it. Links are not followed.
 fn measure(path: PathBuf) -> io::Result<Entry> {
     let metadata = fs::symlink_metadata(&path)?;
     let mut entry = Entry {

@@ -57,8 +57,8 @@ impl Shown {
 }
 
 impl Store {
-    /// Shows `outputs`, by port, as the newest of `instance`, made by the action with `key`. Does nothing if
-    /// they are shown already. Otherwise the old folder is replaced in one step.
+    /// Shows `outputs` (by port) as the newest outputs of `instance`. `key` is that of the action that made them.
+    /// Does nothing if they are shown already. Otherwise the old folder is replaced in one step.
     pub fn publish_latest(
         &self,
         pipeline: &str,
@@ -132,13 +132,13 @@ impl Store {
         self.latest_folder(pipeline).join(component(instance))
     }
 
-    /// The folder that shows the newest outputs of a pipeline.
+    /// Returns the folder that shows the newest outputs of a pipeline.
     pub fn latest_folder(&self, pipeline: &str) -> PathBuf {
         self.root.join("latest").join(component(pipeline))
     }
 
-    /// Whether `target` shows the outputs in its mark, down to the bytes. `sound` are the blobs that
-    /// were read and found right.
+    /// Whether `target` shows exactly the outputs in its mark. `sound` are the blobs that were found right or could
+    /// not be read.
     pub(super) fn shows_exactly(
         &self,
         target: &Path,
@@ -281,7 +281,7 @@ fn is_same(a: &Path, b: &Path) -> bool {
     matches!((id(a), id(b)), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Links `file` to `blob`, or copies it with its mode where linking fails. Returns whether it was linked.
+/// Creates `file` as a link to `blob`, or as a copy with the same mode if linking fails. Returns whether it is a link.
 pub(super) fn link(blob: &Path, file: &Path) -> Result<bool, Error> {
     let folder = file.parent().unwrap_or(Path::new("."));
     files::create_folders(folder).map_err(Error::io("create", folder))?;
@@ -308,7 +308,7 @@ fn swap(fresh: &Path, target: &Path, aside: &Path) -> io::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    // The file system has no exchange: for a moment there is no folder, but never half of one.
+    // The file system cannot exchange names: for a moment there is no folder, but never half of one.
     match fs::rename(target, aside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => fs::rename(fresh, target)?,

@@ -61,7 +61,7 @@ pub(super) fn acquire(
             Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
                 return Ok(Some(lock));
             }
-            // Removed after it was opened and before it was locked: the lock is another file now.
+            // The file was removed after it was opened and before it was locked. `path` is another file now.
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

@@ -1,5 +1,6 @@
 //! Memos: small files that save time or explain misses. Results do not depend on them, so they are not
-//! flushed to disk, and a memo that is damaged or cannot be read counts as absent.
+//! flushed to disk, and a memo that is damaged or cannot be read counts as absent. One exception: it is an error if
+//! [`Memo::Verifications`] cannot be read (see `doubt.rs`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,11 +23,11 @@ pub(crate) enum Memo<'a> {
     },
     /// The files of a source, under its digest. Packed.
     Listing(&'a Digest),
-    /// What was found of a source's files when they were last read, under a hash of its path. Packed.
+    /// Stamps and digests of a source's files when they were last read, under a hash of the source's path. Packed.
     SourceIndex(&'a str),
     /// Number of verifications that found every blob right.
     Verifications,
-    /// A program's answer to a version command: digests of the program's file and of the command.
+    /// A program's answer to a version command, under the digests of the program's file and of the command.
     Version(&'a Digest, &'a Digest),
 }
 
@@ -69,7 +70,6 @@ impl Store {
         self.set_memo(Memo::Last { pipeline, instance }, fingerprint)
     }
 
-    /// Reads a memo.
     pub(crate) fn memo<T: DeserializeOwned>(&self, name: Memo<'_>) -> Option<T> {
         match files::read(&self.home.join(name.path())) {
             Ok(Found::Bytes(bytes)) => unseal(&bytes).ok(),
@@ -98,8 +98,7 @@ impl Store {
         fs::rename(&fresh, &path).map_err(Error::io("write", &path))
     }
 
-    /// Whether a memo exists. `false` if that cannot be found out:
-    /// the memo would be useless.
+    /// Whether a memo exists. Also `false` if this cannot be determined, because the memo could not be read either.
     pub(crate) fn has_memo(&self, name: Memo<'_>) -> bool {
         files::is(&self.home.join(name.path()), fs::Metadata::is_file).unwrap_or(false)
     }

@@ -13,7 +13,7 @@
 //!     last/, sources/        memos: they save time and explain misses; results do not depend on them
 //!     verifications.json     how often all blobs were found sound (see `doubt.rs`)
 //!     checkpoints/<key>/     checkpoints from which a training resumes
-//!     runs/                  run records; `report` decides what is in it
+//!     runs/                  run records; the module `run` decides what is in it
 //!     numbers/               the number of the newest run, claimed by creating a file
 //!     collector.lock         locked shared by users of the store, exclusively by the garbage collector
 //!     quarantine/            damaged and foreign files, kept for inspection
@@ -121,7 +121,7 @@ pub struct Store {
     trees: Mutex<HashMap<Digest, Arc<Tree>>>,
     /// Files and folders that must be on disk before a record names their content.
     unflushed: Mutex<BTreeSet<PathBuf>>,
-    /// Held while they are flushed.
+    /// Held while the files in `unflushed` are flushed.
     flushing: Mutex<()>,
     /// Held while a damaged blob is set aside.
     repairing: Mutex<()>,
@@ -134,7 +134,7 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self, Error> {
         let home = root.join(FORMAT);
         let is_there = files::is(&home, fs::Metadata::is_dir);
-        if !is_there.map_err(Error::io("look at", &home))? {
+        if !is_there.map_err(Error::io("access", &home))? {
             create_root(root)?;
         }
         for own in [home.clone(), home.join("quarantine")] {
@@ -177,7 +177,7 @@ impl Store {
         &self.root
     }
 
-    /// Returns the folder for run records. The store does not arrange what is in it.
+    /// Returns the folder for run records. The store does not decide what is in it.
     pub fn runs_folder(&self) -> PathBuf {
         self.home.join("runs")
     }
@@ -219,7 +219,7 @@ impl Store {
         match files::is(file, |metadata| !metadata.is_file()) {
             Ok(true) => self.set_aside(file),
             Ok(false) => Ok(()),
-            Err(error) => Err(Error::io("look at", file)(error)),
+            Err(error) => Err(Error::io("access", file)(error)),
         }
     }
 
@@ -230,7 +230,7 @@ impl Store {
             Ok(metadata) if metadata.is_dir() => return Ok(false),
             Ok(_) => self.set_aside(folder)?,
             Err(error) if files::is_absence(&error) => {}
-            Err(error) => return Err(Error::io("look at", folder)(error)),
+            Err(error) => return Err(Error::io("access", folder)(error)),
         }
         files::create_folders(folder).map_err(Error::io("create", folder))?;
         Ok(true)
@@ -250,7 +250,7 @@ impl Store {
         // An earlier entry of the same name stays.
         let mut kept = quarantine.join(name.as_ref());
         for number in 1.. {
-            if !files::exists(&kept).map_err(Error::io("look at", &kept))? {
+            if !files::exists(&kept).map_err(Error::io("access", &kept))? {
                 break;
             }
             kept = quarantine.join(format!("{name}.{number}"));
@@ -271,14 +271,14 @@ impl Store {
 /// would reach files behind it.
 fn refuse_link(folder: &Path) -> Result<(), Error> {
     if is_link(folder)? {
-        let cause = "it is a symbolic link; only the folder of the whole store may be one";
+        let cause = "it is a symbolic link; only the artifacts folder itself may be one";
         return Err(Error::io("use", folder)(std::io::Error::other(cause)));
     }
     Ok(())
 }
 
 fn is_link(path: &Path) -> Result<bool, Error> {
-    files::is(path, fs::Metadata::is_symlink).map_err(Error::io("look at", path))
+    files::is(path, fs::Metadata::is_symlink).map_err(Error::io("access", path))
 }
 
 /// Creates the root. A folder that is new or empty belongs to the store alone and gets a `.gitignore`;

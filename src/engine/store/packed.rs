@@ -17,7 +17,6 @@ const EXTENSION: &str = "packed";
 const CHECKSUM: usize = 32;
 
 impl Store {
-    /// Reads a packed memo.
     pub(crate) fn packed_memo<T: DeserializeOwned>(&self, name: Memo<'_>) -> Option<T> {
         debug_assert!(is_packed(&name.path()));
         let Ok(Found::Bytes(bytes)) = files::read(&self.home.join(name.path())) else {

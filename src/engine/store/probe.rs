@@ -19,7 +19,7 @@ pub struct Probe {
 }
 
 /// Tries to write and link a file in the folder that a store in `root` uses. Does not create a store. In an
-/// existing store, it leaves only the lock that every run takes.
+/// existing store, it leaves only the lock file that every run creates.
 pub fn probe(root: &Path) -> Probe {
     let home = root.join(FORMAT);
     let tmp = home.join("tmp");
@@ -37,7 +37,7 @@ pub fn probe(root: &Path) -> Probe {
     Probe { folder, links }
 }
 
-/// Returns the path, or its longest part that exists.
+/// Returns the path if it exists, or else its nearest ancestor that does.
 fn existing_part(path: &Path) -> PathBuf {
     let exists = |path: &&Path| fs::symlink_metadata(path).is_ok();
     match path.ancestors().find(exists) {

@@ -1,11 +1,11 @@
-//! The seam behind which results are kept: lookups, records and outputs.
+//! The interface through which results are used: lookups, records and outputs.
 //!
 //! Plans and executions use results only through [`Results`], which [`Store::results`] returns. The local folder
-//! is the only implementation so far. A place shared by several machines goes behind the same trait: it answers
-//! lookups from its own records too, brings an output into the local folder when it is first read, and passes
-//! records on.
+//! is the only implementation so far. A place that several machines share would implement the same trait: it would
+//! also answer lookups from its own records, copy an output into the local folder when the output is first read, and
+//! pass records on.
 //!
-//! Everything else in a store is local by nature and is not part of the seam: staging folders, leases,
+//! Everything else in a store is local by nature and is not part of this interface: staging folders, leases,
 //! checkpoints, memos, views and run records.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::{ActionRecord, Deadline, Error, Lookup, Store, Tree};
 use crate::keys::{Digest, Fingerprint, Key};
 
-/// Fewest lookups that are given to one thread.
+/// Minimum number of lookups per thread.
 const LOOKUPS: usize = 32;
 
 /// Results of actions, by key, with their outputs, by digest.
@@ -24,7 +24,7 @@ pub trait Results: Sync {
     /// its outputs, with the right sizes.
     fn look_up(&self, keys: &[Key]) -> Result<Vec<Lookup>, Error>;
 
-    /// Returns the record under an action key or a content key if it is sound and its outputs exist. A useless
+    /// Returns the record under an action key or a content key if it is sound and its outputs exist. Otherwise the
     /// record is set aside.
     fn find(&self, key: &Key) -> Result<Option<ActionRecord>, Error>;
 
@@ -44,7 +44,7 @@ pub trait Results: Sync {
     /// returns.
     fn put(&self, records: &[&ActionRecord]) -> Result<(), Error>;
 
-    /// Records a result that was found by its content key under one more action key, that of `fingerprint`.
+    /// Records a result, which was found by its content key, under another action key: that of `fingerprint`.
     /// Returns the new record.
     fn put_under(
         &self,

@@ -20,8 +20,8 @@ const LOCK: &str = "lock";
 /// The file in `tmp` that is locked while folders are created or swept.
 pub(super) const GATE: &str = ".lock";
 
-/// Most files and folders of dropped staging folders that may stay until the process ends, and the most bytes
-/// that such a staging folder may hold.
+/// Maximum number of files and folders in dropped staging folders that may stay until the process ends, and maximum
+/// number of bytes in such a staging folder.
 const MOST_STAYING: usize = 1 << 16;
 const MOST_SMALL: u64 = 4096;
 
@@ -65,10 +65,10 @@ impl Session {
     }
 
     /// Checks that the folder's name still leads to it. A program knows the name, because its own folder is
-    /// inside, and could have replaced the folder by a link, through which runner would write elsewhere.
+    /// inside, and could have replaced the folder with a link, through which runner would write elsewhere.
     pub(super) fn check(&self) -> Result<(), Error> {
         let is_there = self.open.is_at(&self.folder);
-        if is_there.map_err(Error::io("look at", &self.folder))? {
+        if is_there.map_err(Error::io("access", &self.folder))? {
             return Ok(());
         }
         let cause = "it no longer exists: a program has moved, removed or replaced it";
@@ -203,11 +203,11 @@ pub(super) fn sweep(tmp: &Path) {
     }
 }
 
-/// Whether no process holds a session's lock. A session that cannot be examined, such as a closed folder of
-/// another user, counts as alive.
+/// Whether no process holds a session's lock. A session that cannot be examined, such as a folder of another user
+/// without read permission, counts as alive.
 pub(super) fn is_dead(session: &Path) -> bool {
     let lock = session.join(LOCK);
-    // Anything but a folder with a regular file as its lock is no session. Opening a pipe would block.
+    // Only a folder whose lock is a regular file is a session. Opening a pipe would block.
     let is_session = is(session, fs::Metadata::is_dir)
         .and_then(|is_folder| Ok(is_folder && is(&lock, fs::Metadata::is_file)?));
     match is_session {

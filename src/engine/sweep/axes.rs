@@ -18,7 +18,7 @@ pub(super) const EPOCHS: &str = "epochs";
 /// Maximum number of values that a description lists.
 const LISTED: usize = 8;
 
-/// Keys of the forms of an axis other than a list.
+/// Keys that an axis may have in place of a list of values.
 const FORMS: [&str; 5] = [
     "choice",
     "uniform",

@@ -1,4 +1,4 @@
-//! [`Experiment`]: goes through a sweep in rounds of trials, each chosen by the results of earlier rounds.
+//! [`Experiment`]: goes through a sweep in rounds of trials. Each round is chosen from the results of earlier rounds.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::event::{BestTrial, Event, TrialResult};
 use crate::graph::{Catalogue, Graph, Union};
 use crate::spec::{Diagnostic, Document, LoadOptions, Method};
 
-/// A pipeline in progress: a plain one in a single round, or its trials in several rounds.
+/// A pipeline in progress: a plain one in a single round, or its trials and seeds in one round or several.
 pub struct Experiment {
     pub pipeline: String,
     pub file: PathBuf,
@@ -238,7 +238,7 @@ impl Experiment {
                 None => (self.is_over, self.is_incomplete) = (true, true),
             }
         }
-        // If all trials of the first round fail, end the sweep.
+        // If the first round has several trials and all of them fail, end the sweep.
         self.is_over |= round.number == 1 && failed == round.entries.len() && failed > 1;
         if !trials.is_sweep() {
             return Vec::new();

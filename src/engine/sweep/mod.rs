@@ -2,9 +2,9 @@
 //!
 //! A trial is the pipeline with values assigned to the axes of the sweep, as by `--set`. Each trial may be
 //! repeated with several seeds. The graphs of all copies are merged into [one](crate::graph): instances that
-//! do not differ become one, which is planned and run once. An [`Experiment`] returns *rounds*. Each round is
-//! the part of the graph that can run without further results: a whole grid, the next few trials of a
-//! sampler, or the next rung of halved trainings.
+//! do not differ become one node, which is planned and run once. An [`Experiment`] returns *rounds*. Each round is
+//! the part of the graph that can run without further results: a whole grid, the next few trials of a sampler, or
+//! trainings up to their next rungs.
 //!
 //! A sweep has no state of its own besides the outputs of its stages. The proposals of a sampler and the
 //! decisions of successive halving follow from the seed and the results. So an interrupted sweep starts again

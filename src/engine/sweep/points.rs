@@ -76,7 +76,7 @@ impl Design {
         !self.learns() && self.parallel >= self.trials
     }
 
-    /// Creates the sampler that chooses trials. It takes larger values for better ones.
+    /// Creates the sampler that chooses trials. For the sampler, larger values are better.
     pub(super) fn sampler(&self) -> Box<dyn Sampler> {
         let (space, seed, include) = (&self.space, self.seed, self.include.clone());
         match self.method {
@@ -108,7 +108,7 @@ impl Design {
         found
     }
 
-    /// Returns coordinates by axis under which an axis applies, outermost condition first.
+    /// Returns coordinates that make an axis apply, each with the index of its axis, outermost condition first.
     pub(super) fn surroundings(&self, axis: usize, axes: &[Axis]) -> Vec<(usize, Coordinate)> {
         let is_of = |members: &Vec<usize>| members.contains(&axis);
         let mut found = Vec::new();
@@ -205,7 +205,7 @@ impl Reader<'_> {
         let trials = self.trials(&space, &include)?;
         if fields.parallel == Some(0) {
             let place = self.spec.place_of(&["parallel"]);
-            return Err(Diagnostic::at(&place, "`parallel` is 0, not at least 1"));
+            return Err(Diagnostic::at(&place, "`parallel` is 0; it must be at least 1"));
         }
         let parallel = match (fields.parallel, fields.method) {
             (Some(parallel), _) => parallel,
@@ -322,7 +322,6 @@ impl Reader<'_> {
         Ok(points)
     }
 
-    /// Returns the number of trials.
     fn trials(&self, space: &Space, include: &[Point]) -> Result<usize, Diagnostic> {
         let fields = &self.spec.fields;
         if fields.trials == Some(0) {

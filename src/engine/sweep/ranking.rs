@@ -6,10 +6,9 @@ use contract::Direction;
 
 use super::record::{SweepReport, Trial, TrialState};
 
-/// The trials of a sweep, best first. Finished trials come first, then those that were stopped early (their
-/// objectives were measured after less training), then those that are waiting, that failed, and that did
-/// not run. Trials in the same state are sorted by objective; those without one come last. Ties go to the
-/// trial with more epochs, then to the lower number.
+/// The trials of a sweep, best first. Finished trials come first, then those that were stopped early, are waiting,
+/// failed, and did not run, in this order. Trials in the same state are sorted by objective; those without one come
+/// last. Of equal trials, the one with more epochs comes first, then the one with the lower number.
 pub fn ranked(report: &SweepReport) -> Vec<&Trial> {
     let mut trials: Vec<&Trial> = report.trials.iter().collect();
     let direction = report.direction();

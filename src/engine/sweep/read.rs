@@ -117,8 +117,8 @@ impl Sweep {
         Ok(())
     }
 
-    /// Sets each axis to single values, one axis at a time, and records which instances change: they are
-    /// named after these axes. Fails if a value is invalid.
+    /// Builds the pipeline with single values of each axis, one axis at a time, and records which instances change:
+    /// their names get the label of the axis. Does the same with seeds and epochs. Fails if a value is invalid.
     fn probe(&mut self, base: &Graph) -> Result<(), Vec<Diagnostic>> {
         let base = identities_by_name(base, &identities(base));
         let mut probes: Vec<(String, Vec<Assignment>)> = Vec::new();
@@ -192,7 +192,7 @@ impl Sweep {
         .collect()
     }
 
-    /// Returns assignments under which an axis applies.
+    /// Returns assignments that make an axis apply.
     fn surroundings(&self, axis: usize) -> Vec<Assignment> {
         let conditions = self.design.surroundings(axis, &self.axes);
         let assign = conditions

@@ -42,7 +42,7 @@ pub struct Objective {
 pub struct Axis {
     /// The full name, as in the pipeline: `cnn.params.learning_rate`.
     pub name: String,
-    /// The shortest name that is unique among the axes: `learning_rate`.
+    /// The last part of the name (`learning_rate`), or the full name if that part is reserved or not unique.
     pub label: String,
     pub kind: AxisKind,
 }
@@ -58,7 +58,7 @@ pub enum AxisKind {
     Choice,
 }
 
-/// When trials are compared so that the worse ones can be stopped.
+/// The rungs at which trials are compared so that the worse ones can be stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rungs {
     /// The metric that is compared: `validation_loss`.
@@ -90,10 +90,10 @@ pub struct Trial {
     /// The objective of each seed, in the order of the seeds; empty if there is only one.
     #[serde(default)]
     pub seeds: Vec<SeedValue>,
-    /// Epochs trained, the maximum over its seeds; `None` if nothing was trained.
+    /// With successive halving: epochs that the trial was trained for; `None` if no rung was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u64>,
-    /// Epochs of the full training, which it reaches if it is not stopped.
+    /// With successive halving: epochs of a trial that is never stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_epochs: Option<u64>,
     /// Time of the stages that belong only to this trial, in seconds.
@@ -101,7 +101,7 @@ pub struct Trial {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The learning curve: the metric of the rungs after each epoch, `None` if it was not finite.
+    /// The learning curve of the first seed: the metric of the rungs after each epoch, `None` if it was not finite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<(u64, Option<f64>)>,
 }

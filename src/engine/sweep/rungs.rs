@@ -16,12 +16,12 @@ use crate::spec::{
 /// Parameter with the number of epochs after which a training ends.
 const PARAM: &str = "epochs";
 
-/// A training, and the rules by which it is halved.
+/// A training, and the rules by which successive halving stops or continues it.
 pub(super) struct Rungs {
     pub metric: MetricAt,
     /// Direction of improvement as written, or else the metric's own once a value is known.
     pub direction: Option<Direction>,
-    /// Rules of the race, which takes larger values for better ones.
+    /// Rules of the race, in which larger values are better.
     pub halving: Halving,
     /// Name of the stage that trains, and the place of `stop.asha`.
     pub stage: String,

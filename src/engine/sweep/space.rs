@@ -7,7 +7,7 @@ use super::domain::{Coordinate, Domain};
 /// An axis of a space.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
-    /// Unique in its space. The axis's random numbers depend on it, and on no other axis.
+    /// Unique in its space. The random numbers of the axis depend on its name, and not on other axes.
     pub name: String,
     pub domain: Domain,
     /// Where the axis applies; `None` means everywhere.
@@ -35,7 +35,7 @@ pub struct Space {
     exclude: Vec<Vec<(usize, Vec<Coordinate>)>>,
 }
 
-/// Why axes do not make a space.
+/// Why a space cannot be created from axes and exclusions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     #[error("two axes are called `{0}`")]

@@ -74,7 +74,7 @@ pub enum TrialState {
     /// Not all of its stages have run.
     Open,
     Finished,
-    /// Stopped at a rung, where others were better.
+    /// Stopped at a rung, unless it is promoted later.
     Stopped,
     Failed(String),
 }

@@ -124,8 +124,8 @@ impl Trials {
     /// Builds the copies of some trials and adds them to the union.
     ///
     /// # Errors
-    /// Fails if a trial is an invalid pipeline and all trials were known from the start. If results decide
-    /// which trials there are, such a trial is marked as failed instead, and the others continue.
+    /// Fails if a trial is an invalid pipeline and all trials were known from the start. If trials are chosen in
+    /// several rounds, such a trial is marked as failed instead, and the others continue.
     fn add_to_union(
         &mut self,
         chosen: &[(usize, Option<u64>)],

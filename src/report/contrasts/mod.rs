@@ -1,5 +1,5 @@
-//! Renders contrasts, which are statistical comparisons of the rows of a table's column with a reference row:
-//! below the table or as part of it.
+//! Renders contrasts below a table or as part of it. Contrasts compare the rows of a column with a reference
+//! row by statistical tests.
 
 mod delimited;
 mod json;

@@ -9,12 +9,12 @@ use petgraph::visit::{Dfs, EdgeRef, Reversed};
 
 use super::{Detail, Diagram, Edge, Node, NodeState, Tally};
 
-/// Most distinct reasons shown for one node.
+/// Maximum number of distinct reasons that are shown for one node.
 const REASONS: usize = 3;
 
 impl Diagram {
-    /// Builds the diagram of a plan. Without a store there is no plan: then all stages are shown as runs,
-    /// limited to `until` and its ancestors if given.
+    /// Builds the diagram of a plan. Without a store there is no plan. Then all stages, or only `until` and
+    /// its ancestors, have the state `Runs`.
     pub fn of(
         graph: &Graph,
         plan: Option<&Plan>,

@@ -41,8 +41,8 @@ pub(super) fn mermaid(diagram: &Diagram) -> String {
     text
 }
 
-/// Escapes what Mermaid interprets within quotes: quotes, HTML, its own `#…;` escapes, and backticks, which
-/// would start Markdown.
+/// Escapes what Mermaid interprets within quotes: quotes, HTML, backslashes, its own `#…;` escapes, and
+/// backticks, which would start Markdown.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for char in plain(text).chars() {

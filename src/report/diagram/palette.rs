@@ -3,7 +3,7 @@
 
 use super::NodeState;
 
-/// Colours of a box.
+/// Colors of a box.
 pub struct Palette {
     pub fill: &'static str,
     pub stroke: &'static str,
@@ -13,7 +13,7 @@ pub struct Palette {
 impl NodeState {
     pub const ALL: [Self; 3] = [Self::Cached, Self::Runs, Self::Waits];
 
-    /// Colours for a light page.
+    /// Colors for a light page.
     pub fn light(self) -> Palette {
         let (fill, stroke) = match self {
             Self::Cached => ("#d6e8f7", "#0b62a4"),
@@ -24,7 +24,7 @@ impl NodeState {
         Palette { fill, stroke, text }
     }
 
-    /// Colours for a dark page.
+    /// Colors for a dark page.
     pub fn dark(self) -> Palette {
         let (fill, stroke) = match self {
             Self::Cached => ("#12324f", "#6cb4ee"),

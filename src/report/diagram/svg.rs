@@ -29,7 +29,7 @@ const MARGIN: f64 = 18.0;
 /// Curves that go up or down by more than this, in pixels, are drawn mostly upright. The branches of a wide
 /// fan then overlap instead of forming a thick wedge.
 const STEEP: f64 = 600.0;
-/// Offsets from the left of the upright pieces between two columns. Different trunks use different ones.
+/// Offsets of upright pieces, in pixels, from the place where curves begin. Trunks use them in turn.
 const LANES: [f64; 6] = [12.0, 26.0, 40.0, 19.0, 33.0, 47.0];
 /// Radius of the bends of an upright piece.
 const BEND: f64 = 8.0;

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 pub use self::list::list;
 
-/// Most unmet expectations that are listed.
+/// Maximum number of unmet expectations that are listed.
 const LISTED: usize = 20;
 
 /// Whether a value is as expected. Worse verdicts are greater.
@@ -48,7 +48,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Compares a value with its bounds. With several seeds, the value is their mean.
+/// Compares a value with its bounds. With several seeds, the value is the mean over them.
 pub fn judge(bounds: &Bounds, value: Option<f64>) -> Verdict {
     match value {
         None => Verdict::NotKnown,

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::report::csv;
 
-/// Comma-separated values: a line per trial, with its parameters under their full names, then everything
-/// that was measured. Missing values are empty; lists and maps are JSON.
+/// Comma-separated values: a line per trial, with its parameters under their full names, then objective,
+/// epochs, seconds and error. Missing values are empty; lists and maps are JSON.
 pub(super) fn csv(report: &SweepReport, shown: &[&Trial]) -> String {
     let mut header = vec!["rank".to_owned(), "trial".to_owned(), "state".to_owned()];
     header.extend(report.axes.iter().map(|axis| axis.name.clone()));

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use engine::sweep::record::{SweepReport, Trial};
 
-/// The report as one JSON object with the trials shown, ranked, and the number of the best trial. It can be
-/// read as a [`SweepReport`] again.
+/// The report as one JSON object with the ranked trials in `shown`, the number of the best trial and the count
+/// of all trials. The object can be read as a [`SweepReport`] again.
 pub(super) fn json(report: &SweepReport, shown: &[&Trial]) -> String {
     let whole = SweepReport {
         trials: shown.iter().map(|&trial| trial.clone()).collect(),

@@ -3,7 +3,7 @@
 use engine::sweep::record::Trial;
 use serde_json::Value;
 
-/// A value with three significant digits, cut to at most `longest` characters.
+/// A value as text of at most `longest` characters. Fractions are rounded to three significant digits.
 pub(super) fn value(value: &Value, longest: usize) -> String {
     let text = match value {
         Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, short),
@@ -52,7 +52,7 @@ pub(super) fn objective(trial: &Trial, deviation: bool, interval: bool) -> Strin
     text
 }
 
-/// A number with as many decimals as suit numbers of the size of `like`.
+/// Formats a number with the decimals that suit the magnitude of `like`.
 pub(super) fn figure(number: f64, like: f64) -> String {
     match like.abs() {
         size if size != 0.0 && !(1e-3..1e6).contains(&size) => format!("{number:.2e}"),

@@ -155,7 +155,7 @@ importance for evaluate.f1:
     assert!(some.contains("and 4 more trials\n"), "{some}");
     assert!(
         !some.contains("state"),
-        "all that is shown finished: {some}"
+        "all trials shown have finished: {some}"
     );
 }
 

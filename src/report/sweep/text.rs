@@ -38,7 +38,7 @@ struct Detail {
 }
 
 impl Ranking {
-    /// A ranking with everything that differs between the trials shown.
+    /// A ranking with all columns, except for axes that have the same value in all trials.
     pub(super) fn whole(report: &SweepReport, shown: &[&Trial], longest: usize) -> Self {
         let detail = Detail {
             deviation: true,
@@ -49,8 +49,8 @@ impl Ranking {
         Self::of(report, shown, detail, &[])
     }
 
-    /// A ranking that fits into `width` columns. Intervals are left out first, then times, long values,
-    /// deviations, and finally the least important axes.
+    /// A ranking that fits into `width` columns, if possible. Leaves out intervals first, then times; then
+    /// shortens values; then leaves out deviations, and finally the least important axes.
     fn fitting(report: &SweepReport, shown: &[&Trial], width: usize) -> Self {
         let all = Detail {
             deviation: true,
@@ -123,7 +123,7 @@ impl Ranking {
                 let spelling = trial.spellings.get(label).cloned();
                 (spelling, trial.values.get(label).cloned())
             };
-            // Over all trials, also those that are not shown.
+            // Compare all trials, including those that are not shown.
             let mut values = report.trials.iter().map(|trial| written(&trial));
             let first = values.next();
             let is_constant = values.all(|value| Some(&value) == first.as_ref());

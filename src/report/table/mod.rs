@@ -17,8 +17,8 @@ use super::expectations::{Judgement, Judgements, Subject, Verdict};
 use super::format::Format;
 
 /// Renders `table`, with its rows in the order of the axis. `cells` is called once for each row and column.
-/// Cells show the verdicts on what was `expected`. The `contrasts` of columns are shown below the table
-/// or in it. The text ends with a line feed.
+/// Cells show the verdicts in `expected`. The `contrasts` of columns are shown below the table or in it, but
+/// not in LaTeX. The text ends with a line feed.
 pub fn render(
     table: &Table,
     cells: impl Fn(&str, &Column) -> Cell,
@@ -66,7 +66,6 @@ struct Filled<'a> {
 struct Shown<'a> {
     column: &'a Column,
     cell: &'a Cell,
-    /// The reference value.
     reference: Option<f64>,
     judgements: Vec<&'a Judgement>,
 }

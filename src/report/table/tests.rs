@@ -24,7 +24,7 @@ fn rendered(format: Format) -> String {
     render(&table(), cell, &Judgements::default(), &[], format)
 }
 
-/// Renders the table with expectations in the first column (two of them in one cell) and in the second.
+/// Renders the table with expectations in both columns; in each column, one cell has two.
 fn judged(format: Format) -> String {
     let judgement = |stage: &str, row: &str, bounds: Bounds| {
         let subject = Subject {
@@ -73,7 +73,7 @@ fn table() -> Table {
         name: "table1".to_owned(),
         title: Some("Table 1".to_owned()),
         rows: "model".to_owned(),
-        // Not alphabetical: the axis has its own order.
+        // Not in numerical order: rows keep the order of the axis.
         row_values: ["model1", "model10", "model2"].map(str::to_owned).to_vec(),
         columns: vec![
             column(

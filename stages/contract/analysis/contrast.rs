@@ -46,7 +46,7 @@ pub struct CorrectedContrast {
     pub mcnemar_p_holm: Option<f64>,
 }
 
-/// Difference between two classifiers on the same images.
+/// Difference between two classifiers, `a` and `b`, on the same images.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Contrast {
     /// Number of images that both were evaluated on, under the first seed.
@@ -56,20 +56,20 @@ pub struct Contrast {
     /// Mean over the seeds of the value of `a` minus that of `b`.
     #[serde(flatten)]
     pub difference: Difference,
-    /// McNemar's test of whether one makes more mistakes than the other. Present if the measure is the
-    /// accuracy.
+    /// McNemar's test of whether one classifier makes more mistakes than the other; `None` unless the measure is
+    /// the accuracy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcnemar: Option<Mistakes>,
 }
 
-/// A difference, and its uncertainty.
+/// Difference between two values, `a` and `b`, with its uncertainty.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// `a` minus `b`.
     pub value: f64,
     /// Its 95 % interval, `[low, high]`.
     pub interval: [f64; 2],
-    /// Two-sided p-value of there being no difference; never 0.
+    /// Two-sided p-value under the hypothesis that there is no difference; never 0.
     pub p: f64,
 }
 
@@ -82,13 +82,13 @@ pub struct Mistakes {
     pub tests: Vec<McNemar>,
 }
 
-/// McNemar's test (1947) of two classifiers on the same examples, two-sided. Examples that both or neither
-/// classify correctly carry no information and are left out.
+/// McNemar's two-sided test (1947) of two classifiers, `a` and `b`, on the same examples. Examples that both or
+/// neither classify correctly carry no information and are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct McNemar {
-    /// Number of examples that only the first one classifies correctly.
+    /// Number of examples that only `a` classifies correctly.
     pub only_a: u64,
-    /// Number of examples that only the second one classifies correctly.
+    /// Number of examples that only `b` classifies correctly.
     pub only_b: u64,
     pub by: Distribution,
     /// Probability of a difference at least as large if both are equally good.

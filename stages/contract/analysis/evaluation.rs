@@ -5,14 +5,14 @@
 pub struct Evaluation {
     /// Names of the images.
     pub names: Vec<String>,
-    /// The class of each image, as an index of `classes`.
+    /// The class of each image, as an index into `classes`.
     pub labels: Vec<u32>,
-    /// The predicted class of each image.
+    /// The predicted class of each image, as an index into `classes`.
     pub predicted: Vec<u32>,
-    /// The probability of each class for each image, row by row.
+    /// The probabilities of all classes for the first image, then for the second, and so on.
     pub probabilities: Vec<f32>,
     /// Names of the classes.
     pub classes: Vec<String>,
-    /// The class that counts as positive.
+    /// The class that counts as positive, as an index into `classes`.
     pub positive: u32,
 }

@@ -8,7 +8,8 @@ pub enum Figure<'a> {
     ParallelCoordinates(ParallelCoordinates<'a>),
 }
 
-/// A picture of trials that were trained, some of them not to the end: a line for each trial, epoch by epoch.
+/// Learning curves of a sweep's trials: a line over the epochs for each trial. Some trials may have been stopped
+/// early.
 pub struct LearningCurves<'a> {
     pub title: &'a str,
     /// Name of the metric that is shown, such as `validation_loss`.
@@ -52,7 +53,7 @@ pub struct Coordinate {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scale {
     Linear,
-    /// By magnitude. All values are above 0.
+    /// Logarithmic. All values are above 0.
     Log,
     /// One of these names. A value is a position in the list.
     Choice(Vec<String>),

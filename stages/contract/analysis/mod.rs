@@ -1,8 +1,8 @@
-//! Analysis of results, which the stage crate does for the engine.
+//! Analysis of results, which the package `stages` does for the engine.
 //!
-//! The engine and the command line know what to analyse (rows of a table, trials of a sweep) and show the
-//! outcome. They know neither the files of an evaluation nor statistics nor how a figure is drawn: these come in
-//! by an implementation of [`Analysis`]. Everything else here is data.
+//! The engine and the command line know what to analyze (rows of a table, trials of a sweep) and show the
+//! outcome. They do not know the files of an evaluation, statistics, or how to draw a figure: an implementation
+//! of [`Analysis`] provides these. Everything else here is data.
 
 mod contrast;
 mod evaluation;
@@ -21,7 +21,7 @@ pub use spread::Spread;
 
 use crate::Failure;
 
-/// Reads evaluations, compares them, summarises values and draws figures.
+/// Reads evaluations, compares them, summarizes values and draws figures.
 pub trait Analysis: Sync {
     /// Returns the names of the files in an output that make it an evaluation.
     fn evaluation_files(&self) -> &'static [&'static str];
@@ -29,14 +29,14 @@ pub trait Analysis: Sync {
     /// Reads an evaluation from the content of [`Analysis::evaluation_files`], in their order.
     ///
     /// # Errors
-    /// A sentence, if the content is not that of an evaluation.
+    /// If the content is not an evaluation. The error says why.
     fn read_evaluation(&self, files: &[Vec<u8>]) -> Result<Evaluation, String>;
 
     /// Whether [`Analysis::contrast_rows`] compares rows by this metric.
     fn contrasts_by(&self, metric: &str) -> bool;
 
-    /// Compares rows with a reference row, by their predictions for every image. `None` if the metric is not
-    /// one that rows are compared by, if fewer than two rows were evaluated, or if the reference row was not.
+    /// Compares rows with a reference row, by their predictions for every image. `None` if rows are not compared
+    /// by this metric, if there are fewer than two rows, or if there is no reference row.
     fn contrast_rows(
         &self,
         metric: &str,

@@ -268,7 +268,7 @@ impl Folder {
         self.step(path, flags)
     }
 
-    /// Like `reach`, but opens one name after the other.
+    /// Opens `path` in this folder name by name, for systems without `openat2`.
     fn step(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         let device = fstat(&self.0)?.st_dev;
         let mut names = path.iter().peekable();
@@ -313,7 +313,7 @@ fn inside(path: &Path) -> io::Result<PathBuf> {
         .collect()
 }
 
-/// Accepts that the file is already gone: it does not matter who removed it.
+/// Returns success if the file was already gone, because it does not matter who removed it.
 fn gone(removed: rustix::io::Result<()>) -> io::Result<()> {
     match removed {
         Err(Errno::NOENT) => Ok(()),

@@ -15,9 +15,9 @@ pub struct SourceFolder {
     pub path: PathBuf,
     /// Path in the source, with `/` between folders and at the end; empty for the source itself.
     pub name: String,
-    /// Names of the files in it, sorted. Includes links to files.
+    /// Names of the files in this folder, sorted. Includes links to files.
     pub files: Vec<String>,
-    /// Names of the folders in it, sorted. Includes links to folders, but no stores.
+    /// Names of the folders in this folder, sorted. Includes links to folders, but no stores.
     pub folders: Vec<String>,
     /// Number of entries left out because their name starts with a dot, not counting `.runnerignore`.
     pub hidden: usize,
@@ -41,13 +41,13 @@ impl SourceFolder {
         Self::list(path.to_owned(), String::new(), &Rules::default())
     }
 
-    /// Lists one of the folders in it.
+    /// Lists the folder `folder`, which must be one of `self.folders`.
     pub fn enter(&self, folder: &str) -> Result<Self, Invalid> {
         let name = format!("{}{folder}/", self.name);
         Self::list(self.path.join(folder), name, &self.rules)
     }
 
-    /// Whether there is a file in it, at any depth.
+    /// Whether this folder contains a file, at any depth.
     pub fn holds_files(&self) -> Result<bool, Invalid> {
         if !self.files.is_empty() {
             return Ok(true);
@@ -105,7 +105,7 @@ impl SourceFolder {
         Ok(listed)
     }
 
-    /// Removes what Python writes beside its code: `__pycache__`, and `m.pyc` where there is an `m.py`.
+    /// Removes the files that Python writes beside code: `__pycache__`, and `m.pyc` where there is an `m.py`.
     fn leave_out_compiled(&mut self) {
         self.folders.retain(|folder| folder != "__pycache__");
         let is_compiled = |file: &String| {

@@ -34,8 +34,8 @@ struct RuleFile {
 }
 
 impl Rules {
-    /// Returns these rules and those in `file`. `depth` is the length of the path of the file's folder in the
-    /// source.
+    /// Returns these rules and those in `file`. `depth` is the length of the path, in the source, of the folder
+    /// that contains `file`.
     pub(super) fn and(&self, file: &Path, depth: usize) -> Result<Self, Invalid> {
         let mut rules = self.clone();
         rules.files.push(Arc::new(RuleFile::read(file, depth)?));
@@ -59,8 +59,8 @@ impl Rules {
         false
     }
 
-    /// Returns the metadata of the innermost file, from before it was read, if the path of its folder in the
-    /// source is `depth` long.
+    /// Returns the metadata of the rule file in the folder whose path in the source is `depth` long, if there is
+    /// one. The metadata is from before the file was read.
     pub(super) fn own(&self, depth: usize) -> Option<&Metadata> {
         let innermost = self.files.last().filter(|file| file.depth == depth)?;
         Some(&innermost.metadata)

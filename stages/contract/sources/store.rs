@@ -1,4 +1,4 @@
-//! Recognises stores of runner in a source.
+//! Recognizes stores of runner in a source.
 
 use std::fs::Metadata;
 use std::path::Path;

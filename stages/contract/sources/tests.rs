@@ -25,7 +25,7 @@ fn files(folder: &Path) -> Vec<String> {
     walk(folder).unwrap().files
 }
 
-/// Lists files as a stage does that enters one folder after the other.
+/// Lists files as a stage does when it enters one folder after the other.
 fn listed(folder: &SourceFolder) -> Vec<String> {
     let own = folder
         .files
@@ -183,7 +183,7 @@ proptest! {
         let folder = TempDir::new().unwrap();
         for name in &names {
             let path = folder.path().join(name);
-            // This fails where another file is in the way or where the name is that of a folder.
+            // Either call fails if a file is where a folder is needed, or a folder where a file is needed.
             let _ = fs::create_dir_all(path.parent().unwrap());
             let _ = fs::write(path, "");
         }

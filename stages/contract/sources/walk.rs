@@ -18,13 +18,14 @@ pub struct Found {
     /// Paths of all files in the source, with `/` between folders, sorted. If the source is a file, its path
     /// is empty.
     pub files: Vec<String>,
-    /// Everything that determines which files exist: the folders, by their path with a `/` at the end, and
-    /// the ignore files. Each has its metadata from before it was read. Sorted.
+    /// Everything that determines which files are found: the folders, by their path with a `/` at the end, and
+    /// the ignore files. Each has its metadata from before it was read. Sorted by path.
     pub listed: Vec<(String, Metadata)>,
     /// Paths of the folders that contain nothing that counts, with a `/` at the end. Sorted. The source
     /// itself is never among them.
     pub empty: Vec<String>,
-    /// The symbolic links that were followed, each with its own metadata from before. Sorted by path.
+    /// The symbolic links that were followed, each with its own metadata from before it was followed. Sorted by
+    /// path.
     pub links: Vec<(String, Metadata)>,
 }
 

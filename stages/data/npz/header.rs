@@ -19,7 +19,7 @@ pub(super) struct Header {
     pub(super) shape: Vec<u64>,
 }
 
-/// Reads an array's header. The reader is then at the first value.
+/// Reads an array's header. The returned reader is at the first value.
 pub(super) fn read_header<R: Read>(mut reader: R) -> Result<(Header, R)> {
     let mut start = [0; 12];
     reader.read_exact(&mut start[..10])?;
@@ -135,7 +135,7 @@ pub(super) fn integers<R: Read>(header: &Header, mut values: R, count: u64) -> R
         }
         let bits = u64::from_le_bytes(bytes);
         if is_signed {
-            // Moves the sign of a shorter value to the highest bit, and extends it on the way back.
+            // The shift to the left moves the sign to the highest bit, and the shift to the right extends it.
             let unused = 64 - 8 * size;
             return Ok((bits << unused).cast_signed() >> unused);
         }

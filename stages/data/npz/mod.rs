@@ -25,9 +25,9 @@ use super::source::{Offer, Omitted, Unusable};
 #[schemars(inline)]
 pub struct Npz {
     /// The file, relative to the working directory. It contains `train_images` (uint8, N×H×W or N×H×W×3) and
-    /// `train_labels` (integers, N or N×1), `test_…` in the same way, and optionally `val_…`. The validation
-    /// images join the training images, unless the dataset's `validation` is 0: then they are the validation
-    /// set as they are.
+    /// `train_labels` (integers, N or N×1), `test_…` in the same way, and optionally `val_…`. If the dataset's
+    /// `validation` is 0, the images of `val_…` are the validation set. Otherwise they join the training
+    /// images.
     #[schemars(with = "Text")]
     pub path: PathBuf,
     /// Names of the classes in the order of their labels. By default `class0`, `class1`, …
@@ -40,7 +40,7 @@ pub struct Npz {
 const MOST_IMAGES: u64 = 10_000_000;
 /// Largest number of pixels in an image.
 const MOST_PIXELS: u64 = 100_000_000;
-/// Largest label, and largest number of class names. Larger labels are not classes but something else.
+/// Largest label, and largest number of class names. A larger label is not the index of a class.
 const MOST_CLASSES: i64 = 1000;
 
 type Archive = ZipArchive<BufReader<File>>;

@@ -64,7 +64,7 @@ impl Arrays {
             };
             let (_, mut data) = read_header(member).map_err(damaged)?;
             let size = array.size.0 * array.size.1 * array.channels;
-            // Grows with the data that exists, not with the size that the header claims.
+            // The buffer grows with the data that exists, not with the size that the header claims.
             let mut image = Vec::new();
             for _ in &array.labels {
                 image.clear();

@@ -15,7 +15,7 @@ pub(super) struct Lung {
     /// Largest distance of the outer border from the midline.
     pub width: f32,
     pub apex: f32,
-    /// Height of the diaphragm's dome.
+    /// `y` of the top of the diaphragm's dome.
     pub dome: f32,
     /// Distance of the dome's top from the midline.
     dome_at: f32,
@@ -41,7 +41,7 @@ impl Lung {
         (outer - a).min(a - self.inner).min(y - top).min(base - y)
     }
 
-    /// Returns the diaphragm's height at a distance from the midline.
+    /// Returns the diaphragm's `y` at a distance from the midline.
     #[inline]
     fn base(&self, a: f32) -> f32 {
         let off = a - self.dome_at;
@@ -63,7 +63,6 @@ struct Ribs {
     front_slope: f32,
 }
 
-/// A healthy chest.
 pub(super) struct Anatomy {
     pub lungs: [Lung; 2],
     ribs: Ribs,
@@ -113,7 +112,7 @@ impl Anatomy {
             inner: r(0.09, 0.14),
             air: air + r(-0.02, 0.02),
         };
-        // The left dome stands a little lower than the right one.
+        // The patient's left dome is a little lower than the right one.
         let lungs = [lung(-1.0, 0.0), lung(1.0, 0.035)];
         let ribs = Ribs {
             first: apex + r(-0.04, 0.06),
@@ -173,14 +172,13 @@ impl Anatomy {
             mottle: r(0.01, 0.04),
             noise: Noise::new(rng),
         };
-        // A sail-shaped thymus is common in small children, and looks like a consolidation.
+        // Some chests of small children have a sail-shaped thymus, which looks like a consolidation.
         if rng.random_bool(0.75) {
             anatomy.thymus = [0.0, 0.0];
         }
         anatomy
     }
 
-    /// Returns the appearance of a point.
     pub(super) fn at(&self, x: f32, y: f32) -> Point {
         let lung = &self.lungs[usize::from(x > 0.0)];
         let a = x.abs();
@@ -193,7 +191,7 @@ impl Anatomy {
 
         let mottle = self.mottle * (self.noise.cloud(6.0 * x, 6.0 * y) - 0.5);
         let mut value = body * (0.60 + mottle);
-        // The belly below the diaphragm and the spine are thicker than the chest wall.
+        // The belly (below the diaphragm) and the spine are thicker than the chest wall.
         value += body * 0.10 * smoothstep(0.0, 0.25, y - lung.base(a));
         value += body * 0.17 * bump(x / (2.2 * self.mediastinum)) * smoothstep(-1.2, -0.3, y);
         value += body * self.spine(x, y);
@@ -217,10 +215,10 @@ impl Anatomy {
         smoothstep(0.0, 0.16, half - a)
     }
 
-    /// Returns how far heart, great vessels and thymus hide the lung, from 0 to 1.
+    /// Returns how much the heart, the great vessels and the thymus hide the lung, from 0 to 1.
     #[inline]
     fn heart(&self, x: f32, y: f32, a: f32) -> f32 {
-        // The fields of heart and arch add up where they meet, which joins the two by a smooth outline.
+        // The fields of the heart and the arch add up where they meet, which gives both a common smooth outline.
         let heart = bump_squared(0.5 * self.heart.squared(x, y));
         let arch = bump_squared(0.4 * self.arch.squared(x, y));
         let heart = smoothstep(0.15, 0.37, heart + 0.8 * arch);
@@ -265,7 +263,7 @@ impl Anatomy {
     }
 }
 
-/// Returns the brightness at a position across the ribs, which are at 0 to 9.
+/// Returns the brightness at a position across the ribs. The ribs are at the whole numbers from 0 to 9.
 #[inline]
 fn rib(position: f32, ribs: &Ribs) -> f32 {
     let nearest = (position + 0.5).floor().clamp(0.0, 9.0);

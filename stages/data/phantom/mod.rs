@@ -69,7 +69,7 @@ impl Phantom {
         share("subtle", self.subtle, 0.0, 1.0)
     }
 
-    /// Returns the images under `seed`. They are drawn when they are read.
+    /// Returns the images for `seed`. They are drawn when they are read.
     pub fn offer(&self, seed: u64) -> Offer {
         let pool =
             |split, images| -> Box<dyn Pool> { Box::new(Patients::new(self, seed, split, images)) };

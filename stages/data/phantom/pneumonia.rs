@@ -93,7 +93,7 @@ impl Opacities {
         opacities
     }
 
-    /// Returns the brightness to add at a point of full lung.
+    /// Returns the brightness to add at a point that shows only lung.
     #[inline]
     pub(super) fn at(&self, x: f32, y: f32) -> f32 {
         let patches: f32 = self
@@ -112,7 +112,7 @@ impl Patch {
     /// Draws a patch in `lung`, more often low than high.
     fn draw(lung: &Lung, rng: &mut impl Rng, radii: [f32; 2], strength: f32) -> Self {
         let height = 1.0 - between(rng, 0.0, 0.9) * between(rng, 0.3, 1.0);
-        // On its side, the heart hides much of the inner lung.
+        // The heart hides much of the inner lung on the right of the picture.
         let innermost = if lung.side > 0.0 { 0.5 } else { 0.3 };
         let out = between(rng, innermost, 0.85);
         let ellipse = Ellipse {

@@ -20,7 +20,7 @@ struct Exposure {
     noise: f32,
     /// Position of the letter that marks the side, if there is one.
     marker: Option<[f32; 2]>,
-    /// A cable of the monitor, if there is one: height, slope and curve.
+    /// Cable of a patient monitor, if there is one: height, slope and curve.
     lead: Option<[f32; 3]>,
 }
 
@@ -127,7 +127,7 @@ pub(super) fn take(
         .collect()
 }
 
-/// Returns the value of a picture at a point of the patient.
+/// Returns the value of a picture's pixel at a point in the patient's coordinates.
 #[inline]
 fn nearest(picture: &[f32], side: usize, x: f32, y: f32) -> f32 {
     let index = |v: f32| (((v + 1.0) * 0.5 * side as f32).max(0.0) as usize).min(side - 1);

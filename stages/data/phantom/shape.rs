@@ -1,5 +1,5 @@
-//! Soft-edged shapes. They use only additions, products and square roots, which are exact on every machine,
-//! so the phantom is the same everywhere.
+//! Soft-edged shapes. They use only additions, multiplications, divisions and square roots, which every machine
+//! rounds in the same way, so the phantom is the same everywhere.
 
 use rand::{Rng, RngExt};
 

@@ -27,7 +27,7 @@ fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
     })
 }
 
-/// If these change, increase `dataset::INFO.version`.
+/// If these digests change, increase `dataset::INFO.version`.
 #[test]
 fn the_same_seed_gives_the_same_bytes_everywhere() {
     let digest = |size| fnv1a(split(42, 6, size).into_iter().flat_map(|(_, image)| image));
@@ -38,7 +38,7 @@ fn the_same_seed_gives_the_same_bytes_everywhere() {
 }
 
 #[test]
-fn an_image_depends_on_its_seed_and_index_alone() {
+fn an_image_depends_only_on_its_seed_split_and_index() {
     let images = split(1, 10, 32);
     assert_eq!(images[..5], split(1, 10, 32)[..5]);
     assert_ne!(images[0], split(2, 10, 32)[0]);
@@ -65,7 +65,7 @@ fn an_image_depends_on_its_seed_and_index_alone() {
 }
 
 #[test]
-fn the_share_of_pneumonia_is_exact_and_spread() {
+fn the_share_of_pneumonia_is_exact_and_evenly_spread() {
     let labels: Vec<u32> = split(1, 200, 8).iter().map(|(label, _)| *label).collect();
     assert_eq!(labels.iter().sum::<u32>(), 120);
     for ten in labels.chunks(10) {

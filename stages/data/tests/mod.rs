@@ -1,4 +1,4 @@
-//! Runs stages as the engine does, on generated data and, if there are any, on real data.
+//! Runs stages as the engine does, on generated data and, if available, on real data.
 
 mod batches;
 mod files;
@@ -119,8 +119,8 @@ pub(crate) fn packed(shape: ImageShape, images: &[Vec<u8>]) -> Dataset {
     Dataset::in_folder(folder.path()).unwrap()
 }
 
-/// Returns the path of a file or folder of the real data, in `RUNNER_TEST_DATA` or else in `../shared/data`,
-/// seen from the workspace. `None` if it is not there.
+/// Returns the path of a file or folder of the real data, in `RUNNER_TEST_DATA` or else in `../shared/data`
+/// relative to the workspace; `None` if it is not there.
 #[expect(
     clippy::print_stderr,
     reason = "testers must see which tests were skipped"

@@ -44,8 +44,8 @@ fn split(prefix: &'static str, n: u64, first: u8) -> [(String, Vec<u8>); 2] {
     ]
 }
 
-/// Creates an archive of 10 training, 4 validation and 2 test images, in which the arrays `replaced` are
-/// replaced.
+/// Creates an archive of 10 training, 4 validation and 2 test images. `replaced` has arrays to use instead, by
+/// name.
 fn members(replaced: &[(&str, Vec<u8>)]) -> NamedTempFile {
     let all = [
         split("train", 10, 0),
@@ -92,7 +92,7 @@ fn the_validation_split_of_the_file_is_used_if_none_is_drawn() {
 }
 
 #[test]
-fn otherwise_a_split_of_all_images_is_drawn() {
+fn a_split_is_drawn_from_training_and_validation_images_together() {
     let file = members(&[]);
     let finished = make_dataset(params(file.path(), 0.3), 1).unwrap();
     let [train, validation] = ["train", "validation"].map(|port| finished.dataset(port));
@@ -116,7 +116,7 @@ fn equal_images_stay_on_one_side() {
         let sevens = (0..validation.len())
             .filter(|&i| validation.image(i)[0] == 7)
             .count();
-        // Image 7 is equal to them, but of the other class.
+        // Images 0, 2, 4 and 6 are equal, and so is image 7, which is of the other class.
         assert!(sevens == 0 || sevens == 5, "{sevens}");
     }
 }
@@ -217,6 +217,6 @@ fn arrays_that_belong_to_no_split_are_reported() {
     let finished = make_dataset(params, 1).unwrap();
     assert_eq!(
         finished.warnings,
-        ["1 file left out (skipped.json lists them): `valid_images.npy` is an array of no split"]
+        ["1 file left out (see skipped.json): `valid_images.npy` is an array of no split"]
     );
 }

@@ -38,7 +38,7 @@ fn images_of_other_formats_and_in_nested_folders_are_counted_by_reason() {
         [
             "3 of 15 files of class `NORMAL` are left out",
             "1 of 13 files of class `PNEUMONIA` is left out",
-            "4 files left out (skipped.json lists them): `train/NORMAL/more/deep/c.png` is in a folder \
+            "4 files left out (see skipped.json): `train/NORMAL/more/deep/c.png` is in a folder \
              below its class folder; `train/NORMAL/a.bmp` is of the format `bmp`, which is not read \
              (2 such files); `train/PNEUMONIA/d` has no extension",
         ]
@@ -54,7 +54,7 @@ fn a_split_folder_that_is_not_used_is_a_warning() {
     assert_eq!(
         warnings,
         [
-            "2 files left out (skipped.json lists them): `valid/NORMAL/1.png` is in `valid`, which is no \
+            "2 files left out (see skipped.json): `valid/NORMAL/1.png` is in `valid`, which is no \
              split (`train`, `val`, `validation`, `test`) (2 such files)"
         ]
     );
@@ -78,7 +78,7 @@ fn files_that_are_not_images_and_hidden_files_are_notes() {
         notes,
         [
             "2 hidden files or folders left out",
-            "1 file left out (skipped.json lists them): `README.md` is in no split folder"
+            "1 file left out (see skipped.json): `README.md` is in no split folder"
         ]
     );
     // Hidden names are not in the stage's key, so outputs must not name them.

@@ -20,7 +20,10 @@ fn apply(transform: Transform, image: &[u8], shape: ImageShape) -> Vec<f32> {
 /// Returns the first transform under `policy` for which `wanted` is true.
 fn find(policy: &Policy, shape: ImageShape, wanted: impl Fn(&Transform) -> bool) -> Transform {
     let draws = (0..10_000).map(|epoch| Transform::draw(policy, shape, 1, epoch, 0));
-    draws.into_iter().find(wanted).expect("one in ten thousand")
+    draws
+        .into_iter()
+        .find(wanted)
+        .expect("10,000 draws include a wanted transform")
 }
 
 fn floats(image: &[u8]) -> Vec<f32> {
@@ -116,7 +119,7 @@ fn brightness_clips_at_white() {
 /// Values of `scipy.ndimage.affine_transform(order=1, mode="nearest")`, computed by hand with the matrix that
 /// Keras composes: rotation by 90° and zoom by 2 about the centre.
 #[test]
-fn rotation_and_zoom_go_about_the_centre() {
+fn rotation_and_zoom_keep_the_centre_in_place() {
     let square = [1, 2, 3, 4, 5, 6, 7, 8, 9];
     let turned = Transform::of(gray(3), 90.0, [0.0, 0.0], 0.0, [1.0, 1.0]);
     // Keras: row = -(c - 1) + 1, column = (r - 1) + 1.

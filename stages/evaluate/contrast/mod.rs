@@ -23,7 +23,8 @@ pub enum Incomparable {
 /// is one classifier, evaluated once for each seed. Entries at the same position have the same seed.
 ///
 /// # Errors
-/// If the evaluations of a seed are not of the same images, or if a side lacks a seed.
+/// If the evaluations of a seed are not of the same images, if the numbers of seeds differ, or if the measure is
+/// undefined.
 pub fn contrast(
     a: &[Evaluation],
     b: &[Evaluation],
@@ -37,8 +38,8 @@ pub fn contrast(
     for (a, b) in a.iter().zip(b) {
         check_alike(a, b)?;
     }
-    // Images with different names are different images. If seeds have different images under the same names,
-    // it makes no difference on average that these are drawn together.
+    // Images with different names are different images. Seeds with the same names share one resample of
+    // images. If their images differ nevertheless, the result is the same on average.
     let images = a.iter().map(|evaluation| {
         let same = a.iter().position(|first| first.names == evaluation.names);
         same.unwrap_or_default()
@@ -64,10 +65,10 @@ pub fn contrast(
     })
 }
 
-/// Combines two estimates of the uncertainty into the wider interval and the larger p. The bootstrap accounts
-/// for the images, but treats a few seeds as all there are (one in nine draws of three from three consists of
-/// a single seed). Student's paired t over the seeds accounts for how little a few seeds say, but not for the
-/// images.
+/// Combines two estimates of the uncertainty: the interval covers both intervals, and p is the larger one. The
+/// bootstrap accounts for the images, but treats a few seeds as all that exist (one in nine draws of three from
+/// three consists of a single seed). Student's paired t over the seeds accounts for how little a few seeds say,
+/// but not for the images.
 fn widened_by_seeds(difference: Difference, pairs: &[Pair<'_>], measure: Measure) -> Difference {
     let value = |pair: &Pair<'_>| {
         let all = vec![1; pair.a.examples()];

@@ -1,4 +1,4 @@
-//! Tests the guard on generated images and, if there are any, on real radiographs.
+//! Tests the guard on generated images and, if available, on real radiographs.
 
 mod properties;
 mod real;
@@ -32,7 +32,7 @@ fn picture(size: u32, seed: u64) -> GrayImage {
     picture
 }
 
-/// Replaces every gray value, from 0 to 1, of an image.
+/// Applies `curve` to every gray value of an image, scaled to the range 0 to 1.
 fn recoloured(image: &GrayImage, curve: impl Fn(f32) -> f32) -> GrayImage {
     let mut changed = image.clone();
     for Luma([value]) in changed.pixels_mut() {
@@ -75,10 +75,10 @@ fn noisy(image: &GrayImage, deviation: f32, seed: u64) -> GrayImage {
     changed
 }
 
-/// A change that leaves a picture recognisably the same.
+/// A change that leaves a picture recognizably the same.
 type Change = (&'static str, fn(&GrayImage) -> GrayImage);
 
-/// Changes that images undergo on their way from folder to folder.
+/// Changes by which copies of an image typically differ.
 const CHANGES: [Change; 9] = [
     ("resized to 150 pixels and back", |i| via(i, 150)),
     ("resized to 96 pixels and back", |i| via(i, 96)),

@@ -22,7 +22,7 @@ fn pictures(size: u32, seeds: std::ops::Range<u64>) -> Vec<GrayImage> {
 }
 
 #[test]
-fn gray_values_that_keep_their_order_change_nothing() {
+fn a_change_that_keeps_the_order_of_gray_values_does_not_change_a_sketch() {
     let image = recoloured(&picture(48, 3), |v| 0.4 * v);
     let brighter = recoloured(&image, |v| 1.5 * v + 0.3);
     assert_ne!(image, brighter);
@@ -119,7 +119,7 @@ fn a_repeated_image_is_a_copy_of_one_before_it() {
 }
 
 #[test]
-fn tiles_find_the_same_as_a_comparison_one_by_one() {
+fn tiles_find_the_same_images_as_a_comparison_of_single_pairs() {
     let images = dataset(&pictures(20, 0..200));
     let sketches = Sketches::of(&images);
     let found = nearest(&sketches, &sketches, Some, &|| Ok(())).unwrap();

@@ -81,9 +81,9 @@ fn a_bound_lies_between_copies_and_different_radiographs() {
         let all = Set::new("all", &all);
         let sketches = &all.sketches;
         let [_, bound] = bounds(sketches.side());
-        eprintln!("{size}×{size} pixels, copies from {bound:.3} on");
+        eprintln!("{size}×{size} pixels, copies have a similarity of at least {bound:.3}");
 
-        // For each image, the nearest one that is not the same image.
+        // For each image, the nearest one with different pixels.
         let distinct = |i: usize, j: usize| images[i].as_raw() != images[j].as_raw();
         let [mut other, mut same] = [Vec::new(), Vec::new()];
         let best: Vec<[f64; 2]> = (0..images.len())
@@ -161,7 +161,7 @@ fn quantiles(values: &mut [f64]) -> String {
 
 /// Run with `cargo test --release -p stages --lib -- leakage::tests::real::speed --ignored --nocapture`.
 #[test]
-#[ignore = "measures"]
+#[ignore = "measures times, tests nothing"]
 #[expect(clippy::print_stderr, reason = "the documentation quotes the output")]
 fn speed() {
     let random = |count: usize, size: usize, seed: u64| {

@@ -31,9 +31,9 @@ const ROUNDING: f64 = 1e-12;
 ///
 /// The p-value is 2 (m + 1) / (n + 1), at most 1. Here, n is the number of resamples, and m is the
 /// smaller of two counts: the differences that are at most 0, and those that are at least 0. Adding 1 to both
-/// numbers keeps the p-value above 0 (Davison and Hinkley, 1997, section 4.2). If 1 were not added, it would
-/// be below 0.05 exactly if the interval excluded 0. A resample in which the measure is undefined is left
-/// out.
+/// numbers keeps the p-value above 0 (Davison and Hinkley, 1997, section 4.2). If 1 were not added, the p-value
+/// would be below 0.05 if and only if the interval excluded 0, except in borderline cases. A resample in which
+/// the measure is undefined is left out.
 ///
 /// The result depends on `seed`, but not on the number of threads. Swapping the sides negates the difference
 /// and the interval. Returns `None` if the measure is undefined, or if there is nothing to resample.

@@ -17,7 +17,7 @@ fn scored(positive: &[f64], labels: &[u32]) -> Scored {
     Scored::new(&predictions, decided, 1)
 }
 
-/// Returns two classifiers under one of four seeds, on 240 images. The script below has the same ones.
+/// Returns two classifiers under one of four seeds, on 240 images. The scripts below use the same classifiers.
 fn sides(seed: u64) -> [Scored; 2] {
     let labels: Vec<u32> = (0..240).map(|i| u32::from(i % 8 < 5)).collect();
     let side = |side: u64, share: f64| {
@@ -155,7 +155,7 @@ fn seeds_that_disagree_widen_the_interval() {
     assert!(width([1, 2]) > 1.3 * width([1, 1]));
 }
 
-/// If every seed has its own images, they average out. Shared images do not.
+/// If every seed has its own images, the variation of the images averages out. With shared images, it does not.
 #[test]
 fn seeds_with_the_same_images_share_the_draws_of_images() {
     let sides = sides(0);
@@ -166,7 +166,7 @@ fn seeds_with_the_same_images_share_the_draws_of_images() {
         found.interval[1] - found.interval[0]
     };
     let ratio = width([0; 4]) / width([0, 1, 2, 3]);
-    // √(1 / (1/4 + the seeds drawn twice, which add (1 − 1/4) / 4)) = 1.51.
+    // √(1 / (1/4 + (1 − 1/4) / 4)) = 1.51. The second term is for seeds that are drawn more than once.
     assert!((1.4..1.65).contains(&ratio), "{ratio}");
 }
 

@@ -46,7 +46,7 @@ pub struct Network<B: Backend> {
 /// A layer that is ready to run.
 struct Module {
     op: Op,
-    /// Indices of the layer's parameters; empty for layers without.
+    /// Indices of the layer's parameters; empty for layers without parameters.
     parameters: Range<usize>,
 }
 
@@ -166,7 +166,7 @@ impl<B: Backend> Network<B> {
     }
 
     /// Adds the tensors of a layer, and returns the indices of its parameters. `draw` makes the weights that
-    /// are not constant, from their number and their fans.
+    /// are not constant, given their number, fan-in and fan-out.
     fn add_tensors(
         &mut self,
         index: usize,

@@ -1,4 +1,4 @@
-//! The state of a network, which is everything that training changes: reads it and replaces it.
+//! Reads and replaces the state of a network, which is everything that training changes.
 
 use dfdx::shapes::HasShape;
 use ops::{self, Backend, Tensor4};
@@ -28,7 +28,7 @@ impl<B: Backend> Network<B> {
         parameters.chain(running).collect()
     }
 
-    /// Like [`Network::state`], to be replaced by tensors of the same shapes.
+    /// Returns mutable references to the tensors of [`Network::state`]. Their shapes must not be changed.
     pub fn state_mut(&mut self) -> Vec<(String, &mut Tensor4<B>)> {
         let parameters = self.names.iter().cloned().zip(&mut self.parameters);
         let running = self
@@ -44,13 +44,13 @@ impl<B: Backend> Network<B> {
         parameters.chain(running).collect()
     }
 
-    /// Returns the values of the whole state, in its order.
+    /// Returns the values of the whole state, in the order of [`Network::state`].
     pub fn snapshot(&self) -> Vec<Vec<f32>> {
         let state = self.state().into_iter();
         state.map(|(_, tensor)| ops::to_host(tensor)).collect()
     }
 
-    /// Replaces the whole state by `values`, in the order of [`Network::state`].
+    /// Replaces the whole state with `values`, in the order of [`Network::state`].
     ///
     /// # Panics
     /// If the number of lists is not that of tensors, or the length of a list is not that of its tensor.

@@ -1,4 +1,4 @@
-//! Every kind of layer trains: a new layer is in this test as soon as it is in the schema.
+//! Tests that every kind of layer trains. The test fails for a kind that is in the schema but has no network here.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ const INPUT: Feature = Feature {
     width: 6,
 };
 
-/// For each kind of layer: a network for images of [`INPUT`] with two outputs that contains it.
+/// Returns for each kind of layer a network that contains it, takes images of shape [`INPUT`] and has two outputs.
 fn networks() -> BTreeMap<&'static str, Value> {
     let with_image_layer = |layer: Value| json!([{ "conv": { "filters": 3 } }, layer, "flatten", { "dense": { "units": 2 } }]);
     let image_layers = [
@@ -97,7 +97,7 @@ fn train_a_step(network: &mut Network<Cpu>, seed: u64) {
 
 #[test]
 fn a_step_changes_every_tensor_of_every_kind_of_layer() {
-    // Without optimisation, a training step needs more stack than the threads of tests have.
+    // Without optimization, a training step needs more stack than the threads of tests have.
     let thread = std::thread::Builder::new().stack_size(crate::STACK_SIZE);
     let thread = thread.spawn(train_every_kind).expect("a thread");
     thread.join().expect("no failed assertion");

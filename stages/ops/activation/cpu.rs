@@ -1,4 +1,4 @@
-//! CPU implementation of activation.
+//! CPU implementation of activation functions.
 
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};

@@ -26,7 +26,7 @@ impl Map<Activation> for Cuda {
         let count = len(*input.shape());
         let (output, to) = zeros(self, *input.shape())?;
         let arguments = [Argument::tensor(input), to, count.into()];
-        // SAFETY: both hold `count` values.
+        // SAFETY: input and output hold `count` values each.
         unsafe { launch(op, "forward", count, &arguments) }?;
         Ok((output.clone(), output))
     }
@@ -45,7 +45,7 @@ impl Map<Activation> for Cuda {
             Argument::buffer(to_input),
             len(input).into(),
         ];
-        // SAFETY: all hold as many values as the input.
+        // SAFETY: the output and both gradients hold as many values as the input.
         unsafe { launch(op, "backward", len(input), &arguments) }
     }
 }

@@ -1,4 +1,4 @@
-//! Activation as an operation of its own.
+//! Activation functions as an operation of their own, separate from any layer.
 
 mod cpu;
 #[cfg(feature = "cuda")]

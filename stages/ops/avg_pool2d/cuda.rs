@@ -31,7 +31,7 @@ impl Map<AvgPool2d> for Cuda {
         let (output, to) = zeros(self, shape)?;
         let arguments = [Argument::tensor(input), to, len(shape).into()];
         let (constants, grid) = (op.constants(*input.shape()), Grid::over(len(shape)));
-        // SAFETY: input and output have these shapes.
+        // SAFETY: input and output have the shapes that the constants describe.
         unsafe { context().launch(&WINDOWS, "forward", &constants, grid, &arguments) }?;
         Ok((output, ()))
     }
@@ -50,7 +50,7 @@ impl Map<AvgPool2d> for Cuda {
             len(input).into(),
         ];
         let (constants, grid) = (op.constants(input), Grid::over(len(input)));
-        // SAFETY: input and output have these shapes.
+        // SAFETY: both gradients have the shapes that the constants describe.
         unsafe { context().launch(&WINDOWS, "backward", &constants, grid, &arguments) }?;
         Ok(())
     }

@@ -28,7 +28,7 @@ pub fn avg_pool2d<B: Backend, T: Tape<f32, B>>(x: Tensor4<B, T>, op: Pool2d) -> 
     map("avg_pool2d", AvgPool2d(op), x)
 }
 
-/// Returns the mean of every channel: (n, c, 1, 1).
+/// Returns the mean of every channel, as a tensor of shape (n, c, 1, 1).
 ///
 /// # Panics
 /// If the device fails.

@@ -21,7 +21,7 @@ KERNEL forward(const float *input, float *output, int count) {
     }
 }
 
-// Adds to the gradient of every input value its share of the gradients of the windows that contain it.
+// For every input value, adds its share of the gradients of the windows that contain it to its gradient.
 KERNEL backward(const float *incoming, float *to_input, int count) {
     for (EACH(index, count)) {
         unsigned channel = index / (HEIGHT * WIDTH), place = index % (HEIGHT * WIDTH);

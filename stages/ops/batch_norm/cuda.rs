@@ -17,7 +17,7 @@ static KERNELS: Source = Source {
 /// Threads per block of the kernels that sum; equal to `THREADS` in `kernels.cu`.
 const THREADS: usize = 256;
 
-/// Scratch floats per block of a sum, which stores two doubles there.
+/// Number of scratch floats per block of a sum. Each block stores two doubles.
 const FLOATS_PER_BLOCK: usize = 4;
 
 impl BatchNormKernel for Cuda {
@@ -152,7 +152,7 @@ impl BatchNormKernel for Cuda {
     }
 }
 
-/// Division of a sum over a channel's values among blocks.
+/// Splits the sum over a channel's values among blocks.
 struct Sum {
     /// Blocks per channel.
     slices: usize,
@@ -167,7 +167,7 @@ impl Sum {
 
     fn grid(&self, shape: Nchw) -> Grid {
         Grid {
-            // Channels go along x: the other axes allow fewer blocks than there may be channels.
+            // Channels are distributed along x, because the other axes allow too few blocks.
             blocks: (shape.1, self.slices, 1),
             threads: THREADS,
         }

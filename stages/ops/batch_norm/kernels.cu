@@ -38,8 +38,8 @@ __device__ __forceinline__ void sum_partials(const double *partial, unsigned cha
     }
 }
 
-// Block (channel, slice): sums of the values and of their squares. In double precision, which can hold the
-// square of any float.
+// Block (channel, slice): computes the sums of the values and of their squares in double precision, which can
+// hold the square of any float.
 KERNEL moments(const float *x, double *partial, int images) {
     double sum = 0.0, squares = 0.0;
     for (EACH_OF_CHANNEL(blockIdx.x, images)) {
@@ -57,7 +57,7 @@ KERNEL finish_moments(const double *partial, float *statistics, float *running_m
         double sum, squares;
         sum_partials(partial, channel, slices, sum, squares);
         double count = (double)images * PIXELS, mean = sum / count, variance = squares / count - mean * mean;
-        // Rounding may make it negative. NaN stays NaN.
+        // Rounding may make the variance negative. NaN stays NaN.
         variance = variance < 0.0 ? 0.0 : variance;
         statistics[channel] = (float)mean;
         statistics[CHANNELS + channel] = 1.0f / sqrtf((float)variance + epsilon);
@@ -82,7 +82,7 @@ KERNEL normalize(const float *x, const float *statistics, const float *scale, co
     }
 }
 
-// Block (channel, slice): sums of the gradient, and of the gradient times the normalized input.
+// Block (channel, slice): computes the sums of the gradient, and of the gradient times the normalized input.
 KERNEL gradient_moments(const float *x, const float *statistics, const float *incoming, double *partial, int images) {
     float mean = statistics[blockIdx.x], inverse = statistics[CHANNELS + blockIdx.x];
     double sum = 0.0, product = 0.0;

@@ -23,8 +23,8 @@ pub struct BatchNorm {
     pub epsilon: f32,
 }
 
-/// Running mean and variance of every channel, each (1, c, 1, 1). The variance is that of the batch, divided
-/// by n and not by n − 1, as in Keras.
+/// Running mean and variance of every channel, each (1, c, 1, 1). The variance of a batch is the sum of squared
+/// deviations divided by n, not by n − 1, as in Keras.
 #[derive(Clone, Debug)]
 pub struct RunningStats<B: Storage<f32>> {
     pub mean: Tensor4<B>,
@@ -45,7 +45,7 @@ pub trait BatchNormKernel: Storage<f32> {
         running: &mut RunningStats<Self>,
     ) -> Result<(Tensor4<Self>, Self::Statistics), Self::Err>;
 
-    /// Adds to the gradients that are `Some`: of the input, and of scale and shift.
+    /// Adds to the gradients that are `Some`: to that of the input, and to those of scale and shift.
     fn normalize_by_batch_backward(
         &self,
         x: &Tensor4<Self>,

@@ -13,7 +13,7 @@ use dfdx::tensor::Tape;
 use super::layer::{Wanted, layer};
 use super::{Activation, Backend, Geometry, Nchw, Tensor4};
 
-/// Parameters of a convolution.
+/// Stride, padding and activation of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv2d {
     /// Distance between windows, in rows and in columns; at least 1.
@@ -30,7 +30,7 @@ impl Conv2d {
         Some((input + 2 * self.padding).checked_sub(kernel)? / self.stride + 1)
     }
 
-    /// Placement of the weight's windows on an input of these shapes.
+    /// Returns the placement of windows on an input of the first shape, for a weight of the second shape.
     ///
     /// # Panics
     /// If the kernel does not fit.
@@ -58,8 +58,8 @@ impl Conv2d {
 }
 
 /// Correlates every image of `x` (n, c, h, w) with every filter of `weight` (filters, c, kernel height,
-/// kernel width), adds `bias` (1, filters, 1, 1) and applies the activation. Returns (n, filters,
-/// [`Conv2d::output_size`] of h, and of w).
+/// kernel width), adds `bias` (1, filters, 1, 1) and applies the activation. The shape of the output is
+/// (n, filters, rows, columns), with rows and columns by [`Conv2d::output_size`].
 ///
 /// # Panics
 /// If the shapes do not match, the kernel does not fit, or the device fails.

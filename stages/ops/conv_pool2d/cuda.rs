@@ -1,5 +1,5 @@
-//! CUDA implementation of convolution with max pooling. Windows of 2×2 are pooled by the convolution's
-//! kernel, others in a second pass.
+//! CUDA implementation of convolution with max pooling. Adjacent windows of 2×2 are pooled by the convolution's
+//! kernel, all others in a second pass.
 
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError, Storage};
@@ -13,6 +13,7 @@ use crate::{Conv2d, Layer, LayerBackward, Map, Tensor4, len};
 
 /// Data for the backward pass.
 pub enum Kept {
+    /// After one pass: the positions of the maxima.
     Places(Bytes),
     /// After two passes: the convolution's output, and the data that the pooling keeps.
     Between(Tensor4<Cuda>, <Cuda as Map<MaxPool2d>>::Kept),

@@ -1,6 +1,6 @@
-//! Two-dimensional convolution with bias and activation, followed by max pooling. The result is that of the
-//! two operations, but where one pass can compute both, the convolution's output, the largest tensor of a
-//! network, is never written to memory.
+//! Two-dimensional convolution with bias and activation, followed by max pooling. The result is the same as that
+//! of the two operations. If one pass can compute both, the convolution's output is never written to memory. It
+//! would be the largest tensor of a network.
 
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -24,8 +24,8 @@ pub struct ConvPool2d {
 
 /// Applies [`max_pool2d`](super::max_pool2d()) to the output of [`conv2d`](super::conv2d()).
 ///
-/// If both are computed in one pass, ties between maxima are decided by the values before the activation.
-/// Values that become equal only by the activation have derivative 0, so this does not change the gradients.
+/// If both are computed in one pass, ties between maxima are decided by the values before the activation. Apart
+/// from rounding, values that only the activation makes equal have derivative 0, so the gradients are the same.
 ///
 /// # Panics
 /// In the same cases as these two functions.

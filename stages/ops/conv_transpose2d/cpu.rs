@@ -10,8 +10,8 @@ use crate::cpu::values::values;
 use crate::cpu::{pieces, vectorized};
 use crate::{Layer, LayerBackward, Tensor4};
 
-/// The forward pass of a transposed convolution is the backward pass of a convolution to its input, and vice
-/// versa. So `input` has the role of that convolution's output, and `output` the role of its image.
+/// The forward pass of a transposed convolution computes the gradient of a convolution's input, and vice versa.
+/// So `input` has the role of that convolution's output, and `output` has the role of its image.
 impl Layer<ConvTranspose2d> for Cpu {
     type Kept = ();
 

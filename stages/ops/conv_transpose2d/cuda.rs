@@ -10,8 +10,8 @@ use crate::cuda::layer::before_activation;
 use crate::cuda::memory::zeros;
 use crate::{Layer, LayerBackward, Tensor4};
 
-/// The forward pass is a convolution's backward pass to its input, and vice versa: this input holds the
-/// outputs of that convolution's filters, and this output is its image.
+/// The forward pass of a transposed convolution computes the gradient of a convolution's input, and vice versa.
+/// So `input` has the role of that convolution's output, and `output` has the role of its image.
 impl Layer<ConvTranspose2d> for Cuda {
     type Kept = ();
 

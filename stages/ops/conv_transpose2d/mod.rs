@@ -13,12 +13,12 @@ use dfdx::tensor::Tape;
 use super::layer::{Wanted, layer};
 use super::{Activation, Backend, Geometry, Nchw, Tensor4};
 
-/// Parameters of a transposed convolution.
+/// Stride, padding and activation of a transposed convolution.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvTranspose2d {
     /// Distance between windows on the output, in rows and in columns; at least 1.
     pub stride: usize,
-    /// Rows and columns cut off each side of the output.
+    /// Rows and columns that are cut off on each side of the output.
     pub padding: usize,
     pub activation: Activation,
 }
@@ -31,8 +31,8 @@ impl ConvTranspose2d {
         whole.checked_sub(2 * self.padding).filter(|&size| size > 0)
     }
 
-    /// Placement of the weight's windows on the output for an input of these shapes. It is that of the
-    /// convolution whose transpose this is.
+    /// Returns the placement of windows on the output, for an input of the first shape and a weight of the second.
+    /// The convolution that this operation transposes has the same placement.
     ///
     /// # Panics
     /// If the output would be empty.
@@ -61,8 +61,8 @@ impl ConvTranspose2d {
 
 /// Multiplies every value of `x` (n, c, h, w) by its channel's filters in `weight` (c, channels out, kernel
 /// height, kernel width) and adds the products to a window of the output. Then adds `bias` (1, channels out,
-/// 1, 1) and applies the activation. Returns (n, channels out, [`ConvTranspose2d::output_size`] of h, and of
-/// w).
+/// 1, 1) and applies the activation. The shape of the output is (n, channels out, rows, columns), with rows and
+/// columns by [`ConvTranspose2d::output_size`].
 ///
 /// # Panics
 /// If the shapes do not match, the output would be empty, or the device fails.

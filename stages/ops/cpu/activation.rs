@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{pieces, vectorized};
 use crate::{Activation, LEAKY_SLOPE, Nchw};
 
-/// `to` = f(`from` + `bias`).
+/// Computes `to` = `function`(`from` + `bias`) for every value.
 #[inline(always)]
 pub(crate) fn add_bias(function: Activation, bias: f32, from: &[f32], to: &mut [f32]) {
     #[inline(always)]
@@ -41,7 +41,8 @@ pub(crate) fn in_place(function: Activation, bias: f32, values: &mut [f32]) {
     }
 }
 
-/// Multiplies the gradient of f's output by f's derivative, which gives the gradient of f's input.
+/// Turns the gradient of a function's output into that of its input, in place: multiplies it by the function's
+/// derivative, which is computed from the output.
 #[inline(always)]
 pub(crate) fn chain(function: Activation, output: &[f32], gradient: &mut [f32]) {
     #[inline(always)]

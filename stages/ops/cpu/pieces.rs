@@ -1,4 +1,4 @@
-//! Elementwise operations on all threads.
+//! Elementwise operations and transposition on all threads, and sums in a fixed order.
 
 use std::mem::MaybeUninit;
 use std::ops::Deref;
@@ -15,8 +15,8 @@ pub fn at_least(values: usize) -> usize {
     (PIECE / values.max(1)).max(1)
 }
 
-/// Returns `count` zeros, written by all threads: for a large tensor, writing them takes as long as some
-/// layers.
+/// Returns `count` zeros, written by all threads: for a large tensor, writing zeros takes as long as computing
+/// some layers.
 pub fn zeros(count: usize) -> Vec<f32> {
     let mut values = Vec::with_capacity(count);
     values.spare_capacity_mut()[..count]
@@ -35,7 +35,7 @@ pub fn zip(to: &mut [f32], from: &[f32], f: impl Fn(&mut [f32], &[f32]) + Sync) 
         .for_each(|(to, from)| vectorized(|| f(to, from)));
 }
 
-/// Calls `f` with pieces of a slice and the index at which each of them starts.
+/// Calls `f` with every piece of a slice and the index at which the piece starts.
 pub fn indexed(to: &mut [f32], f: impl Fn(usize, &mut [f32]) + Sync) {
     to.par_chunks_mut(PIECE)
         .enumerate()
@@ -59,7 +59,8 @@ pub fn add_all(to: &mut [f32], from: &[impl Deref<Target = [f32]> + Sync]) {
     });
 }
 
-/// Number of partial sums, which lets the sum vectorize. It is part of the definition of the result.
+/// Number of partial sums, which are added as lanes of a vector. It is part of the definition of the result:
+/// another number would change the last bits.
 const LANES: usize = 16;
 
 /// Returns the sum of a slice, added up in a fixed order.

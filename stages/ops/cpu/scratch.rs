@@ -16,7 +16,8 @@ struct Line([f32; LINE]);
 /// Values per cache line.
 pub const LINE: usize = 16;
 
-/// Number of idle buffers that a thread keeps for itself. What it wrote to them is in its own caches.
+/// Number of idle buffers that a thread keeps for itself, because their content is likely to be in the caches of
+/// its core.
 const KEPT: usize = 8;
 
 thread_local! {

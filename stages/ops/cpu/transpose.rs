@@ -1,7 +1,7 @@
 //! Conversion between planes (one channel after another) and interleaved channels.
 //!
-//! Squares of 8×8 values are transposed in registers if the processor supports it: value by value, the
-//! conversion is the slowest part of a convolution.
+//! Squares of 8×8 values are transposed in registers if the processor supports it. Value by value, the conversion
+//! would be the slowest part of a convolution.
 
 use super::product::Store;
 
@@ -70,8 +70,8 @@ mod squares {
     /// them.
     ///
     /// # Safety
-    /// `from` must contain the first `places.len()` columns of all planes, and `to` must contain a value per
-    /// channel from each of `places` on.
+    /// `from` must contain the first `places.len()` columns of all planes. `to` must have room for one value per
+    /// channel, starting at each of `places`.
     pub(super) unsafe fn interleave(
         from: &[f32],
         planes: Planes,
@@ -120,7 +120,8 @@ mod squares {
         let done = (channels / SIDE * SIDE, places.len() / SIDE * SIDE);
         for c in (0..done.0).step_by(SIDE) {
             for (x, places) in places.as_chunks::<SIDE>().0.iter().enumerate() {
-                // SAFETY: eight values of eight channels, and eight at each of eight places.
+                // SAFETY: reads eight values of each of eight channels, and writes eight at each of eight places.
+                // The caller guarantees that all are inside the slices.
                 unsafe {
                     let from = from.add(c * stride + x * SIDE);
                     let rows = std::array::from_fn(|i| _mm256_loadu_ps(from.add(i * stride)));
@@ -143,7 +144,8 @@ mod squares {
         let done = (channels / SIDE * SIDE, places.len() / SIDE * SIDE);
         for c in (0..done.0).step_by(SIDE) {
             for (x, places) in places.as_chunks::<SIDE>().0.iter().enumerate() {
-                // SAFETY: eight values at each of eight places, and of eight channels.
+                // SAFETY: reads eight values at each of eight places, and writes eight of each of eight channels.
+                // The caller guarantees that all are inside the slices.
                 unsafe {
                     let rows = std::array::from_fn(|i| _mm256_loadu_ps(from.add(places[i] + c)));
                     for (i, mut column) in transposed(rows).into_iter().enumerate() {

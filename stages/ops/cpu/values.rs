@@ -8,7 +8,7 @@ use dfdx::tensor::{Cpu, Tensor};
 
 use crate::{Nchw, Tensor4};
 
-/// Returns the values of a tensor, the last axis fastest.
+/// Returns the values of a tensor in row-major order.
 pub fn values<T>(tensor: &Tensor<Nchw, f32, Cpu, T>) -> &[f32] {
     let len = checked_len(tensor);
     if len == 0 {
@@ -17,12 +17,12 @@ pub fn values<T>(tensor: &Tensor<Nchw, f32, Cpu, T>) -> &[f32] {
     let first: *const f32 = &tensor[[0; 4]];
     // SAFETY: dfdx keeps a CPU tensor in one `Vec<f32>`, of which this is the first element; the
     // tensor is contiguous and its last element is `len - 1` further on (`checked_len`), so `len`
-    // elements from `first` are initialised and inside that allocation. The borrow of the tensor keeps
+    // elements from `first` are initialized and inside that allocation. The borrow of the tensor keeps
     // it alive and unchanged: dfdx writes through `&mut` alone.
     unsafe { std::slice::from_raw_parts(first, len) }
 }
 
-/// Returns the values of a tensor for changes in place. Values that are shared with another tensor are copied
+/// Returns the values of a tensor, to be changed in place. Values that are shared with another tensor are copied
 /// first, as in dfdx.
 pub fn values_mut(tensor: &mut Tensor4<Cpu>) -> &mut [f32] {
     let len = checked_len(tensor);

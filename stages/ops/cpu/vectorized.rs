@@ -3,7 +3,7 @@
 use pulp::Arch;
 
 /// Calls `f`, compiled for the widest vectors that the processor has, so that loops over slices in it become
-/// vector instructions. Results are the same as without.
+/// vector instructions. Results are the same as if `f` were called directly.
 ///
 /// Functions that `f` calls profit only if they are inlined into it.
 #[inline]

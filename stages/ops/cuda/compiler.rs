@@ -40,8 +40,8 @@ pub struct CompileError {
 }
 
 impl Program {
-    /// Returns code that the driver can load, from the cache if it is there. Errors of the cache are ignored,
-    /// as they only cost time.
+    /// Returns code that the driver can load. Takes it from the cache if possible. Errors of the cache are ignored,
+    /// because they only cost time.
     ///
     /// # Errors
     /// If the compiler fails. The error contains its log.
@@ -66,7 +66,6 @@ impl Program {
         Target::of(10 * major + minor, &architectures())
     }
 
-    /// Compiles the program for a target.
     fn compile(&self, target: Target) -> Result<Vec<u8>, CompileError> {
         let failed = |log: String| CompileError {
             name: self.name.clone(),
@@ -123,7 +122,7 @@ impl Program {
     }
 }
 
-/// Form that kernels are compiled to, and architecture: 90 for compute capability 9.0.
+/// Form that kernels are compiled to, with the architecture (90 for compute capability 9.0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     MachineCode(c_int),
@@ -150,7 +149,8 @@ fn options(target: Target) -> [String; 3] {
     [
         format!("--gpu-architecture={architecture}"),
         "--std=c++17".to_owned(),
-        // Multiplications and additions are fused, as on the CPU. All other operations follow IEEE 754.
+        // Multiplications and additions are fused, as in the CPU's products of matrices. All other operations follow
+        // IEEE 754.
         "--fmad=true".to_owned(),
     ]
 }
@@ -158,13 +158,13 @@ fn options(target: Target) -> [String; 3] {
 /// Returns the architectures that NVRTC knows, or an empty list if it does not list them.
 fn architectures() -> Vec<c_int> {
     let mut count = 0;
-    // SAFETY: it writes one number.
+    // SAFETY: the function writes one number to `count`.
     let counted = unsafe { nvrtcGetNumSupportedArchs(&mut count) };
     let Ok(len @ 1..) = usize::try_from(count) else {
         return Vec::new();
     };
     let mut known = vec![0; len];
-    // SAFETY: it writes as many numbers as it counted.
+    // SAFETY: the function writes as many numbers as were counted above.
     let listed = unsafe { nvrtcGetSupportedArchs(known.as_mut_ptr()) };
     match (counted, listed) {
         (nvrtcResult::NVRTC_SUCCESS, nvrtcResult::NVRTC_SUCCESS) => known,
@@ -190,7 +190,7 @@ fn read_sized(
 
 fn version() -> String {
     let (mut major, mut minor) = (0, 0);
-    // SAFETY: it writes two numbers.
+    // SAFETY: the function writes one number to each argument.
     let code = unsafe { sys::nvrtcVersion(&mut major, &mut minor) };
     format!("NVRTC {major}.{minor} {code:?}")
 }
@@ -206,8 +206,8 @@ fn cache_folder() -> Option<PathBuf> {
     Some(cache.join("runner").join("kernels"))
 }
 
-/// Name of a cached file. If two programs get the same name, this only costs a compilation, because a file
-/// contains what it was made from.
+/// Returns the name of a cached file. If two programs get the same name, one of them is only compiled again,
+/// because a file contains what it was made from.
 fn file_name(made_from: &str) -> String {
     let mut hasher = std::hash::DefaultHasher::new();
     made_from.hash(&mut hasher);
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(Target::of(90, &known), Target::MachineCode(90));
         assert_eq!(Target::of(130, &known), Target::Ptx(120));
         assert_eq!(Target::of(103, &known), Target::Ptx(90));
-        // Too old, which the compiler itself reports.
+        // This GPU is too old. The compiler itself reports that.
         assert_eq!(Target::of(70, &known), Target::MachineCode(70));
         assert_eq!(Target::of(130, &[]), Target::MachineCode(130));
         assert_eq!(

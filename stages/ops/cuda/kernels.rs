@@ -17,7 +17,7 @@ const PRELUDE: &str = include_str!("prelude.cuh");
 /// A file of kernels.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
-    /// Name in messages, for example `conv2d`.
+    /// Name in messages, for example `batch_norm`. It must be unique, because compiled kernels are kept by it.
     pub name: &'static str,
     pub code: &'static str,
 }
@@ -57,8 +57,8 @@ struct Module {
 unsafe impl Send for Module {}
 
 impl Grid {
-    /// Enough blocks of 256 threads for `count` elements, but no more than keep a large GPU busy: kernels
-    /// loop in strides of the whole grid.
+    /// Returns a grid with enough blocks of 256 threads for `count` elements, but no more blocks than keep a large
+    /// GPU busy: kernels loop in strides of the whole grid.
     pub fn over(count: usize) -> Self {
         const THREADS: usize = 256;
         const MOST_BLOCKS: usize = 1 << 14;
@@ -96,7 +96,7 @@ impl Kernels {
 
     /// Launches `function` of a file of kernels, compiled with `constants`.
     ///
-    /// A kernel that does not compile ends the operation like a device that fails.
+    /// If the kernel does not compile, the stack unwinds as if the device had failed.
     ///
     /// # Safety
     /// The arguments must be those of the kernel, in order. Every pointer must lead to as much memory as the
@@ -174,7 +174,7 @@ impl From<f32> for Argument {
     }
 }
 
-/// For counts and sizes. Kernels index with 32 bits.
+/// Converts a count or a size. Kernels index with 32 bits.
 impl From<usize> for Argument {
     /// # Panics
     /// If the value is not below 2³¹.

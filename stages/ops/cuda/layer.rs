@@ -12,7 +12,7 @@ static KERNELS: Source = Source {
     code: include_str!("layer.cu"),
 };
 
-/// Least number of values that a thread sums, if there are that many.
+/// Minimum number of values that a thread sums, if there are enough.
 const VALUES_PER_THREAD: usize = 16;
 
 /// Returns the constant that selects `activate` and `derivative` in `prelude.cuh`.
@@ -50,8 +50,8 @@ pub fn add_bias(
     Ok(())
 }
 
-/// Turns the gradient of a layer's output into the gradient of the values before its activation. Adds its
-/// sums over images, rows and columns to `to_bias`, if given.
+/// Turns the gradient of a layer's output into the gradient of the values before the activation. Adds the new
+/// gradient's sums over images, rows and columns to `to_bias`, if given.
 pub fn before_activation(
     activation: Activation,
     output: &Tensor4<Cuda>,
@@ -74,7 +74,7 @@ pub fn before_activation(
         images.into(),
     ];
     let grid = Grid {
-        // Channels go along x: the other axes allow fewer blocks than there may be channels.
+        // Channels are distributed along x, because the other axes allow too few blocks.
         blocks: (channels, slices, 1),
         threads: 256,
     };
@@ -104,7 +104,8 @@ fn constants(activation: Activation, channels: usize, pixels: usize) -> [Constan
     ]
 }
 
-/// Number of blocks per channel: enough to keep the GPU busy, but no more than have enough values to sum.
+/// Returns the number of blocks per channel: enough to keep the GPU busy, but not so many that a block has too few
+/// values to sum.
 pub fn slices(values: usize, channels: usize, multiprocessors: usize) -> usize {
     let useful = values.div_ceil(256 * VALUES_PER_THREAD);
     let wanted = (8 * multiprocessors).div_ceil(channels);

@@ -12,8 +12,8 @@ pub(super) struct Shared {
     pub name: &'static str,
     /// File names to try, and the major version of CUDA that each belongs to.
     files: &'static [(&'static str, c_int)],
-    /// Start of the file name of another library that this one loads by name. It is in the same folder, where
-    /// the loader does not look by itself.
+    /// Start of the file name of another library that this library loads by name. It is in the same folder, where
+    /// the loader does not search.
     companion: Option<&'static str>,
     loaded: OnceLock<Result<Library, String>>,
 }
@@ -76,7 +76,7 @@ impl Shared {
     /// Loads the library, unless it is loaded already.
     ///
     /// # Errors
-    /// If no file can be loaded. The error is the loader's message about the first one.
+    /// If no file can be loaded. The error is the loader's message about the first file.
     pub(super) fn load(&self) -> Result<&Library, String> {
         let loaded = self.loaded.get_or_init(|| {
             let mut said = String::new();
@@ -110,8 +110,8 @@ impl Shared {
         places(&names(self.files, newest), &folders)
     }
 
-    /// Loads, for good, what the library at `file` loads by name. Failures are ignored: if it matters,
-    /// loading the library itself fails.
+    /// Loads the libraries that the library at `file` loads by name, and never unloads them. Failures are ignored:
+    /// if they matter, loading the library itself fails.
     fn load_companions(&self, file: &Path) {
         let folder = file.parent().filter(|folder| folder.is_absolute());
         let (Some(companion), Some(folder)) = (self.companion, folder) else {
@@ -135,14 +135,14 @@ impl Shared {
 
     pub(super) fn address(&self, function: &str) -> Option<usize> {
         let library = self.load().ok()?;
-        // SAFETY: only the address is taken; its callers give it its type.
+        // SAFETY: only the address is taken. The caller gives the function its type.
         let symbol = unsafe { library.get::<*mut c_void>(function.as_bytes()) }.ok()?;
         Some(*symbol as usize)
     }
 }
 
-/// Returns the file names. If the driver's newest CUDA has major version `newest`, those that it can run come
-/// first.
+/// Returns the file names. `newest` is the newest major version of CUDA that the driver supports. If it is known,
+/// libraries that the driver can run come first.
 fn names(files: &[(&'static str, c_int)], newest: Option<c_int>) -> Vec<&'static str> {
     let mut files = files.to_vec();
     if let Some(newest) = newest {
@@ -169,7 +169,7 @@ fn places(names: &[&str], toolkits: &[PathBuf]) -> Vec<PathBuf> {
 /// driver.
 pub(super) fn driver_version() -> Option<(c_int, c_int)> {
     let mut version = 0;
-    // SAFETY: it writes one number, and needs no initialization.
+    // SAFETY: the function writes one number to `version`, and needs no initialization.
     unsafe { cuDriverGetVersion(&mut version) }.result().ok()?;
     Some((version / 1000, version % 1000 / 10))
 }
@@ -185,7 +185,7 @@ fn load(file: &Path) -> Result<Library, libloading::Error> {
 fn file_of(address: usize) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
     let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
-    // SAFETY: `dladdr` takes any address and fills `info` if it knows it.
+    // SAFETY: `dladdr` accepts any address, and fills `info` if it finds the address.
     let info = unsafe {
         if libc::dladdr(address as *const c_void, info.as_mut_ptr()) == 0 {
             return None;
@@ -195,7 +195,7 @@ fn file_of(address: usize) -> Option<PathBuf> {
     if info.dli_fname.is_null() {
         return None;
     }
-    // SAFETY: the loader keeps the zero-terminated name as long as the object is loaded, and it is never
+    // SAFETY: the loader keeps the zero-terminated name as long as the object is loaded, and the object is never
     // unloaded.
     let name = unsafe { std::ffi::CStr::from_ptr(info.dli_fname) };
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(name.to_bytes())))

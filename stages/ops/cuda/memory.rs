@@ -1,4 +1,4 @@
-//! Addresses of dfdx's tensors and buffers on the GPU, and its errors in words.
+//! Addresses of dfdx's tensors and buffers on the GPU, and descriptions of the GPU's errors.
 
 use std::fmt::{self, Write};
 
@@ -19,7 +19,7 @@ pub type Buffer = <Cuda as Storage<f32>>::Vec;
 /// Data that a kernel keeps for the backward pass, one byte per value.
 pub type Bytes = <Cuda as Storage<u8>>::Vec;
 
-/// Returns the address of a tensor's values on the GPU, the last axis fastest.
+/// Returns the address of a tensor's values on the GPU. They are in row-major order.
 ///
 /// dfdx 0.13 shows the address only in its `Debug` output, and copying every activation would cost a pass
 /// over memory per operation. The versions of dfdx and `cudarc` are fixed in `Cargo.toml`, and
@@ -73,7 +73,7 @@ pub(super) fn check_addresses(cuda: &Cuda) -> Result<(), CudaError> {
 pub fn zeros(cuda: &Cuda, shape: Nchw) -> Result<(Tensor4<Cuda>, Argument), CudaError> {
     assert!(
         i32::try_from(len(shape)).is_ok(),
-        "a tensor on a GPU must have fewer than 2³¹ values, not {shape:?}: use a smaller `batch_size`"
+        "a tensor on a GPU must have fewer than 2³¹ values, but its shape is {shape:?}: use a smaller `batch_size`"
     );
     let tensor: Tensor4<Cuda> = cuda.try_zeros_like(&shape)?;
     let argument = Argument::tensor(&tensor);
@@ -90,7 +90,7 @@ impl Argument {
         Self::Pointer(address(tensor))
     }
 
-    /// The argument may be a [`Buffer`] or [`Bytes`].
+    /// Returns the address of a buffer, which may be a [`Buffer`] or [`Bytes`].
     pub fn buffer<E>(buffer: &impl DevicePtr<E>) -> Self {
         Self::Pointer(buffer_address(buffer))
     }
@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// Memory of the GPU in the test below, in bytes.
+    /// Memory of the emulated GPU in the test below, in bytes.
     const SMALL: &str = "33554432";
 
     #[test]

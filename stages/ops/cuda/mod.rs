@@ -1,7 +1,7 @@
 //! Computing on NVIDIA GPUs.
 //!
-//! A process computes on one GPU, the first that it can see; the engine makes the right one visible to each
-//! worker. Tensors are dfdx's. Each operation in `ops` has a `cuda.rs`, which launches kernels on dfdx's
+//! A process computes on the first GPU that it can see; the engine makes the right one visible to each worker.
+//! Tensors are those of dfdx. Each operation in `ops` has a `cuda.rs`, which launches kernels on dfdx's
 //! stream, so that everything runs in the order of the calls. Kernels are CUDA C++ in `.cu` files:
 //! `compiler.rs` compiles them at run time with NVRTC, and `kernels.rs` launches them. Convolutions have
 //! kernels of their own (`convolution`), and products of matrices use cuBLAS (`product.rs`).
@@ -65,7 +65,7 @@ pub struct Context {
     blas: Mutex<CudaBlas>,
     scratch: Mutex<Buffer>,
     transfers: Transfers,
-    /// Number of blocks that keeps the whole GPU busy.
+    /// Number of multiprocessors. A launch with fewer blocks leaves some of them idle.
     pub multiprocessors: usize,
 }
 
@@ -105,7 +105,7 @@ fn free_cached_memory() -> bool {
     let Some(Ok(context)) = CONTEXT.get() else {
         return false;
     };
-    // Memory that is freed in the order of a stream is available once the stream gets there.
+    // Memory that is freed in the order of a stream becomes available when the stream reaches that point.
     context.cuda.0.try_empty_cache().is_ok() && context.device.synchronize().is_ok()
 }
 
@@ -119,7 +119,7 @@ thread_local! {
     static OVERRIDE: Cell<Option<Precision>> = const { Cell::new(None) };
 }
 
-/// Calls `f`, with this precision for the operations that this thread calls in it.
+/// Calls `f` with this precision for all operations that `f` calls on this thread.
 pub fn with_precision<R>(precision: Precision, f: impl FnOnce() -> R) -> R {
     /// Restores the previous precision, even if `f` unwinds.
     struct Before(Option<Precision>);
@@ -164,8 +164,8 @@ impl Context {
 
     fn build() -> Result<Self, CudaError> {
         let cuda = Cuda::try_build(0, 0)?;
-        // Freed memory is kept for the next tensor of its size, because every step has the same tensors. If
-        // another size needs it, `free_cached_memory` frees it.
+        // Freed memory is kept for the next tensor of the same size, because every step has the same tensors. If a
+        // tensor of another size needs the memory, `free_cached_memory` frees it.
         cuda.try_enable_cache()?;
         let scratch: Buffer = cuda.try_alloc_len(0)?;
         let device = scratch.device();
@@ -207,8 +207,8 @@ impl Context {
         }
     }
 
-    /// Returns memory for at least `len` values that kernels pass to later ones. Its content is unspecified.
-    /// Other callers wait until the guard is dropped.
+    /// Returns memory for at least `len` values, in which kernels pass results to later kernels. Its content is
+    /// unspecified. Other callers wait until the returned guard is dropped.
     pub fn scratch(&self, len: usize) -> Result<Scratch<'_>, CudaError> {
         let mut buffer = lock(&self.scratch);
         if Storage::<f32>::len(&self.cuda.0, &buffer) < len {

@@ -7,8 +7,8 @@
 #define FIRST (blockIdx.x * blockDim.x + threadIdx.x)
 #define STRIDE_OF_GRID (gridDim.x * blockDim.x)
 
-// Loops over every index of the thread below `count`, in strides of the whole grid. Counts are below 2^31, so
-// an unsigned index cannot wrap.
+// Loops over every index below `count` that belongs to the thread, in strides of the whole grid. Counts are below
+// 2^31, so an unsigned index cannot wrap.
 #define EACH(index, count) \
     unsigned index = FIRST; index < (unsigned)(count); index += STRIDE_OF_GRID
 
@@ -77,8 +77,8 @@ __device__ __forceinline__ float derivative(float y) {
 
 #endif
 
-// Returns the sum over the threads of a block to each of them, always added up in the same order. The number
-// of threads must be a power of two.
+// Sums `value` over the threads of a block, always in the same order. Every thread gets the sum. The number of
+// threads must be a power of two.
 template <typename T>
 __device__ __forceinline__ T sum_of_block(T value, T *shared) {
     shared[threadIdx.x] = value;

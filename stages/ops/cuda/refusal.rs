@@ -1,5 +1,5 @@
-//! The last allocation that the driver refused. Its error says neither how much memory was requested nor how
-//! much was free.
+//! The last allocation that the driver refused. The driver's error says neither how much memory was requested nor
+//! how much was free.
 
 use std::sync::Mutex;
 

@@ -13,7 +13,7 @@ use super::libraries::{CUBLAS, DRIVER, NVRTC, Shared, driver_version};
 /// Returns the GPUs that the driver shows to this process, in the driver's order; at least one.
 ///
 /// # Errors
-/// Fails if there is none. The error says why.
+/// If there is none. The error says why.
 pub fn gpus() -> Result<Vec<Gpu>, NoGpu> {
     start()?;
     let driver = |error: DriverError| NoGpu::Driver(describe(error));
@@ -37,7 +37,7 @@ pub(super) fn start() -> Result<(), NoGpu> {
 /// Returns the free memory of a GPU, in bytes.
 ///
 /// # Errors
-/// If the driver fails. The error is its message.
+/// If the driver fails. The error is the driver's message.
 pub fn free_memory(index: usize) -> Result<u64, String> {
     start().map_err(|no_gpu| no_gpu.to_string())?;
     let memory = || {
@@ -60,7 +60,7 @@ fn gpu(index: c_int) -> Result<Gpu, DriverError> {
     let device = result::device::get(index)?;
     let mut name = [0; 256];
     let mut uuid = sys::CUuuid { bytes: [0; 16] };
-    // SAFETY: both write only to the given memory, within its size.
+    // SAFETY: both functions write only to the given memory, within its size.
     let name = unsafe {
         sys::cuDeviceGetName(name.as_mut_ptr(), name.len() as c_int - 1, device).result()?;
         sys::cuDeviceGetUuid_v2(&mut uuid, device).result()?;
@@ -129,7 +129,7 @@ fn library(
 
 fn nvrtc_version() -> Option<String> {
     let (mut major, mut minor) = (0, 0);
-    // SAFETY: it writes two numbers.
+    // SAFETY: the function writes one number to each argument.
     unsafe { nvrtc::nvrtcVersion(&mut major, &mut minor) }
         .result()
         .ok()?;
@@ -140,7 +140,7 @@ fn cublas_version() -> Option<String> {
     use cublas::libraryPropertyType_t::{MAJOR_VERSION, MINOR_VERSION};
     let property = |property| {
         let mut value = 0;
-        // SAFETY: it writes one number, and needs neither a handle nor a GPU.
+        // SAFETY: the function writes one number to `value`, and needs neither a handle nor a GPU.
         unsafe { cublas::cublasGetProperty(property, &mut value) }
             .result()
             .ok()?;

@@ -1,9 +1,9 @@
 //! Asynchronous copies of batches to the GPU and of results back.
 //!
 //! A batch is filled in page-locked memory and copied to the GPU by a stream of its own, while the default
-//! stream, which runs everything else, still computes. The default stream then copies it into a tensor, which
-//! takes next to no time. Results are copied to page-locked memory by the default stream, and an event marks
-//! the end of the copy.
+//! stream, which runs everything else, still computes. The default stream then copies the batch into a tensor;
+//! this copy takes almost no time. Results are copied to page-locked memory by the default stream, and an event
+//! marks the end of the copy.
 
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
@@ -22,7 +22,7 @@ use crate::{Memory, Nchw, Tensor4};
 /// Places for batches of the same size: one is filled while the other is being copied.
 const PLACES: usize = 2;
 
-/// Largest number of values that is read without waiting. A larger result is a network's state, which is
+/// Maximum number of values that are read without waiting. Larger results are the states of networks, which are
 /// needed at once.
 const SMALL: usize = 1 << 16;
 
@@ -72,13 +72,13 @@ pub enum Reading {
     Ready(Vec<f32>),
 }
 
-/// A landing in use. It is returned for reuse when dropped.
+/// A landing in use. When it is dropped, the landing is kept for reuse.
 pub struct LandingGuard(Option<Landing>);
 
 impl Drop for LandingGuard {
     fn drop(&mut self) {
         if let Some(landing) = self.0.take() {
-            // The copy may still be in progress, and must not end up in another result.
+            // The copy may still be in progress. It must not overwrite the next result in this memory.
             let _ = context().device.bind_to_thread();
             let _ = landing.landed.wait();
             lock(&context().transfers.readings).push(landing);
@@ -104,10 +104,10 @@ impl Memory for Cuda {
         let mut place = match free {
             Some(place) => place,
             None => {
-                // SAFETY: it is written before it is read.
+                // SAFETY: the memory is written before it is read.
                 let device_buffer = unsafe { context.device.alloc(capacity) }?;
-                // The default stream allocates the memory when it gets there. Another stream writes to it, so
-                // this waits.
+                // The memory is allocated in the order of the default stream, but another stream writes to it. So
+                // wait for the default stream.
                 context.device.synchronize()?;
                 StagingBuffer {
                     host: PageLocked::new(capacity)?,
@@ -249,7 +249,8 @@ impl PageLocked {
     fn new(len: usize) -> Result<Self, CudaError> {
         let mut pointer = std::ptr::null_mut();
         let bytes = len.max(1) * size_of::<f32>();
-        // SAFETY: it writes a pointer to this many bytes, aligned to pages, which are then set to zero.
+        // SAFETY: the function writes a pointer to this many bytes, which are aligned to pages and then set to
+        // zero.
         let first = unsafe {
             match sys::cuMemHostAlloc(&mut pointer, bytes, 0).result() {
                 // The system is out of memory, not the GPU.
@@ -266,7 +267,7 @@ impl PageLocked {
     }
 
     fn values(&self) -> &[f32] {
-        // SAFETY: `len` initialised values, owned.
+        // SAFETY: this owns `len` initialized values.
         unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
     }
 
@@ -298,7 +299,7 @@ impl Event {
         // Waiting threads sleep, so that the core is free for those that prepare the next batch.
         let flags = CU_EVENT_DISABLE_TIMING as u32 | CU_EVENT_BLOCKING_SYNC as u32;
         let mut event = std::ptr::null_mut();
-        // SAFETY: it writes one handle.
+        // SAFETY: the function writes one handle to `event`.
         unsafe { sys::cuEventCreate(&mut event, flags) }.result()?;
         Ok(Self(event))
     }

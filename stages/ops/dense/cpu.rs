@@ -17,7 +17,7 @@ const UNITS: usize = 32;
 /// Features (columns of the weight) per piece of work.
 const FEATURES: usize = 1024;
 
-/// The weight is large and the batch small, so every product reads the weight once, in pieces.
+/// The weight is large and the batch is small, so every product reads the weight only once, in pieces.
 impl Layer<Dense> for Cpu {
     type Kept = ();
 

@@ -13,14 +13,14 @@ use dfdx::tensor::Tape;
 use super::layer::{Wanted, layer};
 use super::{Activation, Backend, Tensor4};
 
-/// Parameters of a dense layer.
+/// The operation of [`dense`] for the device's [`Layer`](super::Layer) implementation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dense {
     pub activation: Activation,
 }
 
-/// Returns the activation of `x` (n, f, 1, 1) times the transpose of `weight` (units, f, 1, 1) plus `bias`
-/// (1, units, 1, 1): (n, units, 1, 1).
+/// Multiplies `x` (n, f, 1, 1) by the transpose of `weight` (units, f, 1, 1), adds `bias` (1, units, 1, 1) and
+/// applies the activation. The shape of the output is (n, units, 1, 1).
 ///
 /// # Panics
 /// If the shapes do not match, or the device fails.

@@ -24,7 +24,7 @@ impl Map<Dropout> for Cuda {
     ) -> Result<(Tensor4<Cuda>, ()), CudaError> {
         let (output, to) = zeros(self, *input.shape())?;
         let count = len(*input.shape());
-        // SAFETY: both hold `count` values.
+        // SAFETY: input and output hold `count` values each.
         unsafe { launch(op, "forward", Argument::tensor(input), to, count) }?;
         Ok((output, ()))
     }
@@ -38,7 +38,7 @@ impl Map<Dropout> for Cuda {
         to_input: &mut Buffer,
     ) -> Result<(), CudaError> {
         let (from, to) = (Argument::buffer(&incoming), Argument::buffer(to_input));
-        // SAFETY: both hold as many values as the input.
+        // SAFETY: both gradients hold as many values as the input.
         unsafe { launch(op, "backward", from, to, len(input)) }
     }
 }

@@ -14,8 +14,8 @@ use rand::Rng;
 use super::map::map;
 use super::{Backend, Tensor4};
 
-/// The operation of [`dropout`] for a device. Whether a value survives depends only on `key` and the value's
-/// index, so the backward pass computes the mask again instead of keeping it.
+/// The operation of [`dropout`] for a device. Whether a value survives depends only on `rate`, `key` and the
+/// value's index, so the backward pass computes the mask again, and the forward pass does not keep it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     rate: f32,
@@ -33,7 +33,7 @@ impl Dropout {
         (f64::from(self.rate) * (1u64 << 32) as f64).round() as u64
     }
 
-    /// Random bits of the values at indices 2·`pair` (the lower half) and 2·`pair` + 1 (the upper half).
+    /// Returns the random bits of the values at indices 2·`pair` (the lower half) and 2·`pair` + 1 (the upper half).
     ///
     /// SplitMix64: Steele, Lea and Flood (2014), "Fast splittable pseudorandom number generators".
     fn bits(&self, pair: u64) -> u64 {
@@ -48,8 +48,8 @@ impl Dropout {
 
 /// Sets each value to zero with probability `rate`, and multiplies the others by 1 / (1 − `rate`).
 ///
-/// The choice depends only on `seed`, the two indices (for example a training step and a layer) and the
-/// value's index in the tensor.
+/// The choice depends only on `rate`, `seed`, the two `purpose_indices` (for example a training step and a layer)
+/// and the value's index in the tensor.
 ///
 /// # Panics
 /// If `rate` is not in [0, 1), or the device fails.

@@ -56,7 +56,7 @@ fn binary(logits: &[f32], targets: &[f32], weights: &[f32]) -> (Vec<f64>, Vec<f6
             } else {
                 1.0 / (1.0 + (-z).exp())
             };
-            // NaN must stay NaN, although `max` ignores it.
+            // A NaN logit must give a NaN loss, although `max` ignores NaN.
             (if z.is_nan() { z } else { w * loss }, w * (sigmoid - t))
         });
     each.unzip()

@@ -41,7 +41,8 @@ impl LossKernel for Cuda {
                 .for_each(|(to, &class)| *to = class as f32),
         }
         their_weights.copy_from_slice(weights);
-        // Must live until after the launch: dropped memory is reused for the next allocation of its size.
+        // This tensor must live until after the launch: dropped memory is reused for the next allocation of the
+        // same size.
         let told = self.upload(told, (1, 1, 2, examples))?;
         let truths = address(&told);
 

@@ -2,8 +2,8 @@
 
 #define THREADS 256
 
-// Launched with one block. `truth` is the target probability of each example's only logit; `derivatives` are
-// those of each example's loss.
+// Launched with one block. `truth` is the target probability of each example's only logit. `derivatives` gets the
+// derivative of each example's loss with respect to its logit.
 KERNEL binary(const float *logits, const float *truth, const float *weights, float *mean, float *derivatives,
               int examples) {
     __shared__ double shared[THREADS];

@@ -31,7 +31,7 @@ pub trait LossKernel: Memory {
     /// Derivatives with respect to the logits, or what the backward pass computes them from.
     type Kept: 'static;
 
-    /// Returns the mean over the n examples of `weights` times their losses. `logits` is (n, k, 1, 1), and
+    /// Returns the mean, over the n examples, of each example's loss times its weight. `logits` is (n, k, 1, 1), and
     /// there are n truths and n weights.
     fn forward(
         &self,
@@ -40,8 +40,8 @@ pub trait LossKernel: Memory {
         logits: &Tensor4<Self>,
     ) -> Result<(Scalar<Self>, Self::Kept), Self::Err>;
 
-    /// Adds `incoming`, one value, times the derivatives to the gradient of the logits, which have shape
-    /// `logits`.
+    /// Multiplies the derivatives by the only value of `incoming`, and adds the products to the gradient of the
+    /// logits, whose shape is `logits`.
     fn backward(
         &self,
         kept: Self::Kept,
@@ -87,7 +87,7 @@ pub fn cross_entropy<B: Backend, T: Tape<f32, B>>(
         (examples, k, 1, 1),
         "logits of shape (n, k, 1, 1)"
     );
-    assert_eq!(weights.len(), examples, "a weight for every class");
+    assert_eq!(weights.len(), examples, "a weight for every example");
     assert!(
         classes.iter().all(|&class| class < k),
         "every class must have a logit"

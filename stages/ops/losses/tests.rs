@@ -9,9 +9,9 @@ use crate::{Backend, Nchw, Reading, Scalar, Tensor4, from_host, to_host};
 
 on_every_device!(
     binary_cross_entropy_worked_by_hand,
-    binary_cross_entropy_of_great_logits_is_finite,
+    binary_cross_entropy_of_large_logits_is_finite,
     cross_entropy_worked_by_hand,
-    cross_entropy_of_great_logits_is_finite,
+    cross_entropy_of_large_logits_is_finite,
     gradients_are_those_of_the_loss,
     nan_stays_nan,
     the_gradient_scales_with_the_loss,
@@ -51,13 +51,13 @@ fn categorical<B: Backend>(
 }
 
 fn binary_cross_entropy_worked_by_hand<B: Backend>(device: &B) {
-    // ln 2, and ln(1 + e^−2) with weight 3.
+    // The losses are ln 2, and ln(1 + e^−2) with weight 3.
     let (loss, gradient) = binary(device, &[0.0, 2.0], &[1.0, 1.0], &[1.0, 3.0]);
     close(&[loss], &[(LN_2 + 3.0 * 0.126_928_01) / 2.0]);
     close(&gradient, &[-0.25, 3.0 * (0.880_797_1 - 1.0) / 2.0]);
 }
 
-fn binary_cross_entropy_of_great_logits_is_finite<B: Backend>(device: &B) {
+fn binary_cross_entropy_of_large_logits_is_finite<B: Backend>(device: &B) {
     let (loss, gradient) = binary(
         device,
         &[1000.0, -1000.0, -1000.0],
@@ -79,7 +79,7 @@ fn cross_entropy_worked_by_hand<B: Backend>(device: &B) {
     );
 }
 
-fn cross_entropy_of_great_logits_is_finite<B: Backend>(device: &B) {
+fn cross_entropy_of_large_logits_is_finite<B: Backend>(device: &B) {
     let (loss, gradient) = categorical(device, &[1000.0, -1000.0], (1, 2, 1, 1), &[1], &[1.0]);
     close(&[loss], &[2000.0]);
     close(&gradient, &[1.0, -1.0]);

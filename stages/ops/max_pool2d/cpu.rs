@@ -99,7 +99,7 @@ fn maxima(
         let first = (row * op.stride + y) * width;
         let line = &channel[first..first + width];
         match op {
-            // The loop vectorizes if the size is known.
+            // The compiler vectorizes the loop if it knows the size.
             Pool2d {
                 kernel: 2,
                 stride: 2,
@@ -120,7 +120,7 @@ fn maxima(
     }
 }
 
-/// Takes one row of the image into account, for a row of adjacent windows.
+/// Updates the maxima of a row of adjacent windows with one row of the image.
 #[inline(always)]
 fn side_by_side<const K: usize>(line: &[f32], first: usize, to: &mut [f32], places: &mut [u32]) {
     let windows = line.as_chunks::<K>().0;
@@ -131,8 +131,8 @@ fn side_by_side<const K: usize>(line: &[f32], first: usize, to: &mut [f32], plac
     }
 }
 
-/// Replaces the best value so far by a larger one or NaN. Which value is larger cannot be predicted, so bits
-/// are selected by a mask, which the compiler does not turn into a branch.
+/// Replaces the best value so far by `value` if that is larger or NaN. The processor cannot predict which is larger,
+/// so bits are selected by a mask, which the compiler does not turn into a branch.
 #[inline(always)]
 fn choose(best: &mut f32, best_place: &mut u32, value: f32, place: u32) {
     let better = u32::from((value > *best) | value.is_nan()).wrapping_neg();

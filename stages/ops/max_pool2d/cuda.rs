@@ -33,7 +33,8 @@ impl Map<MaxPool2d> for Cuda {
             len(shape).into(),
         ];
         let (constants, grid) = (op.constants(*input.shape()), Grid::over(len(shape)));
-        // SAFETY: input and output have these shapes, and there is a place for every output.
+        // SAFETY: input and output have the shapes that the constants describe, and there is a place for every
+        // output.
         unsafe { context().launch(&KERNELS, "forward", &constants, grid, &arguments) }?;
         Ok((output, places))
     }
@@ -53,7 +54,8 @@ impl Map<MaxPool2d> for Cuda {
             len(input).into(),
         ];
         let (constants, grid) = (op.constants(input), Grid::over(len(input)));
-        // SAFETY: input and output have these shapes, and there is a place for every output.
+        // SAFETY: both gradients have the shapes that the constants describe, and there is a place for every
+        // output.
         unsafe { context().launch(&KERNELS, "backward", &constants, grid, &arguments) }?;
         Ok(())
     }

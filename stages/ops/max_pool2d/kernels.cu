@@ -26,7 +26,7 @@ KERNEL forward(const float *input, float *output, unsigned *places, int count) {
     }
 }
 
-// Adds to the gradient of every input value the gradients of the windows whose maximum it is, row by row.
+// For every input value, adds the gradients of the windows in which it is the maximum to its gradient, row by row.
 KERNEL backward(const float *incoming, const unsigned *places, float *to_input, int count) {
     for (EACH(index, count)) {
         unsigned channel = index / (HEIGHT * WIDTH), place = index % (HEIGHT * WIDTH);

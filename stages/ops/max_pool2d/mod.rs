@@ -16,8 +16,8 @@ use super::{Backend, Pool2d, Tensor4};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxPool2d(pub Pool2d);
 
-/// Returns the largest value of every window of every channel. Of equal values, the first, row by row, gets
-/// the gradient. NaN counts as larger than any number.
+/// Returns the largest value of every window of every channel. If several values are the largest, the first of
+/// them, row by row, gets the gradient. NaN counts as larger than any number.
 ///
 /// # Panics
 /// If the window does not fit, or the device fails.

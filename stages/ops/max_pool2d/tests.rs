@@ -23,7 +23,7 @@ fn maxima_worked_by_hand<B: Backend>(device: &B) {
     let x = [from_host(device, x, (1, 1, 2, 5))];
     let (y, found) = backward(&x, &[10.0, 20.0], |x, _| max_pool2d(x, HALVE));
     close(&y, &[5.0, 2.0]);
-    // The last column is dropped. Of four equal values, the first gets the gradient.
+    // The last column is dropped. The first of four equal values gets the gradient.
     close(
         &found[0],
         &[0.0, 10.0, 20.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],

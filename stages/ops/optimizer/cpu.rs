@@ -83,7 +83,7 @@ impl OptimizerKernel for Cpu {
 }
 
 impl Penalty {
-    /// Returns the gradient plus that of the penalty. The derivative of |w| at 0 is 0.
+    /// Returns the gradient plus the gradient of the penalty. The derivative of |w| at 0 counts as 0.
     #[inline(always)]
     fn add(&self, gradient: f32, w: f32) -> f32 {
         let sign = if w > 0.0 {

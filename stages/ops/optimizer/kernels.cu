@@ -1,6 +1,6 @@
 // Optimizers: update a parameter and the moments of its gradient in place.
 
-// Returns the gradient plus that of the penalty l1 |w| + l2 w^2. The derivative of |w| at 0 is 0.
+// Returns the gradient plus the gradient of the penalty l1 |w| + l2 w^2. The derivative of |w| at 0 counts as 0.
 __device__ __forceinline__ float penalized(float gradient, float w, float l1, float l2) {
     float sign = w > 0.0f ? 1.0f : w < 0.0f ? -1.0f : 0.0f;
     return gradient + l1 * sign + 2.0f * l2 * w;

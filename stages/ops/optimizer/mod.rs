@@ -31,7 +31,7 @@ pub enum OptimizerConfig {
     Sgd { momentum: f32 },
 }
 
-/// Penalty of one parameter, added to the loss through its gradient: l1·Σ|w| + l2·Σw², as Keras' `L1L2`.
+/// Penalty of one parameter, added to the loss through its gradient: l1·Σ|w| + l2·Σw², as in Keras' `L1L2`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Penalty {
     pub l1: f32,
@@ -86,7 +86,7 @@ pub struct Optimizer<B: Storage<f32>> {
     config: OptimizerConfig,
     device: Option<B>,
     moments: Vec<Moments<B>>,
-    /// An empty buffer for every parameter, in place of its gradient.
+    /// An empty buffer for every parameter, in place of the parameter's gradient.
     placeholders: Gradients<f32, B>,
 }
 
@@ -145,7 +145,7 @@ impl<B: Backend> Optimizer<B> {
         assert_eq!(
             parameters.len(),
             self.moments.len(),
-            "the number of parameters must be that of the optimizer"
+            "the number of parameters must be the same as when the optimizer was created"
         );
         assert_eq!(
             parameters.len(),
@@ -234,7 +234,7 @@ fn placeholders<B: Backend>(parameters: &[Tensor4<B>]) -> Result<Gradients<f32, 
     Ok(placeholders)
 }
 
-/// Merges gradients. Where both have one, the newer is kept.
+/// Merges gradients. If both have a gradient of a tensor, the newer one is kept.
 fn merged<B: Backend>(
     device: &B,
     older: Gradients<f32, B>,

@@ -51,7 +51,7 @@ fn step<B: Backend>(
 fn adam_worked_by_hand<B: Backend>(device: &B) {
     let mut parameters = [parameter(device, &[1.0, -1.0])];
     let mut adam = Optimizer::new(ADAM, &parameters);
-    // The first step is the rate times the gradient's sign, whatever its size.
+    // The first step is the rate times the sign of the gradient, whatever the size of the gradient.
     step(&mut adam, 0.1, &mut parameters, &[Some(&[0.5, -20.0])]);
     close(&to_host(&parameters[0]), &[0.9, -0.9]);
     // m = 0.9·0.05 + 0.1·(−1) = −0.055, v = 0.999·0.00025 + 0.001 = 0.001 249 75;
@@ -68,7 +68,7 @@ fn gradient_descent_worked_by_hand<B: Backend>(device: &B) {
     let mut sgd = Optimizer::new(SGD, &parameters);
     step(&mut sgd, 0.1, &mut parameters, &[Some(&[1.0, -2.0])]);
     close(&to_host(&parameters[0]), &[0.9, 2.2]);
-    // Velocities 0.5·1 + 1 and 0.5·(−2) + 0, at another rate.
+    // The velocities are 0.5·1 + 1 and 0.5·(−2) + 0. The rate differs from the first step's.
     step(&mut sgd, 0.2, &mut parameters, &[Some(&[1.0, 0.0])]);
     close(&to_host(&parameters[0]), &[0.6, 2.4]);
 }

@@ -27,7 +27,7 @@ impl Map<UpsampleNearest2d> for Cuda {
         let (output, to) = zeros(self, shape)?;
         let arguments = [Argument::tensor(input), to, len(shape).into()];
         let (constants, grid) = (constants(op, *input.shape()), Grid::over(len(shape)));
-        // SAFETY: input and output have these shapes.
+        // SAFETY: input and output have the shapes that the constants describe.
         unsafe { context().launch(&KERNELS, "forward", &constants, grid, &arguments) }?;
         Ok((output, ()))
     }
@@ -46,7 +46,7 @@ impl Map<UpsampleNearest2d> for Cuda {
             len(input).into(),
         ];
         let (constants, grid) = (constants(op, input), Grid::over(len(input)));
-        // SAFETY: input and output have these shapes.
+        // SAFETY: both gradients have the shapes that the constants describe.
         unsafe { context().launch(&KERNELS, "backward", &constants, grid, &arguments) }?;
         Ok(())
     }

@@ -1,6 +1,6 @@
 // Nearest-neighbor upsampling. Compiled with:
 //     HEIGHT, WIDTH  size of an input channel
-//     FACTOR         side of the square that a value is repeated in
+//     FACTOR         rows and columns of the square that repeats a value
 
 #define OUT_HEIGHT (HEIGHT * FACTOR)
 #define OUT_WIDTH (WIDTH * FACTOR)
@@ -12,7 +12,7 @@ KERNEL forward(const float *input, float *output, int count) {
     }
 }
 
-// Adds to the gradient of every input value the gradients of its square.
+// For every input value, adds the gradients of its square to its gradient.
 KERNEL backward(const float *incoming, float *to_input, int count) {
     for (EACH(index, count)) {
         unsigned channel = index / (HEIGHT * WIDTH), place = index % (HEIGHT * WIDTH);

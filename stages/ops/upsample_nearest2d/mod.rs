@@ -18,7 +18,8 @@ pub struct UpsampleNearest2d {
     pub factor: usize,
 }
 
-/// Repeats every value in a square of `factor`×`factor`: (n, c, h·factor, w·factor).
+/// Replaces every value by a square of `factor`×`factor` equal values. The shape of the output is (n, c, h·factor,
+/// w·factor).
 ///
 /// # Panics
 /// If `factor` is 0, or the device fails.

@@ -62,15 +62,15 @@ struct Pass<'a, B: Backend> {
     partial: &'a mut PartialEpoch,
     fixed: &'a Fixed<'a>,
     started: Instant,
-    /// Number of images that had been seen when this part of the epoch started.
+    /// Number of images that were processed when this part of the epoch started.
     before: usize,
     /// The last step. Its results are read once the next step is launched, so that the device is busy while
-    /// the host waits for them and makes the batch after that.
+    /// the host waits for them and prepares the following batch.
     waiting: Option<LaunchedStep<B>>,
 }
 
-/// Trains `network` for the rest of epoch `epoch` (from 0). If it is stopped, `partial` has the part that was
-/// completed.
+/// Trains `network` for the rest of epoch `epoch` (from 0). If training is stopped, `partial` has the part that
+/// was completed.
 pub(super) fn train_epoch<B: Backend>(
     network: &mut Network<B>,
     optimizer: &mut Optimizer<B>,

@@ -94,7 +94,7 @@ fn folder_of(image: &[u8]) -> Sandbox {
 fn a_color_profile_is_not_decompressed_without_limit() {
     let honest = png(&DynamicImage::new_luma8(8, 8));
     let profile = [b"x\0\0".as_slice(), &zlib_zeros(256 << 20)].concat();
-    // Inserted after the signature and the header chunk, which together take 33 bytes.
+    // The profile goes after the signature and the header chunk, which take 33 bytes together.
     let bomb = [&honest[..33], &chunk(b"iCCP", &profile), &honest[33..]].concat();
     assert!(bomb.len() < 1_000_000, "{}", bomb.len());
     let run = dataset(&folder_of(&bomb), "{folder: {path: data}}");

@@ -1,4 +1,5 @@
-//! Small files that claim to be large, and paths that lead elsewhere. They are refused at little cost.
+//! Small files that claim to be large or expand to large data, and names that lead out of the store. They are
+//! refused, or read with little memory.
 
 mod images;
 mod models;
@@ -12,7 +13,7 @@ const MEMORY_LIMIT_MIB: f64 = 80.0;
 
 fn dataset(sandbox: &Sandbox, source: &str) -> Finished {
     let source = format!("stages.xrays.params.source={source}");
-    // Images that are all the same cannot be split.
+    // If all images are the same, none can be set aside for validation.
     let validation = "stages.xrays.params.validation=0";
     sandbox.run_json(&["-S", &source, "-S", validation, "--until", "xrays"])
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use stages::device::Cpu;
 use stages::nets::{Classifier, Generator};
 
-/// Layers that would take gigabytes.
+/// The layers would take gigabytes.
 #[test]
 fn weights_are_checked_before_layers_are_allocated() {
     let folder = tempfile::tempdir().unwrap();

@@ -101,7 +101,7 @@ fn names_that_lead_out_of_the_store_are_refused() {
 }
 
 #[test]
-fn long_names_and_long_axes_work() {
+fn long_names_work_and_a_duplicate_in_a_long_axis_is_found_quickly() {
     let name = "x".repeat(64);
     let axes: Vec<String> = (0..5).map(|n| format!("a{n}: [{name}]")).collect();
     let source = "{ phantom: { images: 20, test_images: 4 } }";

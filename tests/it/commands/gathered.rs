@@ -1,4 +1,4 @@
-//! Several artifacts on one input: how they are named and indexed, and that this is part of the key.
+//! Several artifacts on one input: their folder names and their index, which are part of the key.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,8 +27,8 @@ fn count(samples: &str) -> String {
     )
 }
 
-/// Returns the files of the input `all` of an instance, with their text, and its index. Checks that the
-/// `path` of each entry is a folder and that its `file` is a file.
+/// Returns the files of an instance's input `all`, with their text, and the index of the input. Checks that
+/// the `path` of each entry is a folder and that its `file` is a file.
 fn found(sandbox: &Sandbox, instance: &str) -> (BTreeMap<String, String>, Value) {
     let folder = sandbox.path(&format!("artifacts/latest/p/{instance}/found"));
     let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -154,7 +154,7 @@ stages:
 }
 
 #[test]
-fn processes_that_a_shell_left_before_it_became_runner_are_left_alone() {
+fn processes_that_a_shell_started_before_it_became_runner_are_left_alone() {
     let sandbox = one("{ shell: true, argv: \"setsid sleep 7731 & sleep 0.1\" }");
     let shell = Command::new("/bin/sh")
         .args([

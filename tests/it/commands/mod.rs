@@ -31,7 +31,8 @@ fn outcome(sandbox: &Sandbox, args: &[&str]) -> String {
     sandbox.run_json(args).outcomes()[0].1.clone()
 }
 
-/// Returns the only failure that a run prints, starting with the stage's name.
+/// Runs a pipeline of one stage with these `params`. Returns the failure that the run prints, from the stage's
+/// name to the summary.
 fn failure(params: &str) -> String {
     let run = run(&one(params));
     assert_eq!(run.code, Some(100), "{run:?}");

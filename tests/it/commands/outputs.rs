@@ -7,7 +7,7 @@ use crate::sandbox::Sandbox;
 
 #[test]
 fn missing_outputs_and_undeclared_files_are_errors() {
-    // The last line names the folder of the run where outputs of a failed stage are kept.
+    // Removes the last line, which names the folder where the outputs of a failed stage are kept.
     let failure = |params| {
         let failure = failure(params);
         match failure.split_once("\n  its output is kept: ") {

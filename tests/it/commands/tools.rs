@@ -14,7 +14,7 @@ fn script(path: &Path, text: &str) {
     fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Returns a pipeline in whose stages `HERE` stands for its folder.
+/// Returns a pipeline of these stages. `HERE` in them stands for the pipeline's folder.
 fn pipeline(stages: &str) -> Sandbox {
     let sandbox = Sandbox::new("");
     let text = format!("version: 1\nname: p\nstages:\n{stages}");
@@ -199,7 +199,7 @@ fn a_version_command_that_fails_is_an_error_with_its_place() {
     );
 }
 
-/// The program is replaced while it runs, so it is unknown which one made the result.
+/// The program changes its own file while it runs, so it is unknown which version made the result.
 #[test]
 fn a_program_that_changes_while_it_runs_makes_no_result() {
     let sandbox =
@@ -214,7 +214,7 @@ fn a_program_that_changes_while_it_runs_makes_no_result() {
     assert!(run.stderr.contains("changed while it"), "{run:?}");
 }
 
-/// The program is replaced while its version command runs.
+/// The program changes its own file while its version command runs.
 #[test]
 fn the_version_of_a_program_that_changes_meanwhile_is_not_kept() {
     let sandbox = pipeline(

@@ -29,7 +29,7 @@ struct Case {
     damage: Damage,
     /// The stage kind that has to run again, possibly with a damaged input.
     again: Option<&'static str>,
-    /// Seed of the choice of the file.
+    /// Seed of the random choices in `damage`: the file, and what is changed in it.
     seed: u64,
 }
 

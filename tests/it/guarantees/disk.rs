@@ -51,7 +51,7 @@ fn mount(options: &[&str], folder: &Path) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
-/// Puts the store on a disk with `limit`. Returns `None` if mounting is not permitted.
+/// Puts the store on a disk in memory with the mount option `limit`. Returns `None` if mounting is not permitted.
 fn on_disk(sandbox: &Sandbox, limit: &str) -> Option<Mounted> {
     let folder = sandbox.path("artifacts");
     fs::create_dir(&folder).unwrap();

@@ -1,5 +1,5 @@
-//! Faults in calls that change the disk. Each call in turn fails, or is the last one before the process
-//! is killed.
+//! Faults in calls that change the disk. Each call in turn fails, or the process is killed before it or in the
+//! middle of it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -140,7 +140,7 @@ fn faulty(sandbox: &Sandbox, fault: &Fault) -> Command {
     } = fault;
     let mut command = sandbox.command(args);
     let mut under = sandbox.path("").canonicalize().unwrap();
-    // Changes concern the store only. Reads also concern the pipeline.
+    // Faults of changes affect only the store. Faults of reads also affect the pipeline file.
     if CHANGES.contains(name) {
         under.push("artifacts");
     }
@@ -271,8 +271,8 @@ fn a_disk_that_fills_up_or_turns_read_only_costs_only_its_run() {
     each("lasting faults", &faults, survives);
 }
 
-/// Equal files come into the store at once, and on a slow disk each thread still looks at its own after another
-/// has put one of the same name beside it.
+/// Eight threads store equal files at once. Slow lookups make them interleave: one thread stores its file
+/// between two steps of another.
 #[test]
 fn equal_files_are_stored_at_once_on_a_slow_disk() {
     let sandbox = Sandbox::new(

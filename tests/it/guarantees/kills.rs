@@ -37,7 +37,7 @@ fn cut_short(sandbox: &Sandbox, kill: &Kill) -> Result<bool, String> {
         runner.kill().unwrap();
     }
     for &worker in &found {
-        // It may have ended since.
+        // The worker may have ended since.
         let _ = signal(worker, Signal::KILL);
     }
     let run = finish_in_time(runner)?;

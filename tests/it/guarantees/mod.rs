@@ -5,7 +5,7 @@
 //! By default, each test runs a random sample of its cases. `RUNNER_SUITE=full` runs all of them:
 //!
 //! ```sh
-//! cargo test --release --workspace      # builds the library that `faults` preloads
+//! cargo test --release --workspace      # builds the library that `faults` and `reads` preload
 //! RUNNER_SUITE=full cargo test --release --test it guarantees:: -- --nocapture --test-threads 1
 //! ```
 //!
@@ -33,7 +33,7 @@ use serde_json::Value;
 use crate::sandbox::{Finished, Sandbox, finish, list};
 use store_contents::StoreContents;
 
-/// A pipeline with every sort of work, which runs in a fifth of a second.
+/// A pipeline with a dataset, two trainings, an evaluation and a table, which runs in a fifth of a second.
 const PIPELINE: &str = r#"
 version: 1
 name: tiny

@@ -25,7 +25,7 @@ const VERIFY: &[&str] = &["cache", "verify"];
 /// Faults that refuse one read. `fifo` is not among them because it destroys a file.
 const REFUSALS: [&str; 3] = ["eacces", "eloop", "eio-read"];
 
-/// Returns the words by which a command reports such a fault; one of them must appear.
+/// Returns the words by which a command reports such a fault. Any one of them is enough.
 fn words(fault: &str) -> &'static [&'static str] {
     match fault {
         "eacces" => &["Permission denied"],
@@ -74,7 +74,7 @@ fn reports_fault(finished: &Finished, fault: &Fault) -> Result<(), String> {
         return succeeds_or_reports(finished, words[0]);
     }
     let usual = undisturbed(fault.before, fault.args);
-    // `verify` prints on standard error how much it read.
+    // `verify` prints on standard error how much it read, so a file that it skipped shows there.
     let is_usual = finished.code == usual.code
         && *stdout == usual.stdout
         && (fault.args != VERIFY || *stderr == usual.stderr);

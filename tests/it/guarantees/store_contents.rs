@@ -115,7 +115,7 @@ impl StoreContents {
             .collect()
     }
 
-    /// Describes the differences to `other`, except for foreign files.
+    /// Describes the differences from `other`, except for foreign files.
     pub(super) fn differences(&self, other: &Self) -> Vec<String> {
         [
             differences("cas", &self.cas, &other.cas),

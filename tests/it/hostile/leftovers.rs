@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::sandbox::signal;
 
-/// Time that a process needs to disappear after it was killed.
+/// Time that a killed process gets to disappear.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Maximum number of processes named in a message.
@@ -42,7 +42,7 @@ pub(super) fn kill_all(root: &Path) {
             return;
         }
         for (pid, _) in left {
-            // It may have ended.
+            // The process may have ended.
             let _ = signal(pid, Signal::KILL);
         }
         std::thread::sleep(Duration::from_millis(1));

@@ -17,7 +17,7 @@ use super::{Case, Fate, leftovers, pipeline, watched};
 use crate::guarantees::{Verdict, require};
 use crate::sandbox::{Finished, Sandbox, acts_on_terminal, list};
 
-/// Time limit of a runner. A stage that ignores its timeout takes 10 s of it.
+/// Time limit of a runner. It includes the 10 s after which a program that ignores its timeout is killed.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// The files of `artifacts/latest`, with their contents or the reason why they cannot be read.

@@ -66,7 +66,7 @@ impl Watched {
         Self(entries)
     }
 
-    /// Describes every difference to `before`, except for what `program` does itself.
+    /// Describes every difference from `before`, except for what `program` itself changes.
     pub(super) fn differences(&self, before: &Self, program: &Program) -> Vec<String> {
         let gone = before.0.keys().filter(|name| !self.0.contains_key(*name));
         let gone = gone.map(|name| format!("`{name}` is gone"));

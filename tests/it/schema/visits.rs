@@ -22,7 +22,7 @@ impl Visit<'_> {
             && let Value::Array(pair) = at(&mut params, parent)
             && matches!(pair.as_slice(), [Value::Number(_), Value::Number(_)])
         {
-            // Both ends of a range: the lower must not be above the upper.
+            // Sets both ends of a range, because the lower must not be above the upper.
             pair.fill(value);
         } else {
             *at(&mut params, &self.path) = value;

@@ -409,7 +409,7 @@ error: files include each other in a cycle: `a.yaml` → `in/b.yaml` → `in/../
 }
 
 #[test]
-fn the_number_of_nested_includes_is_limited() {
+fn the_depth_and_the_number_of_includes_are_limited() {
     // Each file includes the next one twice.
     let level = |depth: usize| {
         let next = depth + 1;

@@ -191,7 +191,7 @@ fn a_bad_matrix_is_refused() {
         (
             "[m2, m1]",
             "[[a]]",
-            "expected a name or a number, found a list",
+            "expected a name, a number or a boolean, found a list",
         ),
         (
             "matrix: { model: ",

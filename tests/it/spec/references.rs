@@ -1,4 +1,4 @@
-//! References between stages that name something missing or of the wrong type.
+//! References between stages: primary outputs, and references that are refused.
 
 use super::{build, errors, links, with_stages};
 

@@ -35,7 +35,7 @@ fn params_with(name: &str, profile: Option<&str>, sets: &[&str]) -> serde_json::
 }
 
 #[test]
-fn a_var_keeps_its_type_alone_and_is_text_within_a_text() {
+fn a_var_keeps_its_type_unless_it_is_part_of_a_text() {
     assert_eq!(
         params_with("xrays", None, &[]),
         json!({ "size": 16, "path": "/data/16.npz" })

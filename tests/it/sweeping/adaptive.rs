@@ -141,7 +141,7 @@ fn a_killed_halved_sweep_makes_the_same_decisions() {
 
 #[test]
 fn a_stage_that_cannot_run_in_a_later_round_fails_only_its_trial() {
-    // Runs only for trials that are trained to the end, and requests more GPUs than there are.
+    // The stage runs only for trials that are trained to the end, and requests more GPUs than there are.
     let report = "  report:
     kind: command
     inputs: { metrics: evaluate }
@@ -246,7 +246,7 @@ fn a_stage_that_all_trials_need_can_be_run_alone() {
 }
 
 #[test]
-fn until_a_stage_after_the_training_runs_the_whole_sweep() {
+fn until_with_a_stage_after_the_training_runs_the_whole_sweep() {
     let sandbox = Sandbox::new(HALVING);
     let names = executed(&run(&sandbox, &["--until", "evaluate"]));
     assert_eq!(

@@ -44,7 +44,7 @@ fn the_first_seed_is_the_pipelines_own_and_an_added_seed_runs_alone() {
 }
 
 #[test]
-fn seeds_of_the_pipeline_do_not_repeat_stages_that_depend_on_no_seed() {
+fn seeds_of_the_pipeline_do_not_repeat_a_stage_with_a_seed_of_its_own() {
     // The phantom is drawn again for each seed. A stage with a seed of its own runs once.
     let whole = pipeline().replace("seed: 1\n", "seed: 1\nseeds: 2\n");
     let sandbox = Sandbox::new(&whole);

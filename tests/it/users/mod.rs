@@ -206,7 +206,7 @@ fn a_process_that_cannot_be_checked_counts_as_alive() {
         sessions.retain(|path| path.join("needs.json").exists());
         sessions.pop()
     });
-    // The mode with which `tempfile` creates folders, and which session folders once had.
+    // Gives the session folder the mode with which `tempfile` creates folders, as earlier versions did.
     let mode = fs::metadata(&session).unwrap().permissions();
     fs::set_permissions(&session, Permissions::from_mode(0o700)).unwrap();
     let collected = shared.runner(BOB, &["cache", "gc", "--keep-runs", "1", "--apply"]);

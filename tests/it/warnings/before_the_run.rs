@@ -228,7 +228,7 @@ fn one_unit_for_three_classes_is_refused_once_the_classes_are_known() {
     let fitting = "layers=[flatten, {dense: {units: 3}}]";
     let run = sandbox.runner(&["run", "pipeline.yaml", "-S", folder, "-S", fitting]);
     assert_eq!(run.code, Some(0), "{run:?}");
-    // The dataset is cached now. A stage that is not to run is not checked.
+    // With a cached dataset, the training is still refused. A stage that does not run is not checked.
     let run = sandbox.runner(&["run", "pipeline.yaml", "-S", folder]);
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(run.stderr.contains(message), "{run:?}");

@@ -46,7 +46,7 @@ const LOSS: &str = "the training loss never fell: ";
 const CONSTANT: &str = "all 8 images got the score ";
 const CHANCE: &str = "which contains 0.5";
 
-/// Returns the name and the warnings of each stage of a run that has warnings.
+/// Returns the name and the warnings of each stage that has warnings.
 fn warned(run: &Finished) -> Vec<(String, Vec<String>)> {
     let object = run.json();
     let stages = object["stages"].as_array().unwrap().iter();

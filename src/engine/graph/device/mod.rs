@@ -11,7 +11,7 @@ use super::{Catalogue, Resources};
 use crate::devices::{Chosen, DeviceChoice, NoSuchDevice};
 use crate::spec::{Diagnostic, Pipeline, resource_place};
 
-/// Devices that the pipeline's `device` means on this machine.
+/// The pipeline's `device`, resolved for this machine.
 pub(super) struct Computing {
     /// `None` if no stage computes.
     pub chosen: Option<Chosen>,
@@ -19,7 +19,7 @@ pub(super) struct Computing {
     missing: Option<Diagnostic>,
 }
 
-/// The device of an instance and, if it cannot run there on this machine, the reason.
+/// The device of an instance, and the reason if the instance cannot run on this machine.
 pub(super) struct Assigned {
     pub device: Device,
     pub missing: Option<Diagnostic>,
@@ -71,7 +71,7 @@ fn no_such_device(pipeline: &Pipeline, error: &NoSuchDevice) -> Diagnostic {
 /// Assigns a device to an instance.
 ///
 /// # Errors
-/// Fails if its `resources` are invalid on every machine.
+/// Fails if the stage's `resources` are invalid, whatever the machine.
 pub(super) fn of(
     draft: &Draft<'_>,
     pipeline: &Pipeline,
@@ -161,7 +161,7 @@ pub(super) fn of(
         gpus => Ok(Assigned {
             device,
             missing: computing.missing.clone().map(|missing| match gpus {
-                // It is not enough to choose another device.
+                // Choosing another device is not enough, because the stage itself requests a GPU.
                 Some(_) => missing.note(format!(
                     "`{}` also requests a GPU with `resources.gpus`",
                     draft.spec.name

@@ -1,4 +1,4 @@
-//! Devices of instances on machines with invented GPUs.
+//! Tests of the devices of instances, with fake GPUs.
 
 use std::path::Path;
 
@@ -140,7 +140,7 @@ fn the_driver_is_queried_only_if_needed() {
 }
 
 #[test]
-fn a_program_gets_gpus_whatever_stages_compute_on() {
+fn a_program_gets_gpus_regardless_of_the_device_of_stages() {
     for device in ["cpu", "auto"] {
         let sets = [
             &format!("device={device}"),

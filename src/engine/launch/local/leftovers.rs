@@ -3,8 +3,8 @@
 //! A program can start a process that outlives it, in a session of its own (`setsid`), so that no
 //! signal to the program's group reaches it. Such a process could write to the program's outputs, or
 //! take cores and memory forever. On Linux this process is therefore the *subreaper* of everything
-//! that it starts (prctl(2)): a process whose parent ends becomes a child of this one, which ends it
-//! once its program has ended.
+//! that it starts (prctl(2)): a process whose parent ends becomes a child of this process. This process
+//! ends such a child once the program that left it behind has ended.
 //!
 //! A resource limit that nothing else uses shows to which program a process belongs: the hard limit
 //! `RLIMIT_RTTIME`. It is more than a hundred thousand years, and one microsecond less for each
@@ -51,8 +51,8 @@ pub(super) struct LeftBehind {
 }
 
 impl LeftBehind {
-    /// Describes the processes in a sentence. `None` if there were none, or if all have ended and
-    /// `are_expected`.
+    /// Describes the processes in a sentence. `None` if there were none, or if all of them have ended and
+    /// `are_expected` is set.
     pub(super) fn wording(&self, are_expected: bool) -> Option<String> {
         let counted = |names: &[String]| {
             let mut shown: Vec<&str> = names.iter().map(String::as_str).take(NAMED).collect();
@@ -84,7 +84,7 @@ impl LeftBehind {
     }
 }
 
-/// Most names of processes in a message.
+/// Maximum number of process names in a message.
 const NAMED: usize = 3;
 /// Interval at which dead orphans are reaped.
 const REAP: Duration = Duration::from_millis(500);
@@ -178,7 +178,7 @@ mod system {
 
     /// A program's limit is this minus its tag, in microseconds.
     const HIGHEST: u64 = 1 << 62;
-    /// How long processes may take to end after SIGKILL. Those in a blocked system call take longer.
+    /// Time that processes have to end after SIGKILL. Those in a blocked system call take longer.
     const PATIENCE: Duration = Duration::from_secs(2);
     const POLL: Duration = Duration::from_millis(2);
 
@@ -253,7 +253,7 @@ mod system {
     fn orphans(known: &dyn Fn(i32) -> bool, runs: &dyn Fn(u64) -> bool) -> Vec<Pid> {
         let orphans = children().into_iter().filter(|&id| !known(id));
         let orphans = orphans.filter_map(Pid::from_raw);
-        // Any other answer: it has ended, or was a child that has been reaped since.
+        // Any other answer means that the process has ended, or was a child that has been reaped since.
         let lives = |pid: &Pid| matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None));
         let orphans = orphans.filter(lives);
         orphans

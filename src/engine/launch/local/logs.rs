@@ -22,7 +22,7 @@ const MOST: u64 = 64 << 20;
 const HALF: u64 = MOST / 2;
 /// Interval between looks at the logs.
 const LOOK: Duration = Duration::from_millis(20);
-/// Most bytes at the end of a log that are shown when a process fails.
+/// Maximum number of bytes at the end of a log that are shown when a process fails.
 const TAIL: u64 = 4096;
 /// Bytes that are copied at once.
 const PIECE: u64 = 1 << 20;
@@ -40,7 +40,7 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    /// Opens a log for a process that `run` starts and waits for, and keeps it small. `run` gets the file for
+    /// Opens a log for a process that `run` starts and waits for, and keeps the log small. `run` gets the file for
     /// the process, and a second one to read what was written.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Logs {
 
     /// Cuts the log of a process that has ended down to its beginning and end, if it is too long.
     fn finish(&self, log: &Arc<File>) -> io::Result<()> {
-        // The thread must not look at it from now on: it would remove what is written into the hole.
+        // From now on the thread must not see this log: it would remove what `shorten` writes into the hole.
         lock(&self.open).retain(|open| !std::ptr::eq(open.as_ptr(), Arc::as_ptr(log)));
         shorten(log)
     }

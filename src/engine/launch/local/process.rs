@@ -128,7 +128,7 @@ fn receive_events(child: &mut Child, on_event: &dyn Fn(StageEvent)) -> Option<Re
     last
 }
 
-/// Everything from which the end of a worker is judged.
+/// The facts that determine the result of a worker that has ended.
 struct Ended<'a> {
     /// Result in its last message, if there was one.
     last: Option<Result<(), Failure>>,
@@ -136,7 +136,7 @@ struct Ended<'a> {
     usage: Usage,
     /// The limit that it exceeded, if it was stopped for that.
     excess: Option<Excess>,
-    /// Whether the kernel killed a process for lack of memory meanwhile.
+    /// Whether the worker was killed with SIGKILL and the kernel killed a process for lack of memory meanwhile.
     oom_killed: bool,
     log: &'a Path,
     /// End of its standard error.

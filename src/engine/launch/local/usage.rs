@@ -41,7 +41,7 @@ pub(super) fn reap(pid: Pid) -> io::Result<(ExitStatus, Usage)> {
             return Err(error);
         }
     }
-    // SAFETY: `wait4` filled it in, and all zeros is a value of it too.
+    // SAFETY: `wait4` has filled in the struct, and all zeros would be a valid value too.
     let usage = unsafe { usage.assume_init() };
     Ok((ExitStatus::from_raw(status), Usage::from(usage)))
 }
@@ -49,8 +49,8 @@ pub(super) fn reap(pid: Pid) -> io::Result<(ExitStatus, Usage)> {
 /// Returns the largest resident size of this process so far, in MiB.
 pub fn peak_memory_mib() -> f64 {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: the pointer is to a live, writable place of the right type; the call fails only for a
-    // target it does not know, and then leaves zeros, which are a value too.
+    // SAFETY: the pointer is to a live, writable place of the right type. The call fails only for an unknown target;
+    // then the zeros stay, which are a valid value too.
     let usage = unsafe {
         libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
         usage.assume_init()

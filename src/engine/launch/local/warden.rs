@@ -99,7 +99,7 @@ impl Drop for Warden {
     }
 }
 
-/// Runs the other side, `runner warden`.
+/// Runs the warden process, `runner warden`.
 pub fn serve() -> ExitCode {
     let mut groups = BTreeSet::new();
     let mut announced = None;

@@ -1,4 +1,4 @@
-//! Enforces the time and memory limits of a worker.
+//! Enforces the time and memory limits of a worker or a user's program. Here, both are called a worker.
 
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, channel};

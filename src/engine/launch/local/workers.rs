@@ -101,8 +101,8 @@ impl Workers {
         Ok(Some(child))
     }
 
-    /// Whether the kernel has killed a process for lack of memory since the last call. If so, it may have
-    /// been a worker that was killed by an unknown sender.
+    /// Whether the kernel has killed a process for lack of memory since the last call. If so, a worker that was
+    /// killed by an unknown sender may have been this process.
     pub(super) fn has_lost_to_oom(&self) -> bool {
         let now = OomKills::count();
         self.oom_kills().replace(now).is_some_and(|seen| now > seen)
@@ -130,8 +130,8 @@ impl Workers {
         self.leftovers.tag()
     }
 
-    /// Ends the processes that the program of `tag` left behind, among them those of its process group, which
-    /// `group` leads unless the program did not start. The program itself has ended, but is not reaped yet.
+    /// Ends the processes that the program of `tag` left behind, including those in its process group `group`, which
+    /// is `None` if the program did not start. The program itself has ended, but is not reaped yet.
     pub(super) fn end_leftovers_of(&self, tag: Tag, group: Option<Pid>) -> LeftBehind {
         self.leftovers.end(tag, &|| {
             if let Some(group) = group {
@@ -167,7 +167,7 @@ impl Workers {
 
     /// Sends a signal to one worker.
     pub(super) fn signal_one(&self, pid: Pid, signal: Signal) {
-        // The lock is held: a worker that was reaped has been forgotten, and its id may have been reused.
+        // While the lock is held, a running worker cannot be reaped, so its id cannot be reused.
         if self.running().contains(&pid.as_raw_nonzero().get())
             && let Err(error) = kill_process_group(pid, signal)
         {

@@ -1,11 +1,11 @@
-//! The index of a source: the content of each file when it was last read, so that a second plan only has to
-//! look at the files' metadata.
+//! The index of a source: the stamp and the digest of each file when it was last read, so that the next plan only
+//! has to read the files' metadata.
 //!
 //! An entry is trusted while size, modification time, change time, inode and device are the same, and both
 //! times are at least two seconds older than the index: a file that changes within the clock's resolution
 //! after it was read keeps its times (git calls such an entry *racy*). A file that a process had open for
-//! writing when it was read is never trusted, because writing to a page that is dirty already changes no
-//! time. With `--rehash`, nothing that an earlier process stored is trusted.
+//! writing when it was read is never trusted, because a write to a mapped page that is already dirty does not change
+//! the times. With `--rehash`, nothing that an earlier process stored is trusted.
 //!
 //! Known limit: files of another user and files on NFS are trusted even if a process
 //! has them open for writing.
@@ -26,7 +26,7 @@ use crate::store::{Blob, Memo, Store, digest_open, is_open_for_writing};
 /// Coarsest resolution of file times to allow for (FAT has two seconds), in nanoseconds.
 const RESOLUTION: i64 = 2_000_000_000;
 
-/// Fewest files that one thread looks at.
+/// Minimum number of files per thread.
 const BATCH: usize = 32;
 
 /// Stored facts about a source's files.
@@ -53,7 +53,7 @@ struct Entry {
 pub(super) struct Content {
     pub stamp: Stamp,
     digest: Digest,
-    /// Whether a process had the file open for writing at that time.
+    /// Whether a process had the file open for writing when it was read.
     has_writer: bool,
 }
 
@@ -111,8 +111,8 @@ impl SourceIndex {
         (index.made >= store.index_since()).then_some(index)
     }
 
-    /// Returns the digest of the source if it still consists of the files in `found` and the entries
-    /// of all of them are valid.
+    /// Returns the stored digest of the source if `found` has the same files and empty folders as the index, and
+    /// `contents` are the same and trusted.
     pub(super) fn source(&self, found: &Found, contents: &[Content]) -> Option<Digest> {
         let holds = |((entry, name), content): ((&Entry, &String), &Content)| {
             entry.name == *name && entry.content == *content && self.is_trusted(content)
@@ -250,7 +250,7 @@ mod tests {
 
     const HOUR: i64 = 3_600_000_000_000;
 
-    /// Returns a folder with the file `a`, and an index that has another content for it, made
+    /// Returns a folder with the file `a`, and an index that lists other content for the file. The index is dated
     /// `later` nanoseconds from now.
     fn fixture(later: i64) -> (tempfile::TempDir, SourceIndex) {
         let folder = tempfile::tempdir().unwrap();

@@ -15,7 +15,7 @@ const CONTEXT: &str = "runner source v1";
 #[serde(rename_all = "kebab-case")]
 pub(in crate::plan) enum Listing {
     File(Blob),
-    /// By path in the folder. An empty folder has a `/` after its name and the digest of no bytes.
+    /// By path in the folder. An empty folder has a `/` after its name and the digest of empty content.
     Folder(BTreeMap<String, Blob>),
 }
 

@@ -64,7 +64,7 @@ pub(super) struct ReadSource {
     /// Digest of its content.
     pub digest: Digest,
     /// Hash of the sizes, times, inodes and devices of everything in it, and of the path to it. It stays the
-    /// same only if nothing was written to or switched.
+    /// same only if nothing was written to or replaced.
     pub stamps: Digest,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Sources<'a> {
         self.store
     }
 
-    /// Reads a source, or returns the result of reading it before.
+    /// Reads a source. If it was read before, returns that result.
     pub(super) fn read(&mut self, source: &Source) -> Result<ReadSource, Invalid> {
         let Source {
             path,
@@ -118,8 +118,8 @@ impl<'a> Sources<'a> {
         Ok(read)
     }
 
-    /// Returns the digest of a source that has changed. The index and the listing are stored for the next
-    /// plan and to explain later what changed; the plan works without them.
+    /// Computes the digest of a source. Stores the index for the next plan, and the listing to explain later what
+    /// changed; the plan works without them.
     fn store_digest(
         &self,
         source: &Source,

@@ -1,9 +1,9 @@
 //! Stamps of the path to a source: the folders above it and the symbolic links on the way.
 //!
-//! While a source is read, a folder above it or a link on the way may be switched and switched back,
-//! with every file as it was. That leaves traces: a link that was replaced or renamed has another
-//! inode or change time, a folder that was renamed has another change time, and a file system mounted
-//! over it has another mount ID.
+//! While a source is read, a folder above it or a link on the way may be replaced and put back, without a change to
+//! any file of the source. That leaves traces: a link that was replaced or renamed has another inode or change time,
+//! a folder that was renamed has another change time, and a file system that was mounted over the folder has another
+//! mount ID.
 //!
 //! | component | part of the stamp |
 //! | --- | --- |
@@ -12,8 +12,8 @@
 //! | the source itself | device, inode, mount ID; its own stamps have the rest |
 //!
 //! A new entry sets both times of a folder, and folders above sources often get new entries; a rename sets
-//! only the change time. So a folder that is renamed there and back and then gets a new entry goes unnoticed.
-//! The same is true of a bind mount that is added and removed between two checks, because it leaves no trace.
+//! only the change time. So if a folder is renamed, renamed back and then gets a new entry, this is not noticed. A
+//! bind mount that is added and removed between two checks is not noticed either, because it leaves no trace.
 
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
@@ -22,10 +22,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Most symbolic links on one path, as in Linux itself.
+/// Maximum number of symbolic links on one path, the same as in Linux.
 const MOST_LINKS: usize = 40;
 
-/// The paths to one or more files, with the stamp of each component once.
+/// Stamps of the components of one or more paths, each component once.
 #[derive(Default)]
 pub(super) struct PathStamps {
     seen: HashSet<PathBuf>,

@@ -278,7 +278,7 @@ fn a_hit_by_content_names_the_original_action() {
     let before = chain.fixture.key(&chain.stages, cnn);
     chain.set("augmented", json!({"shear": 0.3}));
     let node = chain.node("augmented");
-    // It comes out the same.
+    // The output is the same as before.
     chain
         .fixture
         .run(&chain.stages, node, &format!("output of {}", node.index()));

@@ -67,8 +67,8 @@ fn link_behind_a_link_in_the_source(root: &Path) {
     exchange(root, "chain/1", "chain/2");
 }
 
-/// Creates a source whose path has a link to a folder and a link inside that folder, and
-/// which holds a link to a file.
+/// Creates a source whose path has a link to a folder and a link inside that folder. The source contains links to
+/// files and to a folder, and a link to another link.
 fn linked_source() -> Fixture {
     let fixture = Fixture::new();
     let root = fixture.folder.path();
@@ -168,7 +168,7 @@ fn switching_the_target_of_a_link_in_the_source_is_noticed() {
     race(link_behind_a_link_in_the_source);
 }
 
-/// The file is written through a mapping while the kernel does not update its times.
+/// The kernel does not update a file's times at every write through a mapping.
 #[test]
 fn writes_through_a_mapping_are_noticed() {
     use std::os::fd::AsRawFd;

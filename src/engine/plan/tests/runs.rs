@@ -185,7 +185,7 @@ proptest! {
                 match &action.state {
                     State::Cached(_) => prop_assert!(!executed, "cached: {action:?}"),
                     State::Runs(_) => prop_assert_eq!(executed, is_first, "runs: {:?}", action),
-                    // It is a hit exactly if the stages upstream came out as in an earlier run.
+                    // It is a hit exactly if the stages upstream give the same results as in an earlier run.
                     State::Waits(upstream) => {
                         let state = &planned.action(*upstream).state;
                         prop_assert!(matches!(state, State::Runs(_)), "waits on {state:?}");

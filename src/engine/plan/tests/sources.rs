@@ -1,4 +1,4 @@
-//! Which parts of a source count.
+//! The parts of a source that change its key.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -21,7 +21,7 @@ fn golden_source_digest() {
 }
 
 #[test]
-fn source_byte_invalidates() {
+fn a_changed_byte_in_a_source_invalidates() {
     let fixture = Fixture::new();
     let before = fixture.source_key();
     fixture.write("train/NORMAL/a.jpeg", "A");
@@ -31,7 +31,7 @@ fn source_byte_invalidates() {
 }
 
 #[test]
-fn source_byte_with_its_old_time_and_size_invalidates() {
+fn a_changed_byte_invalidates_even_if_time_and_size_are_the_same() {
     let fixture = Fixture::new();
     let file = fixture.source().join("train/NORMAL/a.jpeg");
     age(&file, 100);

@@ -138,7 +138,7 @@ fn until_leaves_out_stages_that_are_not_needed() {
 }
 
 #[test]
-fn a_miss_names_the_smallest_change() {
+fn a_miss_names_the_most_telling_change() {
     let reason_after = |edit: &dyn Fn(&mut Instance)| {
         let fixture = Fixture::new();
         let mut stages = Stages::new();

@@ -62,8 +62,7 @@ impl Page {
     fn inputs(&mut self, kind: &KindInfo) {
         self.writer.heading("Inputs");
         if kind.declares_ports {
-            let any =
-                "any, under names of your choice; `outputs` describes where a program finds them";
+            let any = "any, under names of your choice; the parameter `outputs` says where the program finds them";
             self.writer.write(INDENT, HANG, any);
         } else if kind.inputs.is_empty() {
             self.writer.write(INDENT, HANG, "none");
@@ -221,7 +220,7 @@ impl Page {
         }
     }
 
-    /// Formats a default as it would be written, without parameters that have their own default values.
+    /// Formats a default as it would be written, without parameters whose values are their own defaults.
     fn default(&self, parameter: &Value, default: &Value) -> String {
         let entry = default.as_object().filter(|map| map.len() == 1);
         let Some((name, chosen)) = entry.and_then(|map| map.iter().next()) else {

@@ -83,8 +83,8 @@ impl<'a> Text<'a> {
         rest.find('\n').map_or(self.text.len(), |at| byte + at + 1)
     }
 
-    /// Returns the start of the line after a value that ends at `byte` and after the comments that belong to
-    /// it: those indented by at least this number of spaces.
+    /// Returns the start of the line after a value that ends at `byte` and after the comments that belong to the
+    /// value. Comments below the value belong to it if they are indented by at least `spaces`.
     pub(super) fn line_after(&self, byte: usize, spaces: usize) -> usize {
         let mut end = self.line_end(byte);
         loop {
@@ -111,7 +111,7 @@ impl<'a> Text<'a> {
         line.key_bytes.end + rest.find(':').unwrap_or(0)
     }
 
-    /// Whether a key comes first on its line and its colon follows directly.
+    /// Whether only spaces come before a key on its line, and between the key and its colon.
     pub(super) fn is_plain(&self, line: &Line) -> bool {
         let Range { start, end } = line.key_bytes;
         let before = &self.text[self.line_start(start)..start];
@@ -119,8 +119,8 @@ impl<'a> Text<'a> {
             && self.text[end..].trim_start_matches(' ').starts_with(':')
     }
 
-    /// Whether an empty line follows, as between sections. At the end of the text: whether it has empty
-    /// lines.
+    /// Whether an empty line begins at `at`, as between sections. At the end of the text, whether the text has any
+    /// empty line.
     pub(super) fn is_spaced(&self, at: usize) -> bool {
         match self.text[at..].lines().next() {
             Some(line) => line.trim().is_empty(),
@@ -158,7 +158,7 @@ impl<'a> Text<'a> {
             ];
         }
         let end = line.value_end().max(after_colon);
-        // A block scalar includes its line feed, which is needed again.
+        // A block scalar includes its line feed, so the new value needs one as well.
         let feed = if self.text[..end].ends_with('\n') {
             self.line_feed
         } else {

@@ -29,8 +29,9 @@ const BEFORE: [&str; 5] = ["version", "name", "seed", "include", "vars"];
 /// a var or a dotted path (`cnn.params.learning_rate`). Errors refer to the text as `file`.
 ///
 /// # Errors
-/// Fails if the text is not valid YAML, if the profile's name is invalid, if the profile is written in flow
-/// style or is an alias, if its anchors are used elsewhere, or if a key is given twice or none is given.
+/// Fails if the text is not valid YAML, if the profile's name is invalid, or if a key is given twice or no key is
+/// given. Also fails if the profile cannot be edited: it is written in flow style, is an alias, or contains an
+/// anchor that is used elsewhere.
 pub fn promote(
     file: &Path,
     text: &str,
@@ -103,7 +104,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Returns the edits, and the index of `profiles` among the document's sections after them.
+    /// Returns the edits, and the index that `profiles` has among the sections of the edited document.
     fn edits(&self, root: &Outline) -> Result<(Vec<Edit>, usize), Diagnostic> {
         let Form::Block(sections) = &root.form else {
             let place = self.source.place(root.bytes.clone());
@@ -186,7 +187,7 @@ impl Writer<'_> {
         Ok(edits)
     }
 
-    /// Creates the edits that put lines under a key without a value, or with `{}`.
+    /// Creates the edits that put lines under a key that has no value or the value `{}`.
     fn fill(&self, line: &Line, lines: &[String]) -> Vec<Edit> {
         let mut edits = Vec::new();
         if !matches!(line.value.form, Form::Empty) {

@@ -37,7 +37,7 @@ fn promoted(text: &str, profile: &str, values: &[(&str, Json)]) -> Result<String
     promote(Path::new("p.yaml"), text, profile, &values).map_err(|error| error.to_string())
 }
 
-/// Returns the differing lines of `new` and of `old`, without the lines that both start and end with.
+/// Returns the lines that differ, of `new` and of `old`: without the common lines at the start and at the end.
 fn changed<'a>(old: &'a str, new: &'a str) -> (Vec<&'a str>, Vec<&'a str>) {
     let [old, new]: [Vec<&str>; 2] = [old, new].map(|text| text.split_inclusive('\n').collect());
     let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
@@ -68,7 +68,7 @@ fn a_new_profile_is_added_to_table1() {
         "    \"cnn.params.model[0].conv\": { filters: 16, l2: [0.1, true, null] }\n",
     ];
     assert_eq!(changed(text, &new), (expected.to_vec(), vec![]));
-    // After the last profile. The empty line before the next section is kept.
+    // The profile is added after the last one, and the empty line before the next section is kept.
     let expected = format!("    retrain_epochs: 20\n{}\nmodels:\n", expected.concat());
     assert!(new.contains(&expected), "{new}");
 }

@@ -3,10 +3,11 @@
 //! A collection always keeps what these name: the newest runs of every pipeline, runs in progress, runs whose
 //! records are damaged, and `latest`. For the rest, a [`Policy`] decides by age, size or number of runs.
 //! Records are removed before the blobs and trees that they name, so a collector that is killed leaves
-//! garbage for the next one but no dangling names. While it works, no process holds a [guard](super::Guard).
+//! garbage for the next one but no dangling names. While it removes entries, no other process holds a
+//! [guard](super::Guard).
 //!
-//! An entry that cannot be read may name anything. While there is one, only the quarantine and
-//! useless records are removed:
+//! An entry that cannot be read may name anything. While there is one, only the quarantine and damaged action
+//! records are removed:
 //!
 //! | entry | missing | damaged | cannot be read |
 //! | --- | --- | --- | --- |
@@ -44,8 +45,8 @@ pub struct Policy {
     pub max_size: Option<u64>,
     /// Longest time since a result was last used.
     pub max_age: Option<Duration>,
-    /// Number of newest runs to keep of each pipeline, at least one. Results that no kept run used are
-    /// removed. `None` keeps the newest run, and removes no result because of the number of runs.
+    /// Number of newest runs to keep of each pipeline, at least one. Results that no kept run used are removed.
+    /// `None` keeps the newest run; results that it did not use are then removed only by age or size.
     pub keep_runs: Option<usize>,
 }
 
@@ -65,12 +66,12 @@ pub struct Collection {
     pub left: u64,
     /// Whether `left` exceeds the policy's `max_size`, because everything left is needed.
     pub over: bool,
-    /// Damaged records of runs whose uses are known nevertheless. What these runs used stays.
+    /// Damaged records of runs. What these runs used is still known, and stays.
     pub damaged: Vec<Unread>,
     /// Entries that cannot be read and may name anything in the store. If there are any,
     /// the policy does not apply.
     pub unknown: Vec<Unread>,
-    /// Damaged or missing parts of results, which are lost with them, and folders whose size is not
+    /// Damaged or missing parts of results, so that these results are lost, and folders whose size is not
     /// completely known. They do not stop the collection.
     pub noted: Vec<Unread>,
 }
@@ -99,8 +100,8 @@ enum Candidate<'a> {
 
 impl Store {
     /// Finds what `policy` removes. With `apply`, also removes it; the value is how long to wait for the
-    /// processes that hold guards. `uses` returns what all runs used. It is called once no guard is held, so
-    /// no run can end unnoticed in between.
+    /// processes that hold guards. `uses` returns what all runs used. With `apply`, it is called once no other
+    /// process holds a guard, so no run can end unnoticed in between.
     ///
     /// # Errors
     /// [`Error::Busy`] if the wait was too short.
@@ -151,7 +152,7 @@ impl Store {
                 };
                 remove(&gone).map_err(Error::io("remove", &entry.path))?;
             }
-            // So that after a power cut no record is back whose files are gone.
+            // Otherwise a power cut could bring back a record whose files are gone.
             let actions = self.home.join("actions");
             sync(&actions).map_err(Error::io("flush", &actions))?;
         }
@@ -223,7 +224,8 @@ impl<'a> Choice<'a> {
             .is_some_and(|most| self.ledger.left > most)
     }
 
-    /// Drops records by number of runs and by age. `needed` are the keys that runs in progress need.
+    /// Drops records by number of runs and by age. `needed` are the keys that runs in progress need, and those that
+    /// runs with damaged records used.
     fn choose_records(&mut self, mut needed: HashSet<Key>) {
         needed.extend(self.kept_runs().flat_map(|run| run.keys.iter().copied()));
         let protected = protected(self.inventory, &needed, self.shown);
@@ -257,7 +259,7 @@ impl<'a> Choice<'a> {
         let oldest_kept = self.kept_runs().map(|run| run.started).min();
         for entry in &self.inventory.checkpoints {
             let lock = entry.path.join(LOCK);
-            // A process that is about to use it waits for the collector, because it needs a guard.
+            // A process that is about to use the checkpoints needs a guard, so it waits for the collector.
             if !lock::is_free(&lock).map_err(Error::io("lock", &lock))? {
                 continue;
             }
@@ -348,7 +350,7 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// Names of the kinds of removals that are treated specially: records and folders of runs.
+/// Kinds of removals that are treated specially: action records, and the folders of runs.
 const RECORDS: &str = "result";
 const RUNS: &str = "run folder";
 

@@ -59,7 +59,7 @@ fn published_files_are_linked_and_read_only() {
 }
 
 #[test]
-fn a_reader_never_sees_partly_published_outputs() {
+fn the_published_folder_exists_at_every_moment() {
     let fixture = Fixture::new();
     let trees = ["alpha", "beta"].map(|text| fixture.tree(&[("a", text), ("b", text)]));
     let folder = fixture.store.root().join("latest/p/cnn");

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// A folder outside the store with a file that is not the store's.
+/// Creates a folder outside the store, with two files that do not belong to the store.
 fn foreign(fixture: &Fixture) -> PathBuf {
     let folder = fixture.folder.path().join("foreign");
     fill(

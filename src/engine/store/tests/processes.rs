@@ -54,7 +54,8 @@ fn a_staging_folder_that_was_moved_away_is_left_alone() {
 }
 
 /// Runs in a child process. Plays the role in `RUNNER_TEST_CHILD` on the store in `RUNNER_TEST_STORE`: prints
-/// `ready`, then keeps what it holds until it is killed or its standard input ends.
+/// `ready`, then keeps what it holds until it is killed or its standard input ends. The role `ingest` stores files
+/// then.
 #[test]
 #[ignore = "run by other tests, in a process of its own"]
 fn child() {

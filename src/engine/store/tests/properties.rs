@@ -1,4 +1,4 @@
-//! Properties that hold after any sequence of operations on a store and damages to it.
+//! Properties that hold after any sequence of operations on a store and damage to it.
 
 use proptest::prelude::*;
 
@@ -158,7 +158,7 @@ proptest! {
                     keep(&store, *action, contents);
                     kept.insert(*action, contents.clone());
                 }
-                // An instance trusts what it has verified, so a new one has to find the damage.
+                // An open store trusts what it has verified, so a newly opened one must find the damage.
                 Act::Use { action } => {
                     if let Some(found) = read(&fixture.reopened(), *action) {
                         prop_assert_eq!(Some(found), kept.get(action).map(|c| files(c)));
@@ -182,8 +182,8 @@ proptest! {
             }
         }
 
-        // A check finds everything bad. Once that is set aside and what is missing is
-        // made again, all is right.
+        // A check finds all damage. After the damage is set aside and what is missing is made again, the store is
+        // complete.
         let store = fixture.reopened();
         store.repair(&store.check().unwrap()).unwrap();
         prop_assert_eq!(store.check().unwrap().findings, vec![]);

@@ -44,8 +44,8 @@ pub enum Domain {
     LogIntUniform { low: i64, high: i64 },
 }
 
-/// Significant decimal digits of a number drawn from a continuous axis. They make short names of trials, and
-/// are far more than an objective can distinguish.
+/// Significant decimal digits of a number drawn from a continuous axis. So few digits keep the names of trials
+/// short, and they are still far more than an objective can distinguish.
 pub const DIGITS: usize = 6;
 
 impl Domain {

@@ -1,8 +1,8 @@
 //! Asynchronous successive halving, ASHA (Li et al. 2020): decides which trials continue, and for how long.
 //!
-//! A *rung* is a number of epochs at which trials are compared. The best `1 / reduction` of the trials that
-//! reached a rung are promoted to the next one as soon as this is known. If none can be promoted, a new trial
-//! starts.
+//! A *rung* is a number of epochs at which trials are compared. A trial is promoted to the next rung as soon as it
+//! is among the best `1 / reduction` of those that have reached its rung so far. If no trial can be promoted, a new
+//! one starts.
 
 mod race;
 mod rung;

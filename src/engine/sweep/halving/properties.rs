@@ -52,7 +52,7 @@ fn rungs_grow_by_the_reduction_up_to_the_maximum() {
 }
 
 #[test]
-fn nine_trials_one_at_a_time_are_promoted_when_a_third_of_a_rung_allows_it() {
+fn a_trial_is_promoted_as_soon_as_it_is_in_the_best_third_of_its_rung() {
     let mut race = Race::new(rules(1, 9, 3), 9);
     run(
         &mut race,
@@ -143,7 +143,7 @@ const RECORD: &str = r#"[
 ]"#;
 
 #[test]
-fn a_recorded_race_is_replayed_from_its_file() {
+fn a_recorded_race_is_replayed_from_json() {
     let record: Vec<Entry> = serde_json::from_str(RECORD).unwrap();
     let race = Race::replay(rules(1, 4, 2), 4, &record).unwrap();
     assert_eq!(race.record(), record);

@@ -26,8 +26,8 @@ pub enum Decision {
 pub enum Reason {
     /// It is among the best `1 / reduction` of its rung.
     Top,
-    /// All trials have arrived and none reached the last rung. It is the best trial on the highest rung
-    /// reached, so that even a short race has a winner.
+    /// All trials have arrived, and none has a value on the last rung. It is the best trial that was not promoted
+    /// yet, on the highest rung that has one, so that even a short race has a winner.
     Winner,
 }
 
@@ -175,7 +175,7 @@ impl Race {
         })
     }
 
-    /// Returns the number of trials that have started. They are those numbered below it.
+    /// Returns the number of trials that have started. Trials start in the order of their numbers.
     pub fn started(&self) -> usize {
         self.rungs[0].sent()
     }

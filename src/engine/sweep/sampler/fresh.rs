@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use crate::sweep::grid::{self, Points};
 use crate::sweep::space::{Point, Space};
 
-/// Maximum number of draws for a point, because a point may be excluded or proposed already, and maximum
-/// number of grid points that are searched after that.
+/// Maximum number of draws for a point. A draw is repeated if its point is excluded or was proposed before.
 const REDRAWS: u64 = 100;
+/// Maximum number of grid points that are searched if no draw succeeds.
 const MAX_SEARCHED: usize = 1_000_000;
 
 /// Returns points, none of them twice.

@@ -17,10 +17,10 @@ const NARROWEST: f64 = 0.01;
 
 /// A mixture of windows with equal weights: one around each point, and the prior, which is uniform.
 ///
-/// A window is a product over the axes. Around a number, it is a normal distribution that is cut off at the
-/// bounds. A choice gets more than its uniform share. On an axis that does not apply to the point of a
-/// window, it is the prior. So a window in one branch of a conditional space leaves the other branches at the
-/// prior.
+/// A window is a product over the axes. On an axis of numbers, its factor is a normal distribution around the point
+/// that is cut off at the bounds. On an axis of choices, the choice of the point gets more than its uniform share.
+/// On an axis that does not apply to the point, the factor is the prior. So a window in one branch of a conditional
+/// space leaves the other branches at the prior.
 pub(super) struct Parzen<'a> {
     space: &'a Space,
     windows: Vec<&'a Point>,

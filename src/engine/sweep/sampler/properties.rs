@@ -118,7 +118,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
-    fn points_are_in_the_space_numbered_and_distinct(
+    fn points_are_distinct_and_numbered_and_in_the_space(
         space in space(any_domain()),
         seed in any::<u64>(),
         batch in 1..9_usize,
@@ -221,7 +221,7 @@ fn at(choices: &[usize]) -> Point {
 }
 
 #[test]
-fn included_points_come_first_and_excluded_ones_never() {
+fn included_points_come_first_and_other_excluded_points_are_left_out() {
     let exclude = vec![
         Condition {
             axis: "axis0".to_owned(),

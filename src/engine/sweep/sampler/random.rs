@@ -9,10 +9,10 @@ use crate::sweep::space::{Point, Space};
 
 /// Proposes random points.
 ///
-/// A point depends only on the seed and its number, so more trials do not change earlier ones. A coordinate
-/// is drawn from a random stream with the name of its axis, so another axis does not change it. The exception
-/// is a point that must be drawn again because it was proposed before, as may happen in a finite space: the
-/// result depends on the earlier points.
+/// A point depends only on the seed and its number, so more trials do not change earlier ones. A coordinate is
+/// drawn from a random stream with the name of its axis, so adding an axis does not change it. The exception is a
+/// point that must be drawn again because it is excluded or was proposed before: it depends on the earlier points
+/// and on the other axes.
 pub struct RandomSampler {
     space: Space,
     seed: u64,

@@ -25,8 +25,8 @@ const CANDIDATES: usize = 24;
 /// Learns from all axes together which points are good. With one density per axis, as in the crate `tpe`, a
 /// sampler soon sees only the branch of a conditional space that was good first.
 ///
-/// Trials that failed or have no result yet rank below all others. So the points that are proposed at one
-/// time differ.
+/// Trials that failed or have no result yet rank below all others, so the points of one batch are kept apart from
+/// each other.
 pub struct TpeSampler {
     space: Space,
     seed: u64,
@@ -138,7 +138,7 @@ impl Sampler for TpeSampler {
     }
 }
 
-/// All trials by their results. Those without a value come last.
+/// All trials, best first. Those without a value come last.
 struct Ranking {
     trials: Vec<usize>,
     /// Number of good trials, which come first.
@@ -147,8 +147,8 @@ struct Ranking {
     valued: usize,
 }
 
-/// Orders complete trials before pruned ones, pruned trials by the epochs that they lasted, and equal ones by
-/// value.
+/// Orders complete trials before pruned ones, pruned trials by their epochs (most first), and trials that lasted
+/// equally long by value.
 fn compare(a: &Observation, b: &Observation, direction: Direction) -> Ordering {
     let lasted = |observation: &Observation| match *observation {
         Observation::Value(_) => u64::MAX,

@@ -5,7 +5,8 @@ use super::{GAP, LANE};
 
 /// Number of passes over all columns.
 const PASSES: usize = 12;
-/// Weight of a slot compared with a box: keeping lines straight matters more.
+/// Weight of a slot relative to a box. It is above 1 because straight lines matter more than the places of
+/// boxes.
 const STRAIGHT: f64 = 4.0;
 
 /// The middle of every item, measured down from the top of the picture.
@@ -59,8 +60,9 @@ fn apart(columns: &Columns, heights: &[f64], above: usize, below: usize) -> f64 
     (heights[above] + heights[below]) / 2.0 + gap
 }
 
-/// Moves the items of a column as close as possible to the mean height of their neighbours, while keeping
-/// their order and distances. This is a least-squares problem, solved by pooling adjacent violators.
+/// Moves the items of a column as close as possible to the mean vertical position of their neighbours, while
+/// keeping their order and at least the smallest allowed distances. This is a least-squares problem, solved
+/// by pooling adjacent violators.
 fn align_column(
     columns: &Columns,
     heights: &[f64],
@@ -108,7 +110,7 @@ fn align_column(
     }
 }
 
-/// The mean height of an item's neighbours on the given sides, or its own height if it has none.
+/// The mean vertical position of an item's neighbours on the given sides, or its own if it has none.
 fn wish(columns: &Columns, item: usize, sides: Sides, middles: &[f64]) -> f64 {
     let left = columns.left[item].iter().map(|&l| columns.links[l].from);
     let right = columns.right[item].iter().map(|&l| columns.links[l].to);

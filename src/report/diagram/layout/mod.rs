@@ -2,9 +2,9 @@
 //!
 //! Stages are placed in columns, each to the right of all its producers (`columns`). The stages of a column
 //! are ordered so that few lines cross (`order`), and moved up and down so that lines are nearly straight
-//! (`heights`). The edges of a box that have the same label form one line that branches on its way, a
-//! [`Trunk`]. Where a trunk passes a column, it has a slot of its own, and it curves only between columns.
-//! Therefore no line touches a box that it does not lead to.
+//! (`heights`). Edges that leave a box with the same label form a [`Trunk`]: one line that branches. Where a
+//! trunk passes a column, it has a slot of its own, and it curves only between columns. Therefore a line
+//! touches no box except the one where it begins and those where it ends.
 
 mod columns;
 mod heights;

@@ -91,7 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn every_line_leads_from_its_box_to_its_boxes((sizes, trunks) in graphs()) {
+    fn every_trunk_leads_from_its_box_to_all_its_targets((sizes, trunks) in graphs()) {
         let layout = layout(&sizes, &trunks);
         let touches = |node: usize, x: f64, y: f64, right: bool| {
             let rect = &layout.boxes[node];
@@ -129,13 +129,13 @@ proptest! {
 }
 
 #[test]
-fn lines_that_need_not_cross_do_not() {
+fn lines_do_not_cross_without_need() {
     let trunk = |from: usize, to: &[usize]| Trunk {
         from,
         to: to.to_vec(),
         label_width: 0.0,
     };
-    // In the given order, each producer is opposite a consumer of another one.
+    // In the given order, every line crosses the two others.
     let sizes = vec![(80.0, 40.0); 6];
     let laid = layout(&sizes, &[trunk(0, &[5]), trunk(1, &[4]), trunk(2, &[3])]);
     for segment in &laid.segments {

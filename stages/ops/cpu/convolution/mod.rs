@@ -47,8 +47,8 @@ pub fn correlate_and_pool(
     Winograd::new(geometry, weight).correlate_and_pool(images, weight, out, finish)
 }
 
-/// Adds to every image, at every window, the filters (rows of `weight`) times their outputs there. Then calls
-/// `finish` with the image. `places` must be given if the outputs were pooled.
+/// Multiplies the filters (rows of `weight`) by their output at every window, and adds the products to the image
+/// there. Then calls `finish` with each image. `places` must be given if the outputs were pooled.
 pub fn spread(
     geometry: &Geometry,
     outputs: &[f32],
@@ -64,9 +64,9 @@ pub fn spread(
     }
 }
 
-/// Adds to `weight` (filters × taps) the products of `outputs` (the gradient of the filters' outputs) and the
-/// values in their windows, summed over windows and images. `places` must be given if the outputs were
-/// pooled.
+/// Computes the products of `outputs` (the gradient of the filters' outputs) and the values in their windows,
+/// summed over windows and images, and adds them to `weight`, the gradient of the weight (filters × taps).
+/// `places` must be given if the outputs were pooled.
 pub fn weight_gradient(
     geometry: &Geometry,
     images: &[f32],

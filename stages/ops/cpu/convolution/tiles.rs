@@ -11,8 +11,8 @@ pub struct Tile {
     pub rows: Range<usize>,
 }
 
-/// The number of columns is padded to a multiple of this, the values in the widest vector. Otherwise products
-/// would copy the columns to align them.
+/// Number of values in the widest vector. The columns of a tile's matrix are padded to a multiple of it, because
+/// products would otherwise copy them to align them.
 const LANES: usize = 16;
 
 /// Windows that a product processes at once. The number of windows in a tile should be a multiple of this.
@@ -22,10 +22,10 @@ const BLOCK: usize = 64;
 const CACHED: usize = 1 << 17;
 
 impl Geometry {
-    /// Number of images per piece of work. This is 1 unless an image has few windows: then it is large enough
-    /// that reading the weight pays off, as long as the batch still divides into enough pieces.
+    /// Number of images per piece of work: 1, unless an image has few windows. Images with few windows are grouped,
+    /// so that reading the weight pays off, as long as the batch still divides into enough pieces.
     pub fn images_per_piece(&self, images: usize) -> usize {
-        /// Least number of pieces per batch; the number of threads is not known here.
+        /// Minimum number of pieces per batch. (The number of threads is not known here.)
         const PIECES: usize = 4;
         128usize
             .div_ceil(self.positions())

@@ -1,5 +1,5 @@
-// Convolution as a product of matrices whose right one is never written to memory: each of its columns has
-// the source values in one window, which are gathered when a tile is copied to shared memory.
+// Convolution as a product of two matrices. The right matrix is never written to memory: each of its columns
+// contains the source values in one window, which are gathered when a tile is copied to shared memory.
 //
 // Output channel m at a position (y, x) of the grid is the sum over taps (i, j) and source channels c of
 // packed[(i, j), c][m] * source[c][y * STEP + i + first_y][x * STEP + j + first_x], where values outside of
@@ -30,8 +30,8 @@
 #define A_ROW (BM + 8)
 #define B_ROW (BN + 8)
 
-// Channels are padded to whole tiles, so that every tile has only one tap. Less than a tile of channels is
-// not padded.
+// Channels are padded to whole tiles, so that every tile has only one tap. If there are fewer channels than a tile
+// has, they are not padded.
 #if CHANNELS >= BK
 #define PADDED_CHANNELS ((CHANNELS + BK - 1) / BK * BK)
 #else
@@ -85,7 +85,7 @@ struct Window {
     int image;
 
     // `column` is a column of the block. It stands for a position or, with pooling, for one of a cell's four
-    // positions. 16 columns hold four cells, such that a thread's four results in two neighbouring pieces
+    // positions. 16 columns hold four cells, arranged so that a thread's four results in two neighboring pieces
     // belong to one cell.
     __device__ __forceinline__ Window(int column, int images, int first_y, int first_x) {
 #if FINISH == POOL
@@ -140,8 +140,8 @@ __device__ __forceinline__ void finish(float sum, int m, int at, const float *bi
 #endif
 }
 
-// Block (columns, output channels, part of the depth). With SPLITS > 1, the sums go to `partial`[part][output
-// channel][column].
+// Block (columns, output channels, part of the depth) computes one tile of the output. With SPLITS > 1, the sums
+// are written to `partial`[part][output channel][column].
 extern "C" __global__ void __launch_bounds__(THREADS, BM >= 128 ? 1 : 2)
     correlate(const float *source, const unsigned char *source_places, const float *packed, const float *bias,
               float *output, unsigned char *places, float *partial, int images, int first_y, int first_x, int out_y,

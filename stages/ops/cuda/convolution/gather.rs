@@ -17,7 +17,7 @@ pub(super) struct Gather {
     pub positions: (usize, usize),
     /// Channels, rows and columns of an output image.
     output: [usize; 3],
-    /// Distance between positions in the output (in rows and columns), and row and column of the first one.
+    /// Distance between positions in the output, in rows and columns, and row and column of the first position.
     output_step: usize,
     output_first: (usize, usize),
     /// Positions of the taps in the weight.
@@ -236,7 +236,7 @@ impl Gather {
 /// Number of parts that the depth is divided into, so that a launch of few blocks does not leave most of the
 /// GPU idle.
 fn splits(blocks: usize, tiles: usize, multiprocessors: usize) -> usize {
-    /// Least number of tiles per part, because every part costs a pass over the outputs.
+    /// Minimum number of tiles per part. Every part costs a pass over the outputs.
     const TILES: usize = 8;
     if blocks == 0 || blocks >= multiprocessors {
         return 1;
@@ -247,9 +247,9 @@ fn splits(blocks: usize, tiles: usize, multiprocessors: usize) -> usize {
         .max(1)
 }
 
-/// One axis of outputs back to the pixels of a class.
+/// One axis (rows or columns) of the pass from outputs back to the pixels of a class.
 struct Axis {
-    /// Number of kernel taps that reach the class, and the tap for the first row of a window.
+    /// Number of kernel taps that reach the class, and the tap for the first row (or column) of a window.
     taps: usize,
     first_tap: usize,
     /// Number of pixels of the class.

@@ -40,9 +40,10 @@ pub enum Finish {
         bias: Argument,
         activation: Activation,
     },
-    /// Add them to the output.
+    /// Add the sums to the output.
     Add,
-    /// Like `Store`, for the largest of every 2×2 sums. The bytes `places` get its index, 2 · row + column.
+    /// Like `Store`, for the largest of every 2×2 sums. Its index, 2 · row + column, is written to the bytes
+    /// `places`.
     Pool {
         bias: Argument,
         activation: Activation,
@@ -73,11 +74,11 @@ pub unsafe fn correlate(
     unsafe { Gather::forward(geometry, filters).run(source, None, weight, output, finish) }
 }
 
-/// Computes the filters times their outputs at every window of the images, and adds them to the images or
-/// stores them there, depending on `finish`. `places` must be given if the outputs were pooled.
+/// Multiplies the filters by their outputs at every window of the images, and sums the products for each pixel.
+/// `finish` determines how the sums are written to the images. `places` must be given if the outputs were pooled.
 ///
 /// # Safety
-/// As [`correlate`].
+/// As for [`correlate`].
 pub unsafe fn spread(
     geometry: &Geometry,
     outputs: Batch,
@@ -99,11 +100,11 @@ pub unsafe fn spread(
     Ok(())
 }
 
-/// Adds to `gradient` (filters × channels × taps) the products of the outputs' gradient and the values in
-/// their windows. `places` must be given if the outputs were pooled.
+/// Computes the products of the outputs' gradient and the values in their windows, and adds them to `gradient`
+/// (filters × channels × taps). `places` must be given if the outputs were pooled.
 ///
 /// # Safety
-/// As [`correlate`].
+/// As for [`correlate`].
 pub unsafe fn weight_gradient(
     geometry: &Geometry,
     source: Batch,
@@ -114,10 +115,10 @@ pub unsafe fn weight_gradient(
 ) -> Result<(), CudaError> {
     /// Positions per tile: `BK` in `weight_gradient.cu`.
     const DEPTH: usize = 32;
-    /// Least number of tiles per block, if there are that many.
+    /// Minimum number of tiles per block, if there are enough.
     const TILES: usize = 8;
-    /// Most positions that are summed in one accumulator. Tensor cores truncate sums instead of rounding
-    /// them, so a long sum of values with the same sign comes out too small. `add_parts` rounds.
+    /// Maximum number of positions that are summed in one accumulator. Tensor cores truncate sums instead of
+    /// rounding them, so a long sum of values with the same sign is too small. `add_parts` rounds.
     const LONGEST_CHAIN: usize = 8192;
 
     let context = context();

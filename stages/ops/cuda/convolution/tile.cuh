@@ -1,7 +1,7 @@
 // The product of a tile of A (BK x BM, or BM x BK) and a tile of B, by a block of 8 warps, from shared memory
-// into registers. Each warp computes WM rows and WN columns of the BM x BN results, in pieces of 16x8. Of
-// each piece, a thread has the four results that tensor cores give to it: (group, 2 * lane4), (group, 2 *
-// lane4 + 1), and the same two 8 rows below.
+// into registers. Each warp computes WM rows and WN columns of the BM x BN results, in pieces of 16x8. In each
+// piece, a thread holds four results, as tensor cores assign them: (group, 2 * lane4), (group, 2 * lane4 + 1),
+// and the two that are 8 rows below these.
 //
 // Compiled with:
 //     BM    rows of results: 16, 32, 64 or 128
@@ -112,7 +112,7 @@ __device__ __forceinline__ void multiply(const float *a, const float *b, const P
 #endif
 }
 
-// Row and column, in the block's tile, of a thread's result `e` of piece (i, j).
+// Row and column of a thread's result `e` of piece (i, j) in the block's tile.
 __device__ __forceinline__ int row_of(const Place &place, int i, int e) {
     return place.row + i * 16 + place.group + e / 2 * 8;
 }

@@ -10,7 +10,7 @@
 //     ROWS, COLUMNS            positions per image
 //     FILTERS                  channels of the outputs
 //     BM                       filters per block: 16, 32 or 64
-//     POOLED                   1: the outputs are those of 2x2 maxima, (ROWS / 2) x (COLUMNS / 2), and
+//     POOLED                   1: the outputs were pooled to (ROWS / 2) x (COLUMNS / 2) maxima of 2x2, and
 //                              `places` has the index of each maximum in its window: 2 * row + column
 
 #define BK 32
@@ -30,15 +30,15 @@
 #endif
 #define OUT_PIXELS (OUT_ROWS * OUT_COLUMNS)
 
-// Block (weights of a filter, filters, piece of `piece` positions, a multiple of BK). Writes
-// partial[piece][filter][weight].
+// Block (weights of a filter, filters, piece of the positions) writes partial[piece][filter][weight]. A piece has
+// `piece` positions, a multiple of BK.
 extern "C" __global__ void __launch_bounds__(THREADS, BM >= 128 ? 1 : 2)
     weight_gradient(const float *source, const float *outputs, const unsigned char *places, float *partial, int images,
                     int piece, int first_y, int first_x) {
     __shared__ float a[BM * ROW];
     __shared__ float b[BN * ROW];
-    // For every column of the block: the offset of its channel and tap in the source from a window's first
-    // value, and its tap. Columns beyond the last weight get a row beyond any image.
+    // For every column of the block: the distance of its channel and tap from a window's first value in the
+    // source, and its tap. Columns beyond the last weight get a row index beyond any image.
     __shared__ int offset[BN], tap_y[BN], tap_x[BN];
 
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;

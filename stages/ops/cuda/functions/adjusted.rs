@@ -2,11 +2,11 @@
 //!
 //! - dfdx allocates, clears and frees memory of zero bytes with every tensor. Some drivers reject this and
 //!   others do not specify it, so these calls do not reach the driver.
-//! - `cudarc` panics if freeing memory fails, or if making the context current before it fails. Once a GPU
-//!   has failed, every later call fails, so tensors that are dropped while the first failure is propagated
-//!   would panic or abort the process. These errors are ignored: the memory is not needed anymore, and every
-//!   other call reports the failure again.
-//! - dfdx keeps freed memory for the next tensor of exactly its size. If too little is left for another size,
+//! - `cudarc` panics if it cannot free memory, or cannot make the context current first. Once a GPU has failed,
+//!   every later call fails, so tensors that are dropped while the first failure is propagated would panic or
+//!   abort the process. These errors are ignored: the memory is not needed anymore, and every other call reports
+//!   the failure again.
+//! - dfdx keeps freed memory for the next tensor of exactly the same size. If too little is left for another size,
 //!   the kept memory is returned to the driver and the allocation is tried once more.
 //! - Failed allocations are remembered, because errors do not say how much memory was requested.
 
@@ -35,7 +35,7 @@ mod real {
     }
 }
 
-/// Defines functions of the driver by their bodies. `real` has the driver's own.
+/// Defines functions of the driver by their bodies. The driver's own functions are in `real`.
 macro_rules! adjusted {
     ($(fn $name:ident($($argument:ident: $type:ty),*) $body:block)*) => {
         $(
@@ -56,7 +56,7 @@ macro_rules! adjusted {
 adjusted! {
     fn cuCtxSetCurrent(context: CUcontext) {
         match real::cuCtxSetCurrent(context) {
-            // Errors of this call itself. All others are errors of earlier launches.
+            // These are errors of this call. All other codes are errors of earlier launches.
             result @ (CUresult::CUDA_ERROR_SHARED_OBJECT_INIT_FAILED
             | CUresult::CUDA_ERROR_DEINITIALIZED
             | CUresult::CUDA_ERROR_NOT_INITIALIZED
@@ -97,8 +97,8 @@ adjusted! {
     }
 }
 
-/// Calls an allocator, unless zero bytes are requested. If memory runs out, frees what dfdx keeps and calls
-/// it again.
+/// Calls an allocator, unless zero bytes are requested. If memory runs out, frees the memory that dfdx keeps for
+/// reuse, and calls the allocator again.
 ///
 /// # Safety
 /// `pointer` must be valid for a write.
@@ -120,7 +120,8 @@ unsafe fn allocated(
     result
 }
 
-/// Calls a function that frees memory. Returns an error only if it is a bug of the program.
+/// Calls a function that frees memory. Returns an error only if the error shows a bug of this program and the
+/// thread is not already panicking.
 fn freed(pointer: CUdeviceptr, call: impl FnOnce() -> CUresult) -> CUresult {
     if pointer == 0 {
         return CUresult::CUDA_SUCCESS;

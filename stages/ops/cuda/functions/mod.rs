@@ -2,12 +2,12 @@
 //!
 //! `cudarc` declares them as `extern "C"` and would make the linker require the libraries, so that a binary
 //! with CUDA would not even start without a driver. Its feature `ci-check` prevents that, and the functions
-//! are defined here instead. At its first call, each of them looks up the real function. If there is none, it
-//! returns an error code of its library. So one binary runs everywhere, and `runner doctor` can report what
-//! is missing.
+//! are defined here instead. When a function is first called, it looks up the real function. If there is none, it
+//! returns an error code of the library. So one binary runs everywhere, and `runner doctor` can report what is
+//! missing.
 //!
-//! Codes that are newer than `cudarc` 0.9 are not values of its enums and become the general error. Functions
-//! that do more than forward a call are in `adjusted.rs`.
+//! Codes that are newer than `cudarc` 0.9 are missing in its enums, and are replaced by the general error.
+//! Functions that do more than forward a call are in `adjusted.rs`.
 
 use std::ffi::{c_char, c_int, c_longlong, c_uint, c_void};
 use std::sync::OnceLock;
@@ -73,7 +73,7 @@ code!(
     [0, 1, 3, 7, 8, 11, 13, 14, 15, 16]
 );
 
-/// Defines functions, with an attribute, that call the functions of the same name in a library.
+/// Defines functions that call the functions of the same names in a library, and gives each function an attribute.
 macro_rules! forward {
     ($attribute:tt $library:ident: $result:ident; $(fn $name:ident($($argument:ident: $type:ty),* $(,)?);)*) => {
         $(

@@ -49,7 +49,7 @@ pub(crate) fn weight_gradient(
 /// Number of partial sums for a batch. It depends on sizes alone, because the order of additions decides the
 /// last bits.
 fn groups(weights: usize, images: usize) -> usize {
-    /// Number of values in all partial sums together, as a target.
+    /// Target for the number of values in all partial sums together.
     const PARTIAL_VALUES: usize = 1 << 24;
     (PARTIAL_VALUES / weights).clamp(4, 16).min(images)
 }

@@ -5,7 +5,8 @@ use crate::Geometry;
 use crate::cpu::product::Store;
 use crate::cpu::transpose::{Planes, interleave, separate};
 
-/// Whether an image has so few windows that whole tiles of 4×4 outputs would mostly lie outside of it.
+/// Whether an image has so few rows or columns of windows that a large part of its tiles of 4×4 outputs would be
+/// outside the image.
 pub(super) fn is_small(geometry: &Geometry) -> bool {
     geometry.windows.0 < 6 || geometry.windows.1 < 6
 }
@@ -92,7 +93,7 @@ impl Layout {
         }
     }
 
-    /// Rows and columns of an image in phases, including all that its tiles read.
+    /// Rows and columns of an image in phases, including the zeros around it that its tiles read.
     fn input_size(&self) -> (usize, usize) {
         let size = |tiles: usize| tiles * self.side + self.taps - 1;
         (size(self.tiles.0), size(self.tiles.1))

@@ -39,8 +39,8 @@ use passes::{Correlate, Source, Spread, WeightGradient};
 /// processor and on the sizes of one image and the filters, so that an image's result does not depend on its
 /// batch.
 pub(super) fn takes(geometry: &Geometry, filters: usize) -> bool {
-    /// Largest number of weights for which storing their values at the points (up to seven times as many)
-    /// pays off.
+    /// Largest number of weights for which storing their values at the points pays off. There are up to seven
+    /// times as many values as weights, or more if the stride does not divide the kernel size.
     const WEIGHTS: usize = 1 << 24;
     let taps = geometry.kernel_height.div_ceil(geometry.stride);
     let square = geometry.kernel_height == geometry.kernel_width;
@@ -53,7 +53,7 @@ pub(super) fn takes(geometry: &Geometry, filters: usize) -> bool {
     square && fits && filters * geometry.taps() <= WEIGHTS && vectors
 }
 
-/// Whether [`Winograd::correlate_and_pool`] supports this convolution, too.
+/// Whether [`Winograd::correlate_and_pool`] also supports this convolution.
 pub(super) fn pools(geometry: &Geometry, filters: usize) -> bool {
     takes(geometry, filters) && !is_small(geometry)
 }
@@ -73,7 +73,7 @@ impl Winograd {
         Self::on(Arch::new(), geometry, weight)
     }
 
-    /// Like [`Winograd::new`], but with these vectors instead of the widest.
+    /// Like [`Winograd::new`], but with the vectors of `arch` instead of the widest.
     fn on(arch: Arch, geometry: &Geometry, weight: &[f32]) -> Self {
         struct Lanes;
 
@@ -242,7 +242,7 @@ impl Winograd {
     /// Number of images per piece of work: enough that reading the filters pays off, and such that most
     /// numbers of threads share the pieces evenly.
     fn images_per_piece(&self, images: usize) -> usize {
-        /// Tiles per piece that are enough.
+        /// Number of tiles per piece that is enough.
         const TILES: usize = 48;
         /// The number of pieces is a multiple of this, if the batch is large enough.
         const PIECES: usize = 4;
@@ -297,7 +297,7 @@ impl<'a> PassInput<'a> {
 /// Number of partial sums for a batch. It depends on sizes alone, because the order of additions decides the
 /// last bits.
 fn groups(values: usize, images: usize) -> usize {
-    /// Number of values in all partial sums together, as a target.
+    /// Target for the number of values in all partial sums together.
     const PARTIAL_VALUES: usize = 1 << 22;
     (PARTIAL_VALUES / values).clamp(4, 16).min(images)
 }

@@ -22,7 +22,8 @@ pub(super) struct Correlate<'a> {
     pub places: Option<&'a mut [u32]>,
 }
 
-/// Outputs back to images. Adds the outputs times their filters to the values that they were computed from.
+/// Outputs back to images. Multiplies the filters by their outputs, and adds the products to the values from which
+/// the outputs were computed.
 pub(super) struct Spread<'a> {
     pub layout: &'a Layout,
     /// With channels as columns.
@@ -160,7 +161,7 @@ fn blocks(layout: &Layout, tiles: usize) -> (usize, impl Iterator<Item = Block> 
     const ROWS: usize = 12;
     let (channels, filters) = (layout.channels_stride, layout.filters_stride);
     let cached = CACHED / (layout.points() * (channels + filters));
-    // So many that reading the filters takes no longer than writing and reading the tiles.
+    // Enough tiles that reading the filters takes no longer than writing and reading the tiles.
     let balanced = channels * filters / (channels + filters) / 2;
     let step = cached.max(balanced).clamp(2 * ROWS, 16 * ROWS) / ROWS * ROWS;
     let step = step.min(tiles);

@@ -1,8 +1,9 @@
 //! Matrices that turn short convolutions into products at points.
 //!
-//! A convolution of polynomials is a product of their values at enough points (Toom, 1963; Cook, 1966). For
-//! outputs y of a filter g on data d this means y = Aᵀ((G·g) ∘ (Bᵀ·d)). In two dimensions every matrix is
-//! applied on both sides; see Winograd (1980), "Arithmetic complexity of computations", and Lavin and Gray
+//! A convolution is a product of polynomials, which is determined by the products of their values at enough
+//! points (Toom, 1963; Cook, 1966). For outputs y of a filter g on data d, this means y = Aᵀ((G·g) ∘ (Bᵀ·d)). In
+//! two dimensions, every matrix is applied on both sides; see Winograd (1980), "Arithmetic complexity of
+//! computations", and Lavin and Gray
 //! (2016), "Fast algorithms for convolutional neural networks". Every matrix has a row per point, and the
 //! last point is infinity.
 
@@ -16,8 +17,8 @@ pub(super) trait Points<const N: usize, const R: usize, const M: usize> {
     const OUTPUT: [[f32; M]; N];
 }
 
-/// F(4×4, 3×3): 36 products instead of 144. Of points with short binary fractions, 0, ±5/8 and ±3/2 lose the
-/// fewest digits; see `docs/performance.md`.
+/// F(4×4, 3×3): 36 products instead of 144. Among points that are short binary fractions, 0, ±5/8 and ±3/2 lose
+/// the fewest digits; see `docs/performance.md`.
 pub(super) struct ForThree;
 
 impl Points<6, 3, 4> for ForThree {
@@ -35,8 +36,8 @@ impl Points<5, 2, 4> for ForTwo {
     const OUTPUT: [[f32; 4]; 5] = output(&[0.5, -0.5, 1.5, -1.5]);
 }
 
-/// F(2×2, 2×2): 9 products instead of 16. Meant for small images with many channels: larger tiles would cost
-/// more memory for the filters at the points than they save work.
+/// F(2×2, 2×2): 9 products instead of 16. Meant for small images with many channels: larger tiles would save
+/// multiplications, but the additional memory for the filters at the points would cost more.
 pub(super) struct ForTwoSmall;
 
 impl Points<3, 2, 2> for ForTwoSmall {
@@ -90,7 +91,7 @@ const fn input<const N: usize>(points: &[f64]) -> [[f32; N]; N] {
     matrix
 }
 
-/// The powers of every point, divided by the value at this point of its polynomial in [`input`].
+/// The powers of every point, divided by the value of the point's polynomial (see [`input`]) at the point.
 const fn kernel<const N: usize, const R: usize>(points: &[f64]) -> [[f32; R]; N] {
     let mut matrix = [[0.0; R]; N];
     let mut row = 0;
@@ -161,7 +162,7 @@ mod tests {
         correlates::<ForTwoSmall, 3, 2, 2>();
     }
 
-    /// `matrix` · X · `matrix`ᵀ.
+    /// Returns `matrix` · `x` · `matrix`ᵀ.
     fn around<const A: usize, const B: usize>(
         matrix: &[[f32; B]; A],
         x: &[[f32; B]; B],
@@ -171,7 +172,7 @@ mod tests {
         from_fn(|i| from_fn(|j| (0..B).map(|q| half[i][q] * matrix[j][q]).sum()))
     }
 
-    /// The root mean square error of single precision for correlations of noise.
+    /// Returns the root mean square error of correlations of noise, computed in single precision with these points.
     fn error<const N: usize, const R: usize, const M: usize>(points: &[f64]) -> f64 {
         const TIMES: usize = 500;
         let (data, filters) = (noise(TIMES * N * N, 1), noise(TIMES * R * R, 2));

@@ -19,8 +19,8 @@ pub(super) const fn in_buffer(lanes: usize) -> Square {
     }
 }
 
-/// Writes the largest value of each window. Returns which of the window's values it is, counted row by row,
-/// with two bits per window. Of equal values, it is the first. NaN counts as larger than any number.
+/// Writes the largest value of each window. Returns its index in the window, counted row by row, with two bits
+/// per window. The first of several equal values is used. NaN counts as larger than any number.
 #[inline(always)]
 pub(super) fn pool<S: Simd>(simd: S, tile: &TileBuffer, out: &mut [f32], to: Square) -> S::u32s {
     let (values, _) = S::as_simd_f32s(tile);
@@ -43,7 +43,7 @@ pub(super) fn pool<S: Simd>(simd: S, tile: &TileBuffer, out: &mut [f32], to: Squ
     places
 }
 
-/// Puts each value back to the position in its window that it was taken from, and zeros to the others.
+/// Puts each value back at the position in its window that it was taken from, and zeros at the other positions.
 #[inline(always)]
 pub(super) fn unpool<S: Simd>(
     simd: S,

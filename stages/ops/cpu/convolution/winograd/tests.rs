@@ -7,7 +7,7 @@ use super::{Finish, Winograd, takes};
 use crate::Geometry;
 use crate::check::noise;
 
-/// Images, and a convolution of them.
+/// A convolution, and the number of images that it is applied to.
 struct Case {
     images: usize,
     geometry: Geometry,
@@ -58,8 +58,8 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// Calls `visit` with every product of the convolution: the index of its value in the images, of its weight,
-/// and of its output.
+/// Calls `visit` for every product of the convolution, with the index of its value in the images, the index of
+/// its weight, and the index of its output.
 fn each_product(case: &Case, mut visit: impl FnMut(usize, usize, usize)) {
     let Geometry {
         channels,

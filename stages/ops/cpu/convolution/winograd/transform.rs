@@ -11,7 +11,7 @@ pub(super) struct Square {
 }
 
 impl Square {
-    /// Panics unless `size`×`size` vectors of `lanes` values are among `len` values.
+    /// Panics unless `size`×`size` vectors of `lanes` values are inside a slice of `len` values.
     #[inline(always)]
     fn assert_inside(&self, size: usize, lanes: usize, len: usize) {
         let last = self.first + (size - 1) * (self.row + self.column);
