@@ -80,8 +80,7 @@ impl ExpectationArgs {
         let Some(file) = &self.junit else {
             return Ok(());
         };
-        let text = junit::document(&results.graph.pipeline, results.stages, judgements.all())
-            .map_err(Error::Internal)?;
+        let text = junit::document(&results.graph.pipeline, results.stages, judgements.all());
         junit::write(file, &text).map_err(Error::io("write", file))
     }
 

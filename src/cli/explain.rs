@@ -9,15 +9,15 @@ use engine::explain::maker::{Maker, makers};
 use engine::explain::{Cause, Explanation, Hit, Why, explain, explain_all, trace};
 use engine::forecast::{Forecast, Machine, RecordScope, Totals, forecast, totals};
 use engine::graph::Graph;
-use engine::keys::Fingerprint;
-use engine::keys::Key;
 use engine::plan::{Change, Plan, PlanOptions, PlannedAction, State, changes};
 use engine::run::planned;
 use engine::run::replay::known_graph;
 use engine::scheduler::Capacity;
-use engine::store::{ActionRecord, Store};
 use engine::wording;
 use serde_json::{Value, json};
+use store::keys::Fingerprint;
+use store::keys::Key;
+use store::{ActionRecord, Store};
 
 use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, find};
 use super::record_diff::{self, day_and_time};

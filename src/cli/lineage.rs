@@ -8,12 +8,12 @@ use contract::{ShowPath, files};
 use engine::error::Error;
 use engine::explain::lineage::{self, LineageAction, downstream, upstream};
 use engine::explain::maker::{Maker, makers};
-use engine::keys::Key;
 use engine::plan::{PlanOptions, State};
 use engine::run::planned;
 use engine::run::replay::known_graph;
-use engine::store::{ActionRecord, Store, shown_at};
 use serde_json::{Value, json};
+use store::keys::Key;
+use store::{ActionRecord, Store, shown_at};
 
 use super::explain::record;
 use super::pipeline::{Overrides, StoreArgs, catalogue, find};
@@ -141,7 +141,7 @@ impl Lineage {
             )));
         }
         for record in store.records()? {
-            let starts = |(_, tree): &(_, &engine::keys::Digest)| {
+            let starts = |(_, tree): &(_, &store::keys::Digest)| {
                 tree.to_string().starts_with(prefix.as_str())
             };
             let port = record.outputs.iter().find(starts);

@@ -14,10 +14,10 @@ use engine::graph::{Catalogue, Graph};
 use engine::launch::worker::Kinds;
 use engine::plan::rehash_sources;
 use engine::spec::{KeyOption, LoadOptions, Place, Source, suggest};
-use engine::store::{FORMAT, Store};
 use engine::sweep::Experiment;
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
+use store::{FORMAT, Store};
 
 use super::command_line::variable;
 use crate::config::{Config, SettingKey};

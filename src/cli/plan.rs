@@ -11,9 +11,9 @@ use engine::graph::Graph;
 use engine::plan;
 use engine::run::replay::known_graph;
 use engine::run::{planned, saved_plan};
-use engine::store::Store;
 use engine::wording;
 use serde_json::{Value, json};
+use store::Store;
 
 use super::pipeline::{Overrides, PipelineArgs, SourceArgs, StoreArgs, catalogue};
 use super::resources::ResourceArgs;

@@ -1,10 +1,10 @@
 //! Renders the differences between two records as text and as JSON.
 
 use engine::explain::Found;
-use engine::keys::Key;
-use engine::store::{ActionRecord, Store};
 use engine::wording;
 use serde_json::{Value, json};
+use store::keys::Key;
+use store::{ActionRecord, Store};
 
 pub(super) fn text(store: &Store, a: &ActionRecord, b: &ActionRecord, found: &[Found]) -> String {
     let head = |record: &ActionRecord| {

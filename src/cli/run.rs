@@ -17,8 +17,8 @@ use engine::run::sweep_report::{report, verdict, write_report};
 use engine::run::{Outcomes, Session, planned};
 use engine::scheduler::OnFailure;
 use engine::spec::{Limits, Retries, parse_duration};
-use engine::store::Store;
 use engine::sweep::Experiment;
+use store::Store;
 
 use super::expectations::{self, ExpectationArgs};
 use super::pipeline::{ANALYSIS, Overrides, SourceArgs, StoreArgs, catalogue};

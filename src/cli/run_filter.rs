@@ -5,7 +5,7 @@ use engine::error::Error;
 use engine::run::history::BadRun;
 use engine::run::recorded::{self, Recorded};
 use engine::spec::suggest;
-use engine::store::Store;
+use store::Store;
 
 use super::pipeline::StoreArgs;
 use crate::report::Console;

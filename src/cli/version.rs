@@ -5,7 +5,7 @@ use std::env::consts::{ARCH, OS};
 use contract::FORMAT_VERSION;
 use engine::error::Error;
 use engine::spec::DOCUMENT_VERSION;
-use engine::store::FORMAT;
+use store::FORMAT;
 
 use super::unwritten;
 use crate::report::{Console, Verbosity};

@@ -10,7 +10,6 @@ use contract::ShowPath;
 
 use crate::plan;
 use crate::spec::Diagnostic;
-use crate::store;
 
 /// Exit codes, as listed by `--help`.
 pub const EXIT_CODES: &str = "\

@@ -6,8 +6,8 @@ use std::fmt;
 use contract::{Position, Progress};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::keys::Key;
 use crate::scheduler::{Counts, Outcome};
+use store::keys::Key;
 
 /// Something that happens in a run, for the terminal and for records. Messages for developers use `tracing`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -1,7 +1,7 @@
 //! The engine of runner, a declarative experiment pipeline runner.
 //!
-//! The engine knows YAML, graphs, keys, stores and processes, and nothing numeric. It knows the stage kinds only
-//! through the interface in [`contract`]. Data flows in one direction, and only events flow back:
+//! The engine knows YAML, graphs, schedules and processes, and nothing numeric. It knows the stage kinds only
+//! through the interface in [`contract`], and keeps results in a [`store`]. Data flows in one direction, and only events flow back:
 //!
 //! ```text
 //! table1.yaml ─ spec ────── a typed document; every value has its place in the file
@@ -11,7 +11,6 @@
 //!                             └ scheduler ─── which stage starts next, in which slots
 //!                                 └ executor ─── a hit or a lease; making and recording results
 //!                                     ├ launch ─── where a stage runs: a process on this machine
-//!                                     └ store ─── where results are: blobs, trees, action records
 //!                                         └ run ─── events and records of runs
 //! ```
 //!
@@ -30,13 +29,11 @@ pub mod executor;
 pub mod explain;
 pub mod forecast;
 pub mod graph;
-pub mod keys;
 pub mod launch;
 pub mod plan;
 pub mod run;
 pub mod scheduler;
 pub mod schema;
 pub mod spec;
-pub mod store;
 pub mod sweep;
 pub mod wording;

@@ -3,39 +3,42 @@
 //! The pipeline is one suite. Each stage instance is a test case in a class named after the stage, and so
 //! is each expectation about its metrics.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use engine::atomic_file::{self, Flush};
 use engine::event::StageReport;
 use engine::scheduler::Outcome;
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::expectations::{Judgement, Verdict};
+use super::xml::escaped;
 
 /// Prefix of the names of unfinished files.
 const FRESH: &str = ".junit-";
 
 /// Renders the XML document. `stages` are those of a run; empty if there was no run.
-///
-/// # Errors
-/// If something cannot be represented in XML, which does not happen with these values.
-pub fn document(
-    pipeline: &str,
-    stages: &[StageReport],
-    judgements: &[Judgement],
-) -> Result<String, String> {
-    let mut suite = TestSuite::new(pipeline);
-    let spent: f64 = stages.iter().filter_map(|stage| stage.seconds).sum();
-    suite.set_time(duration(spent));
-    suite.add_test_cases(stages.iter().map(of_stage));
-    suite.add_test_cases(judgements.iter().map(of_judgement));
-    let mut report = Report::new("runner");
-    report.set_time(duration(spent));
-    report.add_test_suite(suite);
-    report.to_string().map_err(|error| error.to_string())
+pub fn document(pipeline: &str, stages: &[StageReport], judgements: &[Judgement]) -> String {
+    let stages = stages.iter().map(of_stage);
+    let cases: Vec<Case> = stages.chain(judgements.iter().map(of_judgement)).collect();
+    let count = |element| cases.iter().filter(|case| case.is(element)).count();
+    let totals = format!(
+        "tests=\"{}\" skipped=\"{}\" failures=\"{}\" errors=\"{}\" time=\"{:.3}\"",
+        cases.len(),
+        count(SKIPPED),
+        count(FAILURE),
+        count(ERROR),
+        cases.iter().map(|case| case.seconds).sum::<f64>(),
+    );
+    let mut xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"runner\" {totals}>\n  <testsuite name=\"{}\" {totals}>\n",
+        escaped(pipeline)
+    );
+    for case in &cases {
+        case.write(&mut xml);
+    }
+    xml + "  </testsuite>\n</testsuites>\n"
 }
 
 /// Writes the whole file, or leaves it unchanged.
@@ -53,60 +56,110 @@ pub fn check(file: &Path) -> io::Result<()> {
     atomic_file::create_beside(file, FRESH).map(drop)
 }
 
-fn of_stage(stage: &StageReport) -> TestCase {
-    let status = match stage.outcome {
-        Outcome::Cached | Outcome::Succeeded => TestCaseStatus::success(),
+/// An element `testcase`.
+struct Case {
+    class: String,
+    name: String,
+    seconds: f64,
+    /// `None` if the case succeeded.
+    ended: Option<Ended>,
+    warnings: Vec<String>,
+}
+
+/// An element that says why a case did not succeed.
+struct Ended {
+    element: &'static str,
+    /// What did not succeed: `stage`, `expectation`, or `not-known` for an expectation that could not be checked.
+    kind: &'static str,
+    message: String,
+}
+
+const SKIPPED: &str = "skipped";
+const FAILURE: &str = "failure";
+const ERROR: &str = "error";
+
+impl Case {
+    /// Whether the case ended with this element.
+    fn is(&self, element: &str) -> bool {
+        let ended = self.ended.as_ref();
+        ended.is_some_and(|ended| ended.element == element)
+    }
+
+    fn write(&self, xml: &mut String) {
+        let (class, name) = (escaped(&self.class), escaped(&self.name));
+        let _ = writeln!(
+            xml,
+            "    <testcase name=\"{name}\" classname=\"{class}\" time=\"{:.3}\">",
+            self.seconds
+        );
+        if let Some(ended) = &self.ended {
+            ended.write(xml);
+        }
+        if !self.warnings.is_empty() {
+            let warnings = escaped(&self.warnings.join("\n"));
+            let _ = writeln!(xml, "      <system-err>{warnings}</system-err>");
+        }
+        xml.push_str("    </testcase>\n");
+    }
+}
+
+impl Ended {
+    /// Writes the first line as the message, and the whole text as the content if there is more.
+    fn write(&self, xml: &mut String) {
+        let Self {
+            element,
+            kind,
+            message,
+        } = self;
+        let first = message.lines().next().unwrap_or_default();
+        let content = if first == message { "" } else { message };
+        let (first, content) = (escaped(first), escaped(content));
+        let _ = writeln!(
+            xml,
+            "      <{element} message=\"{first}\" type=\"{kind}\">{content}</{element}>"
+        );
+    }
+}
+
+fn of_stage(stage: &StageReport) -> Case {
+    let (element, message) = match stage.outcome {
+        Outcome::Cached | Outcome::Succeeded => (None, String::new()),
         Outcome::Failed => {
             let error = stage.error.as_deref().unwrap_or("failed");
-            failure(NonSuccessKind::Failure, "stage", error)
+            (Some(FAILURE), error.to_owned())
         }
-        outcome @ (Outcome::Skipped | Outcome::Cancelled) => {
-            let mut status = TestCaseStatus::skipped();
-            status.set_message(outcome.to_string());
-            status
-        }
+        outcome @ (Outcome::Skipped | Outcome::Cancelled) => (Some(SKIPPED), outcome.to_string()),
     };
     let class = stage.name.split('[').next().unwrap_or(&stage.name);
-    let mut case = TestCase::new(stage.name.as_str(), status);
-    case.set_classname(class);
-    case.set_time(duration(stage.seconds.unwrap_or_default()));
-    if !stage.warnings.is_empty() {
-        case.set_system_err(stage.warnings.join("\n"));
+    Case {
+        class: class.to_owned(),
+        name: stage.name.clone(),
+        seconds: stage.seconds.unwrap_or_default(),
+        ended: element.map(|element| Ended {
+            element,
+            kind: "stage",
+            message,
+        }),
+        warnings: stage.warnings.clone(),
     }
-    case
 }
 
-fn of_judgement(judgement: &Judgement) -> TestCase {
-    let status = match judgement.verdict {
-        Verdict::Pass => TestCaseStatus::success(),
-        Verdict::Fail => failure(
-            NonSuccessKind::Failure,
-            "expectation",
-            &judgement.in_words(),
-        ),
-        Verdict::NotKnown => failure(
-            NonSuccessKind::Error,
-            "not-known",
-            &format!("not known: {}", judgement.in_words()),
-        ),
+fn of_judgement(judgement: &Judgement) -> Case {
+    let words = judgement.in_words();
+    let ended = match judgement.verdict {
+        Verdict::Pass => None,
+        Verdict::Fail => Some((FAILURE, "expectation", words)),
+        Verdict::NotKnown => Some((ERROR, "not-known", format!("not known: {words}"))),
     };
-    let name = format!("{}: {}", judgement.subject, judgement.bounds);
-    let mut case = TestCase::new(name, status);
-    case.set_classname(judgement.subject.instance.stage.as_str());
-    case
-}
-
-/// Uses the first line as the message, and the whole text as the description if there is more.
-fn failure(kind: NonSuccessKind, what: &str, message: &str) -> TestCaseStatus {
-    let mut status = TestCaseStatus::non_success(kind);
-    let first = message.lines().next().unwrap_or_default();
-    status.set_message(first).set_type(what);
-    if first != message {
-        status.set_description(message);
+    Case {
+        class: judgement.subject.instance.stage.clone(),
+        name: format!("{}: {}", judgement.subject, judgement.bounds),
+        seconds: 0.0,
+        ended: ended.map(|(element, kind, message)| Ended {
+            element,
+            kind,
+            message,
+        }),
+        warnings: Vec::new(),
     }
-    status
-}
-
-fn duration(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }

@@ -1,11 +1,12 @@
 //! Sets up tracing to standard error and to a file in the run's folder.
 
+use std::env;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -13,7 +14,7 @@ use tracing_subscriber::{Layer, fmt};
 
 use super::{Console, Verbosity};
 
-/// Environment variable with the filter for standard error, such as `debug` or `engine::store=trace`.
+/// Environment variable with the filter for standard error, such as `debug` or `store=trace`.
 pub const VARIABLE: &str = "RUNNER_LOG";
 
 /// The file that receives a copy of the logs, once the run has its folder.
@@ -63,10 +64,9 @@ pub fn start(console: &Console) -> RunLog {
         Verbosity::Normal => LevelFilter::WARN,
         Verbosity::Verbose => LevelFilter::INFO,
     };
-    let filter = EnvFilter::builder()
-        .with_default_directive(level.into())
-        .with_env_var(VARIABLE)
-        .from_env_lossy();
+    let given = env::var(VARIABLE).unwrap_or_default().parse::<Targets>();
+    let filter = given.as_ref().ok().cloned().unwrap_or_default();
+    let level = filter.default_level().unwrap_or(level);
     let run_log = RunLog::default();
     let console = console.clone();
     let stderr = fmt::layer()
@@ -75,7 +75,7 @@ pub fn start(console: &Console) -> RunLog {
         .without_time()
         .with_target(false)
         .with_writer(move || Stderr(console.clone()))
-        .with_filter(filter);
+        .with_filter(filter.with_default(level));
     let file = fmt::layer()
         .json()
         .with_writer(run_log.clone())
@@ -85,5 +85,8 @@ pub fn start(console: &Console) -> RunLog {
         .with(stderr)
         .with(file)
         .try_init();
+    if let Err(error) = given {
+        tracing::warn!("ignored `{VARIABLE}`: {error}");
+    }
     run_log
 }

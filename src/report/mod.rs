@@ -20,6 +20,7 @@ pub mod markdown;
 pub mod sweep;
 pub mod table;
 pub mod warnings;
+mod xml;
 
 pub use console::{Console, Verbosity};
 pub use warnings::Warnings;

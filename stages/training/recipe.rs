@@ -265,7 +265,10 @@ impl Recipe {
             whole("patience", stopping.patience, 1, 100_000)
                 .map_err(|e| e.under("early_stopping"))?;
             if !(stopping.min_delta >= 0.0 && stopping.min_delta.is_finite()) {
-                let message = format!("`min_delta` is {}; it must be at least 0", stopping.min_delta);
+                let message = format!(
+                    "`min_delta` is {}; it must be at least 0",
+                    stopping.min_delta
+                );
                 return Err(Invalid::new(message)
                     .under("min_delta")
                     .under("early_stopping"));

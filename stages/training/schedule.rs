@@ -48,11 +48,11 @@ impl Schedule {
                 Ok(())
             }
             Self::Cosine { end } if (0.0..=1.0).contains(&end) => Ok(()),
-            Self::Cosine { end } => {
-                Err(Invalid::new(format!("`end` is {end}; it must be between 0 and 1"))
-                    .under("end")
-                    .under("cosine"))
-            }
+            Self::Cosine { end } => Err(Invalid::new(format!(
+                "`end` is {end}; it must be between 0 and 1"
+            ))
+            .under("end")
+            .under("cosine")),
         }
     }
 

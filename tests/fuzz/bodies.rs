@@ -7,12 +7,12 @@ use std::sync::atomic::AtomicBool;
 
 use contract::{Device, Failure, Request};
 use engine::graph::{Catalogue, Graph};
-use engine::keys::{Digest, Key};
 use engine::spec::{LoadOptions, parse};
-use engine::store::{ActionRecord, Tree};
 use serde_json::json;
 use stages::device;
 use stages::nets::{Architecture, Feature, Initializer, Network, read_weights, write_weights};
+use store::keys::{Digest, Key};
+use store::{ActionRecord, Tree};
 
 /// Reads a pipeline. A first line that starts with `#-S ` is passed as an assignment.
 pub(super) fn document(bytes: &[u8]) {

@@ -2,10 +2,10 @@
 
 use clap::Args;
 use engine::error::Error;
-use engine::keys::{Digest, Key};
 use engine::plan::action_key;
 use engine::spec::suggest;
-use engine::store::{ActionRecord, Lookup, Reading, Shown, Store};
+use store::keys::{Digest, Key};
+use store::{ActionRecord, Lookup, Reading, Shown, Store};
 
 use crate::cli::pipeline::StoreArgs;
 

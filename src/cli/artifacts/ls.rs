@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use clap::Args;
 use engine::error::Error;
-use engine::keys::Digest;
-use engine::store::{self, ActionRecord, Shown, Store};
 use engine::wording;
 use serde_json::{Value, json};
+use store::keys::Digest;
+use store::{ActionRecord, Shown, Store};
 
 use super::lookup::{check_pipelines, record};
 use crate::cli::cache::size;

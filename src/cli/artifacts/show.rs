@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use clap::Args;
 use contract::ShowPath;
 use engine::error::Error;
-use engine::keys::InputId;
-use engine::keys::{Digest, Key};
-use engine::store::{ActionRecord, Store, Tree};
 use engine::wording;
 use serde_json::{Value, json};
+use store::keys::InputId;
+use store::keys::{Digest, Key};
+use store::{ActionRecord, Store, Tree};
 
 use super::lookup::{ArtifactArgs, FoundArtifact, key, recorded};
 use crate::cli::cache::size;

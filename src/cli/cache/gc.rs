@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::Args;
 use engine::error::Error;
 use engine::spec::{parse_bytes, parse_duration};
-use engine::store::{self, Patience, Policy, Store, Unread};
 use engine::wording;
 use serde_json::json;
+use store::{Patience, Policy, Store, Unread};
 
 use super::{inside, size, uses};
 use crate::cli::pipeline::StoreArgs;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use engine::error::Error;
-use engine::keys::Digest;
 use engine::run::history::{History, PastRun};
-use engine::store::{Entry, Inventory};
 use engine::wording;
 use serde_json::json;
+use store::keys::Digest;
+use store::{Entry, Inventory};
 
 use super::size;
 use crate::cli::pipeline::StoreArgs;

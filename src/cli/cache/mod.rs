@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use contract::ShowPath;
 use engine::error::Error;
 use engine::run::history::History;
-use engine::store::{BadUse, RunUse, Store, Unread, Uses};
+use store::{BadUse, RunUse, Store, Unread, Uses};
 
 use crate::report::Console;
 

@@ -4,9 +4,9 @@ use clap::Args;
 use engine::error::Error;
 use engine::run::files::Fault;
 use engine::run::history::History;
-use engine::store::{Finding, Store};
 use engine::wording;
 use serde_json::json;
+use store::{Finding, Store};
 
 use super::{inside, size};
 use crate::cli::pipeline::StoreArgs;

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use engine::keys::{Fingerprint, InputId};
 use engine::plan::{self};
 use serde::Serialize;
 use serde_json::{Value, json};
+use store::keys::{Fingerprint, InputId};
 
 use super::run_pair::{Makers, RunPair, maker};
 

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use contract::Metrics;
-use engine::keys::InputId;
-use engine::keys::Key;
 use engine::plan::{self, MissReason};
 use engine::run::metrics;
 use engine::run::recorded::{Recorded, RecordedStage};
 use engine::spec::suggest::distinct;
-use engine::store::{ActionRecord, Lookup, Store};
 use serde::Serialize;
+use store::keys::InputId;
+use store::keys::Key;
+use store::{ActionRecord, Lookup, Store};
 
 use super::cause::{Cause, Causes};
 use super::metric::{MetricPair, paired};

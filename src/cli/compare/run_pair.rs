@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use engine::keys::{InputId, Key};
 use engine::run::recorded::Recorded;
-use engine::store::Store;
+use store::Store;
+use store::keys::{InputId, Key};
 
 /// Two runs, and the store with their results.
 pub(super) struct RunPair<'a> {

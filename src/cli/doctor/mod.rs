@@ -14,8 +14,8 @@ use contract::{Precision, files};
 use engine::devices::DeviceChoice;
 use engine::error::Error;
 use engine::forecast::Machine;
-use engine::store::{FORMAT, probe};
 use serde::Serialize;
+use store::{FORMAT, probe};
 
 use self::cpu::Cpu;
 use self::cuda::Cuda;

@@ -10,8 +10,8 @@ use engine::error::Error;
 use engine::executor::{failed_outputs_folder, log_file};
 use engine::run::recorded::Recorded;
 use engine::spec::suggest;
-use engine::store::{Found, read_file};
 use serde_json::{Value, json};
+use store::{Found, read_file};
 
 use crate::cli::run_filter::RunFilter;
 use crate::cli::unwritten;

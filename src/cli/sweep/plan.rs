@@ -6,13 +6,13 @@ use clap::Args;
 use engine::error::Error;
 use engine::forecast::preflight::check;
 use engine::forecast::{Forecast, Machine, RecordScope, forecast};
-use engine::keys::Key;
 use engine::plan::{self, PlanOptions, State};
 use engine::run::planned;
 use engine::run::replay::replay;
 use engine::sweep::{Experiment, Extent};
 use engine::wording;
 use serde_json::{Value, json};
+use store::keys::Key;
 
 use crate::cli::pipeline::{PipelineArgs, StoreArgs, catalogue};
 use crate::cli::plan::totals;

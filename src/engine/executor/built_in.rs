@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::graph::Limits;
 use crate::launch::{Ending, Launch, Work};
 use crate::plan::{Change, MissReason, PlannedAction, State};
-use crate::store::Checkpoints;
+use store::Checkpoints;
 
 /// Messages of a stage that become part of its record.
 #[derive(Default)]

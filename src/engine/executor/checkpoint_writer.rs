@@ -6,7 +6,7 @@ use std::thread::{self, Scope};
 
 use contract::Position;
 
-use crate::store::Checkpoints;
+use store::Checkpoints;
 
 /// A thread that flushes checkpoints to disk and moves them into the store. After this value is dropped, the thread
 /// stores the checkpoints that are still queued, and ends.

@@ -16,7 +16,7 @@ use super::views::update_view;
 use crate::event::StageReport;
 use crate::plan::PlannedAction;
 use crate::scheduler::Outcome;
-use crate::store::{ActionRecord, Checkpoints, Guard, Lease};
+use store::{ActionRecord, Checkpoints, Guard, Lease};
 
 /// Longest time that the first action of a batch waits for others.
 const LINGER: Duration = Duration::from_millis(10);

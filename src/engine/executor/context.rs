@@ -9,7 +9,7 @@ use crate::event::{Event, Reporter};
 use crate::graph::{Graph, Limits};
 use crate::launch::Launcher;
 use crate::plan::{Plan, PlannedAction};
-use crate::store::Store;
+use store::Store;
 
 /// The plan that is executed, and what its execution needs, such as the store, the launcher and the run's folder.
 #[derive(Clone, Copy)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use contract::{Folder, ShowPath};
 
 use super::log_file;
-use crate::store::remove;
+use store::remove;
 
 /// Maximum number of bytes that are kept of one file.
 const MOST: u64 = 16 << 20;

@@ -2,7 +2,6 @@
 
 use contract::Failure;
 
-use crate::store;
 use crate::wording;
 
 pub(super) fn store_failure(error: store::Error) -> Failure {

@@ -17,7 +17,7 @@ use super::views::update_view;
 use crate::event::StageReport;
 use crate::plan::{PlannedAction, checkpoint_key, content_key};
 use crate::scheduler::{self, Grant, Outcome};
-use crate::store::{ActionRecord, Lease};
+use store::{ActionRecord, Lease};
 
 /// An action to execute, unless its outputs appear in the store meanwhile.
 pub(super) struct Miss<'a> {

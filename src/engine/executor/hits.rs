@@ -8,9 +8,9 @@ use contract::Failure;
 use super::context::Context;
 use super::failure::store_failure;
 use super::state::Pending;
-use crate::keys::Key;
 use crate::plan::PlannedAction;
-use crate::store::{ActionRecord, Lease};
+use store::keys::Key;
+use store::{ActionRecord, Lease};
 
 /// Interval between attempts to take a lease that another runner holds.
 const LEASE_POLL: Duration = Duration::from_millis(100);

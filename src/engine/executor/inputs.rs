@@ -8,9 +8,9 @@ use contract::{Artifact, Failure, IndexEntry};
 use super::context::Context;
 use super::failure::store_failure;
 use super::state::KnownOutputs;
-use crate::keys::Digest;
 use crate::plan::PlannedAction;
-use crate::store::{Store, Tree};
+use store::keys::Digest;
+use store::{Store, Tree};
 
 /// Artifacts on an action's input ports, by role; within a role, in the order of the pipeline file.
 pub(super) type Inputs = BTreeMap<String, Vec<Input>>;

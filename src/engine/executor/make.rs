@@ -19,12 +19,12 @@ use super::state::Outputs;
 use super::watched::Watched;
 use crate::event::StageReport;
 use crate::graph::Limits;
-use crate::keys::Key;
 use crate::launch::Ending;
 use crate::plan::{MissReason, PlannedAction, SourceState, Stamps, State, source_state};
 use crate::scheduler::Grant;
 use crate::spec::suggest::distinct;
-use crate::store::{self, ActionRecord, Checkpoints, Deadline, Guard, Staging};
+use store::keys::Key;
+use store::{ActionRecord, Checkpoints, Deadline, Guard, Staging};
 
 /// Maximum number of times that a stage runs again because its sources were written to, but have the same content.
 const MOST_TOUCHES: usize = 5;

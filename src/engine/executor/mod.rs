@@ -42,11 +42,11 @@ use crate::graph::{Demand, Graph, Limits};
 use crate::launch::Launcher;
 use crate::plan::{Plan, PlannedAction, State};
 use crate::scheduler::{self, Capacity, Entry, OnFailure, Outcome, Queue, Slots};
-use crate::store::{ActionRecord, Store, component};
 use commits::Recorder;
 use context::Context;
 use fill::{Filler, Miss};
 use state::{ExecutionState, KnownOutputs};
+use store::{ActionRecord, Store, component};
 use views::update_view;
 
 pub use failed_outputs::failed_outputs_folder;

@@ -8,8 +8,8 @@ use petgraph::graph::NodeIndex;
 
 use super::context::Context;
 use crate::event::{Event, StageReport};
-use crate::keys::{Digest, Key};
-use crate::store::ActionRecord;
+use store::ActionRecord;
+use store::keys::{Digest, Key};
 
 /// The state of an execution, which the threads of stages and the recorder share.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use petgraph::graph::NodeIndex;
 
 use crate::graph::Graph;
 use crate::plan::{Plan, State};
-use crate::store::{self, Store};
+use store::Store;
 
 /// Verifies the cached artifacts that the misses of `plan`, tables and expectations read. Returns whether one
 /// is damaged or missing. Damaged ones are set aside, so that in a new plan the stages that made them are misses.

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::graph::{Graph, Limits};
 use crate::launch::{Launch, Launcher, Local, WHOLE_LOG, Work};
 use crate::plan::{UnknownVersion, unknown_versions};
-use crate::store::Store;
+use store::Store;
 
 /// Maximum time that a version command may take.
 const PATIENCE: Duration = Duration::from_secs(60);

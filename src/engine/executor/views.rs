@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::state::Outputs;
 use crate::plan::PlannedAction;
-use crate::store::{self, Tree};
+use store::Tree;
 
 /// Remembers the fingerprint of the stage and shows its outputs in `latest`. Errors are only logged,
 /// because the results do not depend on either.

@@ -25,9 +25,7 @@ use contract::{Failure, PRIVATE_BYTES, lock};
 
 use super::failure::store_failure;
 use super::inputs::Inputs;
-use crate::store::{
-    self, BLOB_MODE, Blob, Deadline, FileStamp, InputsCheck, Store, Tree, WriteWatch,
-};
+use store::{self, BLOB_MODE, Blob, Deadline, FileStamp, InputsCheck, Store, Tree, WriteWatch};
 
 /// Maximum number of files that one stage watches. A watched file stays open, and open files are limited.
 const MOST: usize = 64;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use serde_json::Value;
 
 use crate::graph::ParseStage;
-use crate::keys::{Digest, Key};
-use crate::keys::{InputId, ToolId};
 use crate::plan::{chosen_params, source_digest, source_len};
-use crate::store::{ActionRecord, Error, Store};
+use store::keys::{Digest, Key};
+use store::keys::{InputId, ToolId};
+use store::{ActionRecord, Error, Store};
 
 /// Actions and the links between them.
 #[derive(Debug, Default)]

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::keys::Key;
 use crate::run::files::{RunFile, read_run};
 use crate::run::history::History;
 use crate::scheduler::Outcome;
+use store::keys::Key;
 
 /// The stage of a run that made a result.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,10 +14,10 @@ use petgraph::Direction::Outgoing;
 use petgraph::graph::NodeIndex;
 
 use crate::graph::Graph;
-use crate::keys::Fingerprint;
-use crate::keys::Key;
 use crate::plan::{Change, MissReason, Plan, State, changes};
-use crate::store::{ActionRecord, Store};
+use store::keys::Fingerprint;
+use store::keys::Key;
+use store::{ActionRecord, Store};
 
 pub use trace::{Found, trace};
 

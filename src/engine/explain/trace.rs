@@ -2,9 +2,9 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::keys::Key;
-use crate::keys::{Fingerprint, InputId};
 use crate::plan::Change;
+use store::keys::Key;
+use store::keys::{Fingerprint, InputId};
 
 /// A change, and the path to it.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,9 +6,9 @@ use contract::{Expected, IMAGES_FILE, Signature, Work};
 use petgraph::graph::NodeIndex;
 
 use crate::graph::Graph;
-use crate::keys::Digest;
 use crate::plan::{Plan, State, action_key};
-use crate::store::Store;
+use store::Store;
+use store::keys::Digest;
 
 /// Expected inputs of a stage, by role.
 pub(super) type Inputs = BTreeMap<String, Vec<Expected>>;

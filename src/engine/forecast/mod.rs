@@ -19,12 +19,12 @@ use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
 use crate::graph::{Demand, Graph, Instance, ParseStage};
-use crate::keys::Fingerprint;
 use crate::plan::{Plan, PlannedAction, action_key};
 use crate::scheduler::Capacity;
-use crate::store::{ActionRecord, Store};
 pub use machine::Machine;
 use past::Past;
+use store::keys::Fingerprint;
+use store::{ActionRecord, Store};
 
 /// Shortest time, in seconds, from which the number of busy cores can be measured.
 const MEASURABLE_SECONDS: f64 = 1.0;

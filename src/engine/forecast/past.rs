@@ -10,10 +10,10 @@ use contract::{Expected, Work};
 use super::RecordScope;
 use super::expected::{self, Inputs};
 use crate::graph::ParseStage;
-use crate::keys::{Digest, Key};
-use crate::keys::{Fingerprint, InputId};
 use crate::plan::rebuild;
-use crate::store::{ActionRecord, Store};
+use store::keys::{Digest, Key};
+use store::keys::{Fingerprint, InputId};
+use store::{ActionRecord, Store};
 
 /// Maximum number of records that rates are measured from; the newest are taken.
 const MOST_MEASURED: usize = 200;

@@ -12,7 +12,7 @@ use contract::IndexEntry;
 
 use super::InstanceName;
 use super::expand::Draft;
-use crate::store::component;
+use store::component;
 
 /// Index of instances by their values on axes that consumers share with them, so that a stage is searched
 /// once and not for every consumer.

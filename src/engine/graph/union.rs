@@ -10,7 +10,7 @@ use std::mem;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{Graph, Instance, PipelineCopy};
-use crate::keys::Digest;
+use store::keys::Digest;
 
 const IDENTITY: &str = "runner instance identity v1";
 

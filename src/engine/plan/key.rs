@@ -6,8 +6,8 @@ use contract::Resumable;
 
 use super::PlannedAction;
 use crate::graph::Graph;
-use crate::keys::{Digest, Key};
-use crate::keys::{Fingerprint, InputId};
+use store::keys::{Digest, Key};
+use store::keys::{Fingerprint, InputId};
 
 const ACTION: &str = "runner action key v1";
 const CONTENT: &str = "runner content key v1";

@@ -8,8 +8,8 @@ use contract::{Device, IndexEntry, Segment, ShowPath, Source, one_line};
 use serde_json::Value;
 
 use super::source::{Listing, source_digest};
-use crate::keys::{Fingerprint, ToolId};
-use crate::store::{Lookup, Store};
+use store::keys::{Fingerprint, ToolId};
+use store::{Lookup, Store};
 
 /// Reason why a stage runs. `Display` describes it in a few words.
 #[derive(Clone, Debug, PartialEq)]

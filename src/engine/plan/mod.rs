@@ -29,11 +29,11 @@ pub use source::source_digest;
 pub use tools::{UnknownVersion, unknown_versions};
 
 use crate::graph::{Graph, Instance};
-use crate::keys::{Digest, Key};
-use crate::keys::{Fingerprint, InputId, ToolId};
-use crate::store::{self, ActionRecord, Lookup, Store};
 use source::{Listing, Sources};
 use state::Known;
+use store::keys::{Digest, Key};
+use store::keys::{Fingerprint, InputId, ToolId};
+use store::{ActionRecord, Lookup, Store};
 
 /// Minimum number of content keys that one thread computes.
 const CONTENT_KEYS: usize = 32;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::source::source_digest;
 use crate::graph::{Catalogue, ParseStage};
-use crate::keys::Fingerprint;
+use store::keys::Fingerprint;
 
 /// Returns the stage that a fingerprint describes. A fingerprint has no paths of sources, so the stage cannot run;
 /// only methods that read no files may be called. `None` if the kind can no longer parse the parameters.

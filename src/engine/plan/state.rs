@@ -6,9 +6,9 @@ use petgraph::graph::NodeIndex;
 
 use super::{Change, Error, MissReason, Plan, State, key};
 use crate::graph::Graph;
-use crate::keys::Fingerprint;
-use crate::keys::{Digest, Key};
-use crate::store::{Lookup, Store};
+use store::keys::Fingerprint;
+use store::keys::{Digest, Key};
+use store::{Lookup, Store};
 
 /// Facts from which the state of a stage is decided.
 pub(super) struct Known<'a> {

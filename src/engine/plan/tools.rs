@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use contract::{Invalid, Source, Tool};
 
 use super::source::{ReadSource, Sources};
-use crate::keys::{Digest, ToolId};
-use crate::store::{self, Memo, Store};
+use store::keys::{Digest, ToolId};
+use store::{Memo, Store};
 
 /// Returns the identity of a program and the hash of its file's stamps. The hash is `None` if the program does not
 /// exist.

@@ -9,9 +9,9 @@ use contract::analysis::{Analysis, CorrectedContrast, EvaluatedRow, Evaluation, 
 use super::metrics;
 use crate::error::Error;
 use crate::graph::{Column, Graph, Table};
-use crate::keys::Digest;
 use crate::spec::suggest;
-use crate::store::Store;
+use store::Store;
+use store::keys::Digest;
 
 /// The rows of a column, each compared with the same reference row.
 #[derive(Clone, Debug, PartialEq)]

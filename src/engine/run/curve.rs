@@ -2,8 +2,8 @@
 
 use contract::{HISTORY_FILE, files};
 
-use crate::keys::Digest;
-use crate::store::Store;
+use store::Store;
+use store::keys::Digest;
 
 /// Returns the value of the column `figure` after each epoch, from the history file of a training's output. Empty if
 /// there is no such file or column.

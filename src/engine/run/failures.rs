@@ -6,9 +6,9 @@ use super::files::{RunFile, read_run};
 use super::history::History;
 use crate::error::Error;
 use crate::event::RunReport;
-use crate::keys::Key;
 use crate::scheduler::Outcome;
-use crate::store::Store;
+use store::Store;
+use store::keys::Key;
 
 /// Maximum number of past runs that are searched for failures.
 const MAX_RUNS: usize = 20;

@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 use super::planned_stage::PlannedStage;
 use crate::atomic_file::{self, Flush};
 use crate::event::RunReport;
-use crate::keys::Digest;
-use crate::store::{Found, read_file};
+use store::keys::Digest;
+use store::{Found, read_file};
 
 /// Name of the file with the [`RunReport`].
 pub const RUN_FILE: &str = "run.json";

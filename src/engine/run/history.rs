@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::files::{Fault, PLAN_FILE, RUN_FILE, RunFile, has_events, read_plan, read_run};
 use super::planned_stage::PlannedStage;
 use crate::event::RunState;
-use crate::keys::Key;
+use store::keys::Key;
 
 /// A run whose record could be read.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use super::metrics;
 use crate::event::StageReport;
 use crate::executor::Outputs;
 use crate::graph::{Column, Graph, Instance, InstanceName, PortMetric, Table};
-use crate::keys::Digest;
-use crate::store::Store;
+use store::Store;
+use store::keys::Digest;
 
 /// Content of a cell of a table.
 #[derive(Clone, Debug, PartialEq)]

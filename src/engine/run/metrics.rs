@@ -2,8 +2,8 @@
 
 use contract::{METRICS_FILE, Metrics};
 
-use crate::keys::Digest;
-use crate::store::Store;
+use store::Store;
+use store::keys::Digest;
 
 /// Text shown instead of results that cannot be read.
 pub const DAMAGED: &str = "damaged, run again";

@@ -26,7 +26,7 @@ pub mod sweep_report;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::plan::{Plan, PlanOptions, plan};
-use crate::store::Store;
+use store::Store;
 
 pub use id::RunId;
 pub use outcomes::Outcomes;

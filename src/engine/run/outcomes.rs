@@ -12,8 +12,8 @@ use crate::executor::{Execution, Outputs};
 use crate::graph::Graph;
 use crate::plan::{Plan, State};
 use crate::scheduler::Outcome;
-use crate::store::Store;
 use crate::sweep::{MetricAt, Missing, Results};
+use store::Store;
 
 /// Outputs and failures of stages, as far as they are known.
 pub struct Outcomes<'a> {

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::graph::Graph;
-use crate::keys::Key;
 use crate::plan::Plan;
+use store::keys::Key;
 
 /// A stage of a run, with the key of its action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use super::history::{BadRun, History, folders};
 use super::planned_stage::PlannedStage;
 use crate::event::{RunReport, RunState, StageReport};
 use crate::scheduler::Counts;
-use crate::store::{Found, Living, Store, read_file};
+use store::{Found, Living, Store, read_file};
 
 /// A run, as recorded in its folder.
 #[derive(Clone, Debug)]

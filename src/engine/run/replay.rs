@@ -6,8 +6,8 @@ use super::planned;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::plan::PlanOptions;
-use crate::store::Store;
 use crate::sweep::Experiment;
+use store::Store;
 
 /// Replays a sweep as far as the store has results, and returns the outcomes. The last round is the first
 /// with a missing result.

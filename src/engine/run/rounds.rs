@@ -14,8 +14,8 @@ use crate::graph::{Graph, ParseStage};
 use crate::plan::{Plan, PlanOptions, wanted};
 use crate::scheduler::{Capacity, OnFailure};
 use crate::spec::Limits;
-use crate::store::Store;
 use crate::sweep::{Experiment, Round};
+use store::Store;
 
 /// The parts of a pipeline to run, and the options for running them.
 pub struct RunRequest<'a> {

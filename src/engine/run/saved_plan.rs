@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::graph::Graph;
-use crate::keys::Fingerprint;
-use crate::keys::Key;
 use crate::plan::{Change, Plan, PlannedAction, State, changes};
-use crate::store::{Store, seal, unseal};
 use crate::wording;
+use store::keys::Fingerprint;
+use store::keys::Key;
+use store::{Store, seal, unseal};
 
 /// Increased when the format of the file changes.
 const VERSION: u32 = 1;

@@ -14,7 +14,6 @@ use crate::event::RunState;
 use crate::event::{Event, Reporter, RunReport};
 use crate::executor::{self, Execution};
 use crate::graph::{Demand, Graph};
-use crate::keys::Key;
 use crate::launch::{Interrupt, Launcher, Local};
 use crate::plan::{Plan, State};
 use crate::run::RunId;
@@ -24,8 +23,9 @@ use crate::run::number;
 use crate::run::planned_stage::PlannedStage;
 use crate::scheduler::{Capacity, Counts, OnFailure, Outcome};
 use crate::spec::Limits;
-use crate::store::{Needs, Store};
 use crate::wording;
+use store::keys::Key;
+use store::{Needs, Store};
 
 /// How to execute a plan.
 pub struct RunOptions {

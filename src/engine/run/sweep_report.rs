@@ -16,13 +16,13 @@ use crate::plan::{Plan, PlanOptions, State};
 use crate::run::Outcomes;
 use crate::run::planned;
 use crate::run::replay::replay;
-use crate::store::Store;
 use crate::sweep::importance::{Column, importance};
 use crate::sweep::record::{
     Axis, AxisKind, Importance, Objective, Rungs, SeedValue, SweepReport, Trial, TrialState,
 };
 use crate::sweep::{self, Experiment, MetricAt};
 use crate::wording;
+use store::Store;
 
 /// Name of the file in a run's folder with its trials and all decisions about them.
 const RECORD: &str = "sweep.json";

@@ -12,7 +12,7 @@ use super::{Diagnostic, Node, Place};
 /// Returns all errors that were found, at least one.
 pub(crate) fn decode<T: DeserializeOwned>(node: &Node, key: &Place) -> Result<T, Vec<Diagnostic>> {
     decode_all(node, key, "key", |node| {
-        serde_path_to_error::deserialize(node.to_yaml()).map_err(|error| {
+        serde_path_to_error::deserialize(node).map_err(|error| {
             Fault::Form(Invalid {
                 path: error.path().iter().filter_map(segment).collect(),
                 ..Invalid::new(error.inner().to_string())

@@ -12,6 +12,7 @@
 mod assignment;
 mod bounds;
 mod decode;
+mod deserializer;
 mod diagnostic;
 mod document;
 mod expect;

@@ -282,30 +282,6 @@ impl Node {
         }
     }
 
-    /// Converts the tree to a serde_yaml value, for typed decoding.
-    pub fn to_yaml(&self) -> serde_yaml::Value {
-        use serde_yaml::Value as Yaml;
-        match &self.value {
-            Value::Null => Yaml::Null,
-            Value::Bool(plain) => Yaml::Bool(plain.value),
-            Value::Number(Plain { value, .. }) => {
-                Yaml::Number(match (value.as_u64(), value.as_i64()) {
-                    (Some(value), _) => value.into(),
-                    (None, Some(value)) => value.into(),
-                    (None, None) => value.as_f64().unwrap_or(f64::NAN).into(),
-                })
-            }
-            Value::Text(text) => Yaml::String(text.clone()),
-            Value::List(items) => Yaml::Sequence(items.iter().map(Node::to_yaml).collect()),
-            Value::Map(entries) => Yaml::Mapping(
-                entries
-                    .iter()
-                    .map(|entry| (Yaml::String(entry.key.clone()), entry.value.to_yaml()))
-                    .collect(),
-            ),
-        }
-    }
-
     /// Follows a path as far as it exists. `key` is the place of the key that leads to this node.
     pub fn locate(&self, key: &Place, path: &[Segment]) -> Located<'_> {
         let mut located = Located {

@@ -81,13 +81,15 @@ fn integer(negative: bool, digits: &str) -> Result<Option<Number>, Unrepresentab
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde::Deserialize;
 
     use super::{Unrepresentable, resolve};
     use crate::spec::{Node, Source};
 
     fn as_yaml(text: &str) -> Result<serde_yaml::Value, Unrepresentable> {
         let source = Source::set("x");
-        Ok(Node::new(resolve(text)?, source.place(0..0)).to_yaml())
+        let node = Node::new(resolve(text)?, source.place(0..0));
+        Ok(serde_yaml::Value::deserialize(&node).unwrap())
     }
 
     #[test]

@@ -205,7 +205,10 @@ impl Reader<'_> {
         let trials = self.trials(&space, &include)?;
         if fields.parallel == Some(0) {
             let place = self.spec.place_of(&["parallel"]);
-            return Err(Diagnostic::at(&place, "`parallel` is 0; it must be at least 1"));
+            return Err(Diagnostic::at(
+                &place,
+                "`parallel` is 0; it must be at least 1",
+            ));
         }
         let parallel = match (fields.parallel, fields.method) {
             (Some(parallel), _) => parallel,

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use contract::is_printable;
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::{EXIT, Layout, Segment, Trunk, layout};
 use super::palette::Palette;
 use super::{Diagram, Node, NodeState, plain};
+use crate::report::xml::escaped;
 
 /// Text sizes in pixels: the first line of a box, its other lines, and labels.
 const TITLE: f64 = 13.0;
@@ -277,24 +277,4 @@ fn colors(of: fn(NodeState) -> Palette, page: &str, text: &str, line: &str) -> S
         ".page {{ fill: {page}; }}\n.label, text.heading {{ fill: {text}; }}\n.line {{ stroke: {line}; }}\n.tip {{ fill: {line}; }}"
     );
     style
-}
-
-/// Escapes the characters that XML reserves, and replaces control characters, which XML does not allow,
-/// with spaces.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' => escaped.push('\n'),
-            char if !is_printable(char) || matches!(char, '\u{fffe}' | '\u{ffff}') => {
-                escaped.push(' ');
-            }
-            char => escaped.push(char),
-        }
-    }
-    escaped
 }

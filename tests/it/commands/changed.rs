@@ -175,6 +175,6 @@ fn results_are_made_again_if_their_stage_may_have_read_damage() {
 fn reseal(text: &str) -> String {
     let (_, record) = text.trim_end().split_once(r#"","record":"#).unwrap();
     let record = record.strip_suffix('}').unwrap();
-    let sealed = engine::store::seal(&serde_json::from_str::<serde_json::Value>(record).unwrap());
+    let sealed = store::seal(&serde_json::from_str::<serde_json::Value>(record).unwrap());
     String::from_utf8(sealed.unwrap()).unwrap()
 }

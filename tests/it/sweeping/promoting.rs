@@ -52,7 +52,10 @@ fn a_missing_trial_cannot_be_promoted() {
         "{nothing:?}"
     );
     let beyond = sandbox.runner(&["sweep", "promote", "pipeline.yaml", "25"]);
-    assert!(beyond.stderr.contains("give a number from 1 to 24"), "{beyond:?}");
+    assert!(
+        beyond.stderr.contains("give a number from 1 to 24"),
+        "{beyond:?}"
+    );
     assert_eq!(
         fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap(),
         GRID

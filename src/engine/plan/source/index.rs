@@ -20,8 +20,8 @@ use contract::{Invalid, ShowPath, Source, files, sources::Found};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::keys::Digest;
-use crate::store::{Blob, Memo, Store, digest_open, is_open_for_writing};
+use store::keys::Digest;
+use store::{Blob, Memo, Store, digest_open, is_open_for_writing};
 
 /// Coarsest resolution of file times to allow for (FAT has two seconds), in nanoseconds.
 const RESOLUTION: i64 = 2_000_000_000;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::index::Content;
-use crate::keys::Digest;
-use crate::store::{Blob, Memo, Store};
+use store::keys::Digest;
+use store::{Blob, Memo, Store};
 
 const CONTEXT: &str = "runner source v1";
 

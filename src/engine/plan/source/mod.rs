@@ -18,10 +18,10 @@ use contract::{
 };
 use serde_json::{Value, json};
 
-use crate::keys::Digest;
-use crate::store::{Memo, Store};
 use index::{Content, SourceIndex, Stamp, contents};
 use path::PathStamps;
+use store::keys::Digest;
+use store::{Memo, Store};
 
 pub(super) use index::now;
 pub(super) use listing::Listing;

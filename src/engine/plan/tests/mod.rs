@@ -18,9 +18,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::graph::{Catalogue, Link, Resources};
-use crate::keys::Digest;
 use crate::spec::{self, LoadOptions};
-use crate::store::{Deadline, InputsCheck};
+use store::keys::Digest;
+use store::{Deadline, InputsCheck};
 
 static KINDS: [KindInfo; 3] = [kind("alpha", 3), kind("alpha", 4), kind("beta", 3)];
 static ALPHA_4: &KindInfo = &KINDS[1];

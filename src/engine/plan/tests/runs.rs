@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::keys::InputId;
-use crate::store::{Deadline, Lookup};
+use store::keys::InputId;
+use store::{Deadline, Lookup};
 
 /// A randomly drawn stage: a parameter that changes the output, one that does not, and the
 /// earlier stages that feed it.

@@ -27,7 +27,7 @@ thread_local! {
 
 /// Returns the digest of an open file's content from its start, and its length in bytes. The length differs
 /// from `expected` only if the file changes.
-pub(crate) fn digest_open(file: &File, expected: u64) -> io::Result<(Digest, u64)> {
+pub fn digest_open(file: &File, expected: u64) -> io::Result<(Digest, u64)> {
     digest_before(file, expected, &Deadline::NONE)
 }
 

@@ -71,7 +71,7 @@ impl WriteWatch {
 /// a writer, unchanged timestamps prove nothing: a page of a shared mapping that was written to once can be
 /// written to again without changing them. `false` where the system cannot tell.
 #[cfg(target_os = "linux")]
-pub(crate) fn is_open_for_writing(file: &File) -> bool {
+pub fn is_open_for_writing(file: &File) -> bool {
     // `NFS_SUPER_MAGIC`: an NFS client refuses a lease whenever it has no delegation, whether or not the
     // file is open for writing.
     const NFS: u64 = 0x6969;
@@ -87,7 +87,7 @@ pub(crate) fn is_open_for_writing(file: &File) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn is_open_for_writing(_: &File) -> bool {
+pub fn is_open_for_writing(_: &File) -> bool {
     false
 }
 

@@ -15,7 +15,7 @@ use crate::keys::{Digest, Fingerprint};
 
 /// Name of a memo.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Memo<'a> {
+pub enum Memo<'a> {
     /// The fingerprint with which an instance of a pipeline last ran or was found cached.
     Last {
         pipeline: &'a str,
@@ -70,7 +70,7 @@ impl Store {
         self.set_memo(Memo::Last { pipeline, instance }, fingerprint)
     }
 
-    pub(crate) fn memo<T: DeserializeOwned>(&self, name: Memo<'_>) -> Option<T> {
+    pub fn memo<T: DeserializeOwned>(&self, name: Memo<'_>) -> Option<T> {
         match files::read(&self.home.join(name.path())) {
             Ok(Found::Bytes(bytes)) => unseal(&bytes).ok(),
             _ => None,
@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// Writes a memo, unless the file has this content already.
-    pub(crate) fn set_memo<T: Serialize>(&self, name: Memo<'_>, memo: &T) -> Result<(), Error> {
+    pub fn set_memo<T: Serialize>(&self, name: Memo<'_>, memo: &T) -> Result<(), Error> {
         let bytes = seal(memo).map_err(|source| Error::Serialise {
             what: "a memo",
             source,
@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// Whether a memo exists. Also `false` if this cannot be determined, because the memo could not be read either.
-    pub(crate) fn has_memo(&self, name: Memo<'_>) -> bool {
+    pub fn has_memo(&self, name: Memo<'_>) -> bool {
         files::is(&self.home.join(name.path()), fs::Metadata::is_file).unwrap_or(false)
     }
 }

@@ -17,7 +17,7 @@ const EXTENSION: &str = "packed";
 const CHECKSUM: usize = 32;
 
 impl Store {
-    pub(crate) fn packed_memo<T: DeserializeOwned>(&self, name: Memo<'_>) -> Option<T> {
+    pub fn packed_memo<T: DeserializeOwned>(&self, name: Memo<'_>) -> Option<T> {
         debug_assert!(is_packed(&name.path()));
         let Ok(Found::Bytes(bytes)) = files::read(&self.home.join(name.path())) else {
             return None;
@@ -26,11 +26,7 @@ impl Store {
     }
 
     /// Writes a packed memo, unless the file has this content already.
-    pub(crate) fn set_packed_memo<T: Serialize>(
-        &self,
-        name: Memo<'_>,
-        memo: &T,
-    ) -> Result<(), Error> {
+    pub fn set_packed_memo<T: Serialize>(&self, name: Memo<'_>, memo: &T) -> Result<(), Error> {
         debug_assert!(is_packed(&name.path()));
         self.write_memo(name, &pack(memo))
     }

@@ -97,7 +97,7 @@ fn start(fixture: &Fixture, role: &str) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "store::tests::processes::child",
+            "tests::processes::child",
             "--ignored",
             "--nocapture",
         ])

@@ -76,7 +76,7 @@ pub(super) fn digest_plain(file: &Path) -> io::Result<Option<(Digest, u64)>> {
 
 /// Removes whatever is at `path`, with everything in it. It may be gone already. Links are removed, not
 /// followed. A file system mounted inside is an error.
-pub(crate) fn remove(path: &Path) -> io::Result<()> {
+pub fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => Folder::remove(path),
         Ok(_) => fs::remove_file(path),
@@ -95,7 +95,7 @@ const LONGEST: usize = 200;
 
 /// Converts `name` to one component of a path. Separators, control characters, `%` and a leading dot become
 /// `%XX`. A very long name is truncated and ends in a hash, so that it stays unique.
-pub(crate) fn component(name: &str) -> String {
+pub fn component(name: &str) -> String {
     let mut safe = String::with_capacity(name.len());
     for (index, character) in name.char_indices() {
         let odd = matches!(character, '/' | '\\' | '%') || character.is_control();

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::Store;
+use crate::inventory::{Inventory, Reading, Unread};
 use crate::keys::Digest;
-use crate::store::Store;
-use crate::store::inventory::{Inventory, Reading, Unread};
 
 /// Finds damaged records, and damaged or missing trees of the results that stay (`trees`).
 pub(super) fn find(store: &Store, inventory: &Inventory, trees: &HashSet<Digest>) -> Vec<Unread> {

@@ -72,12 +72,12 @@ impl fmt::Display for ToolId {
 impl Fingerprint {
     /// Returns the one serialization that is hashed: JSON without white space, with the keys of every object
     /// sorted, lists in their order, and numbers as given.
-    pub(crate) fn canonical_bytes(&self) -> Vec<u8> {
+    pub fn canonical_bytes(&self) -> Vec<u8> {
         self.canonical_bytes_with(&self.inputs)
     }
 
     /// Like `canonical_bytes`, with other inputs.
-    pub(crate) fn canonical_bytes_with(&self, inputs: &BTreeMap<String, Vec<InputId>>) -> Vec<u8> {
+    pub fn canonical_bytes_with(&self, inputs: &BTreeMap<String, Vec<InputId>>) -> Vec<u8> {
         let Self {
             format,
             kind,

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::Unread;
 use crate::keys::Key;
-use crate::store::Unread;
 
 /// The results that a run used.
 #[derive(Clone, Debug)]

@@ -55,7 +55,7 @@ fn links_in(folder: &Path) -> Result<bool, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::Store;
 
     /// Returns everything below a folder.
     fn all(folder: &Path) -> Vec<PathBuf> {

@@ -57,7 +57,7 @@ impl Error {
 }
 
 /// Adds a hint to an error if permission was denied because the file or folder belongs to another user.
-pub(crate) fn explained(path: &Path, error: io::Error) -> io::Error {
+pub fn explained(path: &Path, error: io::Error) -> io::Error {
     if error.kind() != io::ErrorKind::PermissionDenied {
         return error;
     }

@@ -26,7 +26,7 @@ macro_rules! name {
 
             /// Returns the blake3 hash of `bytes` in the domain of `context`, which names the kind of
             /// pre-image and the version of its format. Hashes of different kinds therefore never collide.
-            pub(crate) fn derive(context: &str, bytes: &[u8]) -> Self {
+            pub fn derive(context: &str, bytes: &[u8]) -> Self {
                 Self(*blake3::Hasher::new_derive_key(context).update(bytes).finalize().as_bytes())
             }
         }
@@ -154,7 +154,7 @@ impl Key {
 }
 
 impl Digest {
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+    pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
@@ -162,7 +162,7 @@ impl Digest {
     ///
     /// # Errors
     /// If `write` fails.
-    pub(crate) fn derive_from(
+    pub fn derive_from(
         context: &str,
         write: impl FnOnce(&mut BufWriter<blake3::Hasher>) -> io::Result<()>,
     ) -> io::Result<Self> {

@@ -103,7 +103,7 @@ impl ActionRecord {
 impl Store {
     /// Returns the record under an action key or a content key if it is sound and its outputs are in the
     /// store with the right sizes. A record for which this is not true is set aside.
-    pub(crate) fn lookup(&self, key: &Key) -> Result<Option<ActionRecord>, Error> {
+    pub fn lookup(&self, key: &Key) -> Result<Option<ActionRecord>, Error> {
         match self.examine(key)? {
             Lookup::Hit(record) => Ok(Some(*record)),
             Lookup::Absent => Ok(None),
@@ -115,7 +115,7 @@ impl Store {
     }
 
     /// Like `lookup`, but tells the misses apart and changes nothing.
-    pub(crate) fn examine(&self, key: &Key) -> Result<Lookup, Error> {
+    pub fn examine(&self, key: &Key) -> Result<Lookup, Error> {
         let path = self.record_path(key);
         let bytes = match files::read(&path).map_err(Error::io("read", &path))? {
             Found::Bytes(bytes) => bytes,
@@ -171,7 +171,7 @@ impl Store {
 
     /// Stores a copy of `record`, which was found by its content key, under another action key: that of
     /// `fingerprint`. The next plan then finds it before anything upstream is known. Returns the copy.
-    pub(crate) fn alias(
+    pub fn alias(
         &self,
         record: &ActionRecord,
         action_key: Key,

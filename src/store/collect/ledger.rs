@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::ActionRecord;
+use crate::inventory::{Entry, Inventory};
 use crate::keys::Digest;
-use crate::store::ActionRecord;
-use crate::store::inventory::{Entry, Inventory};
 
 /// Bytes that are left while results are dropped one by one.
 pub(super) struct Ledger<'a> {

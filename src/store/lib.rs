@@ -1,5 +1,5 @@
-//! The content-addressed store. Artifacts are stored under digests of their content, records of finished
-//! actions under the keys of the actions.
+//! The content-addressed store, and the [`keys`] of its records. Artifacts are stored under digests of their content,
+//! records of finished actions under the keys of the actions.
 //!
 //! ```text
 //! artifacts/
@@ -13,7 +13,7 @@
 //!     last/, sources/        memos: they save time and explain misses; results do not depend on them
 //!     verifications.json     how often all blobs were found sound (see `doubt.rs`)
 //!     checkpoints/<key>/     checkpoints from which a training resumes
-//!     runs/                  run records; the module `run` decides what is in it
+//!     runs/                  run records; the engine decides what is in them
 //!     numbers/               the number of the newest run, claimed by creating a file
 //!     collector.lock         locked shared by users of the store, exclusively by the garbage collector
 //!     quarantine/            damaged and foreign files, kept for inspection
@@ -23,6 +23,11 @@
 //! Every file that others may see is written under `tmp` and renamed. Blobs, trees and the folders that hold
 //! them are on disk before the record that names them gets its name, so whatever a kill or a power cut leaves
 //! behind is either whole or unreachable. Locks are kernel locks and end with their process.
+
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read what they wrote")
+)]
 
 mod action_cache;
 mod cas;
@@ -39,6 +44,7 @@ mod guard;
 mod hashing;
 mod ingest;
 mod inventory;
+pub mod keys;
 mod latest;
 mod lease;
 mod lock;
@@ -68,17 +74,15 @@ pub use check::{Check, Finding};
 pub use checkpoints::Checkpoints;
 pub use collect::{BadUse, Collection, Policy, Removal, RunUse, Uses};
 pub use deadline::{Deadline, given_up};
-pub use error::Error;
-pub(crate) use error::explained;
-pub use files::{Found, read as read_file};
-pub(crate) use files::{component, remove};
+pub use error::{Error, explained};
+pub use files::{Found, component, read as read_file, remove};
 pub use guard::{Guard, Living, Needs, Patience};
-pub(crate) use hashing::digest_open;
+pub use hashing::digest_open;
 pub use ingest::BLOB_MODE;
 pub use inventory::{Entry, Inventory, Reading, Unread};
 pub use latest::Shown;
 pub use lease::Lease;
-pub(crate) use memo::Memo;
+pub use memo::Memo;
 pub use probe::{Probe, probe};
 pub use results::Results;
 pub use sealed::{Damaged, seal, unseal};
@@ -86,8 +90,7 @@ pub use session::Staging;
 pub use shown::{ShownOutputs, shown_at};
 pub use stamp::FileStamp;
 pub use tree::{Blob, Tree};
-pub use writers::WriteWatch;
-pub(crate) use writers::is_open_for_writing;
+pub use writers::{WriteWatch, is_open_for_writing};
 
 use crate::keys::Digest;
 use session::Session;
@@ -164,11 +167,11 @@ impl Store {
 
     /// Stops trusting source indexes made before `since` (nanoseconds since 1970), so that
     /// their sources are read again.
-    pub(crate) fn distrust_indexes(&mut self, since: i64) {
+    pub fn distrust_indexes(&mut self, since: i64) {
         self.index_since = since;
     }
 
-    pub(crate) fn index_since(&self) -> i64 {
+    pub fn index_since(&self) -> i64 {
         self.index_since
     }
 
