@@ -63,7 +63,7 @@ fn of(path: &str) -> Option<&'static str> {
         "explain" => {
             "\
   runner explain pipelines/table1.yaml                       show everything that makes stages run
-  runner explain pipelines/table1.yaml 'evaluate[model1]'    show why this instance runs or is cached
+  runner explain pipelines/table1.yaml 'evaluate[model1]'    show why this instance runs
   runner explain 1f0c9a2b 77d0e3c4                           show how two recorded actions differ"
         }
         "lineage" => {

@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<SettingKey, Setting>, Vec<Dia
 }
 
 /// Reads the file of the project in the folder `base`. Relative paths in the file start there. The file must
-/// not be a link, because a link could lead to another file, whose text error messages would then show.
+/// not be a link: a link could lead to any other file, and error messages would then show lines of that file.
 ///
 /// # Errors
 /// Every error in the file.
@@ -103,9 +103,7 @@ fn parse(
 
 fn hint(name: &str) -> Option<String> {
     if PIPELINE_KEYS.contains(&name) {
-        return Some(
-            "set values that change results in the pipeline or on the command line".into(),
-        );
+        return Some("to change results, set values in the pipeline or on the command line".into());
     }
     suggest::hint("keys", name, SettingKey::ALL.map(SettingKey::name))
 }

@@ -64,7 +64,10 @@ pub fn start(console: &Console) -> RunLog {
         Verbosity::Normal => LevelFilter::WARN,
         Verbosity::Verbose => LevelFilter::INFO,
     };
-    let given = env::var(VARIABLE).unwrap_or_default().parse::<Targets>();
+    let given = match env::var(VARIABLE) {
+        Ok(text) if !text.is_empty() => text.parse(),
+        _ => Ok(Targets::new()),
+    };
     let filter = given.as_ref().ok().cloned().unwrap_or_default();
     let level = filter.default_level().unwrap_or(level);
     let run_log = RunLog::default();

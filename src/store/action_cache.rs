@@ -195,7 +195,7 @@ impl Store {
 }
 
 fn not_serialized(source: serde_json::Error) -> Error {
-    Error::Serialise {
+    Error::Serialize {
         what: "an action record",
         source,
     }

@@ -109,7 +109,7 @@ impl Checkpoints<'_> {
             position,
             files,
         };
-        let bytes = seal(&manifest).map_err(|source| Error::Serialise {
+        let bytes = seal(&manifest).map_err(|source| Error::Serialize {
             what: "a checkpoint's manifest",
             source,
         })?;

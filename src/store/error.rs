@@ -39,7 +39,7 @@ pub enum Error {
     Busy,
     /// A value has no JSON form, which is a bug in runner.
     #[error("internal error: failed to serialize {what}: {source}")]
-    Serialise {
+    Serialize {
         what: &'static str,
         source: serde_json::Error,
     },
@@ -56,25 +56,38 @@ impl Error {
     }
 }
 
-/// Adds a hint to an error if permission was denied because the file or folder belongs to another user.
+/// Adds to an error what is wrong with the path, if that can be seen: a missing folder, a file in place of a folder, or
+/// a folder of another user.
 pub fn explained(path: &Path, error: io::Error) -> io::Error {
-    if error.kind() != io::ErrorKind::PermissionDenied {
-        return error;
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => nearest(path)
+            .filter(|(_, found)| found.uid() != rustix::process::geteuid().as_raw())
+            .map(|(path, _)| {
+                format!(
+                    "`{}` belongs to another user; users can share a store if its folders have the \
+                     set-group-ID bit and all users have the umask 002",
+                    path.shown()
+                )
+            }),
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => nearest(path)
+            .filter(|(_, found)| !found.is_dir())
+            .map(|(path, _)| format!("`{}` is not a folder", path.shown())),
+        io::ErrorKind::NotFound => path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty() && fs::metadata(parent).is_err())
+            .map(|parent| format!("the folder `{}` does not exist", parent.shown())),
+        _ => None,
+    };
+    match hint {
+        Some(hint) => io::Error::new(error.kind(), format!("{error}; {hint}")),
+        None => error,
     }
-    let owned = path
-        .ancestors()
-        .find_map(|path| Some((path, fs::symlink_metadata(path).ok()?)));
-    match owned {
-        Some((path, metadata)) if metadata.uid() != rustix::process::geteuid().as_raw() => {
-            let hint = format!(
-                "{error}; `{}` belongs to another user; users can share a store if its folders \
-                 have the set-group-ID bit and all users have the umask 002",
-                path.shown()
-            );
-            io::Error::new(error.kind(), hint)
-        }
-        _ => error,
-    }
+}
+
+/// Returns the longest part of a path that exists, with its metadata.
+fn nearest(path: &Path) -> Option<(&Path, fs::Metadata)> {
+    let mut paths = path.ancestors();
+    paths.find_map(|path| Some((path, fs::symlink_metadata(path).ok()?)))
 }
 
 fn lost(damaged: bool) -> &'static str {

@@ -87,7 +87,7 @@ impl Store {
     /// Records what this process needs for as long as it lives.
     pub fn need(&self, needs: &Needs) -> Result<(), Error> {
         let session = self.session()?;
-        let bytes = seal(needs).map_err(|source| Error::Serialise {
+        let bytes = seal(needs).map_err(|source| Error::Serialize {
             what: "what a run needs",
             source,
         })?;

@@ -94,7 +94,7 @@ impl Store {
                 files::create_folders(&folder).map_err(Error::io("create", &folder))?;
             }
         }
-        let mark = serde_json::to_vec(&mark).map_err(|source| Error::Serialise {
+        let mark = serde_json::to_vec(&mark).map_err(|source| Error::Serialize {
             what: "the mark of published outputs",
             source,
         })?;

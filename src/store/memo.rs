@@ -79,7 +79,7 @@ impl Store {
 
     /// Writes a memo, unless the file has this content already.
     pub fn set_memo<T: Serialize>(&self, name: Memo<'_>, memo: &T) -> Result<(), Error> {
-        let bytes = seal(memo).map_err(|source| Error::Serialise {
+        let bytes = seal(memo).map_err(|source| Error::Serialize {
             what: "a memo",
             source,
         })?;

@@ -96,7 +96,7 @@ fn encode(
     let folders = folders.iter().map(|name| (format!("{name}/"), None));
     let files = files.iter().map(|(name, blob)| (name.clone(), Some(blob)));
     let listed: BTreeMap<String, Option<&Blob>> = files.chain(folders).collect();
-    let bytes = serde_json::to_vec(&listed).map_err(|source| Error::Serialise {
+    let bytes = serde_json::to_vec(&listed).map_err(|source| Error::Serialize {
         what: "a tree",
         source,
     })?;

@@ -29,8 +29,8 @@ pub fn mcnemar_of_counts(only_a: u64, only_b: u64) -> McNemar {
     }
 }
 
-/// Returns twice the probability that a count is at most the smaller of the two, if each discordant pair adds to
-/// either count with probability ½. The result is at most 1.
+/// Returns the p-value of the exact two-sided test: twice the probability of at most `min(only_a, only_b)` heads in
+/// `only_a + only_b` tosses of a fair coin. The result is at most 1.
 fn binomial(only_a: u64, only_b: u64) -> f64 {
     let tosses = Binomial::new(0.5, only_a + only_b).expect("½ is a probability");
     (2.0 * tosses.cdf(only_a.min(only_b))).min(1.0)

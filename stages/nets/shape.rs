@@ -196,7 +196,7 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
         Layer::Upsample(factor) => {
             if !(1..=64).contains(factor) {
                 return Err(Invalid::new(format!(
-                    "a factor of {factor} is not between 1 and 64"
+                    "the factor is {factor}; it must be between 1 and 64"
                 )));
             }
             Ok(Feature::new(

@@ -374,3 +374,28 @@ fn a_replaced_file_of_the_user_keeps_its_mode() {
     assert_eq!(written, [("o".to_owned(), b"1\n".to_vec())]);
     assert_eq!((mode(&report), mode(&exported)), (0o604, 0o604));
 }
+
+#[test]
+fn a_damaged_record_is_logged_as_the_filter_says() {
+    let sandbox = Sandbox::new(PIPELINE);
+    fs::write(run(&sandbox, "1").join("run.json"), "{").unwrap();
+    let log = |args: &[&str], filter: Option<&str>| {
+        let mut command = sandbox.command(args);
+        filter.map(|filter| command.env("RUNNER_LOG", filter));
+        let output = command.output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let logged = |filter| log(&["cache", "info"], filter);
+    let warning = "is left out or only partly known";
+    for filter in [None, Some(""), Some("debug"), Some("store=debug")] {
+        assert!(logged(filter).contains(warning), "{filter:?}");
+    }
+    for filter in ["error", "off", "engine=error"] {
+        assert!(!logged(Some(filter)).contains(warning), "{filter:?}");
+    }
+    let ended = log(&["run", "pipeline.yaml", "-f"], Some("engine=debug"));
+    assert!(ended.contains("DEBUG"), "{ended}");
+    let invalid = logged(Some("a=b=c"));
+    assert!(invalid.contains("ignored `RUNNER_LOG`"), "{invalid}");
+    assert!(invalid.contains(warning), "{invalid}");
+}

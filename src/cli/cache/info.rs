@@ -110,7 +110,7 @@ impl Info {
     }
 }
 
-/// The shares of all stages in the records of runs, and of results that no record of a run contains any more.
+/// Returns the share of every stage in the records of runs, and one share for all results that are in no such record.
 fn shares(inventory: &Inventory, runs: &[PastRun]) -> Vec<Share> {
     let mut owners: BTreeMap<(String, String), BTreeSet<_>> = BTreeMap::new();
     let mut named = BTreeSet::new();

@@ -245,13 +245,13 @@ mod tests {
         }
         let tree = store.ingest(staging.folder(), Path::new(""), &Deadline::NONE);
         let tree = tree.unwrap();
-        let beyond = tree.files[&format!("{MOST:03}")].digest;
+        let beyond = store.files_of(&tree)[&format!("{MOST:03}")].clone();
         let inputs = Inputs::from([("in".to_owned(), vec![Input::of(tree)])]);
         for copies in [false, true] {
             let watched = Watched::begin(&inputs, &store, copies, &Deadline::NONE).unwrap();
             watched.start();
             let times = fs::FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
-            let file = contract::files::open(&store.blob_path(&beyond)).unwrap();
+            let file = contract::files::open(&beyond).unwrap();
             file.set_times(times).unwrap();
             let check = watched.check(&Deadline::NONE).unwrap();
             assert_eq!(matches!(check, InputsCheck::Sure), copies);

@@ -125,8 +125,8 @@ impl Reader<'_> {
         }
         // The rows of a table are known only if all its columns are valid.
         for (index, column) in fields.columns.iter().enumerate().filter(|_| complete) {
-            // Reference values may exist for more rows than this run has, because `--set` may shorten an
-            // axis. But if a row has no reference value, a name that is not a row is probably misspelt.
+            // `--set` may shorten an axis, so reference values for rows that this run does not have are allowed.
+            // But if a row has no reference value, such a name is probably a misspelling of that row.
             if row_values.iter().all(|row| column.paper.contains_key(row)) {
                 continue;
             }

@@ -19,9 +19,10 @@ const PARAM: &str = "epochs";
 /// A training, and the rules by which successive halving stops or continues it.
 pub(super) struct Rungs {
     pub metric: MetricAt,
-    /// Direction of improvement as written, or else the metric's own once a value is known.
+    /// Direction of improvement: the one in `stop.asha`. Without it, `None` until the metric is read for the first
+    /// time, then the metric's own direction.
     pub direction: Option<Direction>,
-    /// Rules of the race, in which larger values are better.
+    /// Rules of the race. It compares scores, which are negated values if smaller values of the metric are better.
     pub halving: Halving,
     /// Name of the stage that trains, and the place of `stop.asha`.
     pub stage: String,

@@ -174,7 +174,7 @@ fn zero_seeds_and_too_many_seeds_are_refused() {
         "`seeds` is 0; it must be between 1 and 1000",
     );
     let error = refusal("sweep:\n", "sweep:\n  seeds: 10000000\n");
-    assert_shown(&error, "seeds: 10000000", "not between 1 and 1000");
+    assert_shown(&error, "seeds: 10000000", "must be between 1 and 1000");
 }
 
 #[test]

@@ -11,9 +11,10 @@
 //! | folder above the source | device, inode, mount ID; change time if it differs from modification time |
 //! | the source itself | device, inode, mount ID; its own stamps have the rest |
 //!
-//! A new entry sets both times of a folder, and folders above sources often get new entries; a rename sets
-//! only the change time. So if a folder is renamed, renamed back and then gets a new entry, this is not noticed. A
-//! bind mount that is added and removed between two checks is not noticed either, because it leaves no trace.
+//! Folders above sources often get new entries. A new entry sets both times of a folder to the same value, so the
+//! change time counts only if it differs, as it does after the folder was renamed. If a folder is renamed, renamed back
+//! and then gets a new entry, this is not noticed. Nor is a mount that is added and removed between two checks, because
+//! it leaves no trace.
 
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;

@@ -215,7 +215,7 @@ fn missing_and_damaged_results_are_causes() {
         panic!("not cached");
     };
     let tree = chain.fixture.store.tree(&record.outputs["out"]).unwrap();
-    fs::remove_file(chain.fixture.store.blob_path(&tree.files["file"].digest)).unwrap();
+    fs::remove_file(&chain.fixture.store.files_of(&tree)["file"]).unwrap();
     assert_eq!(chain.causes("cnn"), ["cnn: output missing: out"]);
 }
 

@@ -107,8 +107,8 @@ fn linked_source() -> Fixture {
     fixture
 }
 
-/// Runs a stage that reads the source all the time while something is switched and switched back. The stage
-/// may read content that is not in its key, but that must be noticed.
+/// Plans a stage and reads its source, as the stage would, while `switch` is applied and undone. If a read returns
+/// the other content, the source must not count as unchanged.
 fn race(switch: Switch) {
     let fixture = linked_source();
     let root = fixture.folder.path();
@@ -197,7 +197,7 @@ fn writes_through_a_mapping_are_noticed() {
     // SAFETY: the page is mapped until the process ends, and nothing in this process refers to it.
     let write = |byte: u8| unsafe { page.cast::<u8>().write_volatile(byte) };
     write(b'b');
-    // Long enough that the index of the file would be trusted.
+    // Longer than the two seconds after which the index trusts the times of a file.
     sleep(Duration::from_millis(2_200));
     let before = fixture.source_key();
     let mut keys = vec![before];

@@ -42,7 +42,7 @@ fn a_hit_does_not_need_results_upstream() {
     let record = fixture.run(&stages, a, "a");
     fixture.run(&stages, b, "b");
     let tree = fixture.store.tree(&record.outputs["out"]).unwrap();
-    fs::remove_file(fixture.store.blob_path(&tree.files["file"].digest)).unwrap();
+    fs::remove_file(&fixture.store.files_of(&tree)["file"]).unwrap();
     let plan = fixture.plan(&stages);
     assert_eq!(
         [a, b].map(|node| reason(&plan, node)),

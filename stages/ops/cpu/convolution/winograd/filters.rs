@@ -119,7 +119,7 @@ impl Taps {
         Self { values, columns }
     }
 
-    /// Position of the taps of the first columns in a row.
+    /// Position of the taps in row `row` of the matrices, from the first column on.
     #[inline(always)]
     fn square(&self, layout: &Layout, row: usize) -> Square {
         match self.columns {
@@ -136,7 +136,7 @@ impl Taps {
     }
 }
 
-/// Channels whose weights are interleaved together.
+/// Channels per piece of work when filters are interleaved.
 const CHANNELS: usize = 8;
 
 /// Transform of one panel of [`Filters`].
