@@ -4,7 +4,6 @@
 //! is each expectation about its metrics.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -29,7 +28,7 @@ pub fn document(pipeline: &str, stages: &[StageReport], judgements: &[Judgement]
         count(SKIPPED),
         count(FAILURE),
         count(ERROR),
-        cases.iter().map(|case| case.seconds).sum::<f64>(),
+        cases.iter().fold(0.0, |sum, case| sum + case.seconds),
     );
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"runner\" {totals}>\n  <testsuite name=\"{}\" {totals}>\n",
@@ -43,17 +42,16 @@ pub fn document(pipeline: &str, stages: &[StageReport], judgements: &[Judgement]
 
 /// Writes the whole file, or leaves it unchanged.
 pub fn write(file: &Path, text: &str) -> io::Result<()> {
-    atomic_file::write(file, FRESH, Flush::BeforeRename, |to| {
+    let file = atomic_file::destination(file)?;
+    atomic_file::write(&file, FRESH, Flush::BeforeRename, |to| {
         to.write_all(text.as_bytes())
     })
 }
 
 /// Checks in advance that [`write`] can create this file.
 pub fn check(file: &Path) -> io::Result<()> {
-    if fs::metadata(file).is_ok_and(|found| found.is_dir()) {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    atomic_file::create_beside(file, FRESH).map(drop)
+    let file = atomic_file::destination(file)?;
+    atomic_file::create_beside(&file, FRESH).map(drop)
 }
 
 /// An element `testcase`.

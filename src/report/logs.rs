@@ -14,7 +14,7 @@ use tracing_subscriber::{Layer, fmt};
 
 use super::{Console, Verbosity};
 
-/// Environment variable with the filter for standard error, such as `debug` or `store=trace`.
+/// Environment variable with the filter for standard error, such as `debug` or `engine=debug`.
 pub const VARIABLE: &str = "RUNNER_LOG";
 
 /// The file that receives a copy of the logs, once the run has its folder.
@@ -64,12 +64,8 @@ pub fn start(console: &Console) -> RunLog {
         Verbosity::Normal => LevelFilter::WARN,
         Verbosity::Verbose => LevelFilter::INFO,
     };
-    let given = match env::var(VARIABLE) {
-        Ok(text) if !text.is_empty() => text.parse(),
-        _ => Ok(Targets::new()),
-    };
-    let filter = given.as_ref().ok().cloned().unwrap_or_default();
-    let level = filter.default_level().unwrap_or(level);
+    let given = env::var(VARIABLE).unwrap_or_default();
+    let (filter, ignored) = filter(&given, level);
     let run_log = RunLog::default();
     let console = console.clone();
     let stderr = fmt::layer()
@@ -78,7 +74,7 @@ pub fn start(console: &Console) -> RunLog {
         .without_time()
         .with_target(false)
         .with_writer(move || Stderr(console.clone()))
-        .with_filter(filter.with_default(level));
+        .with_filter(filter);
     let file = fmt::layer()
         .json()
         .with_writer(run_log.clone())
@@ -88,8 +84,39 @@ pub fn start(console: &Console) -> RunLog {
         .with(stderr)
         .with(file)
         .try_init();
-    if let Err(error) = given {
-        tracing::warn!("ignored `{VARIABLE}`: {error}");
+    if !ignored.is_empty() {
+        tracing::warn!(
+            "ignored in `{VARIABLE}`: {}; expected a level or MODULE=LEVEL, such as `engine=debug`",
+            ignored.join(", ")
+        );
     }
     run_log
+}
+
+/// Returns the filter that a text describes, with `level` for modules that it does not name, and the parts of the text
+/// that could not be read.
+fn filter(text: &str, level: LevelFilter) -> (Targets, Vec<String>) {
+    let mut filter = Targets::new().with_default(level);
+    let mut ignored = Vec::new();
+    for part in text.split(',').filter(|part| !part.trim().is_empty()) {
+        let (module, level) = match part.split_once('=') {
+            Some((module, level)) => (Some(module), level),
+            None => (None, part),
+        };
+        filter = match (module, level.parse::<LevelFilter>()) {
+            (None, Ok(level)) => filter.with_default(level),
+            (Some(module), Ok(level)) if is_path(module) => filter.with_target(module, level),
+            _ => {
+                ignored.push(format!("`{part}`"));
+                filter
+            }
+        };
+    }
+    (filter, ignored)
+}
+
+/// Whether a text can be the path of a module.
+fn is_path(text: &str) -> bool {
+    let is_allowed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | ':');
+    !text.is_empty() && text.chars().all(is_allowed)
 }

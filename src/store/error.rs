@@ -86,7 +86,12 @@ pub fn explained(path: &Path, error: io::Error) -> io::Error {
 
 /// Returns the longest part of a path that exists, with its metadata.
 fn nearest(path: &Path) -> Option<(&Path, fs::Metadata)> {
-    let mut paths = path.ancestors();
+    let mut paths = path
+        .ancestors()
+        .map(|path| match path.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => path,
+        });
     paths.find_map(|path| Some((path, fs::symlink_metadata(path).ok()?)))
 }
 

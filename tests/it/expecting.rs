@@ -1,7 +1,7 @@
 //! Expectations about results, and where they are reported: signs in tables, exit codes, JUnit XML.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use roxmltree::{Document, Node};
 
@@ -268,9 +268,21 @@ fn table_writes_only_expectations_to_junit() {
 #[test]
 fn an_unwritable_junit_file_is_an_error_before_anything_runs() {
     let sandbox = expecting("  late.n: { at_least: 1 }\n");
+    symlink("loop", sandbox.path("loop")).unwrap();
+    symlink("/dev/null", sandbox.path("device")).unwrap();
     for (file, why) in [
-        ("none/out.xml", "No such file or directory"),
+        (
+            "none/out.xml",
+            "No such file or directory (os error 2); the folder `none` does not exist",
+        ),
+        (
+            "pipeline.yaml/out.xml",
+            "Not a directory (os error 20); `pipeline.yaml` is not a folder",
+        ),
         (".", "is a directory"),
+        ("none/", "is a directory"),
+        ("loop", "Too many levels of symbolic links"),
+        ("device", "it is not a regular file"),
     ] {
         let run = run(&sandbox, &["--junit", file]);
         assert_eq!(run.code, Some(1), "{run:?}");
@@ -279,6 +291,18 @@ fn an_unwritable_junit_file_is_an_error_before_anything_runs() {
         assert!(!run.stderr.contains(".junit"), "{run:?}");
     }
     assert!(!sandbox.path("artifacts/latest").exists());
+}
+
+#[test]
+fn a_link_to_a_junit_file_stays_a_link() {
+    let sandbox = expecting("  score.f1: { at_least: 0 }\n");
+    fs::write(sandbox.path("real.xml"), "").unwrap();
+    symlink("real.xml", sandbox.path("out.xml")).unwrap();
+    assert_eq!(run(&sandbox, &["--junit", "out.xml"]).code, Some(0));
+    let link = fs::symlink_metadata(sandbox.path("out.xml")).unwrap();
+    assert!(link.is_symlink());
+    let text = fs::read_to_string(sandbox.path("real.xml")).unwrap();
+    Document::parse(&text).unwrap();
 }
 
 #[test]

@@ -395,7 +395,8 @@ fn a_damaged_record_is_logged_as_the_filter_says() {
     }
     let ended = log(&["run", "pipeline.yaml", "-f"], Some("engine=debug"));
     assert!(ended.contains("DEBUG"), "{ended}");
-    let invalid = logged(Some("a=b=c"));
-    assert!(invalid.contains("ignored `RUNNER_LOG`"), "{invalid}");
+    let invalid = logged(Some("dbug,a=b=c,[x]=debug,engine=warn"));
+    let ignored = "ignored in `RUNNER_LOG`: `dbug`, `a=b=c`, `[x]=debug`; expected";
+    assert!(invalid.contains(ignored), "{invalid}");
     assert!(invalid.contains(warning), "{invalid}");
 }

@@ -44,10 +44,12 @@ impl Promote {
         let text = files::read_text(file, files::MOST_TEXT).map_err(Error::io("read", file))?;
         let promoted = spec::promote(file, &text, &self.name, &values)
             .map_err(|error| Error::Invalid(vec![error]))?;
-        atomic_file::write(file, ".promote-", Flush::BeforeRename, |to| {
-            to.write_all(promoted.as_bytes())
-        })
-        .map_err(Error::io("write", file))?;
+        let written = atomic_file::destination(file).and_then(|file| {
+            atomic_file::write(&file, ".promote-", Flush::BeforeRename, |to| {
+                to.write_all(promoted.as_bytes())
+            })
+        });
+        written.map_err(Error::io("write", file))?;
         console.message(&format!(
             "wrote trial {number} to the profile `{0}` of `{1}`; run it alone with `runner run {1} --profile \
              {0} -S sweep=null`",
