@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use contract::Failure;
 use contract::analysis::{
-    Analysis, EvaluatedRow, Evaluation, Figure, Reference, RowContrasts, Spread,
+    Analysis, EvaluatedRow, Evaluation, Figure, Reference, RowContrasts, Summary,
 };
+use contract::{Failure, Metric};
 
 use crate::metrics::Measure;
 use crate::{evaluate, figures, metrics};
@@ -42,8 +42,17 @@ impl Analysis for Results {
         evaluate::contrast_rows(Measure::named(metric)?, rows, reference)
     }
 
-    fn spread(&self, values: &[f64]) -> Option<Spread> {
+    fn spread(&self, values: &[f64]) -> Option<Summary> {
         metrics::spread(values)
+    }
+
+    fn summarize(
+        &self,
+        metric: &str,
+        results: &[Metric],
+        evaluations: &[Evaluation],
+    ) -> Option<Summary> {
+        evaluate::summarize(metric, results, evaluations)
     }
 
     fn draw(&self, figure: &Figure<'_>, path: &Path) -> Result<(), Failure> {

@@ -13,27 +13,33 @@ pub(super) struct Grid {
     pub title: Option<String>,
     pub header: Vec<String>,
     pub rows: Vec<Vec<String>>,
+    /// Sentences below the table.
+    pub notes: Vec<String>,
 }
 
 impl Grid {
-    /// A ruled table with the title above it.
+    /// A ruled table with the title above it and the notes below it.
     pub(super) fn terminal(&self) -> String {
         let table = ruled(&self.header, &self.rows);
         let title = self.title.as_ref();
         let title = title.map_or(String::new(), |title| format!("{}\n", one_line(title)));
-        format!("{title}{table}\n")
+        let note = |note: &String| format!("{}\n", one_line(note));
+        let notes: String = self.notes.iter().map(note).collect();
+        format!("{title}{table}\n{notes}")
     }
 
-    /// A Markdown table with the title in bold above it.
+    /// A Markdown table with the title in bold above it and the notes below it.
     pub(super) fn markdown(&self) -> String {
         let title = self.title.as_ref();
         let title = title.map_or(String::new(), |title| {
             format!("**{}**\n\n", markdown::escaped(title))
         });
-        title + &markdown::table(&self.header, &self.rows)
+        let note = |note: &String| format!("\n{}\n", markdown::escaped(note));
+        let notes: String = self.notes.iter().map(note).collect();
+        title + &markdown::table(&self.header, &self.rows) + &notes
     }
 
-    /// Comma-separated values, without the title.
+    /// Comma-separated values, without title and notes.
     pub(super) fn csv(&self) -> String {
         let lines = std::iter::once(&self.header).chain(&self.rows);
         lines.map(|fields| csv::line(fields)).collect()
@@ -50,6 +56,7 @@ impl Grid {
             columns: "l".repeat(self.header.len()),
             header: latex::line(&row(&self.header)),
             rows: self.rows.iter().map(row).collect(),
+            notes: row(&self.notes),
         }
         .render()
     }

@@ -10,6 +10,8 @@ pub struct Tabular<'a> {
     /// The lines between the first two rules.
     pub header: String,
     pub rows: Vec<Vec<String>>,
+    /// Sentences below the table.
+    pub notes: Vec<String>,
 }
 
 impl Tabular<'_> {
@@ -17,11 +19,13 @@ impl Tabular<'_> {
         let caption = self.caption.as_ref();
         let caption = caption.map_or(String::new(), |text| format!("  \\caption{{{text}}}\n"));
         let rows: String = self.rows.iter().map(|row| line(row)).collect();
+        let note = |note: &String| format!("  \\par\\footnotesize {note}\n");
+        let notes: String = self.notes.iter().map(note).collect();
         format!(
             "% in the preamble: \\usepackage{{booktabs}}\n\
              \\begin{{table}}\n  \\centering\n{caption}  \\label{{tab:{}}}\n  \
              \\begin{{tabular}}{{{}}}\n    \\toprule\n{}    \\midrule\n{rows}    \\bottomrule\n  \
-             \\end{{tabular}}\n\\end{{table}}\n",
+             \\end{{tabular}}\n{notes}\\end{{table}}\n",
             self.name, self.columns, self.header
         )
     }

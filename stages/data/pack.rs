@@ -4,7 +4,7 @@ use std::path::Path;
 
 use contract::{Failure, ImageShape};
 
-use super::source::{Offer, Pool, Skipped};
+use super::source::{Example, Offer, Pool, Skipped};
 use super::{DatasetWriter, split};
 
 /// Settings for splitting and packing an offer.
@@ -128,7 +128,10 @@ impl Packing {
             .collect();
         let skipped = pool.read(&wanted, self.shape, &mut |i, image| {
             if let Some(r) = route_of[i] {
-                writers[r].push(&examples[i].name, examples[i].label, image)?;
+                let Example {
+                    name, label, group, ..
+                } = &examples[i];
+                writers[r].push_grouped(name, group.as_deref(), *label, image)?;
             }
             counted()
         })?;

@@ -40,6 +40,10 @@ struct Header {
     labels: Vec<u32>,
     /// Origin of each image, such as `train/NORMAL/IM-0115-0001.jpeg`.
     names: Vec<String>,
+    /// The group of each image, such as a patient; empty text for an image without one. Empty if no image has a
+    /// group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<String>,
 }
 
 impl Header {
@@ -73,6 +77,13 @@ impl Header {
                 "has {} labels but {} names",
                 self.labels.len(),
                 self.names.len()
+            ));
+        }
+        if !self.groups.is_empty() && self.groups.len() != self.labels.len() {
+            return Err(format!(
+                "has {} labels but {} groups",
+                self.labels.len(),
+                self.groups.len()
             ));
         }
         let classes = self.classes.len();
@@ -158,6 +169,12 @@ impl Dataset {
         &self.header.names
     }
 
+    /// The group of each image, such as a patient; empty text for an image without one. Empty if no image has a
+    /// group.
+    pub fn groups(&self) -> &[String] {
+        &self.header.groups
+    }
+
     /// The pixels of image `i`, HWC.
     ///
     /// # Panics
@@ -192,6 +209,7 @@ impl DatasetWriter {
             classes: classes.to_vec(),
             labels: Vec::new(),
             names: Vec::new(),
+            groups: Vec::new(),
         };
         Ok(Self {
             folder: folder.to_owned(),
@@ -200,8 +218,19 @@ impl DatasetWriter {
         })
     }
 
-    /// Adds an image: its name, the index of its class, and its HWC bytes.
+    /// Adds an image without a group: its name, the index of its class, and its HWC bytes.
     pub fn push(&mut self, name: &str, label: u32, image: &[u8]) -> Result<(), Failure> {
+        self.push_grouped(name, None, label, image)
+    }
+
+    /// Adds an image: its name, its group, the index of its class, and its HWC bytes.
+    pub fn push_grouped(
+        &mut self,
+        name: &str,
+        group: Option<&str>,
+        label: u32,
+        image: &[u8],
+    ) -> Result<(), Failure> {
         let shape = self.header.shape;
         if image.len() != shape.len() || label as usize >= self.header.classes.len() {
             return Err(Failure::Internal(format!(
@@ -213,6 +242,13 @@ impl DatasetWriter {
         self.pixels
             .write_all(image)
             .map_err(|e| self.failed(IMAGES_FILE, e))?;
+        let images = self.header.labels.len();
+        if let Some(group) = group {
+            self.header.groups.resize(images, String::new());
+            self.header.groups.push(group.to_owned());
+        } else if !self.header.groups.is_empty() {
+            self.header.groups.push(String::new());
+        }
         self.header.labels.push(label);
         self.header.names.push(name.to_owned());
         Ok(())

@@ -24,7 +24,7 @@ use crate::leakage::{Guard, Splits};
 
 pub const INFO: KindInfo = KindInfo {
     name: "dataset",
-    version: 4,
+    version: 5,
     doc: "reads labelled images from a source; resizes, splits and packs them",
     inputs: &[],
     outputs: &[

@@ -2,8 +2,9 @@
 
 use contract::analysis::Evaluation;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use crate::metrics::{Predictions, Scored};
+use crate::metrics::{Predictions, Scored, Units};
 
 /// Name of the file with a line for each image.
 pub const PREDICTIONS_FILE: &str = "predictions.csv";
@@ -11,13 +12,16 @@ pub const PREDICTIONS_FILE: &str = "predictions.csv";
 /// Name of the file with the confusion matrix and the classes.
 pub const CONFUSION_FILE: &str = "confusion.json";
 
+/// Name of the column with the groups of images, if they have any.
+const GROUP: &str = "group";
+
 /// Reasons why files are not the output of an evaluation.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     #[error("`{CONFUSION_FILE}` does not list the classes: {0}")]
     Confusion(#[from] serde_json::Error),
-    #[error("`{CONFUSION_FILE}` has the positive class `{0}`, which is not one of its classes")]
-    Positive(String),
+    #[error("`{CONFUSION_FILE}` has the class `{0}`, which is not one of its classes")]
+    Unknown(String),
     #[error("`{PREDICTIONS_FILE}` is not a table: {0}")]
     Table(#[from] csv::Error),
     #[error("`{PREDICTIONS_FILE}` has the columns {found}, not {expected}")]
@@ -39,22 +43,43 @@ pub enum Unlike {
     Images,
     #[error("the labels differ")]
     Labels,
+    #[error("the groups of the test images differ")]
+    Groups,
 }
 
 #[derive(Deserialize)]
 struct Confusion {
     classes: Vec<String>,
     positive: String,
+    decision: Decision,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Decision {
+    Threshold { class: String, threshold: f64 },
+    MostProbable(IgnoredAny),
 }
 
 /// Reads the content of [`PREDICTIONS_FILE`] and of [`CONFUSION_FILE`].
 pub fn read(predictions: &[u8], confusion: &[u8]) -> Result<Evaluation, Unreadable> {
-    let Confusion { classes, positive } = serde_json::from_slice(confusion)?;
-    let Some(positive) = index(&classes, &positive) else {
-        return Err(Unreadable::Positive(positive));
+    let Confusion {
+        classes,
+        positive,
+        decision,
+    } = serde_json::from_slice(confusion)?;
+    let class = |name: String| index(&classes, &name).ok_or(Unreadable::Unknown(name));
+    let positive = class(positive)?;
+    let threshold = match decision {
+        Decision::Threshold {
+            class: name,
+            threshold,
+        } => Some((class(name)?, threshold)),
+        Decision::MostProbable(IgnoredAny) => None,
     };
     let mut table = csv::Reader::from_reader(predictions);
-    let expected = columns(&classes);
+    let is_grouped = table.headers()?.get(1) == Some(GROUP);
+    let expected = columns(&classes, is_grouped);
     if table.headers()?.iter().ne(expected.iter()) {
         let found: Vec<&str> = table.headers()?.iter().collect();
         return Err(Unreadable::Columns {
@@ -64,20 +89,27 @@ pub fn read(predictions: &[u8], confusion: &[u8]) -> Result<Evaluation, Unreadab
     }
     let mut evaluation = Evaluation {
         names: Vec::new(),
+        groups: Vec::new(),
         labels: Vec::new(),
         predicted: Vec::new(),
         probabilities: Vec::new(),
         classes,
         positive,
+        threshold,
     };
     for row in table.records() {
-        add(&mut evaluation, &row?)?;
+        add(&mut evaluation, &row?, is_grouped)?;
     }
     Ok(evaluation)
 }
 
 /// Adds an image. `row` has as many fields as the header.
-fn add(evaluation: &mut Evaluation, row: &csv::StringRecord) -> Result<(), Unreadable> {
+fn add(
+    evaluation: &mut Evaluation,
+    row: &csv::StringRecord,
+    is_grouped: bool,
+) -> Result<(), Unreadable> {
+    let first = 1 + usize::from(is_grouped);
     let image = evaluation.names.len() + 1;
     let class = |field: usize| {
         index(&evaluation.classes, &row[field]).ok_or_else(|| Unreadable::Class {
@@ -85,8 +117,8 @@ fn add(evaluation: &mut Evaluation, row: &csv::StringRecord) -> Result<(), Unrea
             class: row[field].to_owned(),
         })
     };
-    let (label, predicted) = (class(1)?, class(2)?);
-    for text in row.iter().skip(3) {
+    let (label, predicted) = (class(first)?, class(first + 1)?);
+    for text in row.iter().skip(first + 2) {
         let probability = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
         let probability = probability.ok_or_else(|| Unreadable::Probability {
             image,
@@ -95,13 +127,16 @@ fn add(evaluation: &mut Evaluation, row: &csv::StringRecord) -> Result<(), Unrea
         evaluation.probabilities.push(probability);
     }
     evaluation.names.push(row[0].to_owned());
+    if is_grouped {
+        evaluation.groups.push(row[1].to_owned());
+    }
     evaluation.labels.push(label);
     evaluation.predicted.push(predicted);
     Ok(())
 }
 
 /// Checks that `a` and `b` have the same classes and the same images: by name, in the same order, with the
-/// same labels.
+/// same labels and groups.
 pub(super) fn check_alike(a: &Evaluation, b: &Evaluation) -> Result<(), Unlike> {
     if a.classes != b.classes {
         return Err(Unlike::Classes);
@@ -111,6 +146,9 @@ pub(super) fn check_alike(a: &Evaluation, b: &Evaluation) -> Result<(), Unlike> 
     }
     if a.labels != b.labels {
         return Err(Unlike::Labels);
+    }
+    if a.groups != b.groups {
+        return Err(Unlike::Groups);
     }
     if a.positive != b.positive {
         return Err(Unlike::Positive);
@@ -129,11 +167,23 @@ pub(super) fn scored(evaluation: &Evaluation) -> Scored {
     Scored::new(&predictions, predicted, evaluation.positive as usize)
 }
 
+/// Returns what the bootstrap draws: the groups of the images, if they have any.
+pub(super) fn units(evaluation: &Evaluation) -> Units {
+    match evaluation.groups.as_slice() {
+        [] => Units::images(evaluation.names.len()),
+        groups => Units::groups(groups),
+    }
+}
+
 /// Returns the columns of [`PREDICTIONS_FILE`].
-pub(super) fn columns(classes: &[String]) -> Vec<String> {
-    let words = ["name", "label", "predicted"].map(str::to_owned);
+pub(super) fn columns(classes: &[String], is_grouped: bool) -> Vec<String> {
+    let group = is_grouped.then_some(GROUP);
+    let words = ["name"]
+        .into_iter()
+        .chain(group)
+        .chain(["label", "predicted"]);
     let probabilities = classes.iter().map(|class| format!("p_{class}"));
-    words.into_iter().chain(probabilities).collect()
+    words.map(str::to_owned).chain(probabilities).collect()
 }
 
 fn index(classes: &[String], name: &str) -> Option<u32> {

@@ -1,9 +1,10 @@
 //! Kind `evaluate`: measures how well a classifier tells held-out images apart.
 
-mod contrast;
 mod evaluation;
+mod repeats;
 mod report;
 mod rows;
+mod summary;
 mod warnings;
 
 use std::collections::BTreeMap;
@@ -21,15 +22,15 @@ use serde_json::{Value, json};
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
 use crate::leakage::{Guard, trained_on};
-use crate::metrics::{Decision, Predictions, measure};
+use crate::metrics::{Bootstrap, Decision, Predictions, Units, measure};
 use crate::nets::Classifier;
 use report::Report;
 
-pub use contrast::{Incomparable, contrast};
 pub use evaluation::{
     CONFUSION_FILE, PREDICTIONS_FILE, Unlike, Unreadable, read as read_evaluation,
 };
 pub use rows::{contrast_rows, corrected};
+pub use summary::summarize;
 
 /// Largest number of bootstrap resamples.
 const MOST_RESAMPLES: usize = 100_000;
@@ -37,7 +38,7 @@ const LARGEST_BATCH: usize = 65_536;
 
 pub const INFO: KindInfo = KindInfo {
     name: "evaluate",
-    version: 2,
+    version: 3,
     doc: "measures a classifier on labelled images that it has not seen",
     inputs: &[
         Input {
@@ -95,7 +96,8 @@ pub struct Evaluate {
     pub positive: Option<String>,
     /// Lowest probability at which an image is classified as positive.
     pub threshold: Threshold,
-    /// Number of bootstrap resamples for the 95 % intervals; 0 for no intervals.
+    /// Number of bootstrap resamples for the 95 % intervals; 0 for no intervals. A resample draws test images, or whole
+    /// groups of them if the dataset has `group_by`.
     #[schemars(range(min = 0, max = MOST_RESAMPLES))]
     pub bootstrap: usize,
     /// Number of images predicted at a time. Larger batches need more memory and do not give better results.
@@ -280,14 +282,17 @@ impl Computation for Measuring<'_> {
             positive,
             decision,
             predictions,
+            groups: dataset.groups(),
         };
-        let metrics = measure(
-            &predictions,
-            decision,
-            positive,
-            stage.bootstrap,
-            context.seed,
-        );
+        let bootstrap = Bootstrap {
+            units: match dataset.groups() {
+                [] => Units::images(dataset.len()),
+                groups => Units::groups(groups),
+            },
+            resamples: stage.bootstrap,
+            seed: context.seed,
+        };
+        let metrics = measure(&predictions, decision, positive, &bootstrap);
         context.check_cancelled()?;
         report.write(&metrics, dataset.names(), &tables)?;
         report.draw(&metrics, &figure)?;
@@ -367,5 +372,7 @@ fn listed(classes: &[String]) -> String {
 
 #[cfg(test)]
 mod end_to_end;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use contract::analysis::Over;
 use contract::{Failure, METRICS_FILE, Metrics, json};
 use serde_json::json;
 
@@ -16,6 +17,8 @@ pub(super) struct Report<'a> {
     pub(super) positive: usize,
     pub(super) decision: Decision,
     pub(super) predictions: Predictions<'a>,
+    /// The group of each image; empty if the images have none.
+    pub(super) groups: &'a [String],
 }
 
 impl Report<'_> {
@@ -41,7 +44,7 @@ impl Report<'_> {
             .collect();
         let decision = match self.decision {
             Decision::Threshold { class, threshold } => {
-                json!({ "class": self.classes[class], "threshold": threshold })
+                json!({ "class": self.classes[class], "threshold": shortest(threshold) })
             }
             Decision::MostProbable => json!("most probable class"),
         };
@@ -98,7 +101,8 @@ impl Report<'_> {
         }
     }
 
-    /// Formats the main metrics as `f1 0.918 [0.897, 0.937], accuracy …`, followed by the decision rule.
+    /// Formats the main metrics as `f1 0.918 [0.897, 0.937], accuracy …`, followed by the decision rule and by what
+    /// the intervals account for.
     pub(super) fn summary(&self, metrics: &Metrics) -> String {
         let figures = ["f1", "accuracy", "roc_auc"]
             .into_iter()
@@ -113,14 +117,22 @@ impl Report<'_> {
             });
         let mut parts: Vec<String> = figures.collect();
         parts.push(self.decision_text());
-        parts.join(", ")
+        let has_intervals = metrics.values().any(|metric| metric.interval.is_some());
+        let over = if self.groups.is_empty() {
+            Over::Images
+        } else {
+            Over::Groups
+        };
+        let note = has_intervals.then(|| format!("; 95 % intervals over {over}"));
+        parts.join(", ") + &note.unwrap_or_default()
     }
 
-    /// Writes a line for each image: its name, its class, its predicted class, and each class's probability.
+    /// Writes a line for each image: its name, its group, if images have groups, its class, its predicted class, and
+    /// each class's probability.
     /// Fields are quoted as in RFC 4180.
     fn write_csv(&self, names: &[String], path: &Path) -> Result<(), csv::Error> {
         let mut table = csv::Writer::from_path(path)?;
-        table.write_record(columns(self.classes))?;
+        table.write_record(columns(self.classes, !self.groups.is_empty()))?;
         let Predictions {
             probabilities,
             labels,
@@ -129,11 +141,17 @@ impl Report<'_> {
         let decided = self.predictions.decide(self.decision);
         for (i, row) in probabilities.chunks_exact(classes).enumerate() {
             let class = |class: u32| self.classes[class as usize].clone();
-            let words = [names[i].clone(), class(labels[i]), class(decided[i])];
+            let words = [class(labels[i]), class(decided[i])].into_iter();
             let probabilities = row.iter().map(f32::to_string);
-            table.write_record(words.into_iter().chain(probabilities))?;
+            let first = std::iter::once(names[i].clone()).chain(self.groups.get(i).cloned());
+            table.write_record(first.chain(words).chain(probabilities))?;
         }
         table.flush()?;
         Ok(())
     }
+}
+
+/// Returns the number with the fewest digits that is read as `value`: 0.4 instead of 0.4000000059604645.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }

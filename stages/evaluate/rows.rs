@@ -3,15 +3,37 @@
 use contract::Direction;
 use contract::analysis::{Contrast, CorrectedContrast, EvaluatedRow, Reference, RowContrasts};
 
-use super::contrast::contrast;
-use super::evaluation::scored;
+use super::repeats::{Incomparable, Repeats};
 use crate::metrics::{Measure, holm};
 
-/// Resamples of the paired bootstrap. With this number, a p-value of 0.05 varies by 0.003 with the seed.
+/// Least number of resamples. With this number, a p-value of 0.05 varies by 0.003 with the seed.
 const RESAMPLES: usize = 10_000;
 
-/// Seed of the paired bootstrap. It is fixed, so that a comparison depends on the evaluations only.
+/// Resamples for each pair that p-values are corrected for. The least p-value of a single pair, 2 / (n + 1), must
+/// remain small after the correction.
+const RESAMPLES_PER_PAIR: usize = 200;
+
+/// Seed of the bootstrap. It is fixed, so that a comparison depends on the evaluations only.
 const SEED: u64 = 0;
+
+/// A row, prepared for comparisons, or a short reason why it cannot be compared.
+struct Side<'a> {
+    name: &'a str,
+    repeats: Result<Repeats<'a>, String>,
+}
+
+impl Side<'_> {
+    fn minus(&self, other: &Self) -> Result<Contrast, String> {
+        let (ours, theirs) = (self.repeats.as_ref()?, other.repeats.as_ref()?);
+        ours.minus(theirs).map_err(|e: Incomparable| e.to_string())
+    }
+
+    /// Returns the mean over the seeds; `None` if a value is undefined or cannot be read.
+    fn mean(&self) -> Option<f64> {
+        let values = self.repeats.as_ref().ok()?.resampled()?.values();
+        Some(values.iter().sum::<f64>() / values.len() as f64)
+    }
+}
 
 /// Compares rows by `measure`. `None` if there are fewer than two rows, or if the reference row is missing.
 pub fn contrast_rows(
@@ -19,83 +41,102 @@ pub fn contrast_rows(
     rows: &[EvaluatedRow],
     reference: &Reference,
 ) -> Option<RowContrasts> {
-    let reference = match reference {
-        Reference::Best => best(rows, measure)?,
-        Reference::Row(name) => rows.iter().find(|row| row.row == *name)?,
+    let most_pairs = rows.len() * rows.len().saturating_sub(1) / 2;
+    let resamples = RESAMPLES.max(RESAMPLES_PER_PAIR * most_pairs);
+    compare(measure, rows, reference, resamples)
+}
+
+pub(super) fn compare(
+    measure: Measure,
+    rows: &[EvaluatedRow],
+    reference: &Reference,
+    resamples: usize,
+) -> Option<RowContrasts> {
+    let side = |row| of_row(row, measure, resamples);
+    let sides: Vec<Side<'_>> = rows.iter().map(side).collect();
+    let chosen = match reference {
+        Reference::Best => best(&sides, measure.direction())?,
+        Reference::Row(name) => sides.iter().position(|side| side.name == *name)?,
     };
-    let others = rows.iter().filter(|row| row.row != reference.row);
-    let contrasts: Vec<_> = others
-        .map(|row| (row.row.clone(), difference(row, reference, measure)))
+    let others = || (0..sides.len()).filter(|&other| other != chosen);
+    others().next()?;
+    let contrasts: Vec<_> = others()
+        .map(|other| {
+            (
+                sides[other].name.to_owned(),
+                sides[other].minus(&sides[chosen]),
+            )
+        })
         .collect();
-    if contrasts.is_empty() {
-        return None;
-    }
+    // The pairs without the reference row.
+    let unseen = match reference {
+        Reference::Best => others()
+            .flat_map(|a| others().filter(move |&b| b < a).map(move |b| (a, b)))
+            .filter_map(|(a, b)| sides[a].minus(&sides[b]).ok())
+            .collect(),
+        Reference::Row(_) => Vec::new(),
+    };
+    let (rows, pairs) = corrected(contrasts, &unseen);
     Some(RowContrasts {
-        reference: reference.row.clone(),
+        reference: sides[chosen].name.to_owned(),
         direction: measure.direction(),
-        resamples: RESAMPLES,
-        rows: corrected(contrasts),
+        resamples,
+        pairs,
+        rows,
     })
 }
 
-fn difference(
-    row: &EvaluatedRow,
-    reference: &EvaluatedRow,
-    measure: Measure,
-) -> Result<Contrast, String> {
-    let (ours, theirs) = (row.evaluations.as_ref()?, reference.evaluations.as_ref()?);
-    contrast(ours, theirs, measure, RESAMPLES, SEED).map_err(|error| error.to_string())
+fn of_row(row: &EvaluatedRow, measure: Measure, resamples: usize) -> Side<'_> {
+    let evaluations = row.evaluations.as_ref().map_err(Clone::clone);
+    Side {
+        name: &row.row,
+        repeats: evaluations.map(|evaluations| Repeats::new(evaluations, measure, resamples, SEED)),
+    }
 }
 
-/// Returns the best row; the first of several equally good ones.
-fn best(rows: &[EvaluatedRow], measure: Measure) -> Option<&EvaluatedRow> {
-    let mut best: Option<(f64, &EvaluatedRow)> = None;
-    for row in rows {
-        let Some(value) = mean(row, measure) else {
+/// Returns the position of the best row; the first of several equally good ones.
+fn best(sides: &[Side<'_>], direction: Direction) -> Option<usize> {
+    let mut best: Option<(f64, usize)> = None;
+    for (place, side) in sides.iter().enumerate() {
+        let Some(value) = side.mean() else {
             continue;
         };
-        let is_better = best.is_none_or(|(so_far, _)| match measure.direction() {
+        let is_better = best.is_none_or(|(so_far, _)| match direction {
             Direction::Maximize => value > so_far,
             Direction::Minimize => value < so_far,
         });
         if is_better {
-            best = Some((value, row));
+            best = Some((value, place));
         }
     }
-    best.map(|(_, row)| row)
+    Some(best?.1)
 }
 
-/// Returns the mean over the seeds; `None` if a value is undefined or cannot be read.
-fn mean(row: &EvaluatedRow, measure: Measure) -> Option<f64> {
-    let evaluations = row.evaluations.as_ref().ok()?;
-    let values = evaluations.iter().map(|evaluation| {
-        let scored = scored(evaluation);
-        scored.value(measure, &vec![1; scored.examples()])
-    });
-    Some(values.sum::<Option<f64>>()? / evaluations.len() as f64)
-}
-
-/// Corrects p-values for the number of rows that were compared.
+/// Corrects the p-values of `rows` for their number and that of `unseen` pairs, and returns that number. If the data
+/// chose the reference row, a correction for the shown pairs only would be too weak.
 pub fn corrected(
     rows: Vec<(String, Result<Contrast, String>)>,
-) -> Vec<(String, Result<CorrectedContrast, String>)> {
-    let found = || rows.iter().filter_map(|(_, found)| found.as_ref().ok());
-    let p_values: Vec<f64> = found().map(|contrast| contrast.difference.p).collect();
-    let mcnemar_p_values: Vec<f64> = found()
-        .filter_map(|contrast| Some(contrast.mcnemar.as_ref()?.p))
+    unseen: &[Contrast],
+) -> (Vec<(String, Result<CorrectedContrast, String>)>, usize) {
+    let found = rows.iter().filter_map(|(_, found)| found.as_ref().ok());
+    let all: Vec<&Contrast> = found.chain(unseen).collect();
+    let pairs = all.len();
+    let p_values: Vec<f64> = all.iter().map(|contrast| contrast.difference.p).collect();
+    let mcnemar_p_values: Vec<f64> = all
+        .iter()
+        .filter_map(|contrast| Some(contrast.mcnemar?.p))
         .collect();
     let mut p_values = holm(&p_values).into_iter();
     let mut mcnemar_p_values = holm(&mcnemar_p_values).into_iter();
     let mut correct = |contrast: Contrast| CorrectedContrast {
         // There is one p-value for each contrast.
         p_holm: p_values.next().unwrap_or(1.0),
-        mcnemar_p_holm: contrast
-            .mcnemar
-            .as_ref()
-            .and_then(|_| mcnemar_p_values.next()),
+        mcnemar_p_holm: contrast.mcnemar.and_then(|_| mcnemar_p_values.next()),
         contrast,
     };
-    rows.into_iter()
+    let rows = rows
+        .into_iter()
         .map(|(row, found)| (row, found.map(&mut correct)))
-        .collect()
+        .collect();
+    (rows, pairs)
 }

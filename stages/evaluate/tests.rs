@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::report::Report;
 use super::{Evaluate, Threshold};
-use crate::metrics::{Decision, Predictions, measure};
+use crate::metrics::{Bootstrap, Decision, Predictions, measure};
 
 fn parsed(params: Value) -> Result<Evaluate, String> {
     serde_json::from_value(params).map_err(|e| e.to_string())
@@ -180,8 +180,14 @@ fn report_writes_every_file() {
         positive: 1,
         decision,
         predictions,
+        groups: &[],
     };
-    let metrics = measure(&predictions, decision, 1, 100, 0);
+    let metrics = measure(
+        &predictions,
+        decision,
+        1,
+        &Bootstrap::of_images(predictions.labels.len(), 100, 0),
+    );
     report.write(&metrics, &names, folder.path()).unwrap();
     report.draw(&metrics, folder.path()).unwrap();
 
@@ -229,8 +235,14 @@ fn one_class_has_no_roc_curve() {
         positive: 1,
         decision,
         predictions,
+        groups: &[],
     };
-    let metrics = measure(&predictions, decision, 1, 100, 0);
+    let metrics = measure(
+        &predictions,
+        decision,
+        1,
+        &Bootstrap::of_images(predictions.labels.len(), 100, 0),
+    );
     report.draw(&metrics, folder.path()).unwrap();
     assert!(!folder.path().join("roc.png").exists());
     assert!(folder.path().join("confusion.png").exists());

@@ -50,7 +50,7 @@ pub(super) fn of_metrics(report: &Report<'_>, metrics: &Metrics) -> Vec<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Decision, Predictions, measure};
+    use crate::metrics::{Bootstrap, Decision, Predictions, measure};
 
     fn of(scores: &[f32], labels: &[u32]) -> Vec<String> {
         let probabilities: Vec<f32> = scores.iter().flat_map(|&p| [1.0 - p, p]).collect();
@@ -64,12 +64,18 @@ mod tests {
             class: 1,
             threshold: 0.5,
         };
-        let metrics = measure(&predictions, decision, 1, 200, 7);
+        let metrics = measure(
+            &predictions,
+            decision,
+            1,
+            &Bootstrap::of_images(predictions.labels.len(), 200, 7),
+        );
         let report = Report {
             classes: &classes,
             positive: 1,
             decision,
             predictions,
+            groups: &[],
         };
         of_metrics(&report, &metrics)
     }

@@ -1,31 +1,52 @@
 //! Percentile intervals by the bootstrap.
 
-use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use contract::random;
 
-/// Returns 95 % percentile intervals (Efron, 1979) of `N` statistics of `examples` examples.
+use super::units::Units;
+
+/// What a bootstrap draws, how often, and from which random numbers.
+#[derive(Clone, Debug)]
+pub struct Bootstrap {
+    pub units: Units,
+    pub resamples: usize,
+    pub seed: u64,
+}
+
+#[cfg(test)]
+impl Bootstrap {
+    /// A bootstrap of single images.
+    pub fn of_images(images: usize, resamples: usize, seed: u64) -> Self {
+        Self {
+            units: Units::images(images),
+            resamples,
+            seed,
+        }
+    }
+}
+
+/// Returns 95 % percentile intervals (Efron, 1979) of `N` statistics of a test set.
 ///
-/// Each of the `resamples` resamples draws as many examples as there are, with replacement and without regard
-/// to their class. `statistics` gets the number of times that each example was drawn. Resamples for which a
-/// statistic is `None` are left out of its interval, which is `None` if there are no others. The result
-/// depends on `seed`, but not on the number of threads.
+/// Each resample draws as many units as there are, with replacement and without regard to
+/// their class. `statistics` gets the number of times that each example was drawn. Resamples for which a statistic
+/// is `None` are left out of its interval, which is `None` if there are no others. The result depends on `seed`,
+/// but not on the number of threads.
 pub(super) fn intervals<const N: usize>(
-    examples: usize,
-    resamples: usize,
-    seed: u64,
+    Bootstrap {
+        units,
+        resamples,
+        seed,
+    }: &Bootstrap,
     statistics: impl Fn(&[u32]) -> [Option<f64>; N] + Sync,
 ) -> [Option<[f64; 2]>; N] {
-    let draws: Vec<[Option<f64>; N]> = (0..resamples as u64)
+    let draws: Vec<[Option<f64>; N]> = (0..*resamples as u64)
         .into_par_iter()
         .map_init(
-            || vec![0; examples],
-            |weights: &mut Vec<u32>, resample| {
-                redraw(
-                    weights,
-                    &mut random::stream(seed, "bootstrap", [resample, 0]),
-                );
+            || (Vec::new(), vec![0; units.len()]),
+            |(drawn, weights), resample| {
+                let mut rng = random::stream(*seed, "bootstrap", [resample, 0]);
+                units.draw(drawn, weights, &mut rng);
                 statistics(weights)
             },
         )
@@ -35,15 +56,6 @@ pub(super) fn intervals<const N: usize>(
         values.sort_by(f64::total_cmp);
         Some([percentile(&values, 0.025)?, percentile(&values, 0.975)?])
     })
-}
-
-/// Draws as many examples as there are weights, with replacement. Each weight is set to the number of times
-/// that its example was drawn.
-pub(super) fn redraw(weights: &mut [u32], rng: &mut impl Rng) {
-    weights.fill(0);
-    for _ in 0..weights.len() {
-        weights[rng.random_range(0..weights.len())] += 1;
-    }
 }
 
 /// Returns the `share` quantile of `sorted`, with linear interpolation between neighbours (Hyndman and Fan's
@@ -57,7 +69,7 @@ pub(super) fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{intervals, percentile};
+    use super::{Bootstrap, intervals, percentile};
 
     #[test]
     fn percentiles_are_linear_between_neighbours() {
@@ -80,7 +92,7 @@ mod tests {
     #[test]
     fn interval_of_a_share_is_that_of_the_binomial() {
         // The standard error is √(0.2 · 0.8 / 400) = 0.02, and the interval has 1.96 of them on both sides.
-        let [Some([low, high])] = intervals(400, 4000, 7, share(80)) else {
+        let [Some([low, high])] = intervals(&Bootstrap::of_images(400, 4000, 7), share(80)) else {
             panic!()
         };
         assert!((low - 0.1608).abs() < 0.006, "{low}");
@@ -94,17 +106,28 @@ mod tests {
                 .num_threads(threads)
                 .build()
                 .unwrap();
-            pool.install(|| intervals(50, 300, 1, share(20)))
+            pool.install(|| intervals(&Bootstrap::of_images(50, 300, 1), share(20)))
         };
         assert_eq!(on(1), on(3));
-        assert_ne!(on(1), intervals(50, 300, 2, share(20)));
+        assert_ne!(
+            on(1),
+            intervals(&Bootstrap::of_images(50, 300, 2), share(20))
+        );
     }
 
     #[test]
     fn undefined_statistics_have_no_interval() {
-        assert_eq!(intervals(3, 10, 0, |_| [None]), [None]);
-        assert_eq!(intervals(3, 0, 0, |_| [Some(1.0)]), [None]);
-        let sometimes = intervals(2, 200, 0, |weights| [(weights[0] == 1).then_some(0.5)]);
+        assert_eq!(
+            intervals(&Bootstrap::of_images(3, 10, 0), |_| [None]),
+            [None]
+        );
+        assert_eq!(
+            intervals(&Bootstrap::of_images(3, 0, 0), |_| [Some(1.0)]),
+            [None]
+        );
+        let sometimes = intervals(&Bootstrap::of_images(2, 200, 0), |weights| {
+            [(weights[0] == 1).then_some(0.5)]
+        });
         assert_eq!(sometimes, [Some([0.5, 0.5])]);
     }
 }

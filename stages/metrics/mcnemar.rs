@@ -46,29 +46,11 @@ fn chi_square(only_a: u64, only_b: u64) -> f64 {
         .sf(statistic)
 }
 
-/// Combines the p-values of several seeds: twice their median, at most 1. A single p-value is returned as it
-/// is.
-///
-/// The seeds share their examples, so their tests depend on one another in an unknown way. Twice the median
-/// is valid under any dependence (Rüger, 1978), at the price of power. `None` without p-values.
-pub fn median_rule(p_values: &[f64]) -> Option<f64> {
-    let mut sorted = p_values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        1 => Some(sorted[0]),
-        // Twice the mean of the two in the middle.
-        count if count % 2 == 0 => Some((sorted[middle - 1] + sorted[middle]).min(1.0)),
-        _ => Some((2.0 * sorted[middle]).min(1.0)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Distribution, mcnemar, mcnemar_of_counts, median_rule};
+    use super::{Distribution, mcnemar, mcnemar_of_counts};
 
     /// statsmodels 0.15.0, with the counts `b` and `c` below:
     /// `statsmodels.stats.contingency_tables.mcnemar([[100, b], [c, 50]], exact=b + c < 25,
@@ -111,15 +93,6 @@ mod tests {
         let test = mcnemar(&a, &b);
         assert_eq!((test.only_a, test.only_b), (2, 1));
         assert_eq!(test, mcnemar_of_counts(2, 1));
-    }
-
-    #[test]
-    fn seeds_are_combined_by_twice_the_median() {
-        assert_eq!(median_rule(&[]), None);
-        assert_eq!(median_rule(&[0.03]), Some(0.03));
-        assert_eq!(median_rule(&[0.5, 0.25, 0.0625]), Some(0.5));
-        assert_eq!(median_rule(&[0.25, 0.125]), Some(0.375));
-        assert_eq!(median_rule(&[0.9, 0.8, 0.1]), Some(1.0));
     }
 
     proptest! {

@@ -2,20 +2,19 @@
 
 use contract::{Metric, Metrics};
 
-use super::bootstrap::intervals;
+use super::bootstrap::{Bootstrap, intervals};
 use super::predictions::{Decision, Predictions};
 use super::scored::{Measure, Scored};
 
 /// Computes all measures of `predictions`, by name: `accuracy`, `macro_f1`, `weighted_f1`, `brier`,
 /// `log_loss`, and for the class `positive` against all others `f1`, `precision`, `recall`, `specificity`,
-/// `roc_auc` and `average_precision`. Their 95 % intervals come from `resamples` bootstrap resamples; with 0,
-/// there are none. A measure that is undefined for these labels is left out.
+/// `roc_auc` and `average_precision`. Their 95 % intervals come from `bootstrap`; without
+/// resamples, there are none. A measure that is undefined for these labels is left out.
 pub fn measure(
     predictions: &Predictions<'_>,
     decision: Decision,
     positive: usize,
-    resamples: usize,
-    seed: u64,
+    bootstrap: &Bootstrap,
 ) -> Metrics {
     let examples = predictions.labels.len();
     if examples == 0 {
@@ -23,7 +22,7 @@ pub fn measure(
     }
     let scored = Scored::new(predictions, predictions.decide(decision), positive);
     let values = scored.values(&vec![1; examples]);
-    let intervals = intervals(examples, resamples, seed, |weights| scored.values(weights));
+    let intervals = intervals(bootstrap, |weights| scored.values(weights));
     Measure::ALL
         .iter()
         .zip(values.into_iter().zip(intervals))
@@ -45,7 +44,7 @@ mod tests {
     use contract::random;
     use rand::RngExt;
 
-    use super::{Decision, Predictions, measure};
+    use super::{Bootstrap, Decision, Predictions, measure};
 
     const PROBABILITIES: [f32; 8] = [0.875, 0.125, 0.25, 0.75, 0.5, 0.5, 0.75, 0.25];
     const LABELS: [u32; 4] = [0, 1, 1, 1];
@@ -64,7 +63,7 @@ mod tests {
             class: 1,
             threshold: 0.5,
         };
-        let metrics = measure(&predictions(), decision, 1, 0, 0);
+        let metrics = measure(&predictions(), decision, 1, &Bootstrap::of_images(4, 0, 0));
         let value = |name: &str| metrics[name].value;
         assert_eq!(metrics.len(), 11);
         assert_eq!(value("accuracy"), 0.75);
@@ -86,7 +85,12 @@ mod tests {
             labels: &[1; 4],
             ..predictions()
         };
-        let metrics = measure(&predictions, Decision::MostProbable, 1, 50, 0);
+        let metrics = measure(
+            &predictions,
+            Decision::MostProbable,
+            1,
+            &Bootstrap::of_images(4, 50, 0),
+        );
         assert!(!metrics.contains_key("roc_auc"));
         assert!(metrics.values().all(|m| m.value.is_finite()));
         let none = Predictions {
@@ -94,7 +98,15 @@ mod tests {
             labels: &[],
             classes: 2,
         };
-        assert!(measure(&none, Decision::MostProbable, 1, 50, 0).is_empty());
+        assert!(
+            measure(
+                &none,
+                Decision::MostProbable,
+                1,
+                &Bootstrap::of_images(0, 50, 0)
+            )
+            .is_empty()
+        );
     }
 
     #[test]
@@ -117,7 +129,12 @@ mod tests {
             class: 1,
             threshold: 0.5,
         };
-        let metrics = measure(&predictions, decision, 1, 500, 9);
+        let metrics = measure(
+            &predictions,
+            decision,
+            1,
+            &Bootstrap::of_images(300, 500, 9),
+        );
         for (name, metric) in &metrics {
             let [low, high] = metric.interval.unwrap();
             assert!(
@@ -126,7 +143,15 @@ mod tests {
             );
             assert!(high - low < 0.2, "{name}: {metric:?}");
         }
-        assert_eq!(metrics, measure(&predictions, decision, 1, 500, 9));
+        assert_eq!(
+            metrics,
+            measure(
+                &predictions,
+                decision,
+                1,
+                &Bootstrap::of_images(300, 500, 9)
+            )
+        );
     }
 
     /// If this fails, results have changed. If the change is intended, increase the version of `evaluate`.
@@ -144,7 +169,12 @@ mod tests {
             class: 1,
             threshold: 0.5,
         };
-        let metrics = measure(&predictions, decision, 1, 200, 42);
+        let metrics = measure(
+            &predictions,
+            decision,
+            1,
+            &Bootstrap::of_images(24, 200, 42),
+        );
         let pinned = |name: &str| (metrics[name].value, metrics[name].interval.unwrap());
         assert_eq!(
             pinned("f1"),

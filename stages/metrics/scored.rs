@@ -66,6 +66,30 @@ impl Measure {
             _ => Direction::Maximize,
         }
     }
+
+    /// Returns the lowest and the highest possible value.
+    pub fn range(self) -> [f64; 2] {
+        match self {
+            Self::LogLoss => [0.0, f64::INFINITY],
+            // For more than two classes; 1 for two.
+            Self::Brier => [0.0, 2.0],
+            _ => [0.0, 1.0],
+        }
+    }
+
+    /// Whether the measure depends on how probabilities are turned into classes.
+    pub fn needs_decision(self) -> bool {
+        match self {
+            Self::Accuracy
+            | Self::F1
+            | Self::MacroF1
+            | Self::WeightedF1
+            | Self::Precision
+            | Self::Recall
+            | Self::Specificity => true,
+            Self::RocAuc | Self::AveragePrecision | Self::Brier | Self::LogLoss => false,
+        }
+    }
 }
 
 /// Predictions, prepared for all measures, so that a resample only needs other weights.

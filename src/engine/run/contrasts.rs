@@ -26,6 +26,8 @@ pub struct ColumnContrasts {
     pub is_best: bool,
     /// Number of resamples of the paired bootstrap.
     pub resamples: usize,
+    /// Number of pairs of rows that p-values are corrected for.
+    pub pairs: usize,
     /// The other rows in the table's order: the difference from the reference row, or a short reason why
     /// there is none.
     pub rows: Vec<(String, Result<CorrectedContrast, String>)>,
@@ -130,6 +132,7 @@ pub fn contrasts(
             against: found.reference,
             is_best: *against == Against::Best,
             resamples: found.resamples,
+            pairs: found.pairs,
             rows: found.rows,
         })
     };
@@ -162,7 +165,7 @@ fn evaluated(
 ///
 /// # Errors
 /// A sentence, if the output is incomplete or damaged.
-fn evaluation(
+pub(super) fn evaluation(
     store: &Store,
     analysis: &dyn Analysis,
     output: &Digest,

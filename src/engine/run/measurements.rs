@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use contract::analysis::Analysis;
+use contract::analysis::{Analysis, Evaluation, Summary};
 use contract::{METRICS_FILE, Metric};
 use petgraph::graph::NodeIndex;
 
-use super::contrasts::{Against, ColumnContrasts, contrasts};
+use super::contrasts::{Against, ColumnContrasts, contrasts, evaluation};
 use super::metrics;
 use crate::event::StageReport;
 use crate::executor::Outputs;
@@ -17,23 +17,9 @@ use store::keys::Digest;
 /// Content of a cell of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    Value {
-        value: f64,
-        /// A 95 % interval, `[low, high]`: of one result over its images, or of a mean over several seeds.
-        interval: Option<[f64; 2]>,
-        /// Set if the value is a mean over several seeds.
-        seeds: Option<Seeds>,
-    },
+    Value(Summary),
     /// A short reason: `not run`, `failed`.
     Missing(String),
-}
-
-/// Results that differ only in their seed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seeds {
-    pub count: usize,
-    /// Sample standard deviation.
-    pub sd: f64,
 }
 
 /// Measured values of the instances that are shown.
@@ -90,10 +76,28 @@ impl<'a> Measurements<'a> {
             port: None,
             name: column.metric.metric.clone(),
         };
-        match self.measured(&self.in_cell(axis, row, column), &metric) {
-            Ok(metrics) => self.cell_of(&metrics),
-            Err(why) => Cell::Missing(why),
-        }
+        let nodes = self.in_cell(axis, row, column);
+        let summarized = self.measured(&nodes, &metric).and_then(|results| {
+            let summary =
+                self.analysis
+                    .summarize(&metric.name, &results, &self.evaluations(&nodes));
+            summary.ok_or("not run".to_owned())
+        });
+        summarized.map_or_else(Cell::Missing, Cell::Value)
+    }
+
+    /// The evaluations of instances, in their order; empty unless each of them is an evaluation.
+    fn evaluations(&self, nodes: &[NodeIndex]) -> Vec<Evaluation> {
+        let read = |&node| {
+            let output = self.output(node, None).ok()?;
+            let read = evaluation(self.store, self.analysis, &output);
+            read.inspect_err(|error| tracing::warn!("{error}")).ok()?
+        };
+        nodes
+            .iter()
+            .map(read)
+            .collect::<Option<_>>()
+            .unwrap_or_default()
     }
 
     /// Compares the rows of each column of `table` with one of them.
@@ -164,27 +168,6 @@ impl<'a> Measurements<'a> {
         match ended.map(|stage| stage.outcome) {
             Some(outcome) if !outcome.has_outputs() => outcome.to_string(),
             _ => "not run".to_owned(),
-        }
-    }
-
-    /// A single result unchanged; for several seeds, their mean and spread.
-    fn cell_of(&self, metrics: &[Metric]) -> Cell {
-        let values: Vec<f64> = metrics.iter().map(|metric| metric.value).collect();
-        match (metrics, self.analysis.spread(&values)) {
-            ([metric], _) => Cell::Value {
-                value: metric.value,
-                interval: metric.interval,
-                seeds: None,
-            },
-            (_, Some(spread)) => Cell::Value {
-                value: spread.mean,
-                interval: spread.interval,
-                seeds: spread.sd.map(|sd| Seeds {
-                    count: spread.n,
-                    sd,
-                }),
-            },
-            (_, None) => Cell::Missing("not run".to_owned()),
         }
     }
 }

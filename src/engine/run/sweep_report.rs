@@ -129,7 +129,7 @@ fn of_trial(
         let spelling = value.own_spelling()?;
         Some((value.label.clone(), spelling.to_owned()))
     });
-    let spread = analysis.spread(&trial.objective);
+    let of_seeds = analysis.spread(&trial.objective);
     let seeds = experiment.seeds();
     let seeds = seeds.iter().zip(&trial.objective);
     let (state, error) = match &trial.state {
@@ -145,9 +145,9 @@ fn of_trial(
         values,
         spellings: spellings.collect(),
         state,
-        objective: spread.as_ref().map(|spread| spread.mean),
-        deviation: spread.as_ref().and_then(|spread| spread.sd),
-        interval: spread.as_ref().and_then(|spread| spread.interval),
+        objective: of_seeds.as_ref().map(|summary| summary.mean),
+        deviation: of_seeds.as_ref().and_then(|summary| summary.sd),
+        interval: of_seeds.and_then(|summary| Some(summary.interval?.ends)),
         seeds: if experiment.seeds().len() > 1 {
             let seed = |(&seed, &value): (&u64, &f64)| SeedValue {
                 seed,

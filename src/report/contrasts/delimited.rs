@@ -4,14 +4,16 @@ use contract::analysis::CorrectedContrast;
 use engine::run::contrasts::ColumnContrasts;
 
 /// Names of the fields for one column.
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 9] = [
     "against",
     "difference",
     "difference low",
     "difference high",
     "p",
     "p holm",
+    "pairs",
     "images",
+    "over",
 ];
 
 /// Names of the additional fields if McNemar's test was run.
@@ -35,7 +37,7 @@ pub fn fields(columns: &[ColumnContrasts], row: &str) -> Vec<String> {
     let fields = |contrasts: &ColumnContrasts| {
         let mcnemar = contrasts.has_mcnemar();
         match contrasts.of(row) {
-            Some(compared) => filled(&contrasts.against, compared, mcnemar),
+            Some(compared) => filled(contrasts, compared, mcnemar),
             None => {
                 let more = if mcnemar { MCNEMAR_FIELDS.len() } else { 0 };
                 vec![String::new(); FIELDS.len() + more]
@@ -45,7 +47,7 @@ pub fn fields(columns: &[ColumnContrasts], row: &str) -> Vec<String> {
     columns.iter().flat_map(fields).collect()
 }
 
-fn filled(against: &str, compared: &CorrectedContrast, mcnemar: bool) -> Vec<String> {
+fn filled(contrasts: &ColumnContrasts, compared: &CorrectedContrast, mcnemar: bool) -> Vec<String> {
     let contrast = &compared.contrast;
     let [low, high] = contrast.difference.interval;
     let numbers = [
@@ -55,11 +57,12 @@ fn filled(against: &str, compared: &CorrectedContrast, mcnemar: bool) -> Vec<Str
         contrast.difference.p,
         compared.p_holm,
     ];
-    let mut fields = vec![against.to_owned()];
+    let mut fields = vec![contrasts.against.clone()];
     fields.extend(numbers.map(|number| number.to_string()));
-    fields.push(contrast.images.to_string());
+    fields.extend([contrasts.pairs, contrast.images].map(|count| count.to_string()));
+    fields.push(contrast.over.to_string());
     if mcnemar {
-        let p = contrast.mcnemar.as_ref().map(|mistakes| mistakes.p);
+        let p = contrast.mcnemar.map(|test| test.p);
         let both = [p, compared.mcnemar_p_holm];
         fields.extend(both.map(|p| p.map_or(String::new(), |p| p.to_string())));
     }

@@ -12,16 +12,14 @@ pub fn object(contrasts: &ColumnContrasts) -> Value {
                 let contrast = &compared.contrast;
                 object["images"] = json!(contrast.images);
                 object["seeds"] = json!(contrast.seeds);
+                object["over"] = json!(contrast.over);
                 object["difference"] = json!(contrast.difference.value);
                 object["interval"] = json!(contrast.difference.interval);
                 object["p"] = json!(contrast.difference.p);
                 object["p_holm"] = json!(compared.p_holm);
-                if let Some(mistakes) = &contrast.mcnemar {
-                    object["mcnemar"] = json!({
-                        "p": mistakes.p,
-                        "p_holm": compared.mcnemar_p_holm,
-                        "tests": mistakes.tests,
-                    });
+                if let Some(test) = &contrast.mcnemar {
+                    object["mcnemar"] = json!(test);
+                    object["mcnemar"]["p_holm"] = json!(compared.mcnemar_p_holm);
                 }
             }
             Err(why) => object["missing"] = json!(why),
@@ -35,6 +33,7 @@ pub fn object(contrasts: &ColumnContrasts) -> Value {
         "against": contrasts.against,
         "best": contrasts.is_best,
         "resamples": contrasts.resamples,
+        "pairs": contrasts.pairs,
         "rows": rows.collect::<Vec<_>>(),
     })
 }

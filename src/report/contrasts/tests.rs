@@ -1,5 +1,5 @@
 use contract::Direction;
-use contract::analysis::{Contrast, Difference, Mistakes};
+use contract::analysis::{Contrast, Difference, Over};
 use engine::run::contrasts::ColumnContrasts;
 use serde_json::{Value, json};
 use stages::evaluate::corrected;
@@ -8,23 +8,18 @@ use stages::metrics::mcnemar_of_counts;
 use super::{fields, header, markdown, object, terminal};
 
 fn contrast(value: f64, interval: [f64; 2], p: f64, mcnemar: Option<(u64, u64)>) -> Contrast {
-    let mistakes = |(only_a, only_b)| {
-        let test = mcnemar_of_counts(only_a, only_b);
-        Mistakes {
-            p: test.p,
-            tests: vec![test],
-        }
-    };
     Contrast {
         images: 400,
         seeds: 1,
+        over: Over::Images,
         difference: Difference { value, interval, p },
-        mcnemar: mcnemar.map(mistakes),
+        mcnemar: mcnemar.map(|(only_a, only_b)| mcnemar_of_counts(only_a, only_b)),
     }
 }
 
 fn contrasts(rows: Vec<(&str, Result<Contrast, String>)>) -> ColumnContrasts {
     let rows = rows.into_iter().map(|(row, found)| (row.to_owned(), found));
+    let (rows, pairs) = corrected(rows.collect(), &[]);
     ColumnContrasts {
         column: "right".to_owned(),
         metric: "evaluate.accuracy".to_owned(),
@@ -32,7 +27,8 @@ fn contrasts(rows: Vec<(&str, Result<Contrast, String>)>) -> ColumnContrasts {
         against: "model3".to_owned(),
         is_best: true,
         resamples: 1000,
-        rows: corrected(rows.collect()),
+        pairs,
+        rows,
     }
 }
 
@@ -67,12 +63,14 @@ fn f1() -> ColumnContrasts {
 fn below_a_table() {
     let expected = "
 right: difference from model3 (the best) on the same 400 images; paired bootstrap, 1000 resamples
+intervals and p cover the choice of test images only, not of seeds; p (Holm) is corrected for all 2 pairs of rows
         difference     95 % interval       p  p (Holm)  McNemar's p  (Holm)
 model1      -0.030  [-0.056, -0.005]   0.013     0.013        0.002   0.003
 model2       0.000  [-0.010, +0.010]  <0.001     0.001        1.000   1.000
 a|b: the test images differ
 
 f1: difference from model3 on the same 400 images; paired bootstrap, 1000 resamples
+intervals and p cover the choice of test images only, not of seeds; p (Holm) is corrected for 1 pair of rows
         difference    95 % interval      p  p (Holm)
 model1      +0.250  [0.000, +0.500]  0.500     0.500
 ";
@@ -83,6 +81,7 @@ model1      +0.250  [0.000, +0.500]  0.500     0.500
 fn as_markdown() {
     let expected = "
 right: difference from model3 (the best) on the same 400 images; paired bootstrap, 1000 resamples
+intervals and p cover the choice of test images only, not of seeds; p (Holm) is corrected for all 2 pairs of rows
 
 |  | difference | 95 % interval | p | p (Holm) | McNemar's p | (Holm) |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -101,9 +100,12 @@ fn the_heading_names_seeds_and_a_lowest_value() {
     brier.is_best = true;
     let found = brier.rows[0].1.as_mut().unwrap();
     found.contrast.seeds = 5;
+    found.contrast.over = Over::SeedsAndImages;
     let text = terminal(&[brier]);
     let heading = "\nf1: difference from model3 (the best, lowest value) on the same 400 images \
-                   with 5 seeds; paired bootstrap, 1000 resamples\n";
+                   with 5 seeds; paired bootstrap, 1000 resamples\n\
+                   intervals and p cover the choice of seeds and test images; p (Holm) is corrected for 1 \
+                   pair of rows\n";
     assert!(text.starts_with(heading), "{text}");
 }
 
@@ -121,7 +123,7 @@ fn a_reason_that_all_rows_share_is_printed_once() {
 fn as_csv_fields() {
     let both = [accuracy(), f1()];
     let names = header(&both);
-    assert_eq!(names.len(), 9 + 7);
+    assert_eq!(names.len(), 11 + 9);
     for row in ["model1", "a|b", "model3"] {
         assert_eq!(fields(&both, row).len(), names.len(), "{row}");
     }
@@ -134,6 +136,8 @@ fn as_csv_fields() {
     let p = mcnemar_of_counts(4, 20).p;
     assert_eq!(of("model1", "right mcnemar p"), p.to_string());
     assert_eq!(of("model1", "right images"), "400");
+    assert_eq!(of("model1", "right pairs"), "2");
+    assert_eq!(of("model1", "right over"), "test images");
     assert_eq!(of("model2", "right p holm"), "0.0008");
     assert_eq!(of("model2", "f1 difference"), "");
     assert!(fields(&both, "model3").iter().all(String::is_empty));
@@ -145,17 +149,15 @@ fn as_json() {
     let found = object(&accuracy());
     assert_eq!(found["against"], "model3");
     assert_eq!(found["best"], true);
+    assert_eq!(found["pairs"], 2);
     let row = |index: usize| -> &Value { &found["rows"][index] };
     let p = mcnemar_of_counts(4, 20).p;
     assert_eq!(
         *row(0),
         json!({
-            "row": "model1", "images": 400, "seeds": 1,
+            "row": "model1", "images": 400, "seeds": 1, "over": "images",
             "difference": -0.03, "interval": [-0.05625, -0.005], "p": 0.0125, "p_holm": 0.0125,
-            "mcnemar": {
-                "p": p, "p_holm": 2.0 * p,
-                "tests": [{ "only_a": 4, "only_b": 20, "by": "binomial", "p": p }],
-            },
+            "mcnemar": { "only_a": 4, "only_b": 20, "by": "binomial", "p": p, "p_holm": 2.0 * p },
         })
     );
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Contrasts as text for the terminal and as Markdown.
 
 use contract::Direction;
-use contract::analysis::CorrectedContrast;
+use contract::analysis::{CorrectedContrast, Over};
 use engine::run::contrasts::ColumnContrasts;
 
 use crate::report::columns::aligned;
@@ -56,13 +56,10 @@ pub fn markdown(columns: &[ColumnContrasts]) -> String {
 }
 
 /// A heading such as `f1-score: difference from model3 (the best) on the same 400 images; paired bootstrap,
-/// 10000 resamples`.
+/// 10000 resamples`, and a line about the intervals and p-values.
 fn heading(contrasts: &ColumnContrasts) -> String {
     let ColumnContrasts {
-        column,
-        against,
-        resamples,
-        ..
+        column, against, ..
     } = contrasts;
     let best = match (contrasts.is_best, contrasts.direction) {
         (true, Direction::Maximize) => " (the best)",
@@ -75,11 +72,29 @@ fn heading(contrasts: &ColumnContrasts) -> String {
         if contrast.seeds > 1 {
             text += &format!(" with {} seeds", contrast.seeds);
         }
-        text += &format!("; paired bootstrap, {resamples} resamples");
+        let resamples = contrasts.resamples;
+        text += &format!("; paired bootstrap, {resamples} resamples\n");
+        text += &scope(contrasts, contrast.over);
     } else if let Some(why) = only_reason(contrasts) {
         text += &format!(" not computed: {why}");
     }
     text
+}
+
+/// What intervals and p-values account for, and what p-values are corrected for.
+fn scope(contrasts: &ColumnContrasts, over: Over) -> String {
+    let covered = match over {
+        Over::SeedsAndImages | Over::SeedsAndGroups => format!("{over}"),
+        Over::Images | Over::Groups | Over::Seeds | Over::Reported => {
+            format!("{over} only, not of seeds")
+        }
+    };
+    let all = if contrasts.is_best { "all " } else { "" };
+    let pairs = match contrasts.pairs {
+        1 => "1 pair of rows".to_owned(),
+        pairs => format!("{all}{pairs} pairs of rows"),
+    };
+    format!("intervals and p cover the choice of {covered}; p (Holm) is corrected for {pairs}")
 }
 
 /// The reason why no row was compared, if it is the same for all of them.
@@ -121,7 +136,7 @@ fn rows(contrasts: &ColumnContrasts) -> Vec<[String; 7]> {
             format!("[{}, {}]", signed(low), signed(high)),
             p_value(difference.p),
             p_value(compared.p_holm),
-            mcnemar.map_or(String::new(), |mistakes| p_value(mistakes.p)),
+            mcnemar.map_or(String::new(), |test| p_value(test.p)),
             compared.mcnemar_p_holm.map_or(String::new(), p_value),
         ]
     }));

@@ -35,6 +35,7 @@ fn for_people(judgements: &[&Judgement]) -> Grid {
         title: Some("Expectations".to_owned()),
         header: ["metric", "value", "expected"].map(str::to_owned).to_vec(),
         rows: judgements.iter().map(row).collect(),
+        notes: Vec::new(),
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) fn latex(report: &SweepReport, shown: &[&Trial]) -> String {
         columns: columns.collect(),
         header: latex::line(&header),
         rows: ranking.rows(),
+        notes: Vec::new(),
     }
     .render()
 }
@@ -61,7 +62,7 @@ fn caption(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> String 
     if shown.iter().any(|trial| trial.deviation.is_some()) {
         let seeds = seeds.unwrap_or(0);
         caption += &format!(
-            " Mean $\\pm$ standard deviation of {seeds} seeds, with the 95\\,\\% interval."
+            " Mean $\\pm$ standard deviation of {seeds} seeds, with the 95\\,\\% interval over seeds."
         );
     }
     if !ranking.constant.is_empty() {

@@ -272,7 +272,7 @@ fn latex_uses_the_rules_of_booktabs() {
 \\begin{table}
   \\centering
   \\caption{The best 2 of 7 trials of the sweep search, highest evaluate.f1 first. Mean $\\pm$ standard \
-deviation of 2 seeds, with the 95\\,\\% interval. In all trials: zoom 0.1.}
+deviation of 2 seeds, with the 95\\,\\% interval over seeds. In all trials: zoom 0.1.}
   \\label{tab:search}
   \\begin{tabular}{rrlrr}
     \\toprule

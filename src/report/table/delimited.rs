@@ -1,24 +1,30 @@
 //! Tables as CSV.
 
+use contract::analysis::Summary;
 use engine::graph::Column;
-use engine::run::measurements::{Cell, Seeds};
+use engine::run::measurements::Cell;
 
 use super::Filled;
+use super::notes::decision;
 use crate::report::contrasts;
 use crate::report::csv::line;
 
-/// Comma-separated values. Each column of the table has fields for its value, the ends of its interval and
-/// the reference value. If a column has means over seeds, fields for their number and standard deviation
-/// follow; if it has expectations, fields for the verdict and the bounds follow. The fields of contrasts
-/// come last. Missing values are empty.
+/// Comma-separated values. Each column of the table has fields for its value, the ends of its interval, what the
+/// interval accounts for, and the reference value. If a column has means over seeds, fields for their number and
+/// standard deviation follow; if classes were decided by a threshold, a field for the rule follows; if it has
+/// expectations, fields for the verdict and the bounds follow. The fields of contrasts come last. Missing values are
+/// empty.
 pub(super) fn csv(filled: &Filled<'_>) -> String {
     let mut header = vec![filled.table.rows.clone()];
     for column in &filled.table.columns {
         header.push(column.title.clone());
         let named = |what: &str| format!("{} {what}", column.title);
-        header.extend(["low", "high", &column.reference_label].map(named));
+        header.extend(["low", "high", "interval over", &column.reference_label].map(named));
         if is_repeated(filled, column) {
             header.extend(["seeds", "sd"].map(named));
+        }
+        if is_decided(filled, column) {
+            header.push(named("decision"));
         }
         if is_judged(filled, column) {
             header.extend(["verdict", "expected"].map(named));
@@ -29,20 +35,22 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
     for (row, cells) in &filled.rows {
         let mut fields = vec![(*row).to_owned()];
         for shown in filled.cells(row, cells) {
-            let (value, interval) = match shown.cell {
-                Cell::Value {
-                    value, interval, ..
-                } => (Some(*value), *interval),
-                Cell::Missing(_) => (None, None),
-            };
-            let [low, high] = interval.map_or([None; 2], |ends| ends.map(Some));
+            let summary = summary(shown.cell);
+            let interval = summary.and_then(|summary| summary.interval);
+            let [low, high] = interval.map_or([None; 2], |interval| interval.ends.map(Some));
             let number =
                 |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
-            fields.extend([value, low, high, shown.reference].map(number));
+            fields.extend([summary.map(|summary| summary.mean), low, high].map(number));
+            fields.push(interval.map_or(String::new(), |interval| interval.over.to_string()));
+            fields.push(number(shown.reference));
             if is_repeated(filled, shown.column) {
-                let seeds = seeds(shown.cell);
-                fields.push(seeds.map_or(String::new(), |seeds| seeds.count.to_string()));
-                fields.push(number(seeds.map(|seeds| seeds.sd)));
+                let repeated = summary.filter(|summary| summary.sd.is_some());
+                fields.push(repeated.map_or(String::new(), |summary| summary.n.to_string()));
+                fields.push(number(repeated.and_then(|summary| summary.sd)));
+            }
+            if is_decided(filled, shown.column) {
+                let rule = summary.and_then(|summary| decision(&[summary]));
+                fields.push(rule.unwrap_or_default());
             }
             if is_judged(filled, shown.column) {
                 let verdict = shown.verdict();
@@ -60,16 +68,27 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
 
 /// Whether a cell of this column is a mean over several seeds.
 fn is_repeated(filled: &Filled<'_>, column: &Column) -> bool {
-    let mut rows = filled.rows.iter();
-    rows.any(|(row, cells)| {
-        let mut cells = filled.cells(row, cells);
-        cells.any(|shown| std::ptr::eq(shown.column, column) && seeds(shown.cell).is_some())
+    has(filled, column, |summary| summary.sd.is_some())
+}
+
+/// Whether the classes of a cell of this column were decided by a threshold.
+fn is_decided(filled: &Filled<'_>, column: &Column) -> bool {
+    has(filled, column, |summary| summary.decision.is_some())
+}
+
+/// Whether a cell of this column meets a condition.
+fn has(filled: &Filled<'_>, column: &Column, condition: impl Fn(&Summary) -> bool) -> bool {
+    filled.rows.iter().any(|(row, cells)| {
+        filled
+            .cells(row, cells)
+            .filter(|shown| std::ptr::eq(shown.column, column))
+            .any(|shown| summary(shown.cell).is_some_and(&condition))
     })
 }
 
-fn seeds(cell: &Cell) -> Option<Seeds> {
+fn summary(cell: &Cell) -> Option<&Summary> {
     match cell {
-        Cell::Value { seeds, .. } => *seeds,
+        Cell::Value(summary) => Some(summary),
         Cell::Missing(_) => None,
     }
 }

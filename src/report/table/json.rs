@@ -18,17 +18,17 @@ pub(super) fn json(filled: &Filled<'_>) -> String {
                     let mut object =
                         json!({ "title": column.title, "metric": column.metric.to_string() });
                     match shown.cell {
-                        Cell::Value {
-                            value,
-                            interval,
-                            seeds,
-                        } => {
-                            object["value"] = json!(value);
-                            if let Some(seeds) = seeds {
-                                object["seeds"] = json!({ "count": seeds.count, "sd": seeds.sd });
+                        Cell::Value(summary) => {
+                            object["value"] = json!(summary.mean);
+                            if let Some(sd) = summary.sd {
+                                object["seeds"] = json!({ "count": summary.n, "sd": sd });
                             }
-                            if let Some(interval) = interval {
-                                object["interval"] = json!(interval);
+                            if let Some(interval) = summary.interval {
+                                object["interval"] = json!(interval.ends);
+                                object["interval_over"] = json!(interval.over);
+                            }
+                            if let Some(decision) = &summary.decision {
+                                object["decision"] = json!(decision);
                             }
                         }
                         Cell::Missing(reason) => object["missing"] = json!(reason),

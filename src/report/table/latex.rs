@@ -1,5 +1,6 @@
 //! Tables as LaTeX for papers.
 
+use super::notes::notes;
 use super::text::{as_printed, deviation, interval, value};
 use super::{Cell, Filled, Shown};
 use crate::report::expectations::Verdict;
@@ -30,6 +31,7 @@ pub(super) fn latex(filled: &Filled<'_>) -> String {
         columns: format!("l{columns}"),
         header: header(filled),
         rows: filled.rows.iter().map(row).collect(),
+        notes: notes(filled).iter().map(|note| escaped(note)).collect(),
     }
     .render()
 }
@@ -64,7 +66,7 @@ fn header(filled: &Filled<'_>) -> String {
 
 fn ours(shown: &Shown<'_>) -> String {
     let mut text = match shown.cell {
-        Cell::Value { .. } => {
+        Cell::Value(_) => {
             let figures = value(shown) + &deviation(shown, "$\\pm$") + &interval(shown);
             number(&figures)
         }

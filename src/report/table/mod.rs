@@ -6,6 +6,7 @@
 mod delimited;
 mod json;
 mod latex;
+mod notes;
 mod text;
 
 use engine::graph::{Bounds, Column, Table};

@@ -1,5 +1,6 @@
+use contract::analysis::{Decision, Interval, Over, Summary};
 use engine::graph::{Bounds, Column, InstanceName, MetricRef, PortMetric, Table};
-use engine::run::measurements::{Cell, Seeds};
+use engine::run::measurements::Cell;
 
 use super::{Format, render};
 use crate::report::expectations::{Judgement, Judgements, Subject};
@@ -41,7 +42,7 @@ fn judged(format: Format) -> String {
         let shown = table();
         let column = shown.columns.iter().find(|c| c.metric.stage == stage);
         let measured = match cell(row, column.unwrap()) {
-            Cell::Value { value, .. } => Ok(value),
+            Cell::Value(summary) => Ok(summary.mean),
             Cell::Missing(reason) => Err(reason),
         };
         Judgement::of(subject, bounds, measured)
@@ -90,25 +91,26 @@ fn table() -> Table {
     }
 }
 
+fn value(mean: f64, interval: Option<[f64; 2]>) -> Cell {
+    Cell::Value(Summary {
+        n: 1,
+        mean,
+        sd: None,
+        interval: interval.map(|ends| Interval {
+            ends,
+            over: Over::Images,
+        }),
+        decision: None,
+    })
+}
+
 fn cell(row: &str, column: &Column) -> Cell {
     match (row, column.metric.stage.as_str()) {
-        ("model1", "evaluate") => Cell::Value {
-            value: 0.9182,
-            interval: Some([0.8949, 0.9375]),
-            seeds: None,
-        },
-        ("model1", _) => Cell::Value {
-            value: 0.8,
-            interval: None,
-            seeds: None,
-        },
+        ("model1", "evaluate") => value(0.9182, Some([0.8949, 0.9375])),
+        ("model1", _) => value(0.8, None),
         ("model2", "evaluate") => Cell::Missing("not run".to_owned()),
         ("model2", _) => Cell::Missing("failed".to_owned()),
-        _ => Cell::Value {
-            value: 1.0,
-            interval: Some([0.5, 1.0]),
-            seeds: None,
-        },
+        _ => value(1.0, Some([0.5, 1.0])),
     }
 }
 
@@ -123,6 +125,7 @@ Table 1
 │ model10 ┆ 1.000 [0.50, 1.00] (paper 0.96) ┆ 1.000 [0.50, 1.00] │
 │ model2  ┆ not run                         ┆ failed             │
 └─────────┴─────────────────────────────────┴────────────────────┘
+95 % intervals over test images
 ";
     assert_eq!(rendered(Format::Terminal), expected);
 }
@@ -137,6 +140,8 @@ fn markdown() {
 | model1 | 0.918 [0.89, 0.94] (paper 0.95) | 0.800 (paper 0.80) |
 | model10 | 1.000 [0.50, 1.00] (paper 0.96) | 1.000 [0.50, 1.00] |
 | model2 | not run | failed |
+
+95 % intervals over test images
 ";
     assert_eq!(rendered(Format::Markdown), expected);
 }
@@ -163,11 +168,11 @@ fn markdown_escapes_bars() {
 #[test]
 fn csv() {
     let expected = "\
-model,f1-score,f1-score low,f1-score high,f1-score paper,\
-\"f1-score, \"\"GAN\"\"\",\"f1-score, \"\"GAN\"\" low\",\"f1-score, \"\"GAN\"\" high\",\"f1-score, \"\"GAN\"\" paper\"
-model1,0.9182,0.8949,0.9375,0.95,0.8,,,0.8
-model10,1,0.5,1,0.96,1,0.5,1,
-model2,,,,,,,,
+model,f1-score,f1-score low,f1-score high,f1-score interval over,f1-score paper,\
+\"f1-score, \"\"GAN\"\"\",\"f1-score, \"\"GAN\"\" low\",\"f1-score, \"\"GAN\"\" high\",\"f1-score, \"\"GAN\"\" interval over\",\"f1-score, \"\"GAN\"\" paper\"
+model1,0.9182,0.8949,0.9375,test images,0.95,0.8,,,,0.8
+model10,1,0.5,1,test images,0.96,1,0.5,1,test images,
+model2,,,,,,,,,,
 ";
     assert_eq!(rendered(Format::Csv), expected);
 }
@@ -183,7 +188,7 @@ fn json() {
             { "row": "model1", "cells": [
                 {
                     "title": "f1-score", "metric": "evaluate.f1", "value": 0.9182,
-                    "interval": [0.8949, 0.9375], "reference": { "label": "paper", "value": 0.95 },
+                    "interval": [0.8949, 0.9375], "interval_over": "images", "reference": { "label": "paper", "value": 0.95 },
                 },
                 {
                     "title": "f1-score, \"GAN\"", "metric": "evaluate-synthetic.f1", "value": 0.8,
@@ -193,11 +198,11 @@ fn json() {
             { "row": "model10", "cells": [
                 {
                     "title": "f1-score", "metric": "evaluate.f1", "value": 1.0,
-                    "interval": [0.5, 1.0], "reference": { "label": "paper", "value": 0.96 },
+                    "interval": [0.5, 1.0], "interval_over": "images", "reference": { "label": "paper", "value": 0.96 },
                 },
                 {
                     "title": "f1-score, \"GAN\"", "metric": "evaluate-synthetic.f1", "value": 1.0,
-                    "interval": [0.5, 1.0],
+                    "interval": [0.5, 1.0], "interval_over": "images",
                 },
             ] },
             { "row": "model2", "cells": [
@@ -223,6 +228,7 @@ Table 1
 │ model10 ┆ 1.000 [0.50, 1.00] (paper 0.96) ✓                ┆ 1.000 [0.50, 1.00] ✗ -0.5 to 0.5 │
 │ model2  ┆ not run ?                                        ┆ failed                           │
 └─────────┴──────────────────────────────────────────────────┴──────────────────────────────────┘
+95 % intervals over test images
 ";
     assert_eq!(judged(Format::Terminal), expected);
     assert_eq!(
@@ -235,6 +241,8 @@ Table 1
 | model1 | 0.9182 [0.89, 0.94] (paper 0.95) ✗ at most 0.918 | 0.800 (paper 0.80) |
 | model10 | 1.000 [0.50, 1.00] (paper 0.96) ✓ | 1.000 [0.50, 1.00] ✗ -0.5 to 0.5 |
 | model2 | not run ? | failed |
+
+95 % intervals over test images
 "
     );
 }
@@ -242,12 +250,12 @@ Table 1
 #[test]
 fn csv_and_json_have_verdicts_and_bounds() {
     let expected = "\
-model,f1-score,f1-score low,f1-score high,f1-score paper,f1-score verdict,f1-score expected,\
-\"f1-score, \"\"GAN\"\"\",\"f1-score, \"\"GAN\"\" low\",\"f1-score, \"\"GAN\"\" high\",\"f1-score, \"\"GAN\"\" paper\",\
+model,f1-score,f1-score low,f1-score high,f1-score interval over,f1-score paper,f1-score verdict,f1-score expected,\
+\"f1-score, \"\"GAN\"\"\",\"f1-score, \"\"GAN\"\" low\",\"f1-score, \"\"GAN\"\" high\",\"f1-score, \"\"GAN\"\" interval over\",\"f1-score, \"\"GAN\"\" paper\",\
 \"f1-score, \"\"GAN\"\" verdict\",\"f1-score, \"\"GAN\"\" expected\"
-model1,0.9182,0.8949,0.9375,0.95,fail,0.95 ± 0.05; at most 0.918,0.8,,,0.8,,
-model10,1,0.5,1,0.96,pass,0.95 ± 0.05,1,0.5,1,,fail,'-0.5 to 0.5; at least 0.9183
-model2,,,,,not known,0.95 ± 0.05,,,,,,
+model1,0.9182,0.8949,0.9375,test images,0.95,fail,0.95 ± 0.05; at most 0.918,0.8,,,,0.8,,
+model10,1,0.5,1,test images,0.96,pass,0.95 ± 0.05,1,0.5,1,test images,,fail,'-0.5 to 0.5; at least 0.9183
+model2,,,,,,not known,0.95 ± 0.05,,,,,,,
 ";
     assert_eq!(judged(Format::Csv), expected);
     let value: serde_json::Value = serde_json::from_str(&judged(Format::Json)).unwrap();
@@ -285,6 +293,7 @@ fn latex() {
     model2 & not run &  & failed &  \\
     \bottomrule
   \end{tabular}
+  \par\footnotesize 95 \% intervals over test images
 \end{table}
 "#;
     assert_eq!(rendered(Format::Latex), expected);
@@ -316,11 +325,7 @@ fn latex_without_reference_values_has_one_line_of_titles() {
     };
     let text = render(
         &plain,
-        |_, _| Cell::Value {
-            value: -0.25,
-            interval: Some([-0.5, 0.0]),
-            seeds: None,
-        },
+        |_, _| value(-0.25, Some([-0.5, 0.0])),
         &Judgements::default(),
         &[],
         Format::Latex,
@@ -336,6 +341,7 @@ fn latex_without_reference_values_has_one_line_of_titles() {
     4 & $-$0.250 [$-$0.50, 0.00] & $-$0.250 [$-$0.50, 0.00] \\
     \bottomrule
   \end{tabular}
+  \par\footnotesize 95 \% intervals over test images
 \end{table}
 ";
     assert_eq!(text, expected);
@@ -344,14 +350,19 @@ fn latex_without_reference_values_has_one_line_of_titles() {
 /// Renders a mean over five seeds.
 fn repeated(format: Format) -> String {
     let cells = |row: &str, column: &Column| match (row, column.metric.stage.as_str()) {
-        ("model1", "evaluate") => Cell::Value {
-            value: 0.9182,
-            interval: Some([0.9026, 0.9337]),
-            seeds: Some(Seeds {
-                count: 5,
-                sd: 0.0125,
+        ("model1", "evaluate") => Cell::Value(Summary {
+            n: 5,
+            mean: 0.9182,
+            sd: Some(0.0125),
+            interval: Some(Interval {
+                ends: [0.9026, 0.9337],
+                over: Over::SeedsAndImages,
             }),
-        },
+            decision: Some(Decision {
+                class: "PNEUMONIA".to_owned(),
+                thresholds: [0.31, 0.6251],
+            }),
+        }),
         _ => Cell::Missing("not run".to_owned()),
     };
     render(&table(), cells, &Judgements::default(), &[], format)
@@ -369,8 +380,22 @@ fn several_seeds_show_their_mean_and_deviation_in_every_format() {
         "| 0.918 ± 0.013 [0.90, 0.93] (paper 0.95) |",
     );
     says(Format::Latex, "0.918 $\\pm$ 0.013 [0.90, 0.93]");
-    says(Format::Csv, "f1-score seeds,f1-score sd");
-    says(Format::Csv, "model1,0.9182,0.9026,0.9337,0.95,5,0.0125");
+    let note = "± standard deviation over 5 seeds; 95 % intervals over seeds and test images; PNEUMONIA from a \
+                probability of 0.31 to 0.625, depending on the model\n";
+    says(Format::Terminal, note);
+    says(Format::Markdown, note);
+    says(
+        Format::Latex,
+        "\\par\\footnotesize $\\pm$ standard deviation over 5 seeds; 95 \\% intervals over seeds and test images; \
+         PNEUMONIA from",
+    );
+    says(Format::Csv, "f1-score seeds,f1-score sd,f1-score decision");
+    says(
+        Format::Csv,
+        "model1,0.9182,0.9026,0.9337,seeds and test images,0.95,5,0.0125,\"PNEUMONIA from a probability of 0.31",
+    );
+    says(Format::Json, "\"interval_over\": \"seeds-and-images\"");
+    says(Format::Json, "\"class\": \"PNEUMONIA\"");
     says(Format::Json, "\"count\": 5");
     says(Format::Json, "\"sd\": 0.0125");
 }

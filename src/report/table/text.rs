@@ -1,6 +1,8 @@
 //! Tables as text: `0.918 [0.89, 0.94] (paper 0.95) ✓`, or `0.918 ± 0.012 [0.90, 0.93]` for several seeds.
 
-use super::{Cell, Filled, Shown};
+use contract::analysis::Summary;
+
+use super::{Cell, Filled, Shown, notes};
 use crate::report::grid::Grid;
 
 /// Formats every cell as text.
@@ -16,12 +18,13 @@ pub(super) fn grid(filled: &Filled<'_>) -> Grid {
         title: table.title.clone(),
         header: std::iter::once(table.rows.clone()).chain(titles).collect(),
         rows: filled.rows.iter().map(row).collect(),
+        notes: notes::notes(filled),
     }
 }
 
 fn cell(shown: &Shown<'_>) -> String {
     let mut text = match shown.cell {
-        Cell::Value { .. } => value(shown) + &deviation(shown, "±") + &interval(shown),
+        Cell::Value(_) => value(shown) + &deviation(shown, "±") + &interval(shown),
         Cell::Missing(reason) => reason.clone(),
     };
     if let Some(figure) = shown.reference {
@@ -40,7 +43,7 @@ fn cell(shown: &Shown<'_>) -> String {
 
 /// The value with three decimals, or with as many as it takes to show on which side of a bound it is.
 pub(super) fn value(shown: &Shown<'_>) -> String {
-    let Cell::Value { value, .. } = shown.cell else {
+    let Cell::Value(Summary { mean: value, .. }) = shown.cell else {
         return String::new();
     };
     let bounds = shown.judgements.iter().map(|judgement| judgement.bounds);
@@ -53,9 +56,7 @@ pub(super) fn value(shown: &Shown<'_>) -> String {
 /// ` ± 0.012`, the standard deviation over several seeds, or an empty string.
 pub(super) fn deviation(shown: &Shown<'_>, sign: &str) -> String {
     match shown.cell {
-        Cell::Value {
-            seeds: Some(seeds), ..
-        } => format!(" {sign} {:.3}", seeds.sd),
+        Cell::Value(Summary { sd: Some(sd), .. }) => format!(" {sign} {sd:.3}"),
         _ => String::new(),
     }
 }
@@ -63,10 +64,13 @@ pub(super) fn deviation(shown: &Shown<'_>, sign: &str) -> String {
 /// ` [0.89, 0.94]`, or an empty string.
 pub(super) fn interval(shown: &Shown<'_>) -> String {
     match shown.cell {
-        Cell::Value {
-            interval: Some([low, high]),
+        Cell::Value(Summary {
+            interval: Some(interval),
             ..
-        } => format!(" [{low:.2}, {high:.2}]"),
+        }) => {
+            let [low, high] = interval.ends;
+            format!(" [{low:.2}, {high:.2}]")
+        }
         _ => String::new(),
     }
 }

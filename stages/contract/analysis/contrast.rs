@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Evaluation;
+use super::{Evaluation, Over};
 use crate::Direction;
 
 /// A row with its evaluations.
@@ -29,13 +29,15 @@ pub struct RowContrasts {
     pub direction: Direction,
     /// Number of resamples of the paired bootstrap.
     pub resamples: usize,
+    /// Number of pairs of rows that p-values are corrected for: all pairs if the reference row was chosen by its
+    /// result, because then each pair could have been compared; otherwise the pairs with the reference row.
+    pub pairs: usize,
     /// The other rows in their order: the difference from the reference row, or a short reason why there is
     /// none.
     pub rows: Vec<(String, Result<CorrectedContrast, String>)>,
 }
 
-/// The difference of a row from the reference row, with p-values corrected for the number of rows that were
-/// compared (Holm, 1979).
+/// The difference of a row from the reference row, with p-values corrected for the number of pairs (Holm, 1979).
 #[derive(Clone, Debug, PartialEq)]
 pub struct CorrectedContrast {
     /// The row minus the reference row.
@@ -53,13 +55,15 @@ pub struct Contrast {
     pub images: usize,
     /// Number of seeds that both were trained under.
     pub seeds: usize,
+    /// What the interval and the p-value account for.
+    pub over: Over,
     /// Mean over the seeds of the value of `a` minus that of `b`.
     #[serde(flatten)]
     pub difference: Difference,
-    /// McNemar's test of whether one classifier makes more mistakes than the other; `None` unless the measure is
-    /// the accuracy.
+    /// McNemar's test of whether one classifier makes more mistakes than the other. `None` unless the measure is the
+    /// accuracy, there is one seed, and the images have no groups: the test knows neither seeds nor groups.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mcnemar: Option<Mistakes>,
+    pub mcnemar: Option<McNemar>,
 }
 
 /// Difference between two values, `a` and `b`, with its uncertainty.
@@ -71,15 +75,6 @@ pub struct Difference {
     pub interval: [f64; 2],
     /// Two-sided p-value under the hypothesis that there is no difference; never 0.
     pub p: f64,
-}
-
-/// McNemar's test under every seed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Mistakes {
-    /// The p-value of all seeds together.
-    pub p: f64,
-    /// One test for each seed.
-    pub tests: Vec<McNemar>,
 }
 
 /// McNemar's two-sided test (1947) of two classifiers, `a` and `b`, on the same examples. Examples that both or

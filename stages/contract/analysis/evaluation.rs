@@ -5,6 +5,9 @@
 pub struct Evaluation {
     /// Names of the images.
     pub names: Vec<String>,
+    /// The group of each image, such as a patient; empty text for an image without one. Empty if no image has a
+    /// group.
+    pub groups: Vec<String>,
     /// The class of each image, as an index into `classes`.
     pub labels: Vec<u32>,
     /// The predicted class of each image, as an index into `classes`.
@@ -15,4 +18,7 @@ pub struct Evaluation {
     pub classes: Vec<String>,
     /// The class that counts as positive, as an index into `classes`.
     pub positive: u32,
+    /// How the class was decided: by the probability of one class and a threshold. `None` if it is the most probable
+    /// class.
+    pub threshold: Option<(u32, f64)>,
 }

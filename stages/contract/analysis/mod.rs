@@ -7,19 +7,19 @@
 mod contrast;
 mod evaluation;
 mod figure;
-mod spread;
+mod summary;
 
 use std::path::Path;
 
 pub use contrast::{
-    Contrast, CorrectedContrast, Difference, Distribution, EvaluatedRow, McNemar, Mistakes,
-    Reference, RowContrasts,
+    Contrast, CorrectedContrast, Difference, Distribution, EvaluatedRow, McNemar, Reference,
+    RowContrasts,
 };
 pub use evaluation::Evaluation;
 pub use figure::{Coordinate, Curve, Figure, LearningCurves, Line, ParallelCoordinates, Scale};
-pub use spread::Spread;
+pub use summary::{Decision, Interval, Over, Summary};
 
-use crate::Failure;
+use crate::{Failure, Metric};
 
 /// Reads evaluations, compares them, summarizes values and draws figures.
 pub trait Analysis: Sync {
@@ -44,8 +44,18 @@ pub trait Analysis: Sync {
         reference: &Reference,
     ) -> Option<RowContrasts>;
 
-    /// Computes mean and spread of finite values; `None` if there are no values.
-    fn spread(&self, values: &[f64]) -> Option<Spread>;
+    /// Computes the mean of finite values that differ only in their seed, and its interval over seeds; `None` if
+    /// there are no values.
+    fn spread(&self, values: &[f64]) -> Option<Summary>;
+
+    /// Summarizes a metric of results that differ only in their seed; `None` if there are no results. Values must be
+    /// finite. `evaluations` are those of the results, in the same order, or empty if the results are none.
+    fn summarize(
+        &self,
+        metric: &str,
+        results: &[Metric],
+        evaluations: &[Evaluation],
+    ) -> Option<Summary>;
 
     /// Writes a figure as a PNG.
     ///

@@ -1,13 +1,14 @@
 //! Tests that evaluations are read back and compared.
 
-use contract::Metrics;
-use contract::analysis::Evaluation;
+use contract::analysis::{Contrast, Evaluation, Interval, Over};
+use contract::{Direction, Metric, Metrics};
 use serde_json::json;
 
+use super::{Incomparable, Repeats};
 use crate::evaluate::evaluation::scored;
 use crate::evaluate::report::Report;
-use crate::evaluate::{CONFUSION_FILE, Incomparable, PREDICTIONS_FILE, contrast, read_evaluation};
-use crate::metrics::{Decision, Measure, Predictions, measure, p_of_no_mean, spread};
+use crate::evaluate::{CONFUSION_FILE, PREDICTIONS_FILE, read_evaluation, summarize};
+use crate::metrics::{Bootstrap, Decision, Measure, Predictions, mcnemar, measure};
 
 const CLASSES: [&str; 2] = ["NORMAL", "a \"rare\", one"];
 
@@ -29,16 +30,28 @@ fn write_evaluation(salt: u64, folder: &std::path::Path) -> Metrics {
         class: 1,
         threshold: 0.4,
     };
-    let metrics = measure(&predictions, decision, 1, 0, 0);
+    let metrics = measure(&predictions, decision, 1, &Bootstrap::of_images(40, 0, 0));
     let names: Vec<String> = (0..40).map(|i| format!("image, {i}\n.png")).collect();
     let report = Report {
         classes: &classes,
         positive: 1,
         decision,
         predictions,
+        groups: &[],
     };
     report.write(&metrics, &names, folder).unwrap();
     metrics
+}
+
+fn contrast(
+    a: &[Evaluation],
+    b: &[Evaluation],
+    measure: Measure,
+    resamples: usize,
+    seed: u64,
+) -> Result<Contrast, Incomparable> {
+    let side = |evaluations| Repeats::new(evaluations, measure, resamples, seed);
+    side(a).minus(&side(b))
 }
 
 /// Returns both files of an evaluation.
@@ -79,16 +92,24 @@ fn files_that_are_not_from_an_evaluation_are_rejected() {
         let read = read_evaluation(predictions.as_bytes(), confusion.as_bytes());
         read.unwrap_err().to_string()
     };
-    let other = json!({ "classes": CLASSES, "positive": "COVID" }).to_string();
-    assert_eq!(
-        error(&predictions, &other),
-        "`confusion.json` has the positive class `COVID`, which is not one of its classes"
-    );
+    let other = |positive: &str, class: &str| {
+        let decision = json!({ "class": class, "threshold": 0.5 });
+        let classes = ["NORMAL", "a \"rare\", one"];
+        json!({ "classes": classes, "positive": positive, "decision": decision }).to_string()
+    };
+    for confusion in [other("COVID", "NORMAL"), other("NORMAL", "COVID")] {
+        assert_eq!(
+            error(&predictions, &confusion),
+            "`confusion.json` has the class `COVID`, which is not one of its classes"
+        );
+    }
     assert!(
         error(&predictions, "{}")
             .contains("`confusion.json` does not list the classes: missing field")
     );
-    let other = json!({ "classes": ["A", "B"], "positive": "A" }).to_string();
+    let other =
+        json!({ "classes": ["A", "B"], "positive": "A", "decision": "most probable class" })
+            .to_string();
     assert_eq!(
         error(&predictions, &other),
         "`predictions.csv` has the columns name,label,predicted,p_NORMAL,p_a \"rare\", one, not \
@@ -127,6 +148,10 @@ fn evaluations_of_different_images_are_not_compared() {
         Err("the labels differ".to_owned())
     );
     assert_eq!(
+        changed(&|e| e.groups = e.names.clone()),
+        Err("the groups of the test images differ".to_owned())
+    );
+    assert_eq!(
         changed(&|e| e.positive = 0),
         Err("the positive classes differ".to_owned())
     );
@@ -148,21 +173,34 @@ fn one_class_of_images_has_no_auc_to_compare() {
 }
 
 #[test]
-fn mcnemars_test_is_run_if_accuracy_is_compared() {
-    let side = |salts: [u64; 3]| salts.map(evaluation);
-    let (a, b) = (side([1, 2, 3]), side([4, 5, 6]));
+fn mcnemars_test_is_run_if_accuracy_is_compared_under_one_seed() {
+    let (a, b) = ([1].map(evaluation), [4].map(evaluation));
     let found = contrast(&a, &b, Measure::Accuracy, 500, 0).unwrap();
-    assert_eq!((found.images, found.seeds), (40, 3));
-    let mistakes = found.mcnemar.unwrap();
-    let mut p_values: Vec<f64> = mistakes.tests.iter().map(|test| test.p).collect();
-    p_values.sort_by(f64::total_cmp);
-    assert_eq!(mistakes.p, (2.0 * p_values[1]).min(1.0));
-    let lead = mistakes.tests.iter();
-    let lead: f64 = lead
-        .map(|test| test.only_a as f64 - test.only_b as f64)
-        .sum();
-    assert!((found.difference.value - lead / 120.0).abs() < 1e-12);
+    assert_eq!(
+        (found.images, found.seeds, found.over),
+        (40, 1, Over::Images)
+    );
+    let right = |side: &Evaluation| scored(side).right();
+    assert_eq!(found.mcnemar, Some(mcnemar(&right(&a[0]), &right(&b[0]))));
     assert_eq!(contrast(&a, &b, Measure::F1, 500, 0).unwrap().mcnemar, None);
+
+    let side = |salts: [u64; 3]| salts.map(evaluation);
+    let found = contrast(
+        &side([1, 2, 3]),
+        &side([4, 5, 6]),
+        Measure::Accuracy,
+        500,
+        0,
+    )
+    .unwrap();
+    assert_eq!((found.seeds, found.mcnemar), (3, None));
+    let grouped = |salt| {
+        let mut evaluation = evaluation(salt);
+        evaluation.groups = (0..40).map(|i| format!("person{}", i / 2)).collect();
+        [evaluation]
+    };
+    let found = contrast(&grouped(1), &grouped(4), Measure::Accuracy, 500, 0).unwrap();
+    assert_eq!((found.over, found.mcnemar), (Over::Groups, None));
 }
 
 /// If each seed has images of its own, one seed's draws are independent of another's.
@@ -188,23 +226,69 @@ fn seeds_with_different_images_are_drawn_independently() {
     assert_eq!(other, of(["", "y"]).difference);
 }
 
+/// The interval of several seeds accounts for the images, too; Student's t over the seeds alone would not.
 #[test]
-fn the_spread_over_a_few_seeds_widens_the_interval() {
-    let side = |salts: [u64; 3]| salts.map(evaluation);
-    let (a, b) = (side([1, 2, 3]), side([4, 5, 6]));
-    let found = contrast(&a, &b, Measure::F1, 500, 0).unwrap().difference;
-    let f1 = |evaluation: &Evaluation| {
-        let scored = scored(evaluation);
-        scored
-            .value(Measure::F1, &vec![1; scored.examples()])
-            .unwrap()
+fn a_summary_accounts_for_seeds_and_images() {
+    let f1 = |evaluation: &Evaluation| Metric {
+        value: scored(evaluation).value(Measure::F1, &[1; 40]).unwrap(),
+        interval: Some([0.5, 0.9]),
+        direction: Direction::Maximize,
     };
-    let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| f1(a) - f1(b)).collect();
-    let of_seeds = spread(&differences).unwrap();
-    let [low, high] = of_seeds.interval.unwrap();
+    let evaluations: Vec<Evaluation> = (1..4).map(evaluation).collect();
+    let results: Vec<Metric> = evaluations.iter().map(f1).collect();
+    let found = summarize("f1", &results, &evaluations).unwrap();
+    let of_seeds = summarize("f1", &results, &[]).unwrap();
+    assert_eq!(
+        (found.n, found.mean, found.sd),
+        (of_seeds.n, of_seeds.mean, of_seeds.sd)
+    );
+    let (found, of_seeds) = (found.interval.unwrap(), of_seeds.interval.unwrap());
+    assert_eq!(
+        (found.over, of_seeds.over),
+        (Over::SeedsAndImages, Over::Seeds)
+    );
+    let [low, high] = of_seeds.ends;
     assert!(
-        found.interval[0] <= low && high <= found.interval[1],
+        found.ends[0] < low && high < found.ends[1],
         "{found:?} {of_seeds:?}"
     );
-    assert!(found.p >= p_of_no_mean(&of_seeds).unwrap(), "{found:?}");
+    assert!(found.ends[1] <= 1.0);
+
+    let one = |evaluations: &[Evaluation]| summarize("f1", &results[..1], evaluations).unwrap();
+    let interval = |over| {
+        Some(Interval {
+            ends: [0.5, 0.9],
+            over,
+        })
+    };
+    assert_eq!(one(&evaluations[..1]).interval, interval(Over::Images));
+    assert_eq!(one(&[]).interval, interval(Over::Reported));
+    let mut grouped = evaluations[0].clone();
+    grouped.groups = vec!["person1".to_owned(); 40];
+    assert_eq!(one(&[grouped]).interval, interval(Over::Groups));
+}
+
+#[test]
+fn a_summary_says_how_the_class_was_decided() {
+    let mut evaluations: Vec<Evaluation> = (1..4).map(evaluation).collect();
+    let metric = Metric {
+        value: 0.5,
+        interval: None,
+        direction: Direction::Maximize,
+    };
+    let results = vec![metric; 3];
+    let decision = |metric: &str, evaluations: &[Evaluation]| {
+        summarize(metric, &results, evaluations).unwrap().decision
+    };
+    let found = decision("f1", &evaluations).unwrap();
+    assert_eq!(
+        (found.class.as_str(), found.thresholds),
+        (CLASSES[1], [0.4; 2])
+    );
+    assert_eq!(decision("roc_auc", &evaluations), None);
+    evaluations[1].threshold = Some((1, 0.7));
+    let found = decision("accuracy", &evaluations).unwrap();
+    assert_eq!(found.thresholds, [0.4, 0.7]);
+    evaluations[2].threshold = None;
+    assert_eq!(decision("accuracy", &evaluations), None);
 }

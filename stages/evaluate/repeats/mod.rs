@@ -1,0 +1,118 @@
+//! [`Repeats`]: the evaluations of a classifier under several seeds, and their comparison with another's.
+
+use contract::analysis::{Contrast, Evaluation, McNemar, Over};
+
+use super::evaluation::{Unlike, check_alike, scored, units};
+use crate::metrics::{Measure, Resampled, Scored, Tested, Units, mcnemar};
+
+/// Reasons why two classifiers cannot be compared.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Incomparable {
+    #[error(transparent)]
+    Unlike(#[from] Unlike),
+    #[error("the number of seeds differs")]
+    Seeds,
+    #[error("the measure is undefined for these labels")]
+    Undefined,
+}
+
+/// The evaluations of a classifier, one for each seed, prepared for comparisons by one measure.
+pub(super) struct Repeats<'a> {
+    evaluations: &'a [Evaluation],
+    measure: Measure,
+    scored: Vec<Scored>,
+    /// `None` if the measure is undefined for a seed.
+    resampled: Option<Resampled>,
+}
+
+impl<'a> Repeats<'a> {
+    /// Computes `measure` for each seed, with `resamples` resamples of the images. Two classifiers with the same
+    /// images and the same `seed` get the same resamples.
+    pub(super) fn new(
+        evaluations: &'a [Evaluation],
+        measure: Measure,
+        resamples: usize,
+        seed: u64,
+    ) -> Self {
+        let scored: Vec<Scored> = evaluations.iter().map(scored).collect();
+        let units: Vec<Units> = evaluations.iter().map(units).collect();
+        // Images with different names are different images. Seeds with the same names share one resample of
+        // images. If their images differ nevertheless, the result is the same on average.
+        let images = evaluations.iter().map(|evaluation| {
+            let same = |first: &Evaluation| first.names == evaluation.names;
+            evaluations.iter().position(same).unwrap_or_default()
+        });
+        let sides = scored.iter().zip(&units).zip(images);
+        let tested: Vec<Tested<'_>> = sides
+            .map(|((scored, units), images)| Tested {
+                scored,
+                units,
+                images,
+            })
+            .collect();
+        let resampled = Resampled::new(&tested, measure, resamples, seed);
+        Self {
+            evaluations,
+            measure,
+            scored,
+            resampled,
+        }
+    }
+
+    /// The values under each seed and on each resample; `None` if the measure is undefined for a seed.
+    pub(super) fn resampled(&self) -> Option<&Resampled> {
+        self.resampled.as_ref()
+    }
+
+    /// Returns what an interval of these evaluations accounts for.
+    pub(super) fn over(evaluations: &[Evaluation]) -> Over {
+        match (evaluations.len() > 1, is_grouped(evaluations)) {
+            (false, false) => Over::Images,
+            (false, true) => Over::Groups,
+            (true, false) => Over::SeedsAndImages,
+            (true, true) => Over::SeedsAndGroups,
+        }
+    }
+
+    /// Returns the mean over the seeds of the value of `self` minus that of `other`, for the same measure and
+    /// resamples.
+    ///
+    /// # Errors
+    /// If the evaluations of a seed are not of the same images, if the numbers of seeds differ, or if the measure is
+    /// undefined.
+    pub(super) fn minus(&self, other: &Self) -> Result<Contrast, Incomparable> {
+        if self.evaluations.len() != other.evaluations.len() {
+            return Err(Incomparable::Seeds);
+        }
+        for (ours, theirs) in self.evaluations.iter().zip(other.evaluations) {
+            check_alike(ours, theirs)?;
+        }
+        let both = self.resampled.as_ref().zip(other.resampled.as_ref());
+        let difference = both.and_then(|(ours, theirs)| ours.minus(theirs).estimate());
+        Ok(Contrast {
+            images: self.scored.first().map_or(0, Scored::examples),
+            seeds: self.scored.len(),
+            over: Self::over(self.evaluations),
+            difference: difference.ok_or(Incomparable::Undefined)?,
+            mcnemar: self.mcnemar(other),
+        })
+    }
+
+    fn mcnemar(&self, other: &Self) -> Option<McNemar> {
+        match (self.scored.as_slice(), other.scored.as_slice()) {
+            ([ours], [theirs])
+                if self.measure == Measure::Accuracy && !is_grouped(self.evaluations) =>
+            {
+                Some(mcnemar(&ours.right(), &theirs.right()))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn is_grouped(evaluations: &[Evaluation]) -> bool {
+    evaluations.iter().any(|one| !one.groups.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! Summarizes a metric of evaluations that differ only in their seed.
+
+use contract::Metric;
+use contract::analysis::{Decision, Evaluation, Interval, Over, Summary};
+
+use super::repeats::Repeats;
+use crate::metrics::{Measure, spread};
+
+/// Resamples of the images.
+const RESAMPLES: usize = 2000;
+
+/// Seed of the bootstrap. It is fixed, so that a summary depends on the evaluations only.
+const SEED: u64 = 0;
+
+/// Summarizes the values of a metric. For a single result, the interval is the one that it was stored with. For
+/// several evaluations, it accounts for seeds and test images; for several other results, only for seeds.
+pub fn summarize(metric: &str, results: &[Metric], evaluations: &[Evaluation]) -> Option<Summary> {
+    let values: Vec<f64> = results.iter().map(|result| result.value).collect();
+    let of_seeds = spread(&values)?;
+    let measure = Measure::named(metric).filter(|_| evaluations.len() == results.len());
+    let Some(measure) = measure else {
+        let reported = |ends| Interval {
+            ends,
+            over: Over::Reported,
+        };
+        return Some(match results {
+            [result] => Summary {
+                interval: result.interval.map(reported),
+                ..of_seeds
+            },
+            _ => of_seeds,
+        });
+    };
+    Some(Summary {
+        interval: match results {
+            [result] => result.interval.map(|ends| Interval {
+                ends,
+                over: Repeats::over(evaluations),
+            }),
+            _ => over_seeds_and_images(measure, evaluations, RESAMPLES).or(of_seeds.interval),
+        },
+        decision: decision(measure, evaluations),
+        ..of_seeds
+    })
+}
+
+/// Returns the interval of the mean over seeds, within the range of the measure.
+pub(super) fn over_seeds_and_images(
+    measure: Measure,
+    evaluations: &[Evaluation],
+    resamples: usize,
+) -> Option<Interval> {
+    let repeats = Repeats::new(evaluations, measure, resamples, SEED);
+    let [low, high] = repeats.resampled()?.estimate()?.interval;
+    let [least, most] = measure.range();
+    Some(Interval {
+        ends: [low.max(least), high.min(most)],
+        over: Repeats::over(evaluations),
+    })
+}
+
+/// Returns the decision rule of all evaluations; `None` if `measure` does not depend on it, or if the evaluations
+/// differ in more than the threshold.
+fn decision(measure: Measure, evaluations: &[Evaluation]) -> Option<Decision> {
+    if !measure.needs_decision() {
+        return None;
+    }
+    let class = |evaluation: &Evaluation| {
+        let (class, threshold) = evaluation.threshold?;
+        Some((evaluation.classes.get(class as usize)?.clone(), threshold))
+    };
+    let all: Vec<(String, f64)> = evaluations.iter().map(class).collect::<Option<_>>()?;
+    let (class, _) = all.first()?.clone();
+    if all.iter().any(|(other, _)| *other != class) {
+        return None;
+    }
+    let thresholds = || all.iter().map(|(_, threshold)| *threshold);
+    Some(Decision {
+        class,
+        thresholds: [
+            thresholds().fold(f64::INFINITY, f64::min),
+            thresholds().fold(f64::NEG_INFINITY, f64::max),
+        ],
+    })
+}
