@@ -19,7 +19,7 @@ use crate::figures::grid::{Row, grid};
 
 pub const INFO: KindInfo = KindInfo {
     name: "augment",
-    version: 1,
+    version: 2,
     doc: "transforms images at random, differently in every epoch, like Keras' `ImageDataGenerator`",
     inputs: &[Input {
         role: "images",
