@@ -20,7 +20,7 @@ use crate::figures::grid::{Row, grid};
 pub const INFO: KindInfo = KindInfo {
     name: "augment",
     version: 2,
-    doc: "transforms images at random, differently in every epoch, like Keras' `ImageDataGenerator`",
+    doc: "transforms images at random, differently in every epoch, like the `ImageDataGenerator` of Keras 3",
     inputs: &[Input {
         role: "images",
         accepts: ArtifactType::Dataset,
