@@ -19,8 +19,8 @@ use crate::figures::grid::{Row, grid};
 
 pub const INFO: KindInfo = KindInfo {
     name: "augment",
-    version: 1,
-    doc: "transforms images at random, differently in every epoch, like Keras' `ImageDataGenerator`",
+    version: 2,
+    doc: "transforms images at random, differently in every epoch, like the `ImageDataGenerator` of Keras 3",
     inputs: &[Input {
         role: "images",
         accepts: ArtifactType::Dataset,

@@ -1,4 +1,4 @@
-//! Random transforms of images during training, with parameters as in Keras' `ImageDataGenerator`.
+//! Random transforms of images during training, with parameters as in the `ImageDataGenerator` of Keras 3.
 
 use contract::Invalid;
 use schemars::JsonSchema;
@@ -6,19 +6,28 @@ use serde::{Deserialize, Serialize};
 
 /// Ranges from which transforms are drawn, uniformly and independently for every image and epoch. The default
 /// changes nothing.
+///
+/// Transforms are those of the `ImageDataGenerator` of Keras 2.9 to 3, with `fill_mode="nearest"` and
+/// `interpolation_order=1`. [`transform`](super::transform) lists differences from older versions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// Rotation about the centre, drawn from `-rotation` to `rotation`.
+    /// Rotation, drawn from `-rotation` to `rotation`. A positive angle turns the content counter-clockwise.
+    /// As in Keras, rotation, shear and zoom leave row (width − 1) / 2 and column (height − 1) / 2 in place, which
+    /// is the centre of square images only.
     #[schemars(range(min = 0, max = 180), extend("x-unit" = "degrees"))]
     pub rotation: f64,
-    /// Shift to the side as a fraction of the width, drawn from `-width_shift` to `width_shift`.
+    /// Shift up or down as a fraction of the width, drawn from `-width_shift` to `width_shift`. A positive value
+    /// moves the content up. Keras exchanges the axes since version 2.9; up to 2.8, this shift is to the side.
     #[schemars(range(min = 0, max = 1))]
     pub width_shift: f64,
-    /// Shift up or down as a fraction of the height, drawn from `-height_shift` to `height_shift`.
+    /// Shift to the side as a fraction of the height, drawn from `-height_shift` to `height_shift`. A positive
+    /// value moves the content to the left. Keras exchanges the axes since version 2.9; up to 2.8, this shift is up
+    /// or down.
     #[schemars(range(min = 0, max = 1))]
     pub height_shift: f64,
-    /// Shear angle, drawn from `-shear` to `shear`.
+    /// Shear angle, drawn from `-shear` to `shear`. A positive angle moves the top to the left and the bottom to
+    /// the right. Keras up to 2.8 moves columns up or down instead.
     #[schemars(range(min = 0, max = 89), extend("x-unit" = "degrees"))]
     pub shear: f64,
     /// Zoom, drawn for each axis separately. A factor below 1 enlarges the image's content.
@@ -27,7 +36,8 @@ pub struct Policy {
     pub horizontal_flip: bool,
     /// Whether half of the images are mirrored top to bottom.
     pub vertical_flip: bool,
-    /// Factor on the brightness, drawn from `[low, high]`. Results are clipped to white.
+    /// Factor on the brightness, drawn from `[low, high]`. Results are clipped to white. Unlike in Keras, they are
+    /// not rounded down to integers.
     #[schemars(inner(range(min = 0, max = 10)))]
     pub brightness: [f64; 2],
 }

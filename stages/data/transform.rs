@@ -1,4 +1,20 @@
-//! A random transform of an image, composed as in Keras' `apply_affine_transform`.
+//! Random transforms of images, as in the `ImageDataGenerator` of Keras.
+//!
+//! Keras 2.9 exchanged the axes, and Keras 3 does the same. A [`Transform`] reproduces this exactly, including
+//! the centre of images that are not square. Keras up to 2.8, whose transforms are those of
+//! `keras_preprocessing` 1.1.2, differs:
+//!
+//! | | here, and Keras 2.9 to 3 | Keras up to 2.8 |
+//! | --- | --- | --- |
+//! | shear | moves rows to the side | moves columns up or down |
+//! | shift by a fraction of the height | to the side | up or down |
+//! | shift by a fraction of the width | up or down | to the side |
+//! | centre: row, column | (width − 1) / 2, (height − 1) / 2 | (height + 1) / 2, (width + 1) / 2 |
+//! | positive rotation | counter-clockwise | clockwise |
+//! | brightness | multiplies | stretches values to 0 to 255, then multiplies |
+//!
+//! Two differences from Keras remain. A shift range of 1 is the whole height or width, where Keras takes it for
+//! one pixel. Brightness does not round values down to integers, which Keras does before and after it multiplies.
 
 use contract::{ImageShape, random};
 use rand::RngExt;
@@ -14,7 +30,41 @@ pub struct Transform {
     brightness: f32,
 }
 
-/// Matrix of an affine map of (row, column, 1), without its last row, which is (0, 0, 1).
+/// Parameters of a transform. The comments give their names in Keras' `apply_transform`. x is the column, and y
+/// the row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parameters {
+    /// `theta`, in degrees. A positive angle turns the content counter-clockwise.
+    pub rotation: f64,
+    /// `tx` and `ty`, in pixels. Positive values move the content to the left and up.
+    pub shift: [f64; 2],
+    /// `shear`, in degrees. A positive angle moves the top to the left and the bottom to the right.
+    pub shear: f64,
+    /// `zx` and `zy`. Factors below 1 enlarge the content.
+    pub zoom: [f64; 2],
+    /// `flip_horizontal`, after the affine map.
+    pub flip_columns: bool,
+    /// `flip_vertical`, after the affine map.
+    pub flip_rows: bool,
+    /// `brightness`, a factor.
+    pub brightness: f64,
+}
+
+impl Parameters {
+    /// Parameters that leave an image as it is.
+    #[cfg(test)]
+    pub(super) const NONE: Self = Self {
+        rotation: 0.0,
+        shift: [0.0, 0.0],
+        shear: 0.0,
+        zoom: [1.0, 1.0],
+        flip_columns: false,
+        flip_rows: false,
+        brightness: 1.0,
+    };
+}
+
+/// Matrix of an affine map of (x, y, 1), without its last row, which is (0, 0, 1).
 type Affine = [[f64; 3]; 2];
 
 fn compose(a: Affine, b: Affine) -> Affine {
@@ -40,47 +90,37 @@ impl Transform {
         // Every number is drawn whether it is used or not, so that a change of one range does not affect the
         // other transforms.
         let rotation = uniform(-policy.rotation, policy.rotation);
-        let down = uniform(-policy.height_shift, policy.height_shift) * shape.height as f64;
-        let right = uniform(-policy.width_shift, policy.width_shift) * shape.width as f64;
-        let shear = uniform(-policy.shear, policy.shear);
-        let zoom_rows = uniform(policy.zoom.low, policy.zoom.high);
-        let zoom_columns = uniform(policy.zoom.low, policy.zoom.high);
-        let flip_columns = uniform(0.0, 1.0) < 0.5 && policy.horizontal_flip;
-        let flip_rows = uniform(0.0, 1.0) < 0.5 && policy.vertical_flip;
-        let brightness = uniform(policy.brightness[0], policy.brightness[1]);
-
-        let affine = affine(
-            shape,
+        // As in Keras, x shifts by a fraction of the height, and y by a fraction of the width.
+        let x = uniform(-policy.height_shift, policy.height_shift) * shape.height as f64;
+        let y = uniform(-policy.width_shift, policy.width_shift) * shape.width as f64;
+        let parameters = Parameters {
             rotation,
-            [down, right],
-            shear,
-            [zoom_rows, zoom_columns],
-        );
-        Self::flipped(affine, shape, flip_rows, flip_columns, brightness)
+            shift: [x, y],
+            shear: uniform(-policy.shear, policy.shear),
+            zoom: std::array::from_fn(|_| uniform(policy.zoom.low, policy.zoom.high)),
+            flip_columns: uniform(0.0, 1.0) < 0.5 && policy.horizontal_flip,
+            flip_rows: uniform(0.0, 1.0) < 0.5 && policy.vertical_flip,
+            brightness: uniform(policy.brightness[0], policy.brightness[1]),
+        };
+        Self::new(&parameters, shape)
     }
 
-    /// Adds flips of the transformed image. The map leads from output to input coordinates, so the flips are
-    /// applied to the coordinates first.
-    fn flipped(
-        affine: Affine,
-        shape: ImageShape,
-        rows: bool,
-        columns: bool,
-        brightness: f64,
-    ) -> Self {
-        let (mut flip, last) = (scale(1.0, 1.0), |n: usize| n as f64 - 1.0);
-        if rows {
-            flip[0] = [-1.0, 0.0, last(shape.height)];
+    /// Composes the map from output to input coordinates. Therefore flips, which Keras applies to the
+    /// transformed image, are applied to the coordinates first.
+    pub(super) fn new(parameters: &Parameters, shape: ImageShape) -> Self {
+        let (mut flip, last) = (scale([1.0, 1.0]), |n: usize| n as f64 - 1.0);
+        if parameters.flip_columns {
+            flip[0] = [-1.0, 0.0, last(shape.width)];
         }
-        if columns {
-            flip[1] = [0.0, -1.0, last(shape.width)];
+        if parameters.flip_rows {
+            flip[1] = [0.0, -1.0, last(shape.height)];
         }
-        let [row, column] = compose(affine, flip).map(|[r, c, offset]| [offset, r, c]);
-        let narrow = |coefficients: [f64; 3]| coefficients.map(|c| c as f32);
+        let [column, row] = compose(affine(parameters, shape), flip)
+            .map(|[x, y, offset]| [offset, y, x].map(|c| c as f32));
         Self {
-            row: narrow(row),
-            column: narrow(column),
-            brightness: brightness as f32,
+            row,
+            column,
+            brightness: parameters.brightness as f32,
         }
     }
 
@@ -182,27 +222,20 @@ impl Block {
     }
 }
 
-/// Composes rotation and shear (in degrees), shift (in pixels) and zoom about the centre of the image as
-/// Keras does. Of these, the rotation is the leftmost factor of the product, so it is applied to the
-/// coordinates last.
-fn affine(
-    shape: ImageShape,
-    rotation: f64,
-    [down, right]: [f64; 2],
-    shear: f64,
-    [rows, columns]: [f64; 2],
-) -> Affine {
+/// Composes the affine map as Keras does. The rotation is the leftmost factor of the product, so it is applied
+/// to the coordinates last. The centre is that of Keras, which takes the height for x and the width for y.
+fn affine(parameters: &Parameters, shape: ImageShape) -> Affine {
     let centre = [shape.height, shape.width].map(|n| n as f64 / 2.0 - 0.5);
     [
-        shift(centre[0], centre[1]),
-        rotate(rotation.to_radians()),
-        shift(down, right),
-        lean(shear.to_radians()),
-        scale(rows, columns),
-        shift(-centre[0], -centre[1]),
+        shift(centre),
+        rotate(parameters.rotation.to_radians()),
+        shift(parameters.shift),
+        lean(parameters.shear.to_radians()),
+        scale(parameters.zoom),
+        shift(centre.map(|c| -c)),
     ]
     .into_iter()
-    .fold(scale(1.0, 1.0), compose)
+    .fold(scale([1.0, 1.0]), compose)
 }
 
 /// Returns Keras' rotation by an angle in radians.
@@ -211,8 +244,8 @@ fn rotate(angle: f64) -> Affine {
     [[cos, -sin, 0.0], [sin, cos, 0.0]]
 }
 
-fn shift(rows: f64, columns: f64) -> Affine {
-    [[1.0, 0.0, rows], [0.0, 1.0, columns]]
+fn shift([x, y]: [f64; 2]) -> Affine {
+    [[1.0, 0.0, x], [0.0, 1.0, y]]
 }
 
 /// Returns Keras' shear by an angle in radians.
@@ -221,8 +254,8 @@ fn lean(angle: f64) -> Affine {
     [[1.0, -sin, 0.0], [0.0, cos, 0.0]]
 }
 
-fn scale(rows: f64, columns: f64) -> Affine {
-    [[rows, 0.0, 0.0], [0.0, columns, 0.0]]
+fn scale([x, y]: [f64; 2]) -> Affine {
+    [[x, 0.0, 0.0], [0.0, y, 0.0]]
 }
 
 #[cfg(test)]
@@ -236,16 +269,9 @@ impl Transform {
         }
     }
 
-    /// Returns the transform with the given rotation and shear (degrees), shift (pixels) and zoom.
-    pub fn of(
-        shape: ImageShape,
-        rotation: f64,
-        offset: [f64; 2],
-        shear: f64,
-        zoom: [f64; 2],
-    ) -> Self {
-        let affine = affine(shape, rotation, offset, shear, zoom);
-        Self::flipped(affine, shape, false, false, 1.0)
+    /// Returns the row and the column of the input that output pixel (0, 0) shows.
+    pub fn origin(&self) -> [f32; 2] {
+        [self.row[0], self.column[0]]
     }
 
     pub fn zoom_of_rows(&self) -> f32 {

@@ -2,6 +2,7 @@
 
 mod batches;
 mod files;
+mod keras;
 mod npz;
 mod omissions;
 mod packing;

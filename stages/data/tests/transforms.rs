@@ -1,7 +1,7 @@
 use contract::ImageShape;
 
 use super::gray;
-use crate::data::transform::Transform;
+use crate::data::transform::{Parameters, Transform};
 use crate::data::{Policy, Zoom};
 
 const GRAY: ImageShape = ImageShape {
@@ -11,7 +11,7 @@ const GRAY: ImageShape = ImageShape {
 };
 const PICTURE: [u8; 12] = [1, 2, 3, 4, 50, 60, 70, 80, 9, 10, 11, 12];
 
-fn apply(transform: Transform, image: &[u8], shape: ImageShape) -> Vec<f32> {
+pub(super) fn apply(transform: Transform, image: &[u8], shape: ImageShape) -> Vec<f32> {
     let mut out = vec![f32::NAN; shape.len()];
     transform.apply(image, shape, |value| value, &mut out);
     out
@@ -30,7 +30,8 @@ fn floats(image: &[u8]) -> Vec<f32> {
     image.iter().map(|&byte| f32::from(byte)).collect()
 }
 
-fn assert_near(actual: &[f32], expected: &[f32], tolerance: f32) {
+pub(super) fn assert_near(actual: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(actual.len(), expected.len());
     for (a, e) in actual.iter().zip(expected) {
         assert!((a - e).abs() <= tolerance, "{actual:?} is not {expected:?}");
     }
@@ -116,28 +117,76 @@ fn brightness_clips_at_white() {
     );
 }
 
-/// Values of `scipy.ndimage.affine_transform(order=1, mode="nearest")`, computed by hand with the matrix that
-/// Keras composes: rotation by 90° and zoom by 2 about the centre.
 #[test]
-fn rotation_and_zoom_keep_the_centre_in_place() {
+fn a_positive_rotation_is_counter_clockwise_about_the_centre() {
+    let quarter = Parameters {
+        rotation: 90.0,
+        ..Parameters::NONE
+    };
+    let turned = Transform::new(&quarter, gray(3));
+    let expected = floats(&[3, 6, 9, 2, 5, 8, 1, 4, 7]);
     let square = [1, 2, 3, 4, 5, 6, 7, 8, 9];
-    let turned = Transform::of(gray(3), 90.0, [0.0, 0.0], 0.0, [1.0, 1.0]);
-    // Keras: row = -(c - 1) + 1, column = (r - 1) + 1.
-    let expected = floats(&[7, 4, 1, 8, 5, 2, 9, 6, 3]);
     assert_near(&apply(turned, &square, gray(3)), &expected, 1e-4);
+}
 
-    let zoomed = Transform::of(gray(3), 0.0, [0.0, 0.0], 0.0, [1.0, 0.5]);
+#[test]
+fn a_zoom_below_1_enlarges_about_the_centre() {
+    let wide = Parameters {
+        zoom: [0.5, 1.0],
+        ..Parameters::NONE
+    };
+    let zoomed = Transform::new(&wide, gray(3));
+    let square = [1, 2, 3, 4, 5, 6, 7, 8, 9];
     let expected = [1.5, 2.0, 2.5, 4.5, 5.0, 5.5, 7.5, 8.0, 8.5];
     assert_near(&apply(zoomed, &square, gray(3)), &expected, 1e-4);
 }
 
-/// Keras' shear of 30°: row = (r - 1) - sin 30° (c - 1) + 1, column = cos 30° (c - 1) + 1.
+/// The sine of 30° is 1/2, so the upper row moves half a pixel to the left and the lower one to the right.
 #[test]
-fn shear_is_in_degrees() {
-    let sheared = Transform::of(gray(3), 0.0, [0.0, 0.0], 30.0, [1.0, 1.0]);
-    let square = [0, 0, 0, 90, 90, 90, 180, 180, 180];
-    let expected = [45.0, 0.0, 0.0, 135.0, 90.0, 45.0, 180.0, 180.0, 135.0];
+fn shear_is_in_degrees_and_moves_rows_to_the_side() {
+    let lean = Parameters {
+        shear: 30.0,
+        ..Parameters::NONE
+    };
+    let sheared = Transform::new(&lean, gray(3));
+    let square = [0, 90, 180, 0, 90, 180, 0, 90, 180];
+    let expected = [45.0, 135.0, 180.0, 0.0, 90.0, 180.0, 0.0, 45.0, 135.0];
     assert_near(&apply(sheared, &square, gray(3)), &expected, 1e-3);
+}
+
+/// Keras 3.15.1 draws the same for images of 5×7 pixels: with a `height_shift_range` of 0.4, `tx` is at most 2
+/// pixels and `ty` is 0. With a `width_shift_range` of 0.4, `ty` is at most 2.8 and `tx` is 0.
+#[test]
+fn height_shifts_are_horizontal_and_width_shifts_vertical() {
+    let shape = ImageShape {
+        height: 5,
+        width: 7,
+        channels: 1,
+    };
+    let farthest = |policy: &Policy| {
+        let origins = (0..2000).map(|i| Transform::draw(policy, shape, 1, 0, i).origin());
+        origins.fold([0.0_f32; 2], |[y, x], [row, column]| {
+            [y.max(row.abs()), x.max(column.abs())]
+        })
+    };
+    let by_height = Policy {
+        height_shift: 0.4,
+        ..Policy::default()
+    };
+    let [rows, columns] = farthest(&by_height);
+    assert!(
+        rows < 1e-6 && (1.98..=2.0).contains(&columns),
+        "{rows} {columns}"
+    );
+    let by_width = Policy {
+        width_shift: 0.4,
+        ..Policy::default()
+    };
+    let [rows, columns] = farthest(&by_width);
+    assert!(
+        columns < 1e-6 && (2.77..=2.8).contains(&rows),
+        "{rows} {columns}"
+    );
 }
 
 #[test]
