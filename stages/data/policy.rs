@@ -8,22 +8,21 @@ use serde::{Deserialize, Serialize};
 /// changes nothing.
 ///
 /// Transforms are those of the `ImageDataGenerator` of Keras 2.9 to 3, with `fill_mode="nearest"` and
-/// `interpolation_order=1`. [`transform`](super::transform) lists differences from older versions.
+/// `interpolation_order=1`, except that `width_shift` and `height_shift` are not exchanged.
+/// [`transform`](super::transform) lists all differences, and those from older versions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// Rotation, drawn from `-rotation` to `rotation`. A positive angle turns the content counter-clockwise.
-    /// As in Keras, rotation, shear and zoom leave row (width − 1) / 2 and column (height − 1) / 2 in place, which
-    /// is the centre of square images only.
+    /// Rotation about the centre, drawn from `-rotation` to `rotation`. A positive angle turns the content
+    /// counter-clockwise.
     #[schemars(range(min = 0, max = 180), extend("x-unit" = "degrees"))]
     pub rotation: f64,
-    /// Shift up or down as a fraction of the width, drawn from `-width_shift` to `width_shift`. A positive value
-    /// moves the content up. Keras exchanges the axes since version 2.9; up to 2.8, this shift is to the side.
+    /// Shift to the side as a fraction of the width, drawn from `-width_shift` to `width_shift`. (Keras 2.9 to 3
+    /// shift up or down by it.)
     #[schemars(range(min = 0, max = 1))]
     pub width_shift: f64,
-    /// Shift to the side as a fraction of the height, drawn from `-height_shift` to `height_shift`. A positive
-    /// value moves the content to the left. Keras exchanges the axes since version 2.9; up to 2.8, this shift is up
-    /// or down.
+    /// Shift up or down as a fraction of the height, drawn from `-height_shift` to `height_shift`. (Keras 2.9 to 3
+    /// shift to the side by it.)
     #[schemars(range(min = 0, max = 1))]
     pub height_shift: f64,
     /// Shear angle, drawn from `-shear` to `shear`. A positive angle moves the top to the left and the bottom to

@@ -1,20 +1,19 @@
 //! Random transforms of images, as in the `ImageDataGenerator` of Keras.
 //!
 //! Keras 2.9 exchanged the axes, and Keras 3 does the same. A [`Transform`] reproduces this exactly, including
-//! the centre of images that are not square. Keras up to 2.8, whose transforms are those of
+//! the centre of images that are not square (datasets have square images only). Keras up to 2.8, whose transforms are those of
 //! `keras_preprocessing` 1.1.2, differs:
 //!
 //! | | here, and Keras 2.9 to 3 | Keras up to 2.8 |
 //! | --- | --- | --- |
 //! | shear | moves rows to the side | moves columns up or down |
-//! | shift by a fraction of the height | to the side | up or down |
-//! | shift by a fraction of the width | up or down | to the side |
 //! | centre: row, column | (width − 1) / 2, (height − 1) / 2 | (height + 1) / 2, (width + 1) / 2 |
 //! | positive rotation | counter-clockwise | clockwise |
 //! | brightness | multiplies | stretches values to 0 to 255, then multiplies |
 //!
-//! Two differences from Keras remain. A shift range of 1 is the whole height or width, where Keras takes it for
-//! one pixel. Brightness does not round values down to integers, which Keras does before and after it multiplies.
+//! Three differences from Keras 3 remain. `width_shift` moves images to the side and `height_shift` up or down, as
+//! their names say and as in Keras up to 2.8; since 2.9, Keras does the opposite. A shift range of 1 is the whole
+//! height or width, where Keras takes it for one pixel. Brightness does not round values down to integers, which Keras does before and after it multiplies.
 
 use contract::{ImageShape, random};
 use rand::RngExt;
@@ -90,9 +89,8 @@ impl Transform {
         // Every number is drawn whether it is used or not, so that a change of one range does not affect the
         // other transforms.
         let rotation = uniform(-policy.rotation, policy.rotation);
-        // As in Keras, x shifts by a fraction of the height, and y by a fraction of the width.
-        let x = uniform(-policy.height_shift, policy.height_shift) * shape.height as f64;
-        let y = uniform(-policy.width_shift, policy.width_shift) * shape.width as f64;
+        let x = uniform(-policy.width_shift, policy.width_shift) * shape.width as f64;
+        let y = uniform(-policy.height_shift, policy.height_shift) * shape.height as f64;
         let parameters = Parameters {
             rotation,
             shift: [x, y],

@@ -154,10 +154,10 @@ fn shear_is_in_degrees_and_moves_rows_to_the_side() {
     assert_near(&apply(sheared, &square, gray(3)), &expected, 1e-3);
 }
 
-/// Keras 3.15.1 draws the same for images of 5×7 pixels: with a `height_shift_range` of 0.4, `tx` is at most 2
-/// pixels and `ty` is 0. With a `width_shift_range` of 0.4, `ty` is at most 2.8 and `tx` is 0.
+/// As the names say, and as Keras up to 2.8 does. Keras 3.15.1 does the opposite: with a `height_shift_range` of 0.4,
+/// it moves images of 5×7 pixels to the side by at most 2 pixels.
 #[test]
-fn height_shifts_are_horizontal_and_width_shifts_vertical() {
+fn width_shifts_are_horizontal_and_height_shifts_vertical() {
     let shape = ImageShape {
         height: 5,
         width: 7,
@@ -175,7 +175,7 @@ fn height_shifts_are_horizontal_and_width_shifts_vertical() {
     };
     let [rows, columns] = farthest(&by_height);
     assert!(
-        rows < 1e-6 && (1.98..=2.0).contains(&columns),
+        columns < 1e-6 && (1.98..=2.0).contains(&rows),
         "{rows} {columns}"
     );
     let by_width = Policy {
@@ -184,7 +184,7 @@ fn height_shifts_are_horizontal_and_width_shifts_vertical() {
     };
     let [rows, columns] = farthest(&by_width);
     assert!(
-        columns < 1e-6 && (2.77..=2.8).contains(&rows),
+        rows < 1e-6 && (2.77..=2.8).contains(&columns),
         "{rows} {columns}"
     );
 }

@@ -223,7 +223,8 @@ fn seeds_share_the_influence_of_shared_images_only() {
 
 #[test]
 fn depends_on_the_seed_and_not_on_threads() {
-    let sides = Sides((0..3).map(sides).collect());
+    // Equal seeds share all of the images' influence, so the interval depends on the resamples.
+    let sides = Sides((0..3).map(|_| sides(0)).collect());
     let on = |threads, seed| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         let pool = pool.build().unwrap();
