@@ -70,7 +70,11 @@ impl Report<'_> {
                 1.0 - confusion_matrix.specificity(self.positive),
                 confusion_matrix.recall(self.positive),
             );
-            let title = format!("ROC curve: {}", self.classes[self.positive]);
+            let class = &self.classes[self.positive];
+            let title = match auc.interval {
+                Some(_) => format!("ROC curve: {class} (95 % interval over {})", self.over()),
+                None => format!("ROC curve: {class}"),
+            };
             roc(
                 &folder.join("roc.png"),
                 &title,
@@ -101,6 +105,15 @@ impl Report<'_> {
         }
     }
 
+    /// What the intervals account for.
+    fn over(&self) -> Over {
+        if self.groups.is_empty() {
+            Over::Images
+        } else {
+            Over::Groups
+        }
+    }
+
     /// Formats the main metrics as `f1 0.918 [0.897, 0.937], accuracy …`, followed by the decision rule and by what
     /// the intervals account for.
     pub(super) fn summary(&self, metrics: &Metrics) -> String {
@@ -118,12 +131,7 @@ impl Report<'_> {
         let mut parts: Vec<String> = figures.collect();
         parts.push(self.decision_text());
         let has_intervals = metrics.values().any(|metric| metric.interval.is_some());
-        let over = if self.groups.is_empty() {
-            Over::Images
-        } else {
-            Over::Groups
-        };
-        let note = has_intervals.then(|| format!("; 95 % intervals over {over}"));
+        let note = has_intervals.then(|| format!("; 95 % intervals over {}", self.over()));
         parts.join(", ") + &note.unwrap_or_default()
     }
 

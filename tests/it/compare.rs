@@ -95,6 +95,8 @@ fn metrics_are_judged_by_their_direction_and_the_overlap_of_intervals() {
     for line in [
         "score[1]  f1      0.5000 [0.40, 0.60]  0.5800 [0.45, 0.65]     +0.0800   better",
         "score[1]  loss    0.5000 [0.45, 0.55]  0.7000 [0.60, 0.80]     +0.2000  worse *",
+        "[…] 95 % intervals, as each stage reports them; those of `evaluate` cover the choice of test images only, \
+         not of seeds",
         "* the 95 % intervals do not overlap",
     ] {
         assert!(text.contains(line), "`{line}`:\n{text}");

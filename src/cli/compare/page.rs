@@ -15,6 +15,10 @@ const NAMED: usize = 3;
 
 const APART: &str = "* the 95 % intervals do not overlap";
 
+/// What the brackets mean.
+const INTERVALS: &str = "[…] 95 % intervals, as each stage reports them; those of `evaluate` cover the choice of test \
+                         images only, not of seeds";
+
 type Row<const N: usize> = [String; N];
 
 pub(super) fn text(a: &Recorded, b: &Recorded, diff: &RunDiff) -> String {
@@ -34,12 +38,8 @@ pub(super) fn text(a: &Recorded, b: &Recorded, diff: &RunDiff) -> String {
     );
     part(stages + &page.same.map_or(String::new(), |same| same + "\n"));
     let metrics = headed(&METRICS, &page.metrics, 2);
-    let note = if page.apart {
-        format!("{APART}\n")
-    } else {
-        String::new()
-    };
-    part(metrics + &note);
+    let notes: String = page.notes().map(|note| format!("{note}\n")).collect();
+    part(metrics + &notes);
     text
 }
 
@@ -57,9 +57,7 @@ pub(super) fn markdown(a: &Recorded, b: &Recorded, diff: &RunDiff) -> String {
     ));
     parts.extend(page.same.map(|same| same + "\n"));
     parts.push(table(&METRICS, &page.metrics));
-    if page.apart {
-        parts.push(format!("{}\n", APART.replace('*', "\\*")));
-    }
+    parts.extend(page.notes().map(|note| format!("{}\n", note.replace('*', "\\*"))));
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
 }
@@ -103,11 +101,19 @@ struct Page {
     /// A sentence with the number of stages that are the same and have no row; `None` if there are none.
     same: Option<String>,
     metrics: Vec<Row<6>>,
+    /// Whether a metric has an interval.
+    has_intervals: bool,
     /// Whether some intervals do not overlap.
     apart: bool,
 }
 
 impl Page {
+    /// Sentences below the metrics.
+    fn notes(&self) -> impl Iterator<Item = &'static str> {
+        let notes = [(self.has_intervals, INTERVALS), (self.apart, APART)];
+        notes.into_iter().filter_map(|(is_needed, note)| is_needed.then_some(note))
+    }
+
     fn of(diff: &RunDiff) -> Self {
         let shown = |value: &str| if value.is_empty() { "none" } else { value }.to_owned();
         let settings = diff.settings.iter().map(|setting| {
@@ -123,6 +129,9 @@ impl Page {
             changes: changes.collect(),
             stages: diff.stages.iter().filter_map(stage).collect(),
             same: same(&diff.stages),
+            has_intervals: metrics
+                .iter()
+                .any(|(_, metric)| metric.a_interval.or(metric.b_interval).is_some()),
             apart: metrics.iter().any(|(_, metric)| metric.apart == Some(true)),
             metrics: metrics
                 .iter()
