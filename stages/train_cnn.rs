@@ -16,7 +16,7 @@ use crate::training::{Examples, Recipe, fit, write_history};
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-cnn",
-    version: 2,
+    version: 3,
     doc: "trains a classifier of images, declared as a list of layers",
     inputs: &[
         Input {

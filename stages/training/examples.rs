@@ -17,6 +17,17 @@ struct Part {
     share: usize,
 }
 
+impl Part {
+    /// Returns the number of images of each class in the dataset.
+    fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.dataset.classes().len()];
+        for &label in self.dataset.labels() {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+}
+
 /// An image: the part that it is in, and its index there.
 type Example = (usize, usize);
 
@@ -57,13 +68,29 @@ impl Examples {
         self.parts.iter().map(|part| part.share).sum()
     }
 
-    /// Returns the number of images of each class over all parts.
+    /// Returns the number of images of each class over all parts, whether an epoch takes all of them or not.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes().len()];
-        for &label in self.parts.iter().flat_map(|part| part.dataset.labels()) {
-            counts[label as usize] += 1;
+        for part in &self.parts {
+            for (count, of_part) in counts.iter_mut().zip(part.class_counts()) {
+                *count += of_part;
+            }
         }
         counts
+    }
+
+    /// Returns the expected number of images of each class in an epoch. It is a fraction if an epoch takes a
+    /// sample of a part.
+    pub fn expected_class_counts(&self) -> Vec<f64> {
+        let mut expected = vec![0.0; self.classes().len()];
+        for part in &self.parts {
+            // 1 for a whole part, so that its counts are exact.
+            let taken = part.share as f64 / part.dataset.len().max(1) as f64;
+            for (expected, count) in expected.iter_mut().zip(part.class_counts()) {
+                *expected += count as f64 * taken;
+            }
+        }
+        expected
     }
 
     /// Returns the order of an epoch, which depends only on the seed and the epoch.

@@ -9,6 +9,8 @@ mod schedule;
 mod state;
 mod step;
 mod stopping;
+#[cfg(test)]
+mod testing;
 mod warnings;
 
 pub use examples::Examples;

@@ -111,7 +111,7 @@ pub enum ClassWeights {
 pub enum WeightRule {
     /// Every image has the same weight.
     None,
-    /// Every class has the same total weight.
+    /// Every class has the same total weight in an epoch, on average if an epoch takes a sample of the images.
     Balanced,
 }
 
@@ -361,13 +361,16 @@ impl From<OptimizerChoice> for OptimizerConfig {
 }
 
 impl ClassWeights {
-    /// Returns the weight of each class of `classes`, which have `counts` images.
-    pub fn resolve(&self, classes: &[String], counts: &[usize]) -> Result<Vec<f32>, String> {
+    /// Returns the weight of each class of `classes`, which have `counts` images in an epoch.
+    pub fn resolve(&self, classes: &[String], counts: &[f64]) -> Result<Vec<f32>, String> {
         match self {
             Self::Rule(WeightRule::None) => Ok(vec![1.0; classes.len()]),
             Self::Rule(WeightRule::Balanced) => {
-                let all: usize = counts.iter().sum();
-                let weight = |&count: &usize| all as f32 / (classes.len() * count.max(1)) as f32;
+                let all: f64 = counts.iter().sum();
+                // The weight of a class without images is never used.
+                let divisor = |count: f64| if count > 0.0 { count } else { 1.0 };
+                let weight =
+                    |&count: &f64| all as f32 / (classes.len() as f64 * divisor(count)) as f32;
                 Ok(counts.iter().map(weight).collect())
             }
             Self::ByClass(weights) => {
@@ -383,5 +386,28 @@ impl ClassWeights {
                     .collect())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ClassWeights, WeightRule};
+
+    /// Expected values from numpy 2.4.6: `f(sum(c)) / f(len(c) * k) for k in c`, with `f = np.float32`.
+    #[test]
+    fn balanced_weights_are_inverse_to_the_counts() {
+        let balanced = |counts: &[f64]| {
+            let classes: Vec<String> = (0..counts.len()).map(|class| class.to_string()).collect();
+            let weights = ClassWeights::Rule(WeightRule::Balanced).resolve(&classes, counts);
+            weights.unwrap()
+        };
+        assert_eq!(balanced(&[1341.0, 3875.0]), [1.944_817_3, 0.673_032_3]);
+        assert_eq!(
+            balanced(&[7.0, 11.0, 13.0]),
+            [1.476_190_4, 0.939_393_94, 0.794_871_8]
+        );
+        // 225 of 225 images, and 113 of 1800 from a part with 180 and 1620.
+        assert_eq!(balanced(&[236.3, 326.7]), [1.191_282_3, 0.861_646_7]);
+        assert_eq!(balanced(&[0.0, 4.0])[1], 0.5);
     }
 }

@@ -1,5 +1,8 @@
 //! Trains a classifier, and keeps the weights of its best epoch.
 
+#[cfg(test)]
+mod tests;
+
 use contract::{Context, Failure};
 use ops::Backend;
 use ops::optimizer::Optimizer;
@@ -57,7 +60,7 @@ pub fn fit<B: Backend>(
     let validation = usable(validation, recipe, context)?;
     let class_weights = recipe
         .class_weights
-        .resolve(classes, &examples.class_counts())
+        .resolve(classes, &examples.expected_class_counts())
         .map_err(Failure::Data)?;
     let fixed = Fixed {
         examples,
