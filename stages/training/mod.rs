@@ -11,6 +11,7 @@ mod step;
 mod stopping;
 #[cfg(test)]
 mod testing;
+mod validation;
 mod warnings;
 
 pub use examples::Examples;

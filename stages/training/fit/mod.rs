@@ -9,14 +9,14 @@ use ops::optimizer::Optimizer;
 
 use super::epoch::{Fixed, PartialEpoch, train_epoch};
 use super::examples::Examples;
-use super::history::{EpochRow, Validation};
-use super::recipe::{Criterion, Recipe, ThresholdRule};
+use super::history::EpochRow;
+use super::recipe::Recipe;
 use super::state::{Best, TrainingState};
-use super::stopping::{Monitor, Progress};
+use super::stopping::Progress;
+use super::validation::{threshold, usable, validate};
 use super::warnings;
 use crate::data::Dataset;
-use crate::metrics;
-use crate::nets::{Head, Network, predict};
+use crate::nets::{Head, Network};
 
 /// Result of a training. The network itself has the best epoch's weights.
 pub struct Fitted {
@@ -177,106 +177,21 @@ fn epoch<B: Backend>(
             epoch + 1
         )));
     }
-    let mut scores = Vec::new();
-    let mut measured = None;
-    if let Some(dataset) = validation {
-        scores = predict(
-            network,
-            fixed.head,
-            dataset,
-            VALIDATION_BATCH,
-            fixed.context,
-        )?;
-        measured = Some(measure(&scores, dataset.labels(), fixed.head));
-    }
+    let validated = validation
+        .map(|dataset| validate(network, fixed.head, dataset, fixed.context))
+        .transpose()?;
+    let (scores, measures) = validated
+        .map(|validated| (validated.scores, validated.measures))
+        .unzip();
     let row = EpochRow {
         epoch: epoch + 1,
         learning_rate,
         loss: partial.loss(),
         accuracy: partial.accuracy(),
-        validation: measured,
+        validation: measures,
     };
-    Ok(Completed { row, scores })
-}
-
-/// Returns the validation images, if there are any. A dataset that sets none aside has an empty validation
-/// part.
-fn usable<'a>(
-    validation: Option<&'a Dataset>,
-    recipe: &Recipe,
-    context: &Context<'_>,
-) -> Result<Option<&'a Dataset>, Failure> {
-    let Some(dataset) = validation else {
-        return Ok(None);
-    };
-    let Some(first) = dataset.labels().first() else {
-        if recipe.early_stopping.is_some() {
-            return Err(Failure::Data(
-                "input `validation` has no images, but `early_stopping` needs them: set some aside or remove \
-                 `early_stopping`"
-                    .to_owned(),
-            ));
-        }
-        context.warn("input `validation` has no images: the last epoch's weights are kept");
-        return Ok(None);
-    };
-    if recipe.monitor == Monitor::Auc && dataset.labels().iter().all(|label| label == first) {
-        return Err(Failure::Data(format!(
-            "all validation images are of class `{}`, so `validation_auc` is undefined",
-            dataset.classes()[*first as usize]
-        )));
-    }
-    Ok(Some(dataset))
-}
-
-/// Images per batch for predictions on validation images. Does not affect results.
-const VALIDATION_BATCH: usize = 64;
-
-/// Computes loss, accuracy and area under the curve from class probabilities.
-fn measure(scores: &[f32], labels: &[u32], head: Head) -> Validation {
-    let classes = head.classes();
-    let rows = || scores.chunks_exact(classes).zip(labels);
-    let loss = rows()
-        .map(|(row, &label)| -f64::from(row[label as usize].max(f32::MIN_POSITIVE)).ln())
-        .sum::<f64>();
-    let highest = |row: &[f32]| {
-        row.iter()
-            .enumerate()
-            .max_by(|a, b| a.1.total_cmp(b.1))
-            .map(|(class, _)| class)
-    };
-    let correct = rows()
-        .filter(|&(row, &label)| highest(row) == Some(label as usize))
-        .count();
-    let auc = (classes == 2)
-        .then(|| metrics::roc_auc(&positives(scores), &binary(labels)))
-        .flatten();
-    Validation {
-        loss: loss / labels.len() as f64,
-        accuracy: correct as f64 / labels.len() as f64,
-        auc,
-    }
-}
-
-fn threshold(rule: ThresholdRule, scores: &[f32], validation: Option<&Dataset>) -> Option<f32> {
-    match (rule, validation) {
-        (ThresholdRule::Fixed(threshold), _) => Some(threshold),
-        (ThresholdRule::Chosen(_), None) => None,
-        (ThresholdRule::Chosen(criterion), Some(dataset)) => {
-            let (scores, labels) = (positives(scores), binary(dataset.labels()));
-            Some(match criterion {
-                Criterion::Youden => metrics::youden_threshold(&scores, &labels),
-                Criterion::F1 => metrics::f1_threshold(&scores, &labels),
-            })
-        }
-    }
-}
-
-/// Returns the second of two columns.
-fn positives(scores: &[f32]) -> Vec<f32> {
-    scores.iter().skip(1).step_by(2).copied().collect()
-}
-
-fn binary(labels: &[u32]) -> Vec<bool> {
-    labels.iter().map(|&label| label == 1).collect()
+    Ok(Completed {
+        row,
+        scores: scores.unwrap_or_default(),
+    })
 }
