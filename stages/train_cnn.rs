@@ -43,7 +43,7 @@ pub(crate) const VALIDATION: Input = Input {
     many: false,
     optional: true,
     usage: Usage::Selects,
-    doc: "images used to choose the best epoch and the threshold",
+    doc: "images used to choose the best epoch, and the threshold unless it is fixed",
 };
 
 pub(crate) const OUTPUTS: [Output; 3] = [

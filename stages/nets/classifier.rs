@@ -104,8 +104,8 @@ pub struct ClassifierCard {
     pub architecture: Architecture,
     /// Class names, in the order of the outputs.
     pub classes: Vec<String>,
-    /// Lowest probability at which an image is classified as the positive (last) class, chosen on validation
-    /// data. `None` for more than two classes, or if there were no data to choose it on.
+    /// Lowest probability at which an image is classified as the positive (last) class. `None` for more than two
+    /// classes, or if it should have been chosen on validation images and there were none.
     pub threshold: Option<f32>,
     /// Number of the epoch that the weights are from, counted from 1.
     pub epoch: usize,
@@ -207,7 +207,7 @@ impl<B: Backend> Classifier<B> {
         &self.card.classes
     }
 
-    /// The threshold chosen on validation data, for two classes.
+    /// The threshold that is stored with the model, for two classes.
     pub fn threshold(&self) -> Option<f32> {
         self.card.threshold
     }

@@ -10,6 +10,12 @@ use super::{Examples, Fitted, Recipe, fit};
 use crate::data::{Dataset, write_dataset};
 use crate::nets::{Architecture, Network};
 
+pub(super) const PIXEL: ImageShape = ImageShape {
+    height: 1,
+    width: 1,
+    channels: 1,
+};
+
 /// Returns a request for a stage without inputs, with seed 1.
 pub(super) fn request() -> Request {
     Request {

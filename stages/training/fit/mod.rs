@@ -10,7 +10,7 @@ use ops::optimizer::Optimizer;
 use super::epoch::{Fixed, PartialEpoch, train_epoch};
 use super::examples::Examples;
 use super::history::EpochRow;
-use super::recipe::Recipe;
+use super::recipe::{Recipe, ThresholdRule};
 use super::state::{Best, TrainingState};
 use super::stopping::Progress;
 use super::validation::{threshold, usable, validate};
@@ -78,6 +78,7 @@ pub fn fit<B: Backend>(
         in_an_epoch: examples.images_per_epoch(),
         batch_size: recipe.batch_size,
         validation: validation.map(Dataset::labels),
+        chooses_threshold: matches!(recipe.threshold, ThresholdRule::Chosen(_)),
     };
     for warning in images.warnings() {
         context.warn(warning);

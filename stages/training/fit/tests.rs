@@ -1,16 +1,10 @@
 use std::sync::atomic::AtomicBool;
 
-use contract::{Context, ImageShape};
+use contract::Context;
 use serde_json::json;
 
 use crate::training::Examples;
-use crate::training::testing::{dataset, request, train};
-
-const PIXEL: ImageShape = ImageShape {
-    height: 1,
-    width: 1,
-    channels: 1,
-};
+use crate::training::testing::{PIXEL, dataset, request, train};
 
 /// Returns black images, `counts` of each class, ordered by class.
 fn black(counts: [usize; 2]) -> impl Iterator<Item = (u32, Vec<u8>)> {
