@@ -55,7 +55,8 @@ pub(crate) const OUTPUTS: [Output; 3] = [
     Output {
         port: "history",
         yields: ArtifactType::Metrics,
-        doc: "loss and accuracy of every epoch",
+        doc: "loss and accuracy of every epoch; in `metrics.json` those of \
+              the model",
     },
     Output {
         port: "figure",
@@ -216,6 +217,7 @@ impl Computation for Training<'_> {
         write_history(
             &fitted.history,
             fitted.best_epoch,
+            fitted.validation.as_ref(),
             &context.output("history")?,
             &context.output("figure")?,
         )

@@ -119,22 +119,34 @@ impl Examples {
     /// Fills `pixels` (n×c×h×w, in [0, 1]) with the images of a batch, each transformed by its dataset's
     /// policy, and returns their labels.
     pub fn batch(&self, examples: &[Example], epoch: u64, pixels: &mut [f32]) -> Vec<u32> {
+        self.fill(examples, Some(epoch), pixels);
+        examples
+            .iter()
+            .map(|&(part, image)| self.parts[part].dataset.labels()[image])
+            .collect()
+    }
+
+    /// Fills `pixels` (n×c×h×w, in [0, 1]) with the images of a batch as they are in their datasets.
+    pub fn unaugmented(&self, examples: &[Example], pixels: &mut [f32]) {
+        self.fill(examples, None, pixels);
+    }
+
+    /// Fills `pixels` with images, transformed by the policies if there is an epoch.
+    fn fill(&self, examples: &[Example], epoch: Option<u64>, pixels: &mut [f32]) {
         let size = self.parts[0].dataset.shape().len();
         pixels
             .par_chunks_mut(size)
             .zip(examples)
             .for_each(|(out, &(part, image))| {
                 let dataset = &self.parts[part].dataset;
-                let augmenting = dataset.policy().map(|policy| Augmenting {
-                    policy,
-                    seed: self.seed,
-                    epoch,
-                });
+                let augmenting = epoch
+                    .zip(dataset.policy())
+                    .map(|(epoch, policy)| Augmenting {
+                        policy,
+                        seed: self.seed,
+                        epoch,
+                    });
                 fill_batch(dataset, &[image], Scale::Unit, augmenting.as_ref(), out);
             });
-        examples
-            .iter()
-            .map(|&(part, image)| self.parts[part].dataset.labels()[image])
-            .collect()
     }
 }

@@ -7,6 +7,7 @@ mod history;
 mod recipe;
 mod schedule;
 mod state;
+mod statistics;
 mod step;
 mod stopping;
 #[cfg(test)]

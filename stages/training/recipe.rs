@@ -52,6 +52,10 @@ pub struct Recipe {
     /// Condition for stopping before `epochs`.
     #[serde(default)]
     pub early_stopping: Option<EarlyStopping>,
+    /// Source of the means and variances by which `batch_norm` normalizes in the trained model. During training, the
+    /// validation images are always predicted with `running` statistics, so these also determine the best epoch.
+    #[serde(default)]
+    pub batch_norm_statistics: BatchNormStatistics,
     /// Rule for the threshold that is stored with a model of two classes. Cross-entropy fits probabilities, so at 0.5
     /// an error in one class weighs the same as one in the other; with `class_weights: balanced`, both classes count
     /// equally, whatever their numbers of images. A threshold that is chosen on a few hundred validation images fits
@@ -87,6 +91,23 @@ pub enum OptimizerChoice {
         #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         momentum: f64,
     },
+}
+
+/// Source of the statistics of `batch_norm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum BatchNormStatistics {
+    /// The training images of the best epoch, without augmentation and dropout, in one pass with the weights that
+    /// are kept (Wu and Johnson, 2021). The validation images are then predicted once more, for the threshold and
+    /// for `metrics.json`.
+    #[default]
+    Estimated,
+    /// The last batches of the best epoch: each batch replaces 1 − `momentum` of the value. This is less work, but
+    /// noisy: with a `momentum` of 0.9, the value is a mean over about ten batches, each with weights of its own. In
+    /// Keras, where this is the only choice, the default `momentum` is 0.99, which is less noisy but lags behind in
+    /// short trainings.
+    Running,
 }
 
 /// Weight of each class's images in the loss.
@@ -207,6 +228,12 @@ impl Recipe {
         }
     }
 
+    /// Whether the statistics of `batch_norm` layers are computed after training.
+    pub(super) fn estimates_statistics(&self) -> bool {
+        self.batch_norm_statistics == BatchNormStatistics::Estimated
+            && self.model.iter().any(Layer::mixes_batch)
+    }
+
     /// Returns the resources that training on `train` images of this shape takes, if each epoch ends with
     /// predictions for `validation` images.
     pub fn work(&self, image: ImageShape, train: Option<u64>, validation: Option<u64>) -> Work {
@@ -214,10 +241,16 @@ impl Recipe {
             return Work::default();
         };
         // A forward pass, and backward passes to the inputs and to the parameters of each layer.
-        let images = train
-            .zip(validation)
-            .map(|(train, validation)| 3.0 * train as f64 + validation as f64);
-        let count = images.map(|images| images * self.epochs as f64 * network.operations());
+        let passes = train.zip(validation).map(|(train, validation)| {
+            let (train, validation) = (train as f64, validation as f64);
+            let epochs = self.epochs as f64 * (3.0 * train + validation);
+            if self.estimates_statistics() {
+                epochs + train + validation
+            } else {
+                epochs
+            }
+        });
+        let count = passes.map(|passes| passes * network.operations());
         let batch = train.map_or(self.batch_size as u64, |train| {
             train.min(self.batch_size as u64)
         });

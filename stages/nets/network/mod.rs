@@ -29,6 +29,8 @@ pub enum Mode {
     },
     /// Uses running statistics and no dropout.
     Predict,
+    /// Uses batch statistics, which replace the running ones, and no dropout. Computes no gradients.
+    Estimate,
 }
 
 /// The layers of an [`Architecture`], with their weights on a device.
@@ -238,7 +240,7 @@ impl<B: Backend> Network<B> {
                     input: wanted.input || !below_parameters,
                     ..wanted
                 },
-                Mode::Predict => Wanted {
+                Mode::Predict | Mode::Estimate => Wanted {
                     input: false,
                     parameters: false,
                 },
@@ -261,11 +263,18 @@ impl<B: Backend> Network<B> {
                             ops::batch_norm_train(x, scale, shift, running, op, wanted)
                         }
                         Mode::Predict => ops::batch_norm_eval(x, scale, shift, running, op),
+                        Mode::Estimate => {
+                            let only_batch = ops::BatchNorm {
+                                momentum: 0.0,
+                                ..op
+                            };
+                            ops::batch_norm_train(x, scale, shift, running, only_batch, wanted)
+                        }
                     }
                 }
                 Op::Dropout { rate, layer } => match mode {
                     Mode::Train { seed, step, .. } => ops::dropout(x, rate, seed, [step, layer]),
-                    Mode::Predict => x,
+                    Mode::Predict | Mode::Estimate => x,
                 },
                 Op::MaxPool(op) => ops::max_pool2d(x, op),
                 Op::AvgPool(op) => ops::avg_pool2d(x, op),

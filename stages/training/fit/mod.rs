@@ -9,26 +9,34 @@ use ops::optimizer::Optimizer;
 
 use super::epoch::{Fixed, PartialEpoch, train_epoch};
 use super::examples::Examples;
-use super::history::EpochRow;
+use super::history::{EpochRow, Validation};
 use super::recipe::{Recipe, ThresholdRule};
 use super::state::{Best, TrainingState};
+use super::statistics::estimate;
 use super::stopping::Progress;
-use super::validation::{threshold, usable, validate};
+use super::validation::{Validated, threshold, usable, validate};
 use super::warnings;
 use crate::data::Dataset;
 use crate::nets::{Head, Network};
 
 /// Result of a training. The network itself has the best epoch's weights.
 pub struct Fitted {
+    /// The epochs, measured during training.
     pub history: Vec<EpochRow>,
     /// Number of the best epoch, counted from 1.
     pub best_epoch: usize,
+    /// Measures of the network on the validation images. They differ from those in the history if the statistics of
+    /// `batch_norm` layers were estimated after training.
+    pub validation: Option<Validation>,
     /// Threshold between two classes, if there is one.
     pub threshold: Option<f32>,
 }
 
 /// Trains `network` on `examples`, and leaves the weights of the best epoch in it. This is the best epoch by
 /// `recipe.monitor` on `validation`; without validation images, it is the last epoch.
+///
+/// If the training is stopped while the statistics of `batch_norm` layers are estimated, it resumes after the last
+/// epoch, from the checkpoint that was kept there.
 pub fn fit<B: Backend>(
     network: &mut Network<B>,
     recipe: &Recipe,
@@ -132,9 +140,26 @@ pub fn fit<B: Backend>(
         context.warn(warning);
     }
     network.set_state(best.state);
+    let validated = if recipe.estimates_statistics() {
+        let of_epoch = best.epoch - 1;
+        estimate(network, examples, of_epoch, recipe.batch_size, context)?;
+        validation
+            .map(|dataset| validate(network, head, dataset, context))
+            .transpose()?
+    } else {
+        let row = history.iter().find(|row| row.epoch == best.epoch);
+        let measures = row.and_then(|row| row.validation.clone());
+        measures.map(|measures| Validated {
+            scores: best.scores,
+            measures,
+        })
+    };
 
+    let (scores, measures) = validated
+        .map(|validated| (validated.scores, validated.measures))
+        .unzip();
     let threshold = (head.classes() == 2)
-        .then(|| threshold(recipe.threshold, &best.scores, validation))
+        .then(|| threshold(recipe.threshold, &scores.unwrap_or_default(), validation))
         .flatten();
     let note = threshold.map_or(String::new(), |threshold| {
         format!(", threshold {threshold:.3}")
@@ -147,6 +172,7 @@ pub fn fit<B: Backend>(
     Ok(Fitted {
         history,
         best_epoch: best.epoch,
+        validation: measures,
         threshold,
     })
 }
