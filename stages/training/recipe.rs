@@ -6,7 +6,7 @@ use contract::{
     Amount, ImageShape, Invalid, Memory, Resumable, Work, bare_name,
     ranges::{above_zero, share, whole},
 };
-use ops::optimizer::OptimizerConfig;
+use ops::optimizer::{OptimizerConfig, SecondMoment};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -83,6 +83,9 @@ pub enum OptimizerChoice {
         #[serde(default = "epsilon")]
         #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
         epsilon: f64,
+        /// The second moment whose root `epsilon` is added to.
+        #[serde(default)]
+        epsilon_added_to: SecondMoment,
     },
     /// Stochastic gradient descent with classical momentum.
     Sgd {
@@ -192,6 +195,7 @@ fn adam() -> OptimizerChoice {
         beta1: beta1(),
         beta2: beta2(),
         epsilon: epsilon(),
+        epsilon_added_to: SecondMoment::default(),
     }
 }
 fn beta1() -> f64 {
@@ -368,6 +372,7 @@ impl OptimizerChoice {
                 beta1,
                 beta2,
                 epsilon,
+                epsilon_added_to: _,
             } => share("beta1", beta1)
                 .and(share("beta2", beta2))
                 .and(above_zero("epsilon", epsilon, 1.0))
@@ -384,10 +389,12 @@ impl From<OptimizerChoice> for OptimizerConfig {
                 beta1,
                 beta2,
                 epsilon,
+                epsilon_added_to,
             } => Self::Adam {
                 beta1: beta1 as f32,
                 beta2: beta2 as f32,
                 epsilon: epsilon as f32,
+                epsilon_added_to,
             },
             OptimizerChoice::Sgd { momentum } => Self::Sgd {
                 momentum: momentum as f32,

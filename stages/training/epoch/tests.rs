@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use contract::{Context, Failure, ImageShape, StageEvent};
 use dfdx::tensor::Cpu;
-use ops::optimizer::{Optimizer, OptimizerConfig};
+use ops::optimizer::{Optimizer, OptimizerConfig, SecondMoment};
 use serde_json::json;
 
 use super::{Fixed, PartialEpoch, train_epoch};
@@ -31,6 +31,7 @@ impl Training {
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
+            epsilon_added_to: SecondMoment::Corrected,
         };
         Self {
             optimizer: Optimizer::new(adam, network.parameters()),
