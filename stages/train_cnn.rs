@@ -55,7 +55,7 @@ pub(crate) const OUTPUTS: [Output; 3] = [
     Output {
         port: "history",
         yields: ArtifactType::Metrics,
-        doc: "loss and accuracy of every epoch; in `metrics.json` those of \
+        doc: "cross-entropy, without penalties on weights, and accuracy of every epoch; in `metrics.json` those of \
               the model",
     },
     Output {
@@ -218,6 +218,7 @@ impl Computation for Training<'_> {
             &fitted.history,
             fitted.best_epoch,
             fitted.validation.as_ref(),
+            network.has_penalties(),
             &context.output("history")?,
             &context.output("figure")?,
         )

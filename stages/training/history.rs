@@ -33,10 +33,12 @@ pub struct Validation {
 
 /// Writes `history.json`, `history.csv` and `metrics.json` to `metrics`, and `accuracy.png` and `loss.png` to `figure`.
 /// `best` is the epoch whose weights are kept, and `validation` are the measures of the network that is kept.
+/// `penalized` says whether training minimized penalties as well, which the losses do not include.
 pub fn write_history(
     rows: &[EpochRow],
     best: usize,
     validation: Option<&Validation>,
+    penalized: bool,
     metrics: &Path,
     figure: &Path,
 ) -> Result<(), Failure> {
@@ -79,9 +81,19 @@ pub fn write_history(
         &figure.join("loss.png"),
         "Loss",
         "epoch",
-        "cross-entropy",
+        loss_label(penalized),
         &loss,
     )
+}
+
+/// Returns the label of the losses' axis. A loss with penalties cannot be compared with that of another network, so they
+/// are left out, and the label says so.
+fn loss_label(penalized: bool) -> &'static str {
+    if penalized {
+        "cross-entropy without L1 and L2 penalties"
+    } else {
+        "cross-entropy"
+    }
 }
 
 fn csv(rows: &[EpochRow]) -> String {
@@ -173,5 +185,14 @@ mod tests {
             ("validation_loss", 0.25),
         ];
         assert_eq!(values, expected);
+    }
+
+    #[test]
+    fn the_axis_of_losses_says_that_they_are_without_penalties() {
+        assert_eq!(loss_label(false), "cross-entropy");
+        assert_eq!(
+            loss_label(true),
+            "cross-entropy without L1 and L2 penalties"
+        );
     }
 }

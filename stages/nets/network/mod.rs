@@ -220,6 +220,12 @@ impl<B: Backend> Network<B> {
         (&mut self.parameters, &self.penalties)
     }
 
+    /// Whether training adds a penalty on any parameter to the loss.
+    pub fn has_penalties(&self) -> bool {
+        let none = Penalty::default();
+        self.penalties.iter().any(|penalty| *penalty != none)
+    }
+
     /// Returns the number of values that are trained.
     pub fn parameter_count(&self) -> usize {
         self.parameters
