@@ -86,8 +86,8 @@ pub fn write_history(
     )
 }
 
-/// Returns the label of the losses' axis. A loss with penalties cannot be compared with that of another network, so they
-/// are left out, and the label says so.
+/// Returns the label of the losses' axis. A loss with penalties cannot be compared with that of another network, so
+/// they are left out, and the label says so.
 fn loss_label(penalized: bool) -> &'static str {
     if penalized {
         "cross-entropy without L1 and L2 penalties"

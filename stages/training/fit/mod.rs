@@ -139,23 +139,8 @@ pub fn fit<B: Backend>(
     if let Some(warning) = warnings::of_loss(&history) {
         context.warn(warning);
     }
-    network.set_state(best.state);
-    let validated = if recipe.estimates_statistics() {
-        let of_epoch = best.epoch - 1;
-        estimate(network, examples, of_epoch, recipe.batch_size, context)?;
-        validation
-            .map(|dataset| validate(network, head, dataset, context))
-            .transpose()?
-    } else {
-        let row = history.iter().find(|row| row.epoch == best.epoch);
-        let measures = row.and_then(|row| row.validation.clone());
-        measures.map(|measures| Validated {
-            scores: best.scores,
-            measures,
-        })
-    };
-
-    let (scores, measures) = validated
+    let best_epoch = best.epoch;
+    let (scores, measures) = finish(network, recipe, validation, best, &history, &fixed)?
         .map(|validated| (validated.scores, validated.measures))
         .unzip();
     let threshold = (head.classes() == 2)
@@ -165,13 +150,12 @@ pub fn fit<B: Backend>(
         format!(", threshold {threshold:.3}")
     });
     context.note(format!(
-        "best epoch {} of {}{note}",
-        best.epoch,
+        "best epoch {best_epoch} of {}{note}",
         history.len()
     ));
     Ok(Fitted {
         history,
-        best_epoch: best.epoch,
+        best_epoch,
         validation: measures,
         threshold,
     })
@@ -221,4 +205,42 @@ fn epoch<B: Backend>(
         row,
         scores: scores.unwrap_or_default(),
     })
+}
+
+/// Sets `network` to the state of the best epoch, estimates the statistics of its `batch_norm` layers if the recipe
+/// says so, and returns its results on the validation images.
+fn finish<B: Backend>(
+    network: &mut Network<B>,
+    recipe: &Recipe,
+    validation: Option<&Dataset>,
+    best: Best,
+    history: &[EpochRow],
+    fixed: &Fixed<'_>,
+) -> Result<Option<Validated>, Failure> {
+    network.set_state(best.state);
+    if !recipe.estimates_statistics() {
+        let row = history.iter().find(|row| row.epoch == best.epoch);
+        let measures = row.and_then(|row| row.validation.clone());
+        return Ok(measures.map(|measures| Validated {
+            scores: best.scores,
+            measures,
+        }));
+    }
+    let index = best.epoch - 1;
+    estimate(
+        network,
+        fixed.examples,
+        index,
+        fixed.batch_size,
+        fixed.context,
+    )?;
+    if !network.is_finite() {
+        return Err(Failure::Training(format!(
+            "the statistics of `batch_norm` are not finite for the weights of epoch {}: lower `learning_rate`",
+            best.epoch
+        )));
+    }
+    validation
+        .map(|dataset| validate(network, fixed.head, dataset, fixed.context))
+        .transpose()
 }
