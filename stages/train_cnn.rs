@@ -16,7 +16,7 @@ use crate::training::{Examples, Recipe, fit, write_history};
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-cnn",
-    version: 2,
+    version: 3,
     doc: "trains a classifier of images, declared as a list of layers",
     inputs: &[
         Input {
@@ -43,7 +43,7 @@ pub(crate) const VALIDATION: Input = Input {
     many: false,
     optional: true,
     usage: Usage::Selects,
-    doc: "images used to choose the best epoch and the threshold",
+    doc: "images used to choose the best epoch, and the threshold unless it is fixed",
 };
 
 pub(crate) const OUTPUTS: [Output; 3] = [
@@ -55,7 +55,8 @@ pub(crate) const OUTPUTS: [Output; 3] = [
     Output {
         port: "history",
         yields: ArtifactType::Metrics,
-        doc: "loss and accuracy of every epoch",
+        doc: "cross-entropy, without penalties on weights, and accuracy of every epoch; in `metrics.json` those of \
+              the model",
     },
     Output {
         port: "figure",
@@ -216,6 +217,8 @@ impl Computation for Training<'_> {
         write_history(
             &fitted.history,
             fitted.best_epoch,
+            fitted.validation.as_ref(),
+            network.has_penalties(),
             &context.output("history")?,
             &context.output("figure")?,
         )

@@ -3,7 +3,7 @@
 use contract::{Device, Failure, ImageShape, Invalid, random};
 use ops::Backend;
 use ops::on_pool;
-use ops::optimizer::{Optimizer, OptimizerConfig};
+use ops::optimizer::{Optimizer, OptimizerConfig, SecondMoment};
 use serde_json::Value;
 
 use super::{Throughput, overlapping, throughput};
@@ -68,6 +68,7 @@ impl Computation for &TrainBench {
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
+            epsilon_added_to: SecondMoment::Corrected,
         };
         let mut optimizer = Optimizer::new(adam, network.parameters());
 

@@ -2,7 +2,7 @@
 
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Gradients, OwnedTape, PutTape, SplitTape, Trace};
-use ops::optimizer::{Optimizer, OptimizerConfig};
+use ops::optimizer::{Optimizer, OptimizerConfig, SecondMoment};
 use ops::{self, Backend, Reading, Staged, Tensor4, Wanted};
 
 use crate::checkpoint::{Tensors, Unfit};
@@ -26,6 +26,7 @@ impl Settings {
             beta1: self.beta1,
             beta2: self.beta2,
             epsilon: 1e-8,
+            epsilon_added_to: SecondMoment::Corrected,
         };
         Optimizer::new(adam, network.parameters())
     }

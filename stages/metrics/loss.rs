@@ -1,8 +1,11 @@
 //! Measures of predicted probabilities.
 
 /// Smallest probability that is used, so that a true class with a predicted probability of 0 does not make the
-/// log loss infinite. It is the machine epsilon of single precision, as in scikit-learn for such input.
-const EPSILON: f64 = f32::EPSILON as f64;
+/// log loss infinite: one such example has a loss of 87.3. It is the smallest normal number of single precision,
+/// because probabilities are computed exactly enough to have a meaning down to it. scikit-learn clips probabilities
+/// of single precision at the machine epsilon, which is a loss of 15.9, and so gives a lower loss than this for wrong
+/// predictions with a logit above 15.9.
+const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
 
 /// Returns the squared error of each example's probabilities. With two classes, it is that of one class's
 /// probability, in [0, 1]. With more, it is the sum over the classes, in [0, 2] (Brier, 1950).
@@ -28,7 +31,7 @@ pub(super) fn squared_errors(probabilities: &[f32], labels: &[u32], classes: usi
 /// Returns the negative logarithm of the probability of each example's class.
 pub(super) fn log_losses(probabilities: &[f32], labels: &[u32], classes: usize) -> Vec<f64> {
     let loss =
-        |(row, &label): (&[f32], &u32)| -f64::from(row[label as usize]).clamp(EPSILON, 1.0).ln();
+        |(row, &label): (&[f32], &u32)| -f64::from(row[label as usize]).clamp(SMALLEST, 1.0).ln();
     probabilities
         .chunks_exact(classes)
         .zip(labels)
@@ -82,10 +85,17 @@ mod tests {
         assert_eq!(log_loss(&[0.0, 1.0, 0.0], &[1], 3), Some(0.0));
     }
 
+    /// Expected values from numpy 2.4.6: `-np.log(np.float64(np.float32(p)))`, with `np.finfo(np.float32).tiny` for 0.
     #[test]
     fn the_loss_is_finite_if_the_true_class_has_probability_zero() {
-        let loss = log_loss(&[1.0, 0.0], &[1], 2).unwrap();
-        assert!((loss - 15.942_385).abs() < 1e-5, "{loss}");
+        for (probability, expected) in [
+            (0.0, 87.336_544_750_553_1),
+            (1e-9, 20.723_265_865_228_342),
+            (1e-37, 85.195_648_449_682_11),
+        ] {
+            let loss = log_loss(&[1.0, probability], &[1], 2).unwrap();
+            assert!((loss - expected).abs() < 1e-12, "{probability}: {loss}");
+        }
     }
 
     #[test]

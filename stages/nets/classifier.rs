@@ -68,28 +68,34 @@ impl Head {
         .hint(format!("end it in `dense: {{ units: {fitting} }}`"))
     }
 
-    /// Computes class probabilities, row by row, from a batch of logits.
+    /// Computes class probabilities, row by row, from a batch of logits. Each one is computed from the logits by
+    /// itself in double precision, because 1 minus the others would be 0 for a class that is very unlikely.
     pub fn probabilities(self, logits: &[f32]) -> Vec<f32> {
         match self {
             Self::Sigmoid => logits
                 .iter()
                 .flat_map(|&logit| {
-                    let positive = 1.0 / (1.0 + (-logit).exp());
-                    [1.0 - positive, positive]
+                    let logit = f64::from(logit);
+                    [sigmoid(-logit), sigmoid(logit)]
                 })
+                .map(|probability| probability as f32)
                 .collect(),
             Self::Softmax(classes) => logits
                 .chunks_exact(classes)
                 .flat_map(|row| {
-                    let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                    let powers: Vec<f32> =
-                        row.iter().map(|logit| (logit - highest).exp()).collect();
-                    let sum: f32 = powers.iter().sum();
-                    powers.into_iter().map(move |power| power / sum)
+                    let highest = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+                    let power = |&logit: &f32| (f64::from(logit) - highest).exp();
+                    let powers: Vec<f64> = row.iter().map(power).collect();
+                    let sum: f64 = powers.iter().sum();
+                    powers.into_iter().map(move |power| (power / sum) as f32)
                 })
                 .collect(),
         }
     }
+}
+
+fn sigmoid(logit: f64) -> f64 {
+    1.0 / (1.0 + (-logit).exp())
 }
 
 /// Everything about a classifier except its weights: the content of `architecture.json`.
@@ -98,8 +104,8 @@ pub struct ClassifierCard {
     pub architecture: Architecture,
     /// Class names, in the order of the outputs.
     pub classes: Vec<String>,
-    /// Lowest probability at which an image is classified as the positive (last) class, chosen on validation
-    /// data. `None` for more than two classes, or if there were no data to choose it on.
+    /// Lowest probability at which an image is classified as the positive (last) class. `None` for more than two
+    /// classes, or if it should have been chosen on validation images and there were none.
     pub threshold: Option<f32>,
     /// Number of the epoch that the weights are from, counted from 1.
     pub epoch: usize,
@@ -201,7 +207,7 @@ impl<B: Backend> Classifier<B> {
         &self.card.classes
     }
 
-    /// The threshold chosen on validation data, for two classes.
+    /// The threshold that is stored with the model, for two classes.
     pub fn threshold(&self) -> Option<f32> {
         self.card.threshold
     }
@@ -220,6 +226,7 @@ impl<B: Backend> Classifier<B> {
 #[cfg(test)]
 mod tests {
     use super::Head;
+    use crate::metrics::log_loss;
 
     #[test]
     fn probabilities_of_a_row_sum_to_one() {
@@ -230,5 +237,49 @@ mod tests {
         for (got, expected) in softmax.iter().zip([0.25, 0.25, 0.5]) {
             assert!((got - expected).abs() < 1e-4, "{softmax:?}");
         }
+    }
+
+    /// Checks the loss of each class against `expected`, both from the probabilities and from their text, which is
+    /// how predictions are stored.
+    #[track_caller]
+    fn assert_losses(head: Head, logits: &[f32], expected: &[f64]) {
+        let probabilities = head.probabilities(logits);
+        let texts = probabilities.iter().map(f32::to_string);
+        let stored: Vec<f32> = texts.map(|text| text.parse().unwrap()).collect();
+        assert_eq!(stored, probabilities);
+        assert!(stored.iter().all(|p| (0.0..=1.0).contains(p)), "{stored:?}");
+        for (label, expected) in expected.iter().enumerate() {
+            let loss = log_loss(&stored, &[label as u32], head.classes()).unwrap();
+            let difference = (loss - expected).abs();
+            assert!(
+                difference < 1e-7,
+                "{logits:?}, class {label}: {loss} is not {expected}"
+            );
+        }
+    }
+
+    /// Expected values from numpy 2.4.6, in float64. For one logit z, `np.logaddexp(0, z)` and
+    /// `np.logaddexp(0, -z)`; for several, `np.logaddexp.reduce(z) - z`.
+    #[test]
+    fn the_loss_of_an_extreme_logit_is_that_of_double_precision() {
+        for (logit, expected) in [
+            (17.0, [17.000_000_041_399_375, 4.139_937_633_089_748e-8]),
+            (20.0, [20.000_000_002_061_153, 2.061_153_620_314_381e-9]),
+            (40.0, [40.0, 4.248_354_255_291_589e-18]),
+            (87.0, [87.0, 1.645_811_431_082_273_7e-38]),
+        ] {
+            assert_losses(Head::Sigmoid, &[logit], &expected);
+            assert_losses(Head::Sigmoid, &[-logit], &[expected[1], expected[0]]);
+        }
+        assert_losses(
+            Head::Softmax(3),
+            &[-40.0, 20.0, 0.5],
+            &[
+                60.000_000_003_398_27,
+                3.398_266_557_042_006_8e-9,
+                19.500_000_003_398_268,
+            ],
+        );
+        assert_losses(Head::Softmax(2), &[43.0, -43.0], &[0.0, 86.0]);
     }
 }

@@ -4,7 +4,7 @@ use contract::{Failure, GpuCheck, Precision, random};
 use dfdx::prelude::*;
 
 use crate::cuda::with_precision;
-use crate::optimizer::{Optimizer, OptimizerConfig, Penalty};
+use crate::optimizer::{Optimizer, OptimizerConfig, Penalty, SecondMoment};
 use crate::{Activation, Backend, Nchw, Pool2d, RunningStats, Tensor4, Wanted};
 
 /// Largest difference that a result may have, relative to the largest value.
@@ -229,6 +229,7 @@ impl Operation {
                     beta1: 0.9,
                     beta2: 0.999,
                     epsilon: 1e-8,
+                    epsilon_added_to: SecondMoment::Corrected,
                 },
             ),
             Sgd => steps(device, OptimizerConfig::Sgd { momentum: 0.9 }),

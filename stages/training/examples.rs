@@ -17,6 +17,17 @@ struct Part {
     share: usize,
 }
 
+impl Part {
+    /// Returns the number of images of each class in the dataset.
+    fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.dataset.classes().len()];
+        for &label in self.dataset.labels() {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+}
+
 /// An image: the part that it is in, and its index there.
 type Example = (usize, usize);
 
@@ -57,13 +68,29 @@ impl Examples {
         self.parts.iter().map(|part| part.share).sum()
     }
 
-    /// Returns the number of images of each class over all parts.
+    /// Returns the number of images of each class over all parts, whether an epoch takes all of them or not.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes().len()];
-        for &label in self.parts.iter().flat_map(|part| part.dataset.labels()) {
-            counts[label as usize] += 1;
+        for part in &self.parts {
+            for (count, of_part) in counts.iter_mut().zip(part.class_counts()) {
+                *count += of_part;
+            }
         }
         counts
+    }
+
+    /// Returns the expected number of images of each class in an epoch. It is a fraction if an epoch takes a
+    /// sample of a part.
+    pub fn expected_class_counts(&self) -> Vec<f64> {
+        let mut expected = vec![0.0; self.classes().len()];
+        for part in &self.parts {
+            // 1 for a whole part, so that its counts are exact.
+            let taken = part.share as f64 / part.dataset.len().max(1) as f64;
+            for (expected, count) in expected.iter_mut().zip(part.class_counts()) {
+                *expected += count as f64 * taken;
+            }
+        }
+        expected
     }
 
     /// Returns the order of an epoch, which depends only on the seed and the epoch.
@@ -92,22 +119,34 @@ impl Examples {
     /// Fills `pixels` (n×c×h×w, in [0, 1]) with the images of a batch, each transformed by its dataset's
     /// policy, and returns their labels.
     pub fn batch(&self, examples: &[Example], epoch: u64, pixels: &mut [f32]) -> Vec<u32> {
+        self.fill(examples, Some(epoch), pixels);
+        examples
+            .iter()
+            .map(|&(part, image)| self.parts[part].dataset.labels()[image])
+            .collect()
+    }
+
+    /// Fills `pixels` (n×c×h×w, in [0, 1]) with the images of a batch as they are in their datasets.
+    pub fn unaugmented(&self, examples: &[Example], pixels: &mut [f32]) {
+        self.fill(examples, None, pixels);
+    }
+
+    /// Fills `pixels` with images, transformed by the policies if there is an epoch.
+    fn fill(&self, examples: &[Example], epoch: Option<u64>, pixels: &mut [f32]) {
         let size = self.parts[0].dataset.shape().len();
         pixels
             .par_chunks_mut(size)
             .zip(examples)
             .for_each(|(out, &(part, image))| {
                 let dataset = &self.parts[part].dataset;
-                let augmenting = dataset.policy().map(|policy| Augmenting {
-                    policy,
-                    seed: self.seed,
-                    epoch,
-                });
+                let augmenting = epoch
+                    .zip(dataset.policy())
+                    .map(|(epoch, policy)| Augmenting {
+                        policy,
+                        seed: self.seed,
+                        epoch,
+                    });
                 fill_batch(dataset, &[image], Scale::Unit, augmenting.as_ref(), out);
             });
-        examples
-            .iter()
-            .map(|&(part, image)| self.parts[part].dataset.labels()[image])
-            .collect()
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::figures::chart::{Series, line_chart};
 
-/// Results of one epoch. Times are not included, so that a history is the same wherever it was made.
+/// Results of one epoch, measured during training: `batch_norm` layers predict with running statistics. Times are not
+/// included, so that a history is the same wherever it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRow {
     /// Number of the epoch, counted from 1.
@@ -30,18 +31,24 @@ pub struct Validation {
     pub auc: Option<f64>,
 }
 
-/// Writes `history.json`, `history.csv` and the best epoch's measures to `metrics`, and
-/// `accuracy.png` and `loss.png` to `figure`.
+/// Writes `history.json`, `history.csv` and `metrics.json` to `metrics`, and `accuracy.png` and `loss.png` to `figure`.
+/// `best` is the epoch whose weights are kept, and `validation` are the measures of the network that is kept.
+/// `penalized` says whether training minimized penalties as well, which the losses do not include.
 pub fn write_history(
     rows: &[EpochRow],
     best: usize,
+    validation: Option<&Validation>,
+    penalized: bool,
     metrics: &Path,
     figure: &Path,
 ) -> Result<(), Failure> {
     json::write(&metrics.join("history.json"), &rows)?;
     let table = metrics.join(HISTORY_FILE);
     std::fs::write(&table, csv(rows)).map_err(|e| Failure::io("write", &table, e))?;
-    json::write(&metrics.join(METRICS_FILE), &summary(rows, best))?;
+    json::write(
+        &metrics.join(METRICS_FILE),
+        &summary(rows, best, validation),
+    )?;
 
     let curve = |name: &str, dashed: bool, of: &dyn Fn(&EpochRow) -> Option<f64>| Series {
         name: name.to_owned(),
@@ -74,9 +81,19 @@ pub fn write_history(
         &figure.join("loss.png"),
         "Loss",
         "epoch",
-        "cross-entropy",
+        loss_label(penalized),
         &loss,
     )
+}
+
+/// Returns the label of the losses' axis. A loss with penalties cannot be compared with that of another network, so
+/// they are left out, and the label says so.
+fn loss_label(penalized: bool) -> &'static str {
+    if penalized {
+        "cross-entropy without L1 and L2 penalties"
+    } else {
+        "cross-entropy"
+    }
 }
 
 fn csv(rows: &[EpochRow]) -> String {
@@ -101,7 +118,7 @@ fn csv(rows: &[EpochRow]) -> String {
     text
 }
 
-fn summary(rows: &[EpochRow], best: usize) -> Metrics {
+fn summary(rows: &[EpochRow], best: usize, validation: Option<&Validation>) -> Metrics {
     let mut metrics = Metrics::new();
     let mut add = |name: &str, value: f64, direction| {
         metrics.insert(
@@ -118,17 +135,64 @@ fn summary(rows: &[EpochRow], best: usize) -> Metrics {
     if let Some(row) = rows.iter().find(|row| row.epoch == best) {
         add("loss", row.loss, Direction::Minimize);
         add("accuracy", row.accuracy, Direction::Maximize);
-        if let Some(validation) = &row.validation {
-            add("validation_loss", validation.loss, Direction::Minimize);
-            add(
-                "validation_accuracy",
-                validation.accuracy,
-                Direction::Maximize,
-            );
-            if let Some(auc) = validation.auc {
-                add("validation_auc", auc, Direction::Maximize);
-            }
+    }
+    if let Some(validation) = validation {
+        add("validation_loss", validation.loss, Direction::Minimize);
+        add(
+            "validation_accuracy",
+            validation.accuracy,
+            Direction::Maximize,
+        );
+        if let Some(auc) = validation.auc {
+            add("validation_auc", auc, Direction::Maximize);
         }
     }
     metrics
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn validation(loss: f64) -> Validation {
+        Validation {
+            loss,
+            accuracy: 1.0 - loss,
+            auc: None,
+        }
+    }
+
+    #[test]
+    fn the_summary_is_of_the_network_that_is_kept() {
+        let rows = [(1, 0.3), (2, 0.5)].map(|(epoch, loss)| EpochRow {
+            epoch,
+            learning_rate: 0.1,
+            loss: loss / 2.0,
+            accuracy: 0.5,
+            validation: Some(validation(loss)),
+        });
+        let summary = summary(&rows, 1, Some(&validation(0.25)));
+        let values: Vec<(&str, f64)> = summary
+            .iter()
+            .map(|(name, metric)| (name.as_str(), metric.value))
+            .collect();
+        let expected = [
+            ("accuracy", 0.5),
+            ("best_epoch", 1.0),
+            ("epochs", 2.0),
+            ("loss", 0.15),
+            ("validation_accuracy", 0.75),
+            ("validation_loss", 0.25),
+        ];
+        assert_eq!(values, expected);
+    }
+
+    #[test]
+    fn the_axis_of_losses_says_that_they_are_without_penalties() {
+        assert_eq!(loss_label(false), "cross-entropy");
+        assert_eq!(
+            loss_label(true),
+            "cross-entropy without L1 and L2 penalties"
+        );
+    }
 }

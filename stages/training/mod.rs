@@ -7,8 +7,12 @@ mod history;
 mod recipe;
 mod schedule;
 mod state;
+mod statistics;
 mod step;
 mod stopping;
+#[cfg(test)]
+mod testing;
+mod validation;
 mod warnings;
 
 pub use examples::Examples;

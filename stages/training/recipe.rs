@@ -6,7 +6,7 @@ use contract::{
     Amount, ImageShape, Invalid, Memory, Resumable, Work, bare_name,
     ranges::{above_zero, share, whole},
 };
-use ops::optimizer::OptimizerConfig;
+use ops::optimizer::{OptimizerConfig, SecondMoment};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -52,7 +52,14 @@ pub struct Recipe {
     /// Condition for stopping before `epochs`.
     #[serde(default)]
     pub early_stopping: Option<EarlyStopping>,
-    /// Rule for the threshold that is stored with a model of two classes.
+    /// Source of the means and variances by which `batch_norm` normalizes in the trained model. During training, the
+    /// validation images are always predicted with `running` statistics, so these also determine the best epoch.
+    #[serde(default)]
+    pub batch_norm_statistics: BatchNormStatistics,
+    /// Rule for the threshold that is stored with a model of two classes. Cross-entropy fits probabilities, so at 0.5
+    /// an error in one class weighs the same as one in the other; with `class_weights: balanced`, both classes count
+    /// equally, whatever their numbers of images. A threshold that is chosen on a few hundred validation images fits
+    /// their chance differences and is less accurate on other images.
     #[serde(default)]
     pub threshold: ThresholdRule,
 }
@@ -76,6 +83,9 @@ pub enum OptimizerChoice {
         #[serde(default = "epsilon")]
         #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
         epsilon: f64,
+        /// The second moment whose root `epsilon` is added to.
+        #[serde(default)]
+        epsilon_added_to: SecondMoment,
     },
     /// Stochastic gradient descent with classical momentum.
     Sgd {
@@ -84,6 +94,23 @@ pub enum OptimizerChoice {
         #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         momentum: f64,
     },
+}
+
+/// Source of the statistics of `batch_norm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum BatchNormStatistics {
+    /// The training images of the best epoch, without augmentation and dropout, in one pass with the weights that
+    /// are kept (Wu and Johnson, 2021). The validation images are then predicted once more, for the threshold and
+    /// for `metrics.json`.
+    #[default]
+    Estimated,
+    /// The last batches of the best epoch: each batch replaces 1 − `momentum` of the value. This is less work, but
+    /// noisy: with a `momentum` of 0.9, the value is a mean over about ten batches, each with weights of its own. In
+    /// Keras, where this is the only choice, the default `momentum` is 0.99, which is less noisy but lags behind in
+    /// short trainings.
+    Running,
 }
 
 /// Weight of each class's images in the loss.
@@ -111,7 +138,7 @@ pub enum ClassWeights {
 pub enum WeightRule {
     /// Every image has the same weight.
     None,
-    /// Every class has the same total weight.
+    /// Every class has the same total weight in an epoch, on average if an epoch takes a sample of the images.
     Balanced,
 }
 
@@ -147,7 +174,7 @@ pub enum Criterion {
 
 impl Default for ThresholdRule {
     fn default() -> Self {
-        Self::Chosen(Criterion::Youden)
+        Self::Fixed(0.5)
     }
 }
 
@@ -168,6 +195,7 @@ fn adam() -> OptimizerChoice {
         beta1: beta1(),
         beta2: beta2(),
         epsilon: epsilon(),
+        epsilon_added_to: SecondMoment::default(),
     }
 }
 fn beta1() -> f64 {
@@ -204,6 +232,12 @@ impl Recipe {
         }
     }
 
+    /// Whether the statistics of `batch_norm` layers are computed after training.
+    pub(super) fn estimates_statistics(&self) -> bool {
+        self.batch_norm_statistics == BatchNormStatistics::Estimated
+            && self.model.iter().any(Layer::mixes_batch)
+    }
+
     /// Returns the resources that training on `train` images of this shape takes, if each epoch ends with
     /// predictions for `validation` images.
     pub fn work(&self, image: ImageShape, train: Option<u64>, validation: Option<u64>) -> Work {
@@ -211,10 +245,16 @@ impl Recipe {
             return Work::default();
         };
         // A forward pass, and backward passes to the inputs and to the parameters of each layer.
-        let images = train
-            .zip(validation)
-            .map(|(train, validation)| 3.0 * train as f64 + validation as f64);
-        let count = images.map(|images| images * self.epochs as f64 * network.operations());
+        let passes = train.zip(validation).map(|(train, validation)| {
+            let (train, validation) = (train as f64, validation as f64);
+            let epochs = self.epochs as f64 * (3.0 * train + validation);
+            if self.estimates_statistics() {
+                epochs + train + validation
+            } else {
+                epochs
+            }
+        });
+        let count = passes.map(|passes| passes * network.operations());
         let batch = train.map_or(self.batch_size as u64, |train| {
             train.min(self.batch_size as u64)
         });
@@ -332,6 +372,7 @@ impl OptimizerChoice {
                 beta1,
                 beta2,
                 epsilon,
+                epsilon_added_to: _,
             } => share("beta1", beta1)
                 .and(share("beta2", beta2))
                 .and(above_zero("epsilon", epsilon, 1.0))
@@ -348,10 +389,12 @@ impl From<OptimizerChoice> for OptimizerConfig {
                 beta1,
                 beta2,
                 epsilon,
+                epsilon_added_to,
             } => Self::Adam {
                 beta1: beta1 as f32,
                 beta2: beta2 as f32,
                 epsilon: epsilon as f32,
+                epsilon_added_to,
             },
             OptimizerChoice::Sgd { momentum } => Self::Sgd {
                 momentum: momentum as f32,
@@ -361,13 +404,16 @@ impl From<OptimizerChoice> for OptimizerConfig {
 }
 
 impl ClassWeights {
-    /// Returns the weight of each class of `classes`, which have `counts` images.
-    pub fn resolve(&self, classes: &[String], counts: &[usize]) -> Result<Vec<f32>, String> {
+    /// Returns the weight of each class of `classes`, which have `counts` images in an epoch.
+    pub fn resolve(&self, classes: &[String], counts: &[f64]) -> Result<Vec<f32>, String> {
         match self {
             Self::Rule(WeightRule::None) => Ok(vec![1.0; classes.len()]),
             Self::Rule(WeightRule::Balanced) => {
-                let all: usize = counts.iter().sum();
-                let weight = |&count: &usize| all as f32 / (classes.len() * count.max(1)) as f32;
+                let all: f64 = counts.iter().sum();
+                // The weight of a class without images is never used.
+                let divisor = |count: f64| if count > 0.0 { count } else { 1.0 };
+                let weight =
+                    |&count: &f64| all as f32 / (classes.len() as f64 * divisor(count)) as f32;
                 Ok(counts.iter().map(weight).collect())
             }
             Self::ByClass(weights) => {
@@ -383,5 +429,28 @@ impl ClassWeights {
                     .collect())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ClassWeights, WeightRule};
+
+    /// Expected values from numpy 2.4.6: `f(sum(c)) / f(len(c) * k) for k in c`, with `f = np.float32`.
+    #[test]
+    fn balanced_weights_are_inverse_to_the_counts() {
+        let balanced = |counts: &[f64]| {
+            let classes: Vec<String> = (0..counts.len()).map(|class| class.to_string()).collect();
+            let weights = ClassWeights::Rule(WeightRule::Balanced).resolve(&classes, counts);
+            weights.unwrap()
+        };
+        assert_eq!(balanced(&[1341.0, 3875.0]), [1.944_817_3, 0.673_032_3]);
+        assert_eq!(
+            balanced(&[7.0, 11.0, 13.0]),
+            [1.476_190_4, 0.939_393_94, 0.794_871_8]
+        );
+        // 225 of 225 images, and 113 of 1800 from a part with 180 and 1620.
+        assert_eq!(balanced(&[236.3, 326.7]), [1.191_282_3, 0.861_646_7]);
+        assert_eq!(balanced(&[0.0, 4.0])[1], 0.5);
     }
 }

@@ -48,7 +48,8 @@ pub struct EarlyStopping {
     /// Number of epochs without an improvement after which training stops.
     #[schemars(range(min = 1, max = 100_000), extend("x-unit" = "epochs"))]
     pub patience: usize,
-    /// An improvement must be larger than this.
+    /// A smaller improvement does not renew the patience. The best epoch is the one with the best value in any case,
+    /// while `restore_best_weights` of Keras keeps the epoch of the last improvement by more than this.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub min_delta: f64,

@@ -16,6 +16,8 @@ pub(super) struct Images<'a> {
     pub in_an_epoch: usize,
     pub batch_size: usize,
     pub validation: Option<&'a [u32]>,
+    /// Whether the threshold is chosen on the validation images, like the epoch.
+    pub chooses_threshold: bool,
 }
 
 impl Images<'_> {
@@ -32,7 +34,12 @@ impl Images<'_> {
         let validation = self.validation;
         if let Some(absent) = validation.and_then(|v| absent_classes(self.classes, v)) {
             warnings.push(format!(
-                "no validation image of {absent}: the epoch and the threshold are chosen on the other classes only"
+                "no validation image of {absent}: {} chosen on the other classes only",
+                if self.chooses_threshold {
+                    "the epoch and the threshold are"
+                } else {
+                    "the epoch is"
+                }
             ));
         }
         let Self {
@@ -110,6 +117,7 @@ mod tests {
                 in_an_epoch: images,
                 batch_size: 8,
                 validation,
+                chooses_threshold: false,
             }
             .warnings()
         };
@@ -117,6 +125,9 @@ mod tests {
         assert_eq!(of(&with[1..], &[9, 8], 17, None), [""; 0]);
         assert!(of(&with, &[9, 8], 17, None)[0].contains("one of the 17 images"));
         assert!(of(&with, &[0, 8], 8, None)[0].starts_with("no training image of `A`"));
-        assert!(of(&with, &[1, 7], 8, Some(&[0]))[0].starts_with("no validation image of `B`"));
+        assert!(
+            of(&with, &[1, 7], 8, Some(&[0]))[0]
+                .starts_with("no validation image of `B`: the epoch is chosen")
+        );
     }
 }

@@ -29,6 +29,8 @@ pub enum Mode {
     },
     /// Uses running statistics and no dropout.
     Predict,
+    /// Uses batch statistics, which replace the running ones, and no dropout. Computes no gradients.
+    Estimate,
 }
 
 /// The layers of an [`Architecture`], with their weights on a device.
@@ -218,6 +220,12 @@ impl<B: Backend> Network<B> {
         (&mut self.parameters, &self.penalties)
     }
 
+    /// Whether training adds a penalty on any parameter to the loss.
+    pub fn has_penalties(&self) -> bool {
+        let none = Penalty::default();
+        self.penalties.iter().any(|penalty| *penalty != none)
+    }
+
     /// Returns the number of values that are trained.
     pub fn parameter_count(&self) -> usize {
         self.parameters
@@ -238,7 +246,7 @@ impl<B: Backend> Network<B> {
                     input: wanted.input || !below_parameters,
                     ..wanted
                 },
-                Mode::Predict => Wanted {
+                Mode::Predict | Mode::Estimate => Wanted {
                     input: false,
                     parameters: false,
                 },
@@ -261,11 +269,18 @@ impl<B: Backend> Network<B> {
                             ops::batch_norm_train(x, scale, shift, running, op, wanted)
                         }
                         Mode::Predict => ops::batch_norm_eval(x, scale, shift, running, op),
+                        Mode::Estimate => {
+                            let only_batch = ops::BatchNorm {
+                                momentum: 0.0,
+                                ..op
+                            };
+                            ops::batch_norm_train(x, scale, shift, running, only_batch, wanted)
+                        }
                     }
                 }
                 Op::Dropout { rate, layer } => match mode {
                     Mode::Train { seed, step, .. } => ops::dropout(x, rate, seed, [step, layer]),
-                    Mode::Predict => x,
+                    Mode::Predict | Mode::Estimate => x,
                 },
                 Op::MaxPool(op) => ops::max_pool2d(x, op),
                 Op::AvgPool(op) => ops::avg_pool2d(x, op),

@@ -1,7 +1,7 @@
 //! Reads and replaces the state of a network, which is everything that training changes.
 
 use dfdx::shapes::HasShape;
-use ops::{self, Backend, Tensor4};
+use ops::{self, Backend, Reading, Tensor4};
 
 use super::Network;
 
@@ -42,6 +42,33 @@ impl<B: Backend> Network<B> {
                 ]
             });
         parameters.chain(running).collect()
+    }
+
+    /// Starts to read the running mean and variance of each `batch_norm` layer. Does not wait for the device.
+    pub fn read_running(&self) -> Vec<[Reading<B>; 2]> {
+        self.running
+            .iter()
+            .map(|running| [Reading::of(&running.mean), Reading::of(&running.variance)])
+            .collect()
+    }
+
+    /// Replaces the running mean and variance of each `batch_norm` layer, in the order of
+    /// [`Network::read_running`].
+    ///
+    /// # Panics
+    /// If the number of layers or of their channels is another one.
+    pub fn set_running(&mut self, statistics: Vec<[Vec<f32>; 2]>) {
+        let device = self.device.clone();
+        assert_eq!(
+            self.running.len(),
+            statistics.len(),
+            "each layer needs its statistics"
+        );
+        for (running, [mean, variance]) in self.running.iter_mut().zip(statistics) {
+            for (tensor, values) in [(&mut running.mean, mean), (&mut running.variance, variance)] {
+                *tensor = ops::from_host(&device, values, *tensor.shape());
+            }
+        }
     }
 
     /// Returns the values of the whole state, in the order of [`Network::state`].

@@ -131,3 +131,18 @@ fn train_every_kind() {
         }
     }
 }
+
+#[test]
+fn a_network_knows_whether_it_has_penalties() {
+    for (dense, expected) in [
+        (json!({ "units": 2 }), false),
+        (json!({ "units": 2, "l2": 0.001 }), true),
+        (json!({ "units": 2, "l1": 0.001 }), true),
+    ] {
+        let layers = serde_json::from_value(json!(["flatten", { "dense": dense }])).unwrap();
+        let architecture = Architecture::new(INPUT, layers).unwrap();
+        let network: Network<Cpu> =
+            Network::new(architecture, Initializer::HeNormal, 7, Cpu::default()).unwrap();
+        assert_eq!(network.has_penalties(), expected);
+    }
+}

@@ -11,6 +11,7 @@ mod tests;
 use dfdx::shapes::{HasShape, Shape};
 use dfdx::tensor::{Gradients, Merge, OwnedTape, PutTape, SplitTape, Storage, Trace};
 use dfdx::tensor_ops::Backward;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::memory::take;
@@ -21,14 +22,30 @@ use super::{Backend, Scalar, Tensor4, device_failed};
 #[serde(rename_all = "snake_case")]
 pub enum OptimizerConfig {
     /// Kingma and Ba (2015), algorithm 1: m and v are the decaying means of g and g²,
-    /// w −= lr · m̂ / (√v̂ + ε).
+    /// w −= lr · m̂ / (√v̂ + ε). If ε is added to the raw moment,
+    /// w −= lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε).
     Adam {
         beta1: f32,
         beta2: f32,
         epsilon: f32,
+        epsilon_added_to: SecondMoment,
     },
     /// v = `momentum`·v + g, w −= lr · v.
     Sgd { momentum: f32 },
+}
+
+/// The second moment whose root an Adam adds ε to. The forms differ only where gradients are so small that ε matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum SecondMoment {
+    /// The moment corrected for its start at 0, v̂ = v / (1 − β₂ᵗ): algorithm 1 of Kingma and Ba, and PyTorch.
+    #[default]
+    #[serde(rename = "corrected_moment")]
+    Corrected,
+    /// The moment itself, v: the faster form in section 2 of Kingma and Ba, and Keras. In step t, ε counts
+    /// 1 / √(1 − β₂ᵗ) times as much as with `corrected_moment`: 32 times in the first step if β₂ is 0.999.
+    #[serde(rename = "raw_moment")]
+    Raw,
 }
 
 /// Penalty of one parameter, added to the loss through its gradient: l1·Σ|w| + l2·Σw², as in Keras' `L1L2`.
@@ -65,6 +82,7 @@ pub struct Adam {
     pub learning_rate: f32,
     pub beta1: f32,
     pub beta2: f32,
+    /// Added to the root of the corrected second moment.
     pub epsilon: f32,
     /// 1 − β₁ᵗ, where t is the number of this step, counted from 1.
     pub first_correction: f32,
@@ -185,18 +203,23 @@ impl<B: Backend> Optimizer<B> {
                         beta1,
                         beta2,
                         epsilon,
+                        epsilon_added_to,
                     },
                     [first, second],
                 ) => {
                     let correction =
                         |beta: f32| (1.0 - f64::from(beta).powf(moments.steps.into())) as f32;
+                    let second_correction = correction(beta2);
                     let constants = Adam {
                         learning_rate,
                         beta1,
                         beta2,
-                        epsilon,
+                        epsilon: match epsilon_added_to {
+                            SecondMoment::Corrected => epsilon,
+                            SecondMoment::Raw => epsilon / second_correction.sqrt(),
+                        },
                         first_correction: correction(beta1),
-                        second_correction: correction(beta2),
+                        second_correction,
                         penalty,
                     };
                     device.adam(constants, parameter, &gradient, first, second)?;

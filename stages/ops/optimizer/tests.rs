@@ -1,11 +1,12 @@
 use dfdx::tensor::{Cpu, Gradients};
 
-use super::{Optimizer, OptimizerConfig, Penalty};
+use super::{Optimizer, OptimizerConfig, Penalty, SecondMoment};
 use crate::check::{any_threads, close, noise, on_every_device, twice};
 use crate::{Backend, Tensor4, from_host, to_host};
 
 on_every_device!(
     adam_worked_by_hand,
+    adam_with_tiny_gradients_takes_the_steps_of_pytorch_and_of_keras,
     gradient_descent_worked_by_hand,
     penalties_add_their_gradients,
     a_parameter_without_a_gradient_is_unchanged,
@@ -18,6 +19,7 @@ const ADAM: OptimizerConfig = OptimizerConfig::Adam {
     beta1: 0.9,
     beta2: 0.999,
     epsilon: 1e-7,
+    epsilon_added_to: SecondMoment::Corrected,
 };
 const SGD: OptimizerConfig = OptimizerConfig::Sgd { momentum: 0.5 };
 const NONE: Penalty = Penalty { l1: 0.0, l2: 0.0 };
@@ -61,6 +63,59 @@ fn adam_worked_by_hand<B: Backend>(device: &B) {
         &to_host(&parameters[0])[..1],
         &[0.9 + 0.1 * 0.289_473_7 / 0.790_688],
     );
+}
+
+/// Expected values from PyTorch 2.15.0 and from Keras 3.15.1 on it, both on the CPU in float32:
+/// ```python
+/// torch.optim.Adam([t], lr=1e-3, betas=(0.9, 0.999), eps=1e-7)      # t.grad = g; step()
+/// keras.optimizers.Adam(1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-7)  # apply([g], [v])
+/// ```
+/// They compute 1 − β₂ in double precision, which is why the tolerance is more than a rounding error. The two forms
+/// differ by at least 1.4e-5.
+fn adam_with_tiny_gradients_takes_the_steps_of_pytorch_and_of_keras<B: Backend>(device: &B) {
+    const START: [f32; 3] = [0.01, -0.02, 0.03];
+    const GRADIENTS: [[f32; 3]; 5] = [
+        [1e-8, -3e-6, 2e-4],
+        [2e-8, 1e-6, -1e-4],
+        [-5e-9, 4e-6, 3e-4],
+        [1e-8, 0.0, 1e-4],
+        [3e-8, -2e-6, -2e-4],
+    ];
+    const PYTORCH: [[f32; 3]; 5] = [
+        [0.009_909_090_6, -0.019_032_259, 0.029_000_498],
+        [0.009_777_3, -0.018_649_176, 0.028_734_33],
+        [0.009_708_536, -0.018_948_567, 0.028_099_304],
+        [0.009_633_604, -0.019_192_567, 0.027_446_738],
+        [0.009_517_005, -0.019_192_634, 0.027_207_196],
+    ];
+    const KERAS: [[f32; 3]; 5] = [
+        [0.009_996_847, -0.019_513_17, 0.029_015_57],
+        [0.009_990_071, -0.019_313_106, 0.028_752_953],
+        [0.009_985_839, -0.019_504_145, 0.028_122_962],
+        [0.009_980_554, -0.019_660_6, 0.027_475_357],
+        [0.009_970_997, -0.019_660_644, 0.027_237_423],
+    ];
+    for (epsilon_added_to, expected) in [
+        (SecondMoment::Corrected, PYTORCH),
+        (SecondMoment::Raw, KERAS),
+    ] {
+        let config = OptimizerConfig::Adam {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-7,
+            epsilon_added_to,
+        };
+        let mut parameters = [parameter(device, &START)];
+        let mut adam = Optimizer::new(config, &parameters);
+        for (gradient, expected) in GRADIENTS.iter().zip(expected) {
+            step(&mut adam, 1e-3, &mut parameters, &[Some(gradient)]);
+            let values = to_host(&parameters[0]);
+            for (value, expected) in values.iter().zip(expected) {
+                let difference = (value - expected).abs();
+                assert!(difference < 3e-8, "{epsilon_added_to:?}: {values:?}");
+            }
+        }
+    }
 }
 
 fn gradient_descent_worked_by_hand<B: Backend>(device: &B) {
@@ -154,7 +209,7 @@ fn configurations_in_files() {
     let text = serde_json::to_string(&[ADAM, SGD]).expect("plain numbers");
     assert_eq!(
         text,
-        r#"[{"adam":{"beta1":0.9,"beta2":0.999,"epsilon":1e-7}},{"sgd":{"momentum":0.5}}]"#
+        r#"[{"adam":{"beta1":0.9,"beta2":0.999,"epsilon":1e-7,"epsilon_added_to":"corrected_moment"}},{"sgd":{"momentum":0.5}}]"#
     );
 }
 

@@ -1,15 +1,15 @@
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use contract::{Context, Device, Failure, ImageShape, Request, StageEvent};
+use contract::{Context, Failure, ImageShape, StageEvent};
 use dfdx::tensor::Cpu;
-use ops::optimizer::{Optimizer, OptimizerConfig};
+use ops::optimizer::{Optimizer, OptimizerConfig, SecondMoment};
 use serde_json::json;
 
 use super::{Fixed, PartialEpoch, train_epoch};
-use crate::data::{Dataset, write_dataset};
+use crate::data::Dataset;
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
 use crate::training::Examples;
+use crate::training::testing::{dataset, request};
 
 const BATCH: usize = 4;
 
@@ -31,6 +31,7 @@ impl Training {
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
+            epsilon_added_to: SecondMoment::Corrected,
         };
         Self {
             optimizer: Optimizer::new(adam, network.parameters()),
@@ -47,17 +48,7 @@ impl Training {
         learning_rate: f64,
         stop_after: Option<usize>,
     ) -> Result<(), Failure> {
-        let request = Request {
-            kind: "test".to_owned(),
-            params: json!({}),
-            seed: 1,
-            cpus: 1,
-            device: Device::Cpu,
-            gpus: Vec::new(),
-            inputs: BTreeMap::new(),
-            staging: "".into(),
-            resume: None,
-        };
+        let request = request();
         let (reported, cancelled) = (AtomicUsize::new(0), AtomicBool::new(false));
         let events = |event| {
             if let StageEvent::Progress(_) = event
@@ -90,15 +81,11 @@ const SHAPE: ImageShape = ImageShape {
 };
 
 fn images(count: usize) -> Dataset {
-    let folder = tempfile::tempdir().unwrap();
-    let classes = ["a", "b"].map(str::to_owned);
-    let examples = (0..count).map(|i| {
+    let images = (0..count).map(|i| {
         let pixels = [i * 7, i * 11 + 50, 200, 100].map(|value| (value % 256) as u8);
-        (format!("image {i}"), (i % 2) as u32, pixels.to_vec())
+        ((i % 2) as u32, pixels.to_vec())
     });
-    write_dataset(folder.path(), SHAPE, &classes, examples).unwrap();
-    // The mapping stays valid after the folder is removed.
-    Dataset::in_folder(folder.path()).unwrap()
+    dataset(SHAPE, images)
 }
 
 #[test]

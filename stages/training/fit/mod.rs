@@ -1,5 +1,8 @@
 //! Trains a classifier, and keeps the weights of its best epoch.
 
+#[cfg(test)]
+mod tests;
+
 use contract::{Context, Failure};
 use ops::Backend;
 use ops::optimizer::Optimizer;
@@ -7,25 +10,33 @@ use ops::optimizer::Optimizer;
 use super::epoch::{Fixed, PartialEpoch, train_epoch};
 use super::examples::Examples;
 use super::history::{EpochRow, Validation};
-use super::recipe::{Criterion, Recipe, ThresholdRule};
+use super::recipe::{Recipe, ThresholdRule};
 use super::state::{Best, TrainingState};
-use super::stopping::{Monitor, Progress};
+use super::statistics::estimate;
+use super::stopping::Progress;
+use super::validation::{Validated, threshold, usable, validate};
 use super::warnings;
 use crate::data::Dataset;
-use crate::metrics;
-use crate::nets::{Head, Network, predict};
+use crate::nets::{Head, Network};
 
 /// Result of a training. The network itself has the best epoch's weights.
 pub struct Fitted {
+    /// The epochs, measured during training.
     pub history: Vec<EpochRow>,
     /// Number of the best epoch, counted from 1.
     pub best_epoch: usize,
+    /// Measures of the network on the validation images. They differ from those in the history if the statistics of
+    /// `batch_norm` layers were estimated after training.
+    pub validation: Option<Validation>,
     /// Threshold between two classes, if there is one.
     pub threshold: Option<f32>,
 }
 
 /// Trains `network` on `examples`, and leaves the weights of the best epoch in it. This is the best epoch by
 /// `recipe.monitor` on `validation`; without validation images, it is the last epoch.
+///
+/// If the training is stopped while the statistics of `batch_norm` layers are estimated, it resumes after the last
+/// epoch, from the checkpoint that was kept there.
 pub fn fit<B: Backend>(
     network: &mut Network<B>,
     recipe: &Recipe,
@@ -57,7 +68,7 @@ pub fn fit<B: Backend>(
     let validation = usable(validation, recipe, context)?;
     let class_weights = recipe
         .class_weights
-        .resolve(classes, &examples.class_counts())
+        .resolve(classes, &examples.expected_class_counts())
         .map_err(Failure::Data)?;
     let fixed = Fixed {
         examples,
@@ -75,6 +86,7 @@ pub fn fit<B: Backend>(
         in_an_epoch: examples.images_per_epoch(),
         batch_size: recipe.batch_size,
         validation: validation.map(Dataset::labels),
+        chooses_threshold: matches!(recipe.threshold, ThresholdRule::Chosen(_)),
     };
     for warning in images.warnings() {
         context.warn(warning);
@@ -127,22 +139,24 @@ pub fn fit<B: Backend>(
     if let Some(warning) = warnings::of_loss(&history) {
         context.warn(warning);
     }
-    network.set_state(best.state);
-
+    let best_epoch = best.epoch;
+    let (scores, measures) = finish(network, recipe, validation, best, &history, &fixed)?
+        .map(|validated| (validated.scores, validated.measures))
+        .unzip();
     let threshold = (head.classes() == 2)
-        .then(|| threshold(recipe.threshold, &best.scores, validation))
+        .then(|| threshold(recipe.threshold, &scores.unwrap_or_default(), validation))
         .flatten();
     let note = threshold.map_or(String::new(), |threshold| {
         format!(", threshold {threshold:.3}")
     });
     context.note(format!(
-        "best epoch {} of {}{note}",
-        best.epoch,
+        "best epoch {best_epoch} of {}{note}",
         history.len()
     ));
     Ok(Fitted {
         history,
-        best_epoch: best.epoch,
+        best_epoch,
+        validation: measures,
         threshold,
     })
 }
@@ -174,106 +188,59 @@ fn epoch<B: Backend>(
             epoch + 1
         )));
     }
-    let mut scores = Vec::new();
-    let mut measured = None;
-    if let Some(dataset) = validation {
-        scores = predict(
-            network,
-            fixed.head,
-            dataset,
-            VALIDATION_BATCH,
-            fixed.context,
-        )?;
-        measured = Some(measure(&scores, dataset.labels(), fixed.head));
-    }
+    let validated = validation
+        .map(|dataset| validate(network, fixed.head, dataset, fixed.context))
+        .transpose()?;
+    let (scores, measures) = validated
+        .map(|validated| (validated.scores, validated.measures))
+        .unzip();
     let row = EpochRow {
         epoch: epoch + 1,
         learning_rate,
         loss: partial.loss(),
         accuracy: partial.accuracy(),
-        validation: measured,
+        validation: measures,
     };
-    Ok(Completed { row, scores })
+    Ok(Completed {
+        row,
+        scores: scores.unwrap_or_default(),
+    })
 }
 
-/// Returns the validation images, if there are any. A dataset that sets none aside has an empty validation
-/// part.
-fn usable<'a>(
-    validation: Option<&'a Dataset>,
+/// Sets `network` to the state of the best epoch, estimates the statistics of its `batch_norm` layers if the recipe
+/// says so, and returns its results on the validation images.
+fn finish<B: Backend>(
+    network: &mut Network<B>,
     recipe: &Recipe,
-    context: &Context<'_>,
-) -> Result<Option<&'a Dataset>, Failure> {
-    let Some(dataset) = validation else {
-        return Ok(None);
-    };
-    let Some(first) = dataset.labels().first() else {
-        if recipe.early_stopping.is_some() {
-            return Err(Failure::Data(
-                "input `validation` has no images, but `early_stopping` needs them: set some aside or remove \
-                 `early_stopping`"
-                    .to_owned(),
-            ));
-        }
-        context.warn("input `validation` has no images: the last epoch's weights are kept");
-        return Ok(None);
-    };
-    if recipe.monitor == Monitor::Auc && dataset.labels().iter().all(|label| label == first) {
-        return Err(Failure::Data(format!(
-            "all validation images are of class `{}`, so `validation_auc` is undefined",
-            dataset.classes()[*first as usize]
+    validation: Option<&Dataset>,
+    best: Best,
+    history: &[EpochRow],
+    fixed: &Fixed<'_>,
+) -> Result<Option<Validated>, Failure> {
+    network.set_state(best.state);
+    if !recipe.estimates_statistics() {
+        let row = history.iter().find(|row| row.epoch == best.epoch);
+        let measures = row.and_then(|row| row.validation.clone());
+        return Ok(measures.map(|measures| Validated {
+            scores: best.scores,
+            measures,
+        }));
+    }
+    let index = best.epoch - 1;
+    estimate(
+        network,
+        fixed.examples,
+        index,
+        fixed.batch_size,
+        fixed.context,
+    )?;
+    if !network.is_finite() {
+        return Err(Failure::Training(format!(
+            "the statistics of `batch_norm` are not finite for the weights of epoch {}: lower `learning_rate`",
+            best.epoch
         )));
     }
-    Ok(Some(dataset))
-}
-
-/// Images per batch for predictions on validation images. Does not affect results.
-const VALIDATION_BATCH: usize = 64;
-
-/// Computes loss, accuracy and area under the curve from class probabilities.
-fn measure(scores: &[f32], labels: &[u32], head: Head) -> Validation {
-    let classes = head.classes();
-    let rows = || scores.chunks_exact(classes).zip(labels);
-    let loss = rows()
-        .map(|(row, &label)| -f64::from(row[label as usize].max(f32::MIN_POSITIVE)).ln())
-        .sum::<f64>();
-    let highest = |row: &[f32]| {
-        row.iter()
-            .enumerate()
-            .max_by(|a, b| a.1.total_cmp(b.1))
-            .map(|(class, _)| class)
-    };
-    let correct = rows()
-        .filter(|&(row, &label)| highest(row) == Some(label as usize))
-        .count();
-    let auc = (classes == 2)
-        .then(|| metrics::roc_auc(&positives(scores), &binary(labels)))
-        .flatten();
-    Validation {
-        loss: loss / labels.len() as f64,
-        accuracy: correct as f64 / labels.len() as f64,
-        auc,
-    }
-}
-
-fn threshold(rule: ThresholdRule, scores: &[f32], validation: Option<&Dataset>) -> Option<f32> {
-    match (rule, validation) {
-        (ThresholdRule::Fixed(threshold), _) => Some(threshold),
-        (ThresholdRule::Chosen(_), None) => None,
-        (ThresholdRule::Chosen(criterion), Some(dataset)) => {
-            let (scores, labels) = (positives(scores), binary(dataset.labels()));
-            Some(match criterion {
-                Criterion::Youden => metrics::youden_threshold(&scores, &labels),
-                Criterion::F1 => metrics::f1_threshold(&scores, &labels),
-            })
-        }
-    }
-}
-
-/// Returns the second of two columns.
-fn positives(scores: &[f32]) -> Vec<f32> {
-    scores.iter().skip(1).step_by(2).copied().collect()
-}
-
-fn binary(labels: &[u32]) -> Vec<bool> {
-    labels.iter().map(|&label| label == 1).collect()
+    validation
+        .map(|dataset| validate(network, fixed.head, dataset, fixed.context))
+        .transpose()
 }

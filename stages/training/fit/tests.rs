@@ -1,0 +1,159 @@
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use contract::{Context, Failure, ImageShape, Resume, StageEvent};
+use dfdx::tensor::Cpu;
+use serde_json::{Value, json};
+
+use super::Fitted;
+use crate::data::Dataset;
+use crate::nets::{Head, Network};
+use crate::training::Examples;
+use crate::training::testing::{PIXEL, artifact, dataset, request, train};
+use crate::training::validation::validate;
+
+/// Returns black images, `counts` of each class, ordered by class.
+fn black(counts: [usize; 2]) -> impl Iterator<Item = (u32, Vec<u8>)> {
+    let labels = counts.into_iter().zip(0..);
+    labels.flat_map(|(count, label)| std::iter::repeat_n((label, vec![0]), count))
+}
+
+/// The logit of a black image is 0, so the loss of an epoch is ln 2 times the mean weight of its images. Balanced
+/// weights have the mean 1 over an epoch: with n images, nᵢ of class i and c classes, it is Σ nᵢ · n / (c·nᵢ) / n.
+/// The tolerance is for the number of images of each class, which differs between samples.
+#[test]
+fn balanced_weights_count_the_images_of_an_epoch() {
+    let mut examples = Examples::new(dataset(PIXEL, black([225, 225])), 1);
+    examples
+        .mix_in(dataset(PIXEL, black([180, 1620])), 113)
+        .unwrap();
+    let recipe = json!({
+        "model": ["flatten", { "dense": { "units": 1 } }],
+        "epochs": 5,
+        "learning_rate": 1e-12,
+        "class_weights": "balanced",
+    });
+    let (request, cancelled) = (request(), AtomicBool::new(false));
+    let context = Context::new(&request, &|_| {}, &cancelled);
+    let (_, fitted) = train(recipe, &examples, None, &context);
+    for row in fitted.unwrap().history {
+        let mean_weight = row.loss / std::f64::consts::LN_2;
+        assert!((mean_weight - 1.0).abs() < 0.01, "{mean_weight}");
+    }
+}
+
+/// Returns images whose first column is brighter in class 1.
+fn columns(count: usize) -> Dataset {
+    let shape = ImageShape {
+        height: 4,
+        width: 4,
+        channels: 1,
+    };
+    let images = (0..count).map(|image| {
+        let label = (image >= count / 2) as usize;
+        let pixels = (0..16).map(|pixel| {
+            let signal = if pixel % 4 == 0 { 40 * label } else { 0 };
+            (signal + (image * 37 + pixel * 11 + image * pixel * 5) % 200) as u8
+        });
+        (label as u32, pixels.collect())
+    });
+    dataset(shape, images)
+}
+
+fn normalized(statistics: &str) -> Value {
+    json!({
+        "model": [
+            { "conv": { "filters": 4 } }, "batch_norm", { "dropout": 0.3 }, "flatten", { "dense": { "units": 1 } }
+        ],
+        "epochs": 3,
+        "batch_size": 8,
+        "threshold": "youden",
+        "batch_norm_statistics": statistics,
+    })
+}
+
+#[test]
+fn estimated_statistics_change_the_kept_network_and_not_the_history() {
+    let (examples, validation) = (Examples::new(columns(60), 1), columns(30));
+    let (request, cancelled) = (request(), AtomicBool::new(false));
+    let context = Context::new(&request, &|_| {}, &cancelled);
+    let fit = |statistics| {
+        let (network, fitted) = train(
+            normalized(statistics),
+            &examples,
+            Some(&validation),
+            &context,
+        );
+        (network, fitted.unwrap())
+    };
+    let ((mut estimated, of_estimated), (mut running, of_running)) =
+        (fit("estimated"), fit("running"));
+    assert_eq!(of_estimated.history, of_running.history);
+    assert_eq!(of_estimated.best_epoch, of_running.best_epoch);
+    for ((name, estimated), (_, running)) in estimated.state().iter().zip(running.state()) {
+        let equal = ops::to_host(estimated) == ops::to_host(running);
+        assert_eq!(equal, !name.starts_with("norm"), "{name}");
+    }
+    // Both are measured as they are kept, and the running statistics are those of the history.
+    for (network, fitted) in [(&mut estimated, &of_estimated), (&mut running, &of_running)] {
+        let validated = validate(network, Head::Sigmoid, &validation, &context).unwrap();
+        assert_eq!(fitted.validation, Some(validated.measures));
+    }
+    let best = &of_running.history[of_running.best_epoch - 1];
+    assert_eq!(of_running.validation, best.validation);
+    assert_ne!(of_estimated.validation, best.validation);
+    assert_ne!(of_estimated.threshold, of_running.threshold);
+}
+
+/// Trains with checkpoints in `folder`, resuming from those that are there. If `stop`, a stop is requested once the
+/// last epoch has a checkpoint.
+fn with_checkpoints(
+    folder: &Path,
+    stop: bool,
+) -> (Network<Cpu>, Result<Fitted, Failure>, Vec<usize>) {
+    let (examples, validation) = (Examples::new(columns(60), 1), columns(30));
+    let kept = std::fs::read_dir(folder).unwrap();
+    let mut kept: Vec<_> = kept.map(|entry| entry.unwrap().path()).collect();
+    kept.sort();
+    let moved = tempfile::tempdir().unwrap();
+    let mut request = request();
+    request.resume = Some(Resume {
+        folder: moved.path().to_owned(),
+        kept: kept.iter().rev().map(|path| artifact(path)).collect(),
+    });
+    let cancelled = AtomicBool::new(false);
+    let resumed = std::sync::Mutex::new(Vec::new());
+    let events = |event| match event {
+        StageEvent::Checkpoint {
+            folder: name,
+            position,
+            ..
+        } => {
+            std::fs::rename(moved.path().join(&name), folder.join(&name)).unwrap();
+            cancelled.store(stop && position.epoch == 3, Ordering::Relaxed);
+        }
+        StageEvent::Resumed { from } => resumed.lock().unwrap().push(from.epoch),
+        _ => {}
+    };
+    let context = Context::new(&request, &events, &cancelled);
+    let recipe = normalized("estimated");
+    let (network, fitted) = train(recipe, &examples, Some(&validation), &context);
+    (network, fitted, resumed.into_inner().unwrap())
+}
+
+#[test]
+fn a_training_stopped_while_it_estimates_statistics_resumes_with_the_same_bits() {
+    let [whole, stopped] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (expected, fitted, _) = with_checkpoints(whole.path(), false);
+    let fitted = fitted.unwrap();
+
+    let (_, cancelled, _) = with_checkpoints(stopped.path(), true);
+    assert_eq!(cancelled.err(), Some(Failure::Cancelled));
+    let (network, resumed, from) = with_checkpoints(stopped.path(), false);
+    let resumed = resumed.unwrap();
+    assert_eq!(from, [3]);
+    assert_eq!(network.snapshot(), expected.snapshot());
+    assert_eq!(resumed.history, fitted.history);
+    assert_eq!(resumed.validation, fitted.validation);
+    assert_eq!(resumed.threshold, fitted.threshold);
+}

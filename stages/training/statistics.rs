@@ -1,0 +1,239 @@
+//! Estimates the statistics of `batch_norm` layers over the training images.
+
+use contract::{Context, Failure, ImageShape};
+use ops::{Backend, Reading, Staged};
+
+use super::examples::Examples;
+use crate::nets::{Mode, Network};
+
+/// Sets the running statistics of `network` to those of all images of epoch `epoch` (from 0), without augmentation
+/// and dropout (Wu and Johnson, 2021, "precise BN"). Every batch is normalized by its own statistics, as in training.
+/// The images are in the order of the epoch, because datasets may be ordered by class.
+pub(super) fn estimate<B: Backend>(
+    network: &mut Network<B>,
+    examples: &Examples,
+    epoch: usize,
+    batch_size: usize,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let ImageShape {
+        height,
+        width,
+        channels,
+    } = examples.image();
+    let mut layers: Vec<Population> = Vec::new();
+    let mut take = |batch: ReadBatch<B>| {
+        layers.resize_with(batch.statistics.len(), Population::default);
+        for (layer, [mean, variance]) in layers.iter_mut().zip(batch.statistics) {
+            layer.add(batch.images as f64, &mean.finish(), &variance.finish());
+        }
+    };
+    let mut waiting = None;
+    for batch in examples.order(epoch as u64).chunks(batch_size) {
+        context.check_cancelled()?;
+        let mut images = Staged::new(network.device(), (batch.len(), channels, height, width));
+        examples.unaugmented(batch, &mut images);
+        network.forward(images.upload(), Mode::Estimate);
+        let read = ReadBatch {
+            images: batch.len(),
+            statistics: network.read_running(),
+        };
+        // The device computes this batch while the host processes the previous one.
+        if let Some(before) = waiting.replace(read) {
+            take(before);
+        }
+    }
+    if let Some(last) = waiting {
+        take(last);
+    }
+    network.set_running(layers.into_iter().map(Population::finish).collect());
+    Ok(())
+}
+
+/// The statistics of a batch, while they are transferred to the host.
+struct ReadBatch<B: Backend> {
+    images: usize,
+    /// Mean and variance of each layer.
+    statistics: Vec<[Reading<B>; 2]>,
+}
+
+/// Mean and variance of every channel of a layer over several batches.
+#[derive(Default)]
+struct Population {
+    /// Number of images.
+    images: f64,
+    mean: Vec<f64>,
+    /// Variance times the number of images.
+    spread: Vec<f64>,
+}
+
+impl Population {
+    /// Adds a batch of `images` images. The mean of all is the mean of the batch means. The variance is the mean of
+    /// the batch variances plus the variance of the batch means, which is summed up pairwise (Chan, Golub and
+    /// LeVeque, 1983). The equal E[variance + mean²] − E[mean]² would cancel where means are large.
+    fn add(&mut self, images: f64, mean: &[f32], variance: &[f32]) {
+        self.mean.resize(mean.len(), 0.0);
+        self.spread.resize(mean.len(), 0.0);
+        let all = self.images + images;
+        let so_far = self.mean.iter_mut().zip(&mut self.spread);
+        for ((to_mean, to_spread), (&mean, &variance)) in so_far.zip(mean.iter().zip(variance)) {
+            let difference = f64::from(mean) - *to_mean;
+            *to_spread +=
+                images * f64::from(variance) + difference * difference * self.images * images / all;
+            *to_mean += difference * images / all;
+        }
+        self.images = all;
+    }
+
+    /// Returns mean and variance.
+    fn finish(self) -> [Vec<f32>; 2] {
+        let variance = |spread: f64| (spread / self.images) as f32;
+        [
+            self.mean.into_iter().map(|mean| mean as f32).collect(),
+            self.spread.into_iter().map(variance).collect(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use contract::random;
+    use dfdx::tensor::Cpu;
+    use ops::{Tensor4, Wanted};
+    use rand::RngExt;
+    use serde_json::json;
+
+    use super::*;
+    use crate::data::Dataset;
+    use crate::nets::{Head, Layer};
+    use crate::training::testing::{augmented, dataset, network, request, train};
+    use crate::training::validation::validate;
+
+    /// Expected values from numpy 2.4.6, in float64:
+    /// ```python
+    /// i, j = np.arange(37)[:, None], np.arange(12)[None, :]
+    /// x = ((i * i * 7 + i * 13 * j + 31 * j) % 256).reshape(37, 2, 2, 3) / 255
+    /// x.mean((0, 1, 2)), x.var((0, 1, 2))
+    /// ```
+    #[test]
+    fn the_first_layer_gets_mean_and_variance_of_all_images() {
+        let shape = ImageShape {
+            height: 2,
+            width: 2,
+            channels: 3,
+        };
+        let images = (0..37).map(|i| {
+            let pixels = (0..12).map(|j| ((i * i * 7 + i * 13 * j + 31 * j) % 256) as u8);
+            (u32::from(i > 20), pixels.collect())
+        });
+        // The transforms would change the values, as would the dropout.
+        let policy = json!({ "shear": 0.4, "zoom": 0.4 });
+        let examples = Examples::new(augmented(shape, images, Some(policy)), 1);
+        let layers: Vec<Layer> = serde_json::from_value(
+            json!([{ "dropout": 0.5 }, "batch_norm", "flatten", { "dense": { "units": 1 } }]),
+        )
+        .unwrap();
+        let mut network = network(&layers, shape);
+        let (request, cancelled) = (request(), AtomicBool::new(false));
+        let context = Context::new(&request, &|_| {}, &cancelled);
+        // The last batch is smaller than the others.
+        estimate(&mut network, &examples, 0, 8, &context).unwrap();
+        let state = network.state();
+        let values = |wanted: &str| {
+            let (_, tensor) = state.iter().find(|(name, _)| name == wanted).unwrap();
+            ops::to_host(tensor)
+        };
+        for (name, expected) in [
+            ("norm0.mean", [0.501_589_825, 0.482_617_912, 0.538_261_791]),
+            (
+                "norm0.variance",
+                [0.079_143_019_4, 0.096_196_818_7, 0.084_642_730_3],
+            ),
+        ] {
+            for (value, expected) in values(name).into_iter().zip(expected) {
+                assert!((value - expected as f32).abs() < 1e-7, "{name}: {value}");
+            }
+        }
+    }
+
+    const SIDE: usize = 8;
+
+    /// Returns images of noise; those of class `b` have a brighter square.
+    fn noisy(count: usize, seed: u64) -> Dataset {
+        let shape = ImageShape {
+            height: SIDE,
+            width: SIDE,
+            channels: 1,
+        };
+        let images = (0..count).map(|image| {
+            let mut rng = random::stream(seed, "noisy", [image as u64, 0]);
+            let label = (image >= count / 2) as u32;
+            let brightness: u32 = rng.random_range(0..100);
+            let pixels = (0..SIDE * SIDE).map(|pixel| {
+                let in_square = pixel % SIDE < 3 && pixel / SIDE < 3;
+                let signal = if in_square { 30 * label } else { 0 };
+                (brightness + signal + rng.random_range(0..100)) as u8
+            });
+            (label, pixels.collect())
+        });
+        dataset(shape, images)
+    }
+
+    /// Predicts the same images with the same weights and with the statistics of batches that are drawn differently
+    /// each time. The reference are running statistics.
+    #[test]
+    fn redrawn_batches_hardly_change_the_loss() {
+        const BATCH: usize = 8;
+        let model = json!([
+            { "conv": { "filters": 8 } }, "batch_norm", { "max_pool": 2 }, { "conv": { "filters": 8 } },
+            "batch_norm", { "max_pool": 2 }, "flatten", { "dense": { "units": 8 } }, "batch_norm",
+            { "dense": { "units": 1 } }
+        ]);
+        let recipe = json!({ "model": model, "epochs": 4, "batch_size": BATCH });
+        let examples = Examples::new(noisy(640, 1), 1);
+        let validation = noisy(100, 2);
+        let (request, cancelled) = (request(), AtomicBool::new(false));
+        let context = Context::new(&request, &|_| {}, &cancelled);
+        let (mut network, fitted) = train(recipe, &examples, Some(&validation), &context);
+        fitted.unwrap();
+
+        let losses = |network: &mut Network<Cpu>, refresh: &dyn Fn(&mut Network<Cpu>, usize)| {
+            let losses = (10..20).map(|draw| {
+                refresh(network, draw);
+                let validated = validate(network, Head::Sigmoid, &validation, &context);
+                validated.unwrap().measures.loss
+            });
+            losses.collect::<Vec<f64>>()
+        };
+        let estimated = losses(&mut network, &|network, draw| {
+            estimate(network, &examples, draw, BATCH, &context).unwrap();
+        });
+        let running = losses(&mut network, &|network, draw| {
+            let wanted = Wanted {
+                input: false,
+                parameters: false,
+            };
+            let mode = Mode::Train {
+                seed: 0,
+                step: 0,
+                wanted,
+            };
+            for batch in examples.order(draw as u64).chunks(BATCH) {
+                let mut images = Staged::new(network.device(), (batch.len(), 1, SIDE, SIDE));
+                examples.unaugmented(batch, &mut images);
+                let images: Tensor4<Cpu> = images.upload();
+                network.forward(images, mode);
+            }
+        });
+        let range = |losses: &[f64]| {
+            let highest = losses.iter().copied().fold(f64::MIN, f64::max);
+            highest - losses.iter().copied().fold(f64::MAX, f64::min)
+        };
+        assert!(
+            range(&estimated) < range(&running) / 4.0,
+            "estimated {estimated:.4?}, running {running:.4?}"
+        );
+    }
+}
