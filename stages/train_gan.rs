@@ -19,7 +19,8 @@ use crate::device::{Computation, compute};
 use crate::figures::chart::{Series, line_chart};
 use crate::figures::grid::{Row, grid};
 use crate::gan::{
-    Adversaries, GanEpoch, PartialEpoch, ResumeTarget, Settings, TrainingState, sample_name,
+    Adversaries, GanEpoch, PartialEpoch, ResumeTarget, Settings, TrainingState, estimate,
+    sample_name,
 };
 use crate::nets::{
     Architecture, Feature, GeneratorCard, Head, Initializer, Layer, Network, check_layers, draw,
@@ -28,7 +29,7 @@ use crate::nets::{
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-gan",
-    version: 2,
+    version: 3,
     doc: "trains a generator of images of one class against a discriminator (DCGAN)",
     inputs: &[Input {
         role: "images",
@@ -68,7 +69,9 @@ pub const INFO: KindInfo = KindInfo {
 pub struct TrainGan {
     /// The class to imitate.
     class: String,
-    /// Layers from `latent` features to an image. The last one must end in `tanh`.
+    /// Layers from `latent` features to an image. The last one must end in `tanh`. After training, the means and
+    /// variances by which `batch_norm` normalizes are estimated over as many generated images as an epoch has. Sample
+    /// grids of earlier epochs are drawn with running statistics.
     generator: Vec<Layer>,
     /// Layers from an image to one score, which tells real images from generated ones.
     discriminator: Vec<Layer>,
@@ -337,12 +340,15 @@ impl Computation for Training<'_> {
                     "weights are no longer finite after epoch {epochs}: lower `learning_rate`"
                 )));
             }
-            if (target.samples_after)(epochs) || epochs == stage.epochs {
+            if (target.samples_after)(epochs) {
                 let path = figure.join(sample_name(epochs));
                 stage.sample(adversaries.generator_mut(), image, context.seed, &path)?;
             }
             state.keep(&adversaries, &figure, epochs == stage.epochs, context);
         }
+        stage.finish(adversaries.generator_mut(), members.len(), context)?;
+        let path = figure.join(sample_name(stage.epochs));
+        stage.sample(adversaries.generator_mut(), image, context.seed, &path)?;
 
         let card = GeneratorCard {
             architecture: adversaries.generator().architecture().clone(),
@@ -380,6 +386,27 @@ impl TrainGan {
             )));
         }
         Ok(members)
+    }
+
+    /// Estimates the statistics of the trained generator's `batch_norm` layers over about `images` images.
+    fn finish<B: Backend>(
+        &self,
+        generator: &mut Network<B>,
+        images: usize,
+        context: &Context<'_>,
+    ) -> Result<(), Failure> {
+        if !self.generator.iter().any(Layer::mixes_batch) {
+            return Ok(());
+        }
+        let batches = images / self.batch_size;
+        estimate(generator, batches, self.batch_size, context)?;
+        if generator.is_finite() {
+            return Ok(());
+        }
+        Err(Failure::Training(
+            "the statistics of the generator's `batch_norm` are not finite: lower `learning_rate`"
+                .to_owned(),
+        ))
     }
 
     /// Draws images from noise that is the same at every call.

@@ -22,7 +22,7 @@ pub(crate) struct TrainingState {
 /// Requirements for a checkpoint to resume from, and the folder that its sample grids are copied to.
 pub(crate) struct ResumeTarget<'a> {
     pub epochs: usize,
-    /// Whether there must be a sample grid after an epoch. After the last epoch, there always is one.
+    /// Whether there must be a sample grid after an epoch. That of the finished training is drawn at the end.
     pub samples_after: &'a dyn Fn(usize) -> bool,
     /// Folder of the sample grids.
     pub figure: &'a Path,
@@ -59,8 +59,7 @@ impl TrainingState {
             .restore(tensors)
             .map_err(|unfit| unfit.to_string())?;
         for epoch in 1..=state.history.len() {
-            // A checkpoint of a shorter training also has a grid of that training's last epoch, which is left out.
-            if (target.samples_after)(epoch) || epoch == target.epochs {
+            if (target.samples_after)(epoch) {
                 let name = sample_name(epoch);
                 let copied = checkpoint.file(&name).and_then(|kept| {
                     files::copy(kept, &target.figure.join(&name))

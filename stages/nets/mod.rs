@@ -9,6 +9,7 @@ mod layer;
 mod network;
 mod parameters;
 mod shape;
+mod statistics;
 mod warnings;
 mod weights;
 
@@ -19,5 +20,6 @@ pub use initializer::Initializer;
 pub use layer::Layer;
 pub use network::{Mode, Network};
 pub use shape::Feature;
+pub use statistics::estimate_statistics;
 pub use warnings::output_warning;
 pub use weights::{read_weights, write_weights};

@@ -36,7 +36,13 @@ pub(super) fn text(a: &Recorded, b: &Recorded, diff: &RunDiff) -> String {
         &page.stages,
         2,
     );
-    part(stages + &page.same.map_or(String::new(), |same| same + "\n"));
+    part(
+        stages
+            + &page
+                .same
+                .as_ref()
+                .map_or(String::new(), |same| format!("{same}\n")),
+    );
     let metrics = headed(&METRICS, &page.metrics, 2);
     let notes: String = page.notes().map(|note| format!("{note}\n")).collect();
     part(metrics + &notes);
@@ -55,9 +61,12 @@ pub(super) fn markdown(a: &Recorded, b: &Recorded, diff: &RunDiff) -> String {
         &["stage", "why it differs", "time A", "time B"],
         &page.stages,
     ));
-    parts.extend(page.same.map(|same| same + "\n"));
+    parts.extend(page.same.as_ref().map(|same| format!("{same}\n")));
     parts.push(table(&METRICS, &page.metrics));
-    parts.extend(page.notes().map(|note| format!("{}\n", note.replace('*', "\\*"))));
+    parts.extend(
+        page.notes()
+            .map(|note| format!("{}\n", note.replace('*', "\\*"))),
+    );
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
 }
@@ -111,7 +120,9 @@ impl Page {
     /// Sentences below the metrics.
     fn notes(&self) -> impl Iterator<Item = &'static str> {
         let notes = [(self.has_intervals, INTERVALS), (self.apart, APART)];
-        notes.into_iter().filter_map(|(is_needed, note)| is_needed.then_some(note))
+        notes
+            .into_iter()
+            .filter_map(|(is_needed, note)| is_needed.then_some(note))
     }
 
     fn of(diff: &RunDiff) -> Self {
