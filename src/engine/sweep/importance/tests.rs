@@ -203,18 +203,15 @@ fn an_axis_counts_in_the_part_of_the_space_that_it_applies_to() {
     }
 }
 
-/// Of 81 random trials that halving with rungs after 1, 3 and 9 epochs compares, those at the first rung describe the
-/// space. The nine that reach the end have no bad learning rate left.
+/// Halving with rungs after 1, 3 and 9 epochs compares 243 random trials. Those that reach the end, which were used
+/// before, have no bad learning rate left.
 #[test]
 fn trials_at_the_first_rung_describe_the_space_but_those_that_halving_keeps_do_not() {
     let (space, loss, exact) = training();
-    let mut race = Race::new(Halving::new(1, 9, 3, Direction::Minimize).unwrap(), 81);
-    let points: Vec<Point> = random(&space, 0)
-        .ask(81)
-        .into_iter()
-        .map(|proposal| proposal.point)
-        .collect();
-    let after = |trial: usize, epochs: u64| loss(&points[trial]) + 1.0 / epochs as f64;
+    let halving = Halving::new(1, 9, 3, Direction::Minimize).unwrap();
+    let mut race = Race::new(halving, 243);
+    let proposals = random(&space, 0).ask(243).into_iter();
+    let points: Vec<Point> = proposals.map(|proposal| proposal.point).collect();
     let (mut first, mut kept) = (Vec::new(), Vec::new());
     while let [decision] = race.decide(1)[..] {
         let (trial, epochs) = match decision {
@@ -223,7 +220,7 @@ fn trials_at_the_first_rung_describe_the_space_but_those_that_halving_keeps_do_n
                 trial, to_epochs, ..
             } => (trial, to_epochs),
         };
-        let value = after(trial, epochs);
+        let value = loss(&points[trial]) + 1.0 / epochs as f64;
         race.arrive(trial, Some(value));
         match epochs {
             1 => first.push((points[trial].clone(), value)),
@@ -231,15 +228,14 @@ fn trials_at_the_first_rung_describe_the_space_but_those_that_halving_keeps_do_n
             _ => {}
         }
     }
-    let (at_first, values): (Vec<Point>, Vec<f64>) = first.into_iter().unzip();
-    assert_near(&shares(&space, &at_first, &values).unwrap(), &exact, 0.04);
-    let apart = kept.iter().filter(|(point, _)| {
-        let rate = number(point, 0).unwrap();
-        !(1e-4..=1e-2).contains(&rate)
-    });
-    let outside = apart.count();
-    assert!((6..FEWEST).contains(&kept.len()), "{}", kept.len());
-    assert!(outside <= 4, "{outside} of {}", kept.len());
+    let shares_of = |trials: Vec<(Point, f64)>| {
+        let (points, values): (Vec<Point>, Vec<f64>) = trials.into_iter().unzip();
+        shares(&space, &points, &values).unwrap()
+    };
+    assert_near(&shares_of(first), &exact, 0.03);
+    assert!(kept.len() >= FEWEST, "{}", kept.len());
+    let of_kept = shares_of(kept);
+    assert!(of_kept[0] < 0.1, "{of_kept:?}");
 }
 
 #[test]
