@@ -107,9 +107,15 @@ impl Overview {
         for (name, values) in axes {
             text += &format!("\n  {name:width$}  {values}");
         }
-        if !rungs.is_empty() {
-            let rungs: Vec<String> = rungs.iter().map(u64::to_string).collect();
-            text += &format!("\ntrainings are compared after {} epochs", rungs.join(", "));
+        match rungs.as_slice() {
+            [] => {}
+            [_] => {
+                text += "\nno training is stopped early: `max_epochs` is less than `reduction` × `grace_epochs`";
+            }
+            rungs => {
+                let rungs: Vec<String> = rungs.iter().map(u64::to_string).collect();
+                text += &format!("\ntrainings are compared after {} epochs", rungs.join(", "));
+            }
         }
         let known = if self.in_rounds {
             format!(

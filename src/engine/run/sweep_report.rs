@@ -16,9 +16,8 @@ use crate::plan::{Plan, PlanOptions, State};
 use crate::run::Outcomes;
 use crate::run::planned;
 use crate::run::replay::replay;
-use crate::sweep::importance::{Column, importance};
 use crate::sweep::record::{
-    Axis, AxisKind, Importance, Objective, Rungs, SeedValue, SweepReport, Trial, TrialState,
+    Axis, AxisKind, Objective, Rungs, SeedValue, SweepReport, Trial, TrialState,
 };
 use crate::sweep::{self, Experiment, MetricAt};
 use crate::wording;
@@ -66,6 +65,7 @@ pub fn report(
         }
     });
     let trials: Vec<Trial> = trials.collect();
+    let (importance_of, importance) = experiment.importance().unzip();
     Ok(SweepReport {
         pipeline: experiment.pipeline.clone(),
         method: experiment.extent().method.to_owned(),
@@ -74,7 +74,8 @@ pub fn report(
             // Without results there is nothing to rank yet, so the direction does not matter.
             direction: objective.direction.unwrap_or(Direction::Maximize),
         }),
-        importance: importances(experiment, &axes),
+        importance: importance.unwrap_or_default(),
+        importance_of,
         axes,
         rungs: rungs.map(|(metric, epochs)| Rungs {
             metric: metric.metric.clone(),
@@ -228,55 +229,4 @@ fn curve_of(
     output.map_or_else(Vec::new, |output| {
         curve::read(store, output, &metric.metric)
     })
-}
-
-/// Importance of each axis for the objective, greatest share first.
-fn importances(experiment: &Experiment, axes: &[Axis]) -> Vec<Importance> {
-    let finished: Vec<&sweep::Trial> = experiment
-        .trials()
-        .iter()
-        .filter(|trial| trial.mean().is_some())
-        .collect();
-    if finished.is_empty() || experiment.objective().is_none() {
-        return Vec::new();
-    }
-    let objective: Vec<f64> = finished.iter().filter_map(|trial| trial.mean()).collect();
-    let value = |trial: &sweep::Trial, label: &str| {
-        let mut values = trial.values.iter();
-        values.find(|value| value.label == label).cloned()
-    };
-    let mut found: Vec<Importance> = axes
-        .iter()
-        .map(|axis| {
-            let column = if axis.kind == AxisKind::Choice {
-                let mut known: Vec<String> = Vec::new();
-                let choices = finished.iter().map(|trial| {
-                    let text = value(trial, &axis.label)?.text;
-                    Some(known.iter().position(|k| *k == text).unwrap_or_else(|| {
-                        known.push(text);
-                        known.len() - 1
-                    }))
-                });
-                Column::Choices(choices.collect())
-            } else {
-                let number =
-                    |trial: &&sweep::Trial| value(trial, &axis.label)?.value.to_json().as_f64();
-                Column::Numbers(finished.iter().map(number).collect())
-            };
-            let found = importance(&column, &objective);
-            Importance {
-                axis: axis.label.clone(),
-                share: found.share,
-                correlation: found.correlation,
-                note: found
-                    .note
-                    .map_or(String::new(), |note| note.text().to_owned()),
-            }
-        })
-        .collect();
-    found.sort_by(|a, b| {
-        let share = |importance: &Importance| importance.share.unwrap_or(-1.0);
-        share(b).total_cmp(&share(a))
-    });
-    found
 }

@@ -145,6 +145,12 @@ impl Experiment {
         .collect()
     }
 
+    /// Returns the importance of each axis, greatest share first, and what it is the importance for; `None` if there is
+    /// no objective or no trial has a value.
+    pub fn importance(&self) -> Option<(record::ImportanceOf, Vec<record::Importance>)> {
+        self.sweep.as_ref()?.importance(&self.axes())
+    }
+
     /// Returns the metric by which trainings are compared, and the epochs of the rungs; `None` without
     /// successive halving.
     pub fn rungs(&self) -> Option<(&MetricAt, &[u64])> {

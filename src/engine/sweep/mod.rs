@@ -15,7 +15,7 @@ pub mod domain;
 mod experiment;
 pub mod grid;
 pub mod halving;
-pub mod importance;
+mod importance;
 mod metric;
 mod points;
 mod ranking;
@@ -27,6 +27,7 @@ pub mod sampler;
 mod seeds;
 pub mod space;
 mod trial;
+mod trial_importance;
 mod trial_result;
 mod trials;
 

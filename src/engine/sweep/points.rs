@@ -21,7 +21,7 @@ pub(super) struct Design {
     pub space: Space,
     /// For each axis of the space, the axes of the sweep that it stands for: one, or several that vary
     /// together.
-    members: Vec<Vec<usize>>,
+    pub members: Vec<Vec<usize>>,
     pub method: Method,
     /// Total number of trials.
     pub trials: usize,

@@ -24,9 +24,12 @@ pub struct SweepReport {
     pub rungs: Option<Rungs>,
     /// In any order.
     pub trials: Vec<Trial>,
-    /// Importance of each axis for the objective, greatest share first; empty if not known.
+    /// Importance of each axis, greatest share first; empty if no trial has a value.
     #[serde(default)]
     pub importance: Vec<Importance>,
+    /// What `importance` is the importance for; `None` if it is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub importance_of: Option<ImportanceOf>,
 }
 
 /// The metric that is optimized.
@@ -137,18 +140,39 @@ impl fmt::Display for TrialState {
     }
 }
 
-/// How much of the variation between trials an axis explains.
+/// What the importance of axes was computed from, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImportanceOf {
+    /// `fANOVA`: shares of a model's variance over the whole declared space.
+    pub estimator: String,
+    /// The objective. With successive halving, the metric of the rungs.
+    pub metric: String,
+    pub direction: Direction,
+    /// With successive halving: the first rung, at which the metric was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
+    /// Number of trials with a value.
+    pub trials: usize,
+    /// Share of the variance that depends on several axes together; `None` if there are no shares.
+    pub jointly: Option<f64>,
+    /// Why there are no shares; empty if there are.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// How much of a metric's variance an axis explains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Importance {
     /// The label of the axis.
     pub axis: String,
-    /// Between 0 and 1; `None` if it cannot be determined.
+    /// The part of the variance over the declared space that the axis explains by itself, between 0 and 1; `None`
+    /// if it cannot be determined.
     pub share: Option<f64>,
-    /// Rank correlation of the axis with the objective, from -1 to 1. If the objective is minimized, a
+    /// Rank correlation of the axis with the metric over the trials, from -1 to 1. If the metric is minimized, a
     /// value above 0 means that more is worse. `None` for choices, or if it cannot be determined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation: Option<f64>,
-    /// A caveat about these figures; may be empty.
+    /// Why the share is missing, or the axes that vary together with this one; may be empty.
     #[serde(default)]
     pub note: String,
 }

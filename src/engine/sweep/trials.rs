@@ -22,7 +22,8 @@ pub(super) struct Trials {
     pub sweep: Box<Sweep>,
     pub sampler: Box<dyn Sampler>,
     pub race: Option<Race>,
-    points: Vec<Point>,
+    /// The points of all trials.
+    pub points: Vec<Point>,
     pub trials: Vec<Trial>,
 }
 

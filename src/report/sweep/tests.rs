@@ -1,6 +1,6 @@
 use contract::Direction;
 use engine::sweep::record::{
-    Axis, AxisKind, Importance, Objective, Rungs, SeedValue, Trial, TrialState,
+    Axis, AxisKind, Importance, ImportanceOf, Objective, Rungs, SeedValue, Trial, TrialState,
 };
 use serde_json::{Map, Value, json};
 
@@ -100,9 +100,18 @@ fn report() -> SweepReport {
                 axis: "model".to_owned(),
                 share: Some(0.3),
                 correlation: None,
-                note: "few trials".to_owned(),
+                note: "together with width".to_owned(),
             },
         ],
+        importance_of: Some(ImportanceOf {
+            estimator: "fANOVA".to_owned(),
+            metric: "validation_loss".to_owned(),
+            direction: Direction::Minimize,
+            epochs: Some(2),
+            trials: 40,
+            jointly: Some(0.083),
+            note: String::new(),
+        }),
     }
 }
 
@@ -146,9 +155,10 @@ search: 6 trials by tpe: 3 finished, 1 stopped early, 1 failed, 1 not run, highe
 └───────┴───────────────┴─────────┴──────────────────────────────────┴────────┴────────┴───────────────┘
 the same in all trials: zoom 0.1
 trial 3 failed: loss is \"no\" number
-importance for evaluate.f1:
-  learning_rate   62 %, more is worse (-0.71)
-  model           30 %, few trials
+importance for validation_loss after 2 epochs: shares of its variance over the declared space (fANOVA, 40 trials)
+  learning_rate   62 %, more is better (-0.71)
+  model           30 %, together with width
+  the other 8 % depend on several axes together
 ";
     assert_eq!(render(&report, None, Format::Terminal, 120), expected);
     let some = render(&report, Some(2), Format::Terminal, 120);
@@ -157,6 +167,28 @@ importance for evaluate.f1:
         !some.contains("state"),
         "all trials shown have finished: {some}"
     );
+}
+
+#[test]
+fn missing_importance_is_a_dash_with_its_reason() {
+    let mut report = report();
+    let of = report.importance_of.as_mut().unwrap();
+    (of.epochs, of.jointly, of.note) = (None, None, "needs more trials".to_owned());
+    for known in &mut report.importance {
+        known.share = None;
+    }
+    let expected = "
+importance for validation_loss: - (needs more trials)
+  learning_rate      -, more is better (-0.71)
+";
+    let text = render(&report, None, Format::Terminal, 120);
+    assert!(text.ends_with(expected), "{text}");
+    report.importance[0].correlation = None;
+    let text = render(&report, None, Format::Terminal, 120);
+    assert!(text.ends_with(": - (needs more trials)\n"), "{text}");
+    let json: Value = serde_json::from_str(&render(&report, None, Format::Json, 120)).unwrap();
+    assert_eq!(json["importance"][0]["share"], Value::Null);
+    assert_eq!(json["importance_of"]["note"], "needs more trials");
 }
 
 #[test]

@@ -259,29 +259,55 @@ fn below(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> Vec<Strin
         Some(format!("trial {} {}: {error}", trial.number, trial.state))
     });
     lines.extend(reasons);
-    if !report.importance.is_empty() {
-        lines.push(format!("importance for {}:", report.metric()));
-        lines.extend(
-            report
-                .importance
-                .iter()
-                .map(|known| importance(report, known)),
-        );
+    lines.extend(importance(report));
+    lines
+}
+
+/// What the importance is for, a line for each axis with a share or a correlation, and what no axis explains by
+/// itself.
+fn importance(report: &SweepReport) -> Vec<String> {
+    let Some(of) = &report.importance_of else {
+        return Vec::new();
+    };
+    let at = of.epochs.map_or(String::new(), |epochs| {
+        format!(" after {}", wording::counted(epochs as usize, "epoch"))
+    });
+    let about = match of.note.as_str() {
+        "" => format!(
+            "shares of its variance over the declared space ({}, {})",
+            of.estimator,
+            wording::counted(of.trials, "trial")
+        ),
+        reason => format!("- ({reason})"),
+    };
+    let mut lines = vec![format!("importance for {}{at}: {about}", of.metric)];
+    let known = report.importance.iter();
+    let known: Vec<&Importance> = known
+        .filter(|known| of.note.is_empty() || known.correlation.is_some())
+        .collect();
+    let widest = known.iter().map(|known| known.axis.width()).max();
+    let rows = known
+        .iter()
+        .map(|known| of_axis(known, of.direction, widest.unwrap_or(0)));
+    lines.extend(rows);
+    if let Some(jointly) = of.jointly.filter(|&share| share >= 0.005) {
+        let percent = 100.0 * jointly;
+        lines.push(format!(
+            "  the other {percent:.0} % depend on several axes together"
+        ));
     }
     lines
 }
 
 /// `  learning_rate  62 %, more is worse (-0.71)`.
-fn importance(report: &SweepReport, known: &Importance) -> String {
-    let labels = report.importance.iter().map(|known| known.axis.width());
-    let widest = labels.max().unwrap_or(0);
+fn of_axis(known: &Importance, direction: Direction, widest: usize) -> String {
     let space = " ".repeat(widest - known.axis.width());
     let share = known.share.map(|share| format!("{:3.0} %", 100.0 * share));
-    let share = share.unwrap_or_else(|| "    ?".to_owned());
+    let share = share.unwrap_or_else(|| "    -".to_owned());
     let mut line = format!("  {}{space}  {share}", known.axis);
     if let Some(correlation) = known.correlation.filter(|c| c.is_finite()) {
-        // The correlation is with the objective itself, which may be minimized.
-        let better = match report.direction() {
+        // The correlation is with the metric itself, which may be minimized.
+        let better = match direction {
             Direction::Maximize => correlation > 0.0,
             Direction::Minimize => correlation < 0.0,
         };

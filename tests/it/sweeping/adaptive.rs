@@ -231,6 +231,61 @@ fn halving_finds_as_good_a_trial_in_far_fewer_epochs() {
         .map(epochs)
         .sum();
     assert!(spent * 100 <= 40 * 27 * 27, "the sweep took {spent} epochs");
+
+    // Importance is that of all trials at the first rung, or of the objective if all trials reach it.
+    let of = &halved["importance_of"];
+    assert_eq!(of["metric"], "cnn.validation_loss", "{of}");
+    assert_eq!((&of["epochs"], &of["trials"]), (&3.into(), &27.into()));
+    let of = &whole["importance_of"];
+    assert_eq!(of["metric"], "validate.roc_auc", "{of}");
+    assert_eq!((&of["epochs"], &of["trials"]), (&Value::Null, &27.into()));
+}
+
+#[test]
+fn a_plan_says_if_halving_stops_no_training() {
+    let planned = |pipeline: &str| {
+        let sandbox = Sandbox::new(pipeline);
+        sandbox.runner(&["sweep", "plan", "pipeline.yaml"]).stdout
+    };
+    let text = planned(HALVING);
+    assert!(text.contains("after 1, 3, 9 epochs"), "{text}");
+    let text = planned(&HALVING.replace("epochs: 9", "epochs: 10"));
+    assert!(text.contains("after 1, 3, 10 epochs"), "{text}");
+    let text = planned(&HALVING.replace("grace_epochs: 1", "grace_epochs: 4"));
+    assert!(text.contains("no training is stopped early"), "{text}");
+}
+
+#[test]
+fn importance_needs_enough_trials() {
+    let sandbox = Sandbox::new(FUNCTION);
+    let shown = |args: &[&str]| {
+        run(&sandbox, args);
+        let show = [&["sweep", "show", "pipeline.yaml"], args].concat();
+        let text = sandbox.runner(&show).stdout;
+        let json = sandbox.runner(&[&show[..], &["--json"]].concat()).json();
+        (text, json)
+    };
+    let (text, json) = shown(&["-S", "sweep.trials=19"]);
+    let reason = "needs at least 20 trials with a value, found 19";
+    let line = format!("importance for measure.loss: - ({reason})\n");
+    assert!(text.ends_with(&line), "{text}");
+    assert_eq!(json["importance_of"]["note"], reason);
+    for known in json["importance"].as_array().unwrap() {
+        assert_eq!(
+            (&known["share"], &known["correlation"]),
+            (&Value::Null, &Value::Null)
+        );
+    }
+
+    let (text, json) = shown(&[]);
+    assert!(
+        text.contains("over the declared space (fANOVA, 20 trials)\n"),
+        "{text}"
+    );
+    // The exact share of y is 0.97.
+    let first = &json["importance"][0];
+    assert_eq!(first["axis"], "y");
+    assert!(first["share"].as_f64().unwrap() > 0.7, "{first}");
 }
 
 #[test]

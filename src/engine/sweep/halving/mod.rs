@@ -36,6 +36,10 @@ pub enum Invalid {
 impl Halving {
     /// Creates rules whose first rung is at `grace` epochs. Each further rung is at `reduction` times the
     /// epochs of the one before, and the last one is at `max`.
+    ///
+    /// As in Li et al. (2020), there are ⌊log(`max` / `grace`) / log(`reduction`)⌋ cuts. A rung that is less than a
+    /// full reduction below `max` is left out, because it would stop trials shortly before their end. If there is
+    /// no cut, the only rung is at `max`.
     pub fn new(
         grace: u64,
         max: u64,
@@ -51,9 +55,9 @@ impl Halving {
         if reduction < 2 {
             return Err(Invalid::Reduction(reduction));
         }
-        let later = |&rung: &u64| rung.checked_mul(reduction);
-        let mut rungs: Vec<u64> = std::iter::successors(Some(grace), later)
-            .take_while(|&rung| rung < max)
+        let next = |rung: &u64| rung.checked_mul(reduction);
+        let mut rungs: Vec<u64> = std::iter::successors(Some(grace), next)
+            .take_while(|rung| next(rung).is_some_and(|next| next <= max))
             .collect();
         rungs.push(max);
         Ok(Self {

@@ -37,12 +37,26 @@ fn run(
     }
 }
 
+/// From Algorithm 2 of Li et al. (2020), with s = 0: ⌊log_η(R / r)⌋ cuts.
 #[test]
-fn rungs_grow_by_the_reduction_up_to_the_maximum() {
-    assert_eq!(rules(2, 20, 3).rungs(), [2, 6, 18, 20]);
+fn the_maximum_allows_as_many_cuts_as_full_reductions() {
     assert_eq!(rules(1, 27, 3).rungs(), [1, 3, 9, 27]);
+    // ⌊log₃ 10⌋ = 2 cuts, not another after 18 of 20 epochs.
+    assert_eq!(rules(2, 20, 3).rungs(), [2, 6, 20]);
+    assert_eq!(rules(2, 18, 3).rungs(), [2, 6, 18]);
+    assert_eq!(rules(2, 17, 3).rungs(), [2, 17]);
+    // ⌊log₂ 31⌋ = 4 and ⌊log₂ 32⌋ = 5 cuts.
+    assert_eq!(rules(1, 31, 2).rungs(), [1, 2, 4, 8, 31]);
+    assert_eq!(rules(1, 32, 2).rungs(), [1, 2, 4, 8, 16, 32]);
+    // No cuts.
+    assert_eq!(rules(2, 5, 3).rungs(), [5]);
     assert_eq!(rules(5, 5, 2).rungs(), [5]);
     assert_eq!(rules(1, u64::MAX, u64::MAX).rungs(), [1, u64::MAX]);
+    assert_eq!(rules(2, u64::MAX, u64::MAX).rungs(), [u64::MAX]);
+}
+
+#[test]
+fn rules_without_a_first_rung_or_a_reduction_are_refused() {
     let refused = |grace, max, reduction| {
         Halving::new(grace, max, reduction, Direction::Minimize).unwrap_err()
     };
@@ -203,7 +217,7 @@ proptest! {
             match *entry {
                 Entry::Arrived { trial, value } => came[bound[trial].take().unwrap()].push((trial, value)),
                 Entry::Decided(Decision::New { trial, to_epochs }) => {
-                    prop_assert_eq!(to_epochs, grace);
+                    prop_assert_eq!(to_epochs, halving.rungs()[0]);
                     bound[trial] = Some(0);
                 }
                 Entry::Decided(Decision::Promote { trial, from_epochs, to_epochs, reason }) => {
