@@ -51,7 +51,7 @@ impl Init {
         }
         console.message(&format!(
             "wrote `{}`; next:\n{next}  runner run {NAME}               run it (takes a few seconds)\n  \
-             runner run {NAME} -S epochs=8   change a value, and run what depends on it\n  \
+             runner run {NAME} -S epochs=20  change a value, and run what depends on it\n  \
              runner artifacts ls                     list the results, which are also in artifacts/latest",
             file.shown()
         ));

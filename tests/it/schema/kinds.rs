@@ -110,8 +110,8 @@ fn the_page_of_augment_has_the_expected_layout() {
     assert_eq!(
         kinds(&["augment"]).stdout,
         "\
-augment: transforms images at random, differently in every epoch, like Keras'
-  `ImageDataGenerator`
+augment: transforms images at random, differently in every epoch, like the
+  `ImageDataGenerator` of Keras 3
 
 Inputs
   images: dataset
@@ -125,15 +125,18 @@ Outputs
 
 Parameters
   rotation: number, 0 to 180 degrees [default: 0.0]
-      Rotation about the centre, drawn from `-rotation` to `rotation`.
+      Rotation about the centre, drawn from `-rotation` to `rotation`. A
+      positive angle turns the content counter-clockwise.
   width_shift: number, 0 to 1 [default: 0.0]
       Shift to the side as a fraction of the width, drawn from `-width_shift` to
-      `width_shift`.
+      `width_shift`. (Keras 2.9 to 3 shift up or down by it.)
   height_shift: number, 0 to 1 [default: 0.0]
       Shift up or down as a fraction of the height, drawn from `-height_shift`
-      to `height_shift`.
+      to `height_shift`. (Keras 2.9 to 3 shift to the side by it.)
   shear: number, 0 to 89 degrees [default: 0.0]
-      Shear angle, drawn from `-shear` to `shear`.
+      Shear angle, drawn from `-shear` to `shear`. A positive angle moves the
+      top to the left and the bottom to the right. Keras up to 2.8 moves columns
+      up or down instead.
   zoom: one of [default: [1.0, 1.0]]
       Zoom, drawn for each axis separately. A factor below 1 enlarges the
       image's content.
@@ -147,7 +150,7 @@ Parameters
       Whether half of the images are mirrored top to bottom.
   brightness: list of 2, each a number, 0 to 10 [default: [1.0, 1.0]]
       Factor on the brightness, drawn from `[low, high]`. Results are clipped to
-      white.
+      white. Unlike in Keras, they are not rounded down to integers.
 "
     );
 }

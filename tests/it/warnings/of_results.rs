@@ -33,7 +33,7 @@ stages:
     kind: train-cnn
     matrix: { model: "${cases}" }
     inputs: { train: xrays.train, validation: xrays.validation }
-    params: { model: "${matrix.model}", epochs: 3, learning_rate: "${rate}", batch_size: 8 }
+    params: { model: "${matrix.model}", epochs: 10, learning_rate: "${rate}", batch_size: 8 }
   score:
     kind: evaluate
     matrix: { model: "${cases}" }
