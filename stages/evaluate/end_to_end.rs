@@ -10,7 +10,7 @@ use contract::{
 };
 use serde_json::{Value, json};
 
-use crate::data::write_dataset;
+use crate::data::DatasetWriter;
 use crate::nets::{Architecture, ClassifierCard, Feature, Initializer, Layer, Network};
 
 const SHAPE: ImageShape = ImageShape {
@@ -40,17 +40,33 @@ fn artifact(label: &str, folder: &Path) -> Artifact {
 /// Evaluates an untrained network on 40 images of different brightness, and returns the run's notes.
 fn evaluate(folder: &Path, classes: [&str; 2]) -> Result<Vec<String>, Failure> {
     let params = json!({ "bootstrap": 50, "batch_size": 7 });
-    Ok(evaluate_with(folder, classes, params, false)?.0)
+    let case = Case {
+        classes,
+        params,
+        trained: false,
+        patients: None,
+    };
+    Ok(evaluate_with(folder, case)?.0)
 }
 
-/// Like `evaluate`, with other parameters. If `trained`, the images are also the training images. Returns
-/// notes and warnings.
-fn evaluate_with(
-    folder: &Path,
-    classes: [&str; 2],
+/// What differs between evaluations.
+struct Case<'a> {
+    classes: [&'a str; 2],
     params: Value,
+    /// Whether the images are also the training images.
     trained: bool,
-) -> Result<(Vec<String>, Vec<String>), Failure> {
+    /// Number of images of each patient; `None` if patients are unknown.
+    patients: Option<u8>,
+}
+
+/// Returns notes and warnings of an evaluation.
+fn evaluate_with(folder: &Path, case: Case<'_>) -> Result<(Vec<String>, Vec<String>), Failure> {
+    let Case {
+        classes,
+        params,
+        trained,
+        patients,
+    } = case;
     let [model, images] = ["model", "images"].map(|name| folder.join(name));
     std::fs::create_dir_all(&model).unwrap();
     std::fs::create_dir_all(&images).unwrap();
@@ -69,13 +85,16 @@ fn evaluate_with(
     };
     card.write(&network, &model)?;
 
-    let examples = (0..40u8).map(|i| {
+    let mut writer = DatasetWriter::create(&images, SHAPE, &names(classes))?;
+    for i in 0..40u8 {
         let pixels: Vec<u8> = (0..16)
             .map(|p| i.wrapping_mul(6).wrapping_add(i.wrapping_mul(p)))
             .collect();
-        (format!("image, {i}.png"), u32::from(i % 3 == 0), pixels)
-    });
-    write_dataset(&images, SHAPE, &names(classes), examples)?;
+        let patient = patients.map(|images| format!("person{}", i / images));
+        let name = format!("image, {i}.png");
+        writer.push_grouped(&name, patient.as_deref(), u32::from(i % 3 == 0), &pixels)?;
+    }
+    writer.finish()?;
 
     let request = Request {
         kind: "evaluate".to_owned(),
@@ -162,7 +181,13 @@ fn images_that_the_model_was_trained_on_are_a_warning_or_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let with = |leakage: &str| {
         let params = json!({ "bootstrap": 0, "leakage": leakage });
-        evaluate_with(folder.path(), ["NORMAL", "PNEUMONIA"], params, true)
+        let case = Case {
+            classes: ["NORMAL", "PNEUMONIA"],
+            params,
+            trained: true,
+            patients: None,
+        };
+        evaluate_with(folder.path(), case)
     };
     let (_, warnings) = with("warn").unwrap();
     assert!(
@@ -183,4 +208,40 @@ fn images_that_the_model_was_trained_on_are_a_warning_or_an_error() {
         "{failure}"
     );
     assert_eq!(with("off").unwrap().1, [""; 0]);
+}
+
+/// The bootstrap draws patients. If all images are of one patient, every resample has all of them.
+#[test]
+fn intervals_are_over_patients_if_these_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |patients: Option<u8>| {
+        let case = Case {
+            classes: ["NORMAL", "PNEUMONIA"],
+            params: json!({ "bootstrap": 50 }),
+            trained: false,
+            patients,
+        };
+        let (notes, _) = evaluate_with(folder.path(), case).unwrap();
+        let read = |name: &str| {
+            let path = folder.path().join("staging/metrics").join(name);
+            std::fs::read_to_string(path).unwrap()
+        };
+        let metrics: Metrics = serde_json::from_str(&read(METRICS_FILE)).unwrap();
+        let header = read("predictions.csv").lines().next().unwrap().to_owned();
+        let auc = &metrics["roc_auc"];
+        let [low, high] = auc.interval.unwrap();
+        (notes.join("\n"), header, high - low)
+    };
+    let (note, header, of_images) = run(None);
+    assert!(note.ends_with("95 % intervals over test images"), "{note}");
+    assert_eq!(header, "name,label,predicted,p_NORMAL,p_PNEUMONIA");
+    let (note, header, of_pairs) = run(Some(2));
+    assert!(
+        note.ends_with("95 % intervals over groups of test images"),
+        "{note}"
+    );
+    assert_eq!(header, "name,group,label,predicted,p_NORMAL,p_PNEUMONIA");
+    let (_, _, of_one_patient) = run(Some(40));
+    assert!(of_images > 0.0 && of_pairs > 0.0);
+    assert_eq!(of_one_patient, 0.0);
 }

@@ -1,7 +1,9 @@
 //! Compares the rows of a table's column with a reference row.
 
 use contract::Direction;
-use contract::analysis::{Contrast, CorrectedContrast, EvaluatedRow, Reference, RowContrasts};
+use contract::analysis::{
+    ComparedRow, Contrast, CorrectedContrast, EvaluatedRow, Reference, RowContrasts,
+};
 
 use super::repeats::{Incomparable, Repeats};
 use crate::metrics::{Measure, holm};
@@ -117,7 +119,7 @@ fn best(sides: &[Side<'_>], direction: Direction) -> Option<usize> {
 pub fn corrected(
     rows: Vec<(String, Result<Contrast, String>)>,
     unseen: &[Contrast],
-) -> (Vec<(String, Result<CorrectedContrast, String>)>, usize) {
+) -> (Vec<ComparedRow>, usize) {
     let found = rows.iter().filter_map(|(_, found)| found.as_ref().ok());
     let all: Vec<&Contrast> = found.chain(unseen).collect();
     let pairs = all.len();

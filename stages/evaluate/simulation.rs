@@ -3,6 +3,7 @@
 //! A model has a separation and a bias, which vary with its seed. An image has a difficulty, which all models share,
 //! and each model finds it a little easier or harder than the others do. All of these are normal, so the true values
 //! of the measures are known.
+#![expect(clippy::print_stdout, reason = "prints the figures of docs/sweeps.md")]
 
 use contract::Direction;
 use contract::analysis::{EvaluatedRow, Evaluation, Reference};

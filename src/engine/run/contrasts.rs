@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use contract::Direction;
-use contract::analysis::{Analysis, CorrectedContrast, EvaluatedRow, Evaluation, Reference};
+use contract::analysis::{
+    Analysis, ComparedRow, CorrectedContrast, EvaluatedRow, Evaluation, Reference,
+};
 
 use super::metrics;
 use crate::error::Error;
@@ -28,9 +30,8 @@ pub struct ColumnContrasts {
     pub resamples: usize,
     /// Number of pairs of rows that p-values are corrected for.
     pub pairs: usize,
-    /// The other rows in the table's order: the difference from the reference row, or a short reason why
-    /// there is none.
-    pub rows: Vec<(String, Result<CorrectedContrast, String>)>,
+    /// The other rows in the table's order.
+    pub rows: Vec<ComparedRow>,
 }
 
 impl ColumnContrasts {

@@ -32,10 +32,12 @@ pub struct RowContrasts {
     /// Number of pairs of rows that p-values are corrected for: all pairs if the reference row was chosen by its
     /// result, because then each pair could have been compared; otherwise the pairs with the reference row.
     pub pairs: usize,
-    /// The other rows in their order: the difference from the reference row, or a short reason why there is
-    /// none.
-    pub rows: Vec<(String, Result<CorrectedContrast, String>)>,
+    /// The other rows in their order.
+    pub rows: Vec<ComparedRow>,
 }
+
+/// A row and its difference from the reference row, or a short reason why there is none.
+pub type ComparedRow = (String, Result<CorrectedContrast, String>);
 
 /// The difference of a row from the reference row, with p-values corrected for the number of pairs (Holm, 1979).
 #[derive(Clone, Debug, PartialEq)]

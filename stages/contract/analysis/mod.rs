@@ -12,8 +12,8 @@ mod summary;
 use std::path::Path;
 
 pub use contrast::{
-    Contrast, CorrectedContrast, Difference, Distribution, EvaluatedRow, McNemar, Reference,
-    RowContrasts,
+    ComparedRow, Contrast, CorrectedContrast, Difference, Distribution, EvaluatedRow, McNemar,
+    Reference, RowContrasts,
 };
 pub use evaluation::Evaluation;
 pub use figure::{Coordinate, Curve, Figure, LearningCurves, Line, ParallelCoordinates, Scale};

@@ -63,6 +63,11 @@ fn a_damaged_header_is_refused() {
         ("[1,0]", "[1]", "1 images"),
         ("[1,0]", "[1,2]", "label 2"),
         ("[\"one\",\"two\"]", "[\"one\"]", "2 labels but 1 names"),
+        (
+            "\"names\"",
+            "\"groups\":[\"a\"],\"names\"",
+            "2 labels but 1 groups",
+        ),
         ("\"version\":1", "\"version\":2", "version 2"),
         ("\"classes\"", "\"klasses\"", "damaged"),
     ];

@@ -23,6 +23,24 @@ fn a_patient_stays_on_one_side() {
     }
 }
 
+/// A test on images of the same patients needs their groups, so every split keeps them.
+#[test]
+fn images_keep_their_patient() {
+    let folder = tree();
+    let without = make_dataset(params(folder.path()), 0).unwrap();
+    assert!(without.dataset("test").groups().is_empty());
+    let mut params = params(folder.path());
+    params["source"]["folder"]["group_by"] = r"^(person\d+)_".into();
+    let finished = make_dataset(params, 0).unwrap();
+    for port in ["train", "validation", "test"] {
+        let dataset = finished.dataset(port);
+        let patient = |name: &String| name.split(['/', '_']).nth(2).unwrap().to_owned();
+        let expected: Vec<String> = dataset.names().iter().map(patient).collect();
+        assert!(!expected.is_empty());
+        assert_eq!(dataset.groups(), expected, "{port}");
+    }
+}
+
 /// In the names of the chest X-rays, a virus patient and a bacteria patient may have the same number. So may
 /// a patient of `IM` and one of `NORMAL2-IM`.
 #[test]
