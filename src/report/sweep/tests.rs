@@ -153,6 +153,7 @@ search: 6 trials by tpe: 3 finished, 1 stopped early, 1 failed, 1 not run, highe
 │     3 ┆           0.1 ┆ model1  ┆                                - ┆        ┆ 12.3 s ┆ failed        │
 │     4 ┆         0.002 ┆ model1  ┆                                - ┆        ┆        ┆ not run       │
 └───────┴───────────────┴─────────┴──────────────────────────────────┴────────┴────────┴───────────────┘
+± standard deviation, and 95 % intervals over seeds
 the same in all trials: zoom 0.1
 trial 3 failed: loss is \"no\" number
 importance for validation_loss after 2 epochs: shares of its variance over the declared space (fANOVA, 40 trials)

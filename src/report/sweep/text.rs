@@ -20,6 +20,8 @@ pub(super) struct Ranking {
     pub constant: Vec<String>,
     /// Labels of the axes that do not fit.
     pub left_out: Vec<String>,
+    /// What the numbers after an objective mean, if there are several seeds.
+    over_seeds: Option<&'static str>,
 }
 
 pub(super) struct Column {
@@ -158,10 +160,16 @@ impl Ranking {
         {
             add("state", false, &|trial| trial.state.to_string());
         }
+        let is_repeated = shown.iter().any(|trial| trial.deviation.is_some());
         Self {
             columns,
             constant,
             left_out: left_out.to_vec(),
+            over_seeds: match (is_repeated && detail.deviation, detail.interval) {
+                (true, true) => Some("± standard deviation, and 95 % intervals over seeds"),
+                (true, false) => Some("± standard deviation over seeds"),
+                (false, _) => None,
+            },
         }
     }
 
@@ -237,7 +245,7 @@ fn head(report: &SweepReport) -> String {
 }
 
 fn below(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = ranking.over_seeds.map(str::to_owned).into_iter().collect();
     if !ranking.constant.is_empty() {
         lines.push(format!(
             "the same in all trials: {}",
