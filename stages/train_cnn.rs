@@ -56,7 +56,7 @@ pub(crate) const OUTPUTS: [Output; 3] = [
         port: "history",
         yields: ArtifactType::Metrics,
         doc: "cross-entropy, without penalties on weights, and accuracy of every epoch; in `metrics.json` those of \
-              the model",
+              the best epoch, on the validation images those of the model",
     },
     Output {
         port: "figure",

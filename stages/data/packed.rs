@@ -175,6 +175,11 @@ impl Dataset {
         &self.header.groups
     }
 
+    /// Returns the BLAKE3 hash of all pixels as hexadecimal digits.
+    pub fn pixel_hash(&self) -> String {
+        blake3::hash(&self.pixels).to_string()
+    }
+
     /// The pixels of image `i`, HWC.
     ///
     /// # Panics

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Ranges from which transforms are drawn, uniformly and independently for every image and epoch. The default
-/// changes nothing.
+/// changes nothing. Pixels are interpolated linearly, and those beyond the border repeat the nearest one.
 ///
 /// Transforms are those of the `ImageDataGenerator` of Keras 2.9 to 3, with `fill_mode="nearest"` and
 /// `interpolation_order=1`, except that `width_shift` and `height_shift` are not exchanged.

@@ -313,6 +313,9 @@ impl Stage for Params {
             context.warn(summary(&skipped));
         }
         omissions::report(&offer, &unread, context);
+        if matches!(&self.source, Origin::Folder(folder) if folder.group_by.is_some()) {
+            omissions::report_groups(&offer, context);
+        }
         skipped.extend(&offer.omitted.files);
         if !skipped.is_empty() {
             json::write(&figure.join(SKIPPED_FILE), &skipped)?;

@@ -94,3 +94,24 @@ fn by_reason(omitted: &Omitted) -> String {
         listed.join("; ")
     )
 }
+
+/// Says how many images have no group, although the source has a pattern for groups.
+pub(super) fn report_groups(offer: &Offer, context: &Context<'_>) {
+    let pools = [
+        Some(&offer.train),
+        offer.validation.as_ref(),
+        Some(&offer.test),
+    ];
+    let examples = pools.into_iter().flatten().flat_map(|pool| pool.examples());
+    let (with, without): (Vec<_>, Vec<_>) = examples.partition(|example| example.group.is_some());
+    let all = with.len() + without.len();
+    match (with.len(), without.len()) {
+        (_, 0) => {}
+        (0, _) => context.warn(format!(
+            "`group_by` matches none of the {all} file names, so every image is a group of its own"
+        )),
+        (_, missing) => context.note(format!(
+            "images whose file names `group_by` does not match are groups of their own: {missing} of {all}"
+        )),
+    }
+}

@@ -52,6 +52,7 @@ struct Confusion {
     classes: Vec<String>,
     positive: String,
     decision: Decision,
+    pixels: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +68,7 @@ pub fn read(predictions: &[u8], confusion: &[u8]) -> Result<Evaluation, Unreadab
         classes,
         positive,
         decision,
+        pixels,
     } = serde_json::from_slice(confusion)?;
     let class = |name: String| index(&classes, &name).ok_or(Unreadable::Unknown(name));
     let positive = class(positive)?;
@@ -89,6 +91,7 @@ pub fn read(predictions: &[u8], confusion: &[u8]) -> Result<Evaluation, Unreadab
     }
     let mut evaluation = Evaluation {
         names: Vec::new(),
+        pixels,
         groups: Vec::new(),
         labels: Vec::new(),
         predicted: Vec::new(),
@@ -135,13 +138,17 @@ fn add(
     Ok(())
 }
 
-/// Checks that `a` and `b` have the same classes and the same images: by name, in the same order, with the
-/// same labels and groups.
+/// Whether `a` and `b` are of the same images: by name and pixels, in the same order.
+pub(super) fn has_same_images(a: &Evaluation, b: &Evaluation) -> bool {
+    a.names == b.names && a.pixels == b.pixels
+}
+
+/// Checks that `a` and `b` have the same classes and the same images, with the same labels and groups.
 pub(super) fn check_alike(a: &Evaluation, b: &Evaluation) -> Result<(), Unlike> {
     if a.classes != b.classes {
         return Err(Unlike::Classes);
     }
-    if a.names != b.names {
+    if !has_same_images(a, b) {
         return Err(Unlike::Images);
     }
     if a.labels != b.labels {

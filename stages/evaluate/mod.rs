@@ -94,9 +94,11 @@ pub struct Evaluate {
     /// file by label.
     #[schemars(with = "Option<Text>")]
     pub positive: Option<String>,
-    /// Lowest probability at which an image is classified as positive.
+    /// Lowest probability at which an image is classified as positive (a number), or as the model's last class
+    /// (`model`).
     pub threshold: Threshold,
-    /// Number of bootstrap resamples for the 95 % intervals; 0 for no intervals. A resample draws test images, or whole
+    /// Number of bootstrap resamples for the 95 % intervals of this evaluation; 0 for no intervals. Tables
+    /// resample once more for several seeds and for comparisons. A resample draws test images, or whole
     /// groups of them if the dataset has `group_by`.
     #[schemars(range(min = 0, max = MOST_RESAMPLES))]
     pub bootstrap: usize,
@@ -124,7 +126,7 @@ impl Default for Evaluate {
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
 #[schemars(untagged, inline)]
 pub enum Threshold {
-    /// The threshold that is stored with the model, chosen on validation data; 0.5 if it has none.
+    /// The threshold that is stored with the model, on the probability of the last class; 0.5 if it has none.
     #[schemars(extend("type" = "string", "const" = "model"))]
     Model,
     /// This probability of the positive class.
@@ -277,15 +279,17 @@ impl Computation for Measuring<'_> {
             labels: dataset.labels(),
             classes: classes.len(),
         };
+        let groups = groups(&dataset);
         let report = Report {
             classes: &classes,
             positive,
             decision,
             predictions,
-            groups: dataset.groups(),
+            groups: &groups,
+            pixels: dataset.pixel_hash(),
         };
         let bootstrap = Bootstrap {
-            units: match dataset.groups() {
+            units: match groups.as_slice() {
                 [] => Units::images(dataset.len()),
                 groups => Units::groups(groups),
             },
@@ -302,6 +306,15 @@ impl Computation for Measuring<'_> {
         context.note(report.summary(&metrics));
         Ok(())
     }
+}
+
+/// Returns the group of each image; empty if no image has one. An image without a group is a group of its own, and
+/// gets its own name.
+fn groups(dataset: &Dataset) -> Vec<String> {
+    let named = dataset.groups().iter().zip(dataset.names());
+    named
+        .map(|(group, name)| if group.is_empty() { name } else { group }.clone())
+        .collect()
 }
 
 impl Evaluate {

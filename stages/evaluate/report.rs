@@ -19,6 +19,8 @@ pub(super) struct Report<'a> {
     pub(super) predictions: Predictions<'a>,
     /// The group of each image; empty if the images have none.
     pub(super) groups: &'a [String],
+    /// Hash of the pixels of all images.
+    pub(super) pixels: String,
 }
 
 impl Report<'_> {
@@ -52,6 +54,7 @@ impl Report<'_> {
             "classes": self.classes,
             "positive": self.classes[self.positive],
             "decision": decision,
+            "pixels": self.pixels,
             "actual_by_predicted": rows,
         });
         json::write(&folder.join(CONFUSION_FILE), &content)?;

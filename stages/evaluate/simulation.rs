@@ -101,6 +101,7 @@ impl Images {
         let probability = |score: &f64| (1.0 / (1.0 + (-score).exp())) as f32;
         Evaluation {
             names: self.names.clone(),
+            pixels: None,
             groups: Vec::new(),
             labels: self.labels.clone(),
             predicted: scores

@@ -39,6 +39,7 @@ pub fn summarize(metric: &str, results: &[Metric], evaluations: &[Evaluation]) -
             }),
             _ => over_seeds_and_images(measure, evaluations, RESAMPLES).or(of_seeds.interval),
         },
+        positive: positive(measure, evaluations),
         decision: decision(measure, evaluations),
         ..of_seeds
     })
@@ -57,6 +58,16 @@ pub(super) fn over_seeds_and_images(
         ends: [low.max(least), high.min(most)],
         over: Repeats::over(evaluations),
     })
+}
+
+/// Returns the positive class of all evaluations; `None` if `measure` is not that of one class, or if they differ.
+fn positive(measure: Measure, evaluations: &[Evaluation]) -> Option<String> {
+    let mut classes = evaluations
+        .iter()
+        .map(|evaluation| evaluation.classes.get(evaluation.positive as usize));
+    let first = classes.next()??;
+    let is_same = classes.all(|class| class == Some(first));
+    (measure.is_of_positive() && is_same).then(|| first.clone())
 }
 
 /// Returns the decision rule of all evaluations; `None` if `measure` does not depend on it, or if the evaluations

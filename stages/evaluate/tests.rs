@@ -181,6 +181,7 @@ fn report_writes_every_file() {
         decision,
         predictions,
         groups: &[],
+        pixels: String::new(),
     };
     let metrics = measure(
         &predictions,
@@ -202,6 +203,7 @@ fn report_writes_every_file() {
             "classes": classes,
             "positive": classes[1],
             "decision": { "class": classes[1], "threshold": 0.5 },
+            "pixels": "",
             "actual_by_predicted": [[1, 0], [1, 1]],
         })
     );
@@ -236,6 +238,7 @@ fn one_class_has_no_roc_curve() {
         decision,
         predictions,
         groups: &[],
+        pixels: String::new(),
     };
     let metrics = measure(
         &predictions,

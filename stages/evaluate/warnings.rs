@@ -1,12 +1,17 @@
 //! Finds metrics that cannot be meaningful.
 
+use std::collections::BTreeSet;
+
 use contract::Metrics;
 
 use super::report::Report;
 use crate::data::absent_classes;
 
+/// Number of groups below which intervals by resampling groups are clearly too narrow.
+const FEW_GROUPS: usize = 20;
+
 /// Lists reasons why the metrics mean little: classes without images, the same score or class for all images, or
-/// a ROC AUC that may be chance.
+/// a ROC AUC that may be chance, or few groups.
 pub(super) fn of_metrics(report: &Report<'_>, metrics: &Metrics) -> Vec<String> {
     let predictions = report.predictions;
     let images = predictions.labels.len();
@@ -18,6 +23,14 @@ pub(super) fn of_metrics(report: &Report<'_>, metrics: &Metrics) -> Vec<String> 
     if let Some(absent) = &absent {
         warnings.push(format!(
             "no image of {absent} among the {images} to measure on: the metrics do not cover all classes"
+        ));
+    }
+    let groups = report.groups.iter().collect::<BTreeSet<_>>().len();
+    if (1..FEW_GROUPS).contains(&groups) {
+        let s = if groups == 1 { "" } else { "s" };
+        warnings.push(format!(
+            "the {images} images to measure on form only {groups} group{s}: intervals and p-values are too small \
+             with so few"
         ));
     }
     let mut rows = predictions.probabilities.chunks_exact(predictions.classes);
@@ -53,6 +66,10 @@ mod tests {
     use crate::metrics::{Bootstrap, Decision, Predictions, measure};
 
     fn of(scores: &[f32], labels: &[u32]) -> Vec<String> {
+        of_groups(scores, labels, &[])
+    }
+
+    fn of_groups(scores: &[f32], labels: &[u32], groups: &[String]) -> Vec<String> {
         let probabilities: Vec<f32> = scores.iter().flat_map(|&p| [1.0 - p, p]).collect();
         let classes = ["A", "B"].map(str::to_owned);
         let predictions = Predictions {
@@ -75,9 +92,22 @@ mod tests {
             positive: 1,
             decision,
             predictions,
-            groups: &[],
+            groups,
+            pixels: String::new(),
         };
         of_metrics(&report, &metrics)
+    }
+
+    #[test]
+    fn few_groups_give_a_warning() {
+        let apart: Vec<f32> = (0..40).map(|i| i as f32 / 40.0).collect();
+        let halves: Vec<u32> = (0..40).map(|i| u32::from(i >= 20)).collect();
+        let of_patients = |images: usize| {
+            let patients: Vec<String> = (0..40).map(|i| (i / images).to_string()).collect();
+            of_groups(&apart, &halves, &patients)
+        };
+        assert_eq!(of_patients(2), [""; 0]);
+        assert!(of_patients(3)[0].contains("form only 14 groups: "));
     }
 
     #[test]

@@ -30,8 +30,8 @@ impl Bootstrap {
 ///
 /// Each resample draws as many units as there are, with replacement and without regard to
 /// their class. `statistics` gets the number of times that each example was drawn. Resamples for which a statistic
-/// is `None` are left out of its interval, which is `None` if there are no others. The result depends on `seed`,
-/// but not on the number of threads.
+/// is `None` are left out of its interval, which is `None` if there are no others, or if there is only one unit. The
+/// result depends on `seed`, but not on the number of threads.
 pub(super) fn intervals<const N: usize>(
     Bootstrap {
         units,
@@ -40,6 +40,10 @@ pub(super) fn intervals<const N: usize>(
     }: &Bootstrap,
     statistics: impl Fn(&[u32]) -> [Option<f64>; N] + Sync,
 ) -> [Option<[f64; 2]>; N] {
+    // A single unit is drawn as it is every time, which says nothing about others.
+    if units.count() < 2 {
+        return [None; N];
+    }
     let draws: Vec<[Option<f64>; N]> = (0..*resamples as u64)
         .into_par_iter()
         .map_init(

@@ -77,6 +77,21 @@ impl Measure {
         }
     }
 
+    /// Whether the measure is that of the positive class against all others.
+    pub fn is_of_positive(self) -> bool {
+        match self {
+            Self::F1
+            | Self::Precision
+            | Self::Recall
+            | Self::Specificity
+            | Self::RocAuc
+            | Self::AveragePrecision => true,
+            Self::Accuracy | Self::MacroF1 | Self::WeightedF1 | Self::Brier | Self::LogLoss => {
+                false
+            }
+        }
+    }
+
     /// Whether the measure depends on how probabilities are turned into classes.
     pub fn needs_decision(self) -> bool {
         match self {

@@ -43,6 +43,11 @@ impl Units {
         }
     }
 
+    /// Returns the number of units.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     /// Returns the number of images.
     pub(super) fn len(&self) -> usize {
         self.of.len()

@@ -27,8 +27,8 @@ pub enum Layer {
     AvgPool(Pool),
     /// The mean of each channel, as a 1×1 image.
     GlobalAvgPool {},
-    /// Normalization of each channel, with statistics of the batch during training and running statistics
-    /// afterwards.
+    /// Normalization of each channel, with statistics of the batch during training. Afterwards, `train-cnn` and
+    /// `retrain` use those of `batch_norm_statistics`, and `train-gan` those of generated images.
     BatchNorm(Norm),
     /// Sets this share of the values to zero during training.
     Dropout(#[schemars(range(min = 0), extend("exclusiveMaximum" = 1))] f32),

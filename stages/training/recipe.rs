@@ -320,8 +320,23 @@ impl Recipe {
             let message = format!("`threshold` is {threshold}; it must be above 0 and below 1");
             return Err(Invalid::new(message).under("threshold"));
         }
+        if matches!(self.threshold, ThresholdRule::Chosen(_)) && !has_validation {
+            let message = "`threshold` is to be chosen on validation images, but there are none";
+            return Err(Invalid::new(message)
+                .hint("connect the input `validation`, or set a probability")
+                .under("threshold"));
+        }
         let output = check_layers("model", &self.model, image.into())?;
         let head = Head::of(output).map_err(|e| e.under("model"))?;
+        if self.threshold != ThresholdRule::default() && head.classes() > 2 {
+            let message = format!(
+                "`threshold` needs two classes, but the network distinguishes {}",
+                head.classes()
+            );
+            return Err(Invalid::new(message)
+                .hint("remove it: the most probable class is predicted")
+                .under("threshold"));
+        }
         if self.monitor == Monitor::Auc && head.classes() > 2 {
             let message = format!(
                 "`validation_auc` needs two classes, but the network distinguishes {}",
@@ -434,7 +449,35 @@ impl ClassWeights {
 
 #[cfg(test)]
 mod tests {
-    use super::{ClassWeights, WeightRule};
+    use contract::ImageShape;
+    use serde_json::{Value, json};
+
+    use super::{ClassWeights, Recipe, WeightRule};
+
+    #[test]
+    fn a_threshold_needs_two_classes_and_one_that_is_chosen_needs_images() {
+        let image = ImageShape {
+            height: 4,
+            width: 4,
+            channels: 1,
+        };
+        let check = |units: usize, threshold: Value, has_validation: bool| {
+            let model = json!(["flatten", { "dense": { "units": units } }]);
+            let params = json!({ "model": model, "threshold": threshold });
+            let recipe: Recipe = serde_json::from_value(params).unwrap();
+            recipe
+                .check(image, None, has_validation)
+                .map(drop)
+                .map_err(|invalid| invalid.message)
+        };
+        assert_eq!(check(1, json!("youden"), true), Ok(()));
+        let message = "`threshold` is to be chosen on validation images, but there are none";
+        assert_eq!(check(1, json!("f1"), false), Err(message.to_owned()));
+        assert_eq!(check(3, json!(0.5), false), Ok(()));
+        let message = "`threshold` needs two classes, but the network distinguishes 3";
+        assert_eq!(check(3, json!(0.25), true), Err(message.to_owned()));
+        assert_eq!(check(3, json!("f1"), true), Err(message.to_owned()));
+    }
 
     /// Expected values from numpy 2.4.6: `f(sum(c)) / f(len(c) * k) for k in c`, with `f = np.float32`.
     #[test]

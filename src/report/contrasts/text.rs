@@ -68,10 +68,14 @@ fn heading(contrasts: &ColumnContrasts) -> String {
     };
     let mut text = format!("{column}: difference from {against}{best}");
     if let Some((_, CorrectedContrast { contrast, .. })) = contrasts.found().next() {
-        text += &format!(" on the same {} images", contrast.images);
-        if contrast.seeds > 1 {
-            text += &format!(" with {} seeds", contrast.seeds);
-        }
+        let (images, seeds) = (contrast.images, contrast.seeds);
+        text += &match (seeds, contrast.shares_images) {
+            (1, _) => format!(" on the same {images} images"),
+            (_, true) => format!(" on the same {images} images with {seeds} seeds"),
+            (_, false) => {
+                format!(" with {seeds} seeds, on the same images of each (first: {images})")
+            }
+        };
         let resamples = contrasts.resamples;
         text += &format!("; paired bootstrap, {resamples} resamples\n");
         text += &scope(contrasts, contrast.over);

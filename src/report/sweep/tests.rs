@@ -249,6 +249,8 @@ fn markdown() {
 | ★ 1 | 0.01 | model\\|6 | 0.9500 ± 0.0080 [0.9300, 0.9700] | 18 | 12.3 s |
 | 5 | 0.003 | model1 | 0.9500 |  | 12.3 s |
 
+± standard deviation, and 95 % intervals over seeds
+
 the same in all trials: zoom 0.1
 ";
     assert!(text.starts_with(expected), "{text}");

@@ -2,7 +2,7 @@
 
 use comfy_table::CellAlignment;
 use contract::Direction;
-use engine::sweep::record::{Importance, SweepReport, Trial, TrialState};
+use engine::sweep::record::{Importance, ImportanceOf, SweepReport, Trial, TrialState};
 use engine::wording;
 use unicode_width::UnicodeWidthStr;
 
@@ -296,7 +296,7 @@ fn importance(report: &SweepReport) -> Vec<String> {
     let widest = known.iter().map(|known| known.axis.width()).max();
     let rows = known
         .iter()
-        .map(|known| of_axis(known, of.direction, widest.unwrap_or(0)));
+        .map(|known| of_axis(known, of, widest.unwrap_or(0)));
     lines.extend(rows);
     if let Some(jointly) = of.jointly.filter(|&share| share >= 0.005) {
         let percent = 100.0 * jointly;
@@ -308,19 +308,22 @@ fn importance(report: &SweepReport) -> Vec<String> {
 }
 
 /// `  learning_rate  62 %, more is worse (-0.71)`.
-fn of_axis(known: &Importance, direction: Direction, widest: usize) -> String {
+///
+/// A correlation has a direction if fewer than 5 % of as many random trials would have as large a one.
+fn of_axis(known: &Importance, of: &ImportanceOf, widest: usize) -> String {
+    let chance = 1.96 / (of.trials.max(2) as f64 - 1.0).sqrt();
     let space = " ".repeat(widest - known.axis.width());
     let share = known.share.map(|share| format!("{:3.0} %", 100.0 * share));
     let share = share.unwrap_or_else(|| "    -".to_owned());
     let mut line = format!("  {}{space}  {share}", known.axis);
     if let Some(correlation) = known.correlation.filter(|c| c.is_finite()) {
         // The correlation is with the metric itself, which may be minimized.
-        let better = match direction {
+        let better = match of.direction {
             Direction::Maximize => correlation > 0.0,
             Direction::Minimize => correlation < 0.0,
         };
         let word = match better {
-            _ if correlation.abs() < 0.05 => "no trend",
+            _ if correlation.abs() < chance => "no clear trend",
             true => "more is better",
             false => "more is worse",
         };

@@ -5,13 +5,13 @@ use engine::graph::Column;
 use engine::run::measurements::Cell;
 
 use super::Filled;
-use super::notes::decision;
+use super::notes::rule;
 use crate::report::contrasts;
 use crate::report::csv::line;
 
 /// Comma-separated values. Each column of the table has fields for its value, the ends of its interval, what the
 /// interval accounts for, and the reference value. If a column has means over seeds, fields for their number and
-/// standard deviation follow; if classes were decided by a threshold, a field for the rule follows; if it has
+/// standard deviation follow; if it has a positive class or a threshold, a field for them follows; if it has
 /// expectations, fields for the verdict and the bounds follow. The fields of contrasts come last. Missing values are
 /// empty.
 pub(super) fn csv(filled: &Filled<'_>) -> String {
@@ -24,7 +24,7 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
             header.extend(["seeds", "sd"].map(named));
         }
         if is_decided(filled, column) {
-            header.push(named("decision"));
+            header.push(named("rule"));
         }
         if is_judged(filled, column) {
             header.extend(["verdict", "expected"].map(named));
@@ -49,7 +49,7 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
                 fields.push(number(repeated.and_then(|summary| summary.sd)));
             }
             if is_decided(filled, shown.column) {
-                let rule = summary.and_then(|summary| decision(&[summary]));
+                let rule = summary.and_then(|summary| rule(&[summary]));
                 fields.push(rule.unwrap_or_default());
             }
             if is_judged(filled, shown.column) {
@@ -71,9 +71,11 @@ fn is_repeated(filled: &Filled<'_>, column: &Column) -> bool {
     has(filled, column, |summary| summary.sd.is_some())
 }
 
-/// Whether the classes of a cell of this column were decided by a threshold.
+/// Whether a cell of this column has a positive class or a threshold.
 fn is_decided(filled: &Filled<'_>, column: &Column) -> bool {
-    has(filled, column, |summary| summary.decision.is_some())
+    has(filled, column, |summary| {
+        summary.decision.is_some() || summary.positive.is_some()
+    })
 }
 
 /// Whether a cell of this column meets a condition.

@@ -27,6 +27,9 @@ pub(super) fn json(filled: &Filled<'_>) -> String {
                                 object["interval"] = json!(interval.ends);
                                 object["interval_over"] = json!(interval.over);
                             }
+                            if let Some(positive) = &summary.positive {
+                                object["positive"] = json!(positive);
+                            }
                             if let Some(decision) = &summary.decision {
                                 object["decision"] = json!(decision);
                             }

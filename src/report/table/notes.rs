@@ -1,23 +1,27 @@
 //! Notes below a table: what the intervals account for, and how classes were decided.
 
-use contract::analysis::{Decision, Summary};
+use contract::analysis::{Decision, Over, Summary};
 use engine::run::measurements::Cell;
 
 use super::Filled;
 
-/// Returns a note for each column that needs one, or one note if they are all the same.
+/// Returns the notes of the columns, each with the titles of the columns that it is for. If all columns that need a note
+/// need the same one, it has no titles.
 pub(super) fn notes(filled: &Filled<'_>) -> Vec<String> {
-    let columns = filled.table.columns.iter().enumerate();
-    let notes: Vec<(&str, String)> = columns
-        .map(|(place, column)| (column.title.as_str(), note(&summaries(filled, place))))
-        .filter(|(_, note)| !note.is_empty())
-        .collect();
-    let is_same = notes.windows(2).all(|pair| pair[0].1 == pair[1].1);
-    match notes.first() {
-        Some((_, note)) if is_same => vec![note.clone()],
+    let mut notes: Vec<(String, Vec<&str>)> = Vec::new();
+    for (place, column) in filled.table.columns.iter().enumerate() {
+        let note = note(&summaries(filled, place));
+        match notes.iter_mut().find(|(known, _)| *known == note) {
+            _ if note.is_empty() => {}
+            Some((_, titles)) => titles.push(&column.title),
+            None => notes.push((note, vec![&column.title])),
+        }
+    }
+    match notes.as_slice() {
+        [(note, _)] => vec![note.clone()],
         _ => notes
             .into_iter()
-            .map(|(title, note)| format!("{title}: {note}"))
+            .map(|(note, titles)| format!("{}: {note}", titles.join(", ")))
             .collect(),
     }
 }
@@ -32,8 +36,8 @@ fn summaries<'a>(filled: &'a Filled<'_>, place: usize) -> Vec<&'a Summary> {
     cells.filter_map(summary).collect()
 }
 
-/// `± standard deviation over 5 seeds; 95 % intervals over seeds and test images; PNEUMONIA from a probability of
-/// 0.5`.
+/// `± standard deviation over 5 seeds; 95 % intervals over seeds and test images; positive class: PNEUMONIA, from a
+/// probability of 0.5`.
 fn note(summaries: &[&Summary]) -> String {
     let repeated = summaries.iter().filter(|summary| summary.sd.is_some());
     let seeds = range(repeated.map(|summary| summary.n));
@@ -41,22 +45,48 @@ fn note(summaries: &[&Summary]) -> String {
         true => format!("± standard deviation over {most} seeds"),
         false => format!("± standard deviation over {fewest} to {most} seeds"),
     });
-    let mut over: Vec<String> = Vec::new();
+    let mut covered: Vec<String> = Vec::new();
     for interval in summaries.iter().filter_map(|summary| summary.interval) {
-        let text = interval.over.to_string();
-        if !over.contains(&text) {
-            over.push(text);
+        let text = match interval.over {
+            Over::Reported => "intervals reported by the program".to_owned(),
+            over => format!("95 % intervals over {over}"),
+        };
+        if !covered.contains(&text) {
+            covered.push(text);
         }
     }
-    let intervals =
-        (!over.is_empty()).then(|| format!("95 % intervals over {}", over.join(" or over ")));
-    let parts = [deviation, intervals, decision(summaries)];
+    let intervals = (!covered.is_empty()).then(|| covered.join(" or "));
+    let parts = [deviation, intervals, rule(summaries)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join("; ")
 }
 
-/// `PNEUMONIA from a probability of 0.5`; `None` if the values do not share one class.
-pub(super) fn decision(summaries: &[&Summary]) -> Option<String> {
+/// The positive class and the rule of decision: `positive class: PNEUMONIA, from a probability of 0.5`, or, if the rule
+/// is about the other class, `positive class: NORMAL; PNEUMONIA from a probability of 0.5`.
+pub(super) fn rule(summaries: &[&Summary]) -> Option<String> {
+    let classes = || {
+        summaries
+            .iter()
+            .filter_map(|summary| summary.positive.as_ref())
+    };
+    let positive = classes()
+        .next()
+        .filter(|first| classes().all(|class| class == *first));
+    match (positive, decision(summaries)) {
+        (None, None) => None,
+        (Some(positive), None) => Some(format!("positive class: {positive}")),
+        (Some(positive), Some((class, from))) if class == *positive => {
+            Some(format!("positive class: {positive}, {from}"))
+        }
+        (Some(positive), Some((class, from))) => {
+            Some(format!("positive class: {positive}; {class} {from}"))
+        }
+        (None, Some((class, from))) => Some(format!("{class} {from}")),
+    }
+}
+
+/// The class that a threshold is about, and `from a probability of 0.5`; `None` if the values do not share one class.
+fn decision(summaries: &[&Summary]) -> Option<(String, String)> {
     let decisions = || {
         summaries
             .iter()
@@ -68,10 +98,11 @@ pub(super) fn decision(summaries: &[&Summary]) -> Option<String> {
     }
     let ends = decisions().flat_map(|decision| decision.thresholds);
     let (low, high) = range(ends.map(rounded))?;
-    Some(match low == high {
-        true => format!("{class} from a probability of {low}"),
-        false => format!("{class} from a probability of {low} to {high}, depending on the model"),
-    })
+    let from = match low == high {
+        true => format!("from a probability of {low}"),
+        false => format!("from a probability of {low} to {high}, chosen by each training"),
+    };
+    Some((class.clone(), from))
 }
 
 /// Rounds to three decimals.

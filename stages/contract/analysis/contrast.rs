@@ -57,6 +57,8 @@ pub struct Contrast {
     pub images: usize,
     /// Number of seeds that both were trained under.
     pub seeds: usize,
+    /// Whether all seeds use the same images.
+    pub shares_images: bool,
     /// What the interval and the p-value account for.
     pub over: Over,
     /// Mean over the seeds of the value of `a` minus that of `b`.

@@ -14,6 +14,8 @@ pub struct Summary {
     pub sd: Option<f64>,
     /// 95 % interval, if it is known.
     pub interval: Option<Interval>,
+    /// The positive class, if the measure is that of one class.
+    pub positive: Option<String>,
     /// How probabilities were turned into classes, if the measure depends on it and there are two classes.
     pub decision: Option<Decision>,
 }
@@ -51,7 +53,7 @@ impl fmt::Display for Over {
             Self::Seeds => "seeds",
             Self::SeedsAndImages => "seeds and test images",
             Self::SeedsAndGroups => "seeds and groups of test images",
-            Self::Reported => "what the program reports",
+            Self::Reported => "reported by the program",
         })
     }
 }

@@ -43,6 +43,31 @@ fn images_keep_their_patient() {
     }
 }
 
+#[test]
+fn a_pattern_that_matches_no_name_gives_a_warning() {
+    let folder = tree();
+    let with = |pattern: &str| {
+        let mut params = params(folder.path());
+        params["source"]["folder"]["group_by"] = pattern.into();
+        make_dataset(params, 0).unwrap()
+    };
+    let none = with("^patient_([0-9]+)");
+    let says = "`group_by` matches none of the ";
+    assert!(
+        none.warnings.iter().any(|one| one.starts_with(says)),
+        "{:?}",
+        none.warnings
+    );
+    let some = with(r"^(person\d+)_");
+    assert!(!some.warnings.iter().any(|one| one.contains("group_by")));
+    let says = "groups of their own: 4 of ";
+    assert!(
+        some.notes.iter().any(|one| one.contains(says)),
+        "{:?}",
+        some.notes
+    );
+}
+
 /// In the names of the chest X-rays, a virus patient and a bacteria patient may have the same number. So may
 /// a patient of `IM` and one of `NORMAL2-IM`.
 #[test]

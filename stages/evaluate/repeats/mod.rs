@@ -2,7 +2,7 @@
 
 use contract::analysis::{Contrast, Evaluation, McNemar, Over};
 
-use super::evaluation::{Unlike, check_alike, scored, units};
+use super::evaluation::{Unlike, check_alike, has_same_images, scored, units};
 use crate::metrics::{Measure, Resampled, Scored, Tested, Units, mcnemar};
 
 /// Reasons why two classifiers cannot be compared.
@@ -14,6 +14,8 @@ pub(super) enum Incomparable {
     Seeds,
     #[error("the measure is undefined for these labels")]
     Undefined,
+    #[error("all test images belong to one group")]
+    OneGroup,
 }
 
 /// The evaluations of a classifier, one for each seed, prepared for comparisons by one measure.
@@ -36,10 +38,9 @@ impl<'a> Repeats<'a> {
     ) -> Self {
         let scored: Vec<Scored> = evaluations.iter().map(scored).collect();
         let units: Vec<Units> = evaluations.iter().map(units).collect();
-        // Images with different names are different images. Seeds with the same names share one resample of
-        // images. If their images differ nevertheless, the result is the same on average.
+        // Seeds with the same images share one resample of them.
         let images = evaluations.iter().map(|evaluation| {
-            let same = |first: &Evaluation| first.names == evaluation.names;
+            let same = |first: &Evaluation| has_same_images(first, evaluation);
             evaluations.iter().position(same).unwrap_or_default()
         });
         let sides = scored.iter().zip(&units).zip(images);
@@ -87,11 +88,18 @@ impl<'a> Repeats<'a> {
         for (ours, theirs) in self.evaluations.iter().zip(other.evaluations) {
             check_alike(ours, theirs)?;
         }
+        if self.evaluations.iter().any(|one| units(one).count() < 2) {
+            return Err(Incomparable::OneGroup);
+        }
         let both = self.resampled.as_ref().zip(other.resampled.as_ref());
         let difference = both.and_then(|(ours, theirs)| ours.minus(theirs).estimate());
         Ok(Contrast {
             images: self.scored.first().map_or(0, Scored::examples),
             seeds: self.scored.len(),
+            shares_images: self
+                .evaluations
+                .windows(2)
+                .all(|pair| has_same_images(&pair[0], &pair[1])),
             over: Self::over(self.evaluations),
             difference: difference.ok_or(Incomparable::Undefined)?,
             mcnemar: self.mcnemar(other),

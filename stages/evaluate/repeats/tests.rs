@@ -38,6 +38,7 @@ fn write_evaluation(salt: u64, folder: &std::path::Path) -> Metrics {
         decision,
         predictions,
         groups: &[],
+        pixels: String::new(),
     };
     report.write(&metrics, &names, folder).unwrap();
     metrics
@@ -141,6 +142,7 @@ fn evaluations_of_different_images_are_not_compared() {
     };
     assert!(changed(&|_| ()).is_ok());
     let images = Err("the test images differ".to_owned());
+    assert_eq!(changed(&|e| e.pixels = Some("other".to_owned())), images);
     assert_eq!(changed(&|e| e.names.swap(0, 1)), images);
     assert_eq!(changed(&|e| e.names[3].push('x')), images);
     assert_eq!(
@@ -162,6 +164,14 @@ fn evaluations_of_different_images_are_not_compared() {
     let two = [evaluation(1), evaluation(2)];
     let found = contrast(&one(), &two, Measure::F1, 10, 0);
     assert_eq!(found, Err(Incomparable::Seeds));
+}
+
+#[test]
+fn images_of_one_group_have_no_interval() {
+    let mut one = evaluation(1);
+    one.groups = vec!["person1".to_owned(); 40];
+    let found = contrast(&[one.clone()], &[one], Measure::F1, 10, 0);
+    assert_eq!(found, Err(Incomparable::OneGroup));
 }
 
 #[test]
@@ -216,6 +226,7 @@ fn seeds_with_different_images_are_drawn_independently() {
         let side = |salt| [renamed(salt, names[0]), renamed(salt, names[1])];
         contrast(&side(1), &side(3), Measure::Brier, 400, 0).unwrap()
     };
+    assert!(of(["", ""]).shares_images && !of(["", "x"]).shares_images);
     let (same, other) = (of(["", ""]).difference, of(["", "x"]).difference);
     assert_eq!(same.value, other.value);
     let width = |[low, high]: [f64; 2]| high - low;
@@ -286,6 +297,9 @@ fn a_summary_says_how_the_class_was_decided() {
         (CLASSES[1], [0.4; 2])
     );
     assert_eq!(decision("roc_auc", &evaluations), None);
+    let positive = |metric: &str| summarize(metric, &results, &evaluations).unwrap().positive;
+    assert_eq!(positive("roc_auc").as_deref(), Some(CLASSES[1]));
+    assert_eq!(positive("accuracy"), None);
     evaluations[1].threshold = Some((1, 0.7));
     let found = decision("accuracy", &evaluations).unwrap();
     assert_eq!(found.thresholds, [0.4, 0.7]);
