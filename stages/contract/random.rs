@@ -10,9 +10,9 @@ use rand_chacha::ChaCha8Rng;
 /// example, an epoch and an image).
 pub fn stream(seed: u64, purpose: &str, indices: [u64; 2]) -> ChaCha8Rng {
     let mut key = [0; 32];
-    for (chunk, word) in key
-        .chunks_exact_mut(8)
-        .zip([seed, fnv1a(purpose), indices[0], indices[1]])
+    for (chunk, word) in
+        key.chunks_exact_mut(8)
+            .zip([seed, fnv1a(purpose.as_bytes()), indices[0], indices[1]])
     {
         chunk.copy_from_slice(&word.to_le_bytes());
     }
@@ -25,9 +25,9 @@ pub fn uniform(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| random.random()).collect()
 }
 
-/// 64-bit FNV-1a. It only has to keep purposes apart.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+/// Returns the 64-bit FNV-1a checksum. It tells apart bytes that differ by chance, not by intention.
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }

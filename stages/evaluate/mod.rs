@@ -286,7 +286,7 @@ impl Computation for Measuring<'_> {
             decision,
             predictions,
             groups: &groups,
-            pixels: dataset.pixel_hash(),
+            pixels: dataset.checksum(),
         };
         let bootstrap = Bootstrap {
             units: match groups.as_slice() {

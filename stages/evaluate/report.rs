@@ -19,7 +19,7 @@ pub(super) struct Report<'a> {
     pub(super) predictions: Predictions<'a>,
     /// The group of each image; empty if the images have none.
     pub(super) groups: &'a [String],
-    /// Hash of the pixels of all images.
+    /// Checksum of the pixels of all images.
     pub(super) pixels: String,
 }
 

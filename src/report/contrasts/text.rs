@@ -73,7 +73,7 @@ fn heading(contrasts: &ColumnContrasts) -> String {
             (1, _) => format!(" on the same {images} images"),
             (_, true) => format!(" on the same {images} images with {seeds} seeds"),
             (_, false) => {
-                format!(" with {seeds} seeds, on the same images of each (first: {images})")
+                format!(" with {seeds} seeds, each with its own images (first: {images})")
             }
         };
         let resamples = contrasts.resamples;

@@ -5,7 +5,7 @@
 pub struct Evaluation {
     /// Names of the images.
     pub names: Vec<String>,
-    /// Hash of the pixels of all images; `None` if it was not recorded. The same names may stand for other images.
+    /// Checksum of the pixels of all images; `None` if it was not recorded. The same names may stand for other images.
     pub pixels: Option<String>,
     /// The group of each image, such as a patient; empty text for an image without one. Empty if no image has a
     /// group.
