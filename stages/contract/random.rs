@@ -36,7 +36,15 @@ pub fn fnv1a(bytes: &[u8]) -> u64 {
 mod tests {
     use rand::Rng;
 
-    use super::stream;
+    use super::{fnv1a, stream};
+
+    /// Test vectors of the algorithm's authors (Fowler, Noll and Vo).
+    #[test]
+    fn the_checksum_is_fnv_1a() {
+        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
 
     #[test]
     fn streams_differ_by_each_of_their_parts() {
