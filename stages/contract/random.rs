@@ -25,7 +25,8 @@ pub fn uniform(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| random.random()).collect()
 }
 
-/// Returns the 64-bit FNV-1a checksum. It tells apart bytes that differ by chance, not by intention.
+/// Returns the 64-bit FNV-1a checksum. It detects accidental differences; a
+/// collision can be made on purpose.
 pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

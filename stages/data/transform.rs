@@ -1,8 +1,8 @@
 //! Random transforms of images, as in the `ImageDataGenerator` of Keras.
 //!
 //! Keras 2.9 exchanged the axes, and Keras 3 does the same. A [`Transform`] reproduces this exactly, including
-//! the centre of images that are not square (datasets have square images only). Keras up to 2.8, whose transforms are those of
-//! `keras_preprocessing` 1.1.2, differs:
+//! the centre of images that are not square (datasets have square images only). Keras up to 2.8, whose transforms
+//! are those of `keras_preprocessing` 1.1.2, differs:
 //!
 //! | | here, and Keras 2.9 to 3 | Keras up to 2.8 |
 //! | --- | --- | --- |
@@ -13,7 +13,8 @@
 //!
 //! Three differences from Keras 3 remain. `width_shift` moves images to the side and `height_shift` up or down, as
 //! their names say and as in Keras up to 2.8; since 2.9, Keras does the opposite. A shift range of 1 is the whole
-//! height or width, where Keras takes it for one pixel. Brightness does not round values down to integers, which Keras does before and after it multiplies.
+//! height or width, where Keras takes it for one pixel. Brightness does not round values down to integers, which
+//! Keras does before and after it multiplies.
 
 use contract::{ImageShape, random};
 use rand::RngExt;

@@ -73,16 +73,12 @@ impl Report<'_> {
                 1.0 - confusion_matrix.specificity(self.positive),
                 confusion_matrix.recall(self.positive),
             );
-            let class = &self.classes[self.positive];
-            let title = match auc.interval {
-                Some(_) => format!("ROC curve: {class} (95 % interval over {})", self.over()),
-                None => format!("ROC curve: {class}"),
-            };
+            let title = format!("ROC curve: {}", self.classes[self.positive]);
             roc(
                 &folder.join("roc.png"),
                 &title,
                 curve,
-                auc,
+                (auc, self.over()),
                 Some((self.decision_text(), at)),
             )?;
         }
@@ -108,7 +104,7 @@ impl Report<'_> {
         }
     }
 
-    /// What the intervals account for.
+    /// Returns the sources of variation that the intervals cover.
     fn over(&self) -> Over {
         if self.groups.is_empty() {
             Over::Images

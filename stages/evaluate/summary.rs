@@ -45,14 +45,16 @@ pub fn summarize(metric: &str, results: &[Metric], evaluations: &[Evaluation]) -
     })
 }
 
-/// Returns the interval of the mean over seeds, within the range of the measure.
+/// Returns the interval of the mean over seeds, within the range of the measure; `None` if the measure is undefined, or
+/// if there is nothing to resample.
 pub(super) fn over_seeds_and_images(
     measure: Measure,
     evaluations: &[Evaluation],
     resamples: usize,
 ) -> Option<Interval> {
     let repeats = Repeats::new(evaluations, measure, resamples, SEED);
-    let [low, high] = repeats.resampled()?.estimate()?.interval;
+    let resampled = repeats.resampled().filter(|_| repeats.has_units())?;
+    let [low, high] = resampled.estimate()?.interval;
     let [least, most] = measure.range();
     Some(Interval {
         ends: [low.max(least), high.min(most)],

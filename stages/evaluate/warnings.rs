@@ -29,8 +29,8 @@ pub(super) fn of_metrics(report: &Report<'_>, metrics: &Metrics) -> Vec<String> 
     if (1..FEW_GROUPS).contains(&groups) {
         let s = if groups == 1 { "" } else { "s" };
         warnings.push(format!(
-            "the {images} images to measure on form only {groups} group{s}: intervals and p-values are too small \
-             with so few"
+            "the {images} images to measure on form only {groups} group{s}: with so few, intervals are too narrow and \
+             p-values too small"
         ));
     }
     let mut rows = predictions.probabilities.chunks_exact(predictions.classes);

@@ -231,7 +231,7 @@ fn roc_shows_curve_and_operating_point() {
         &folder.file("roc.png"),
         "ROC: PNEUMONIA",
         curve,
-        &auc,
+        (&auc, contract::analysis::Over::Groups),
         operating,
     )
     .unwrap();

@@ -6,7 +6,7 @@ use contract::random;
 
 use super::units::Units;
 
-/// What a bootstrap draws, how often, and from which random numbers.
+/// Settings of a bootstrap: the units to draw, the number of resamples, and the seed.
 #[derive(Clone, Debug)]
 pub struct Bootstrap {
     pub units: Units,

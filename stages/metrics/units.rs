@@ -1,4 +1,4 @@
-//! [`Units`]: what the bootstrap draws from a test set.
+//! [`Units`]: the images or groups of images that the bootstrap draws.
 
 use std::collections::HashMap;
 
@@ -24,22 +24,16 @@ impl Units {
         }
     }
 
-    /// Makes each group a unit. `groups` has the group of each image; an image without one, which has an empty
-    /// text, is a unit of its own.
+    /// Makes each group a unit. `groups` has the group of each image.
     pub fn groups(groups: &[String]) -> Self {
         let mut known = HashMap::new();
-        let mut count = 0;
-        let mut next = || {
-            count += 1;
-            count - 1
-        };
-        let of = groups.iter().map(|group| match group.as_str() {
-            "" => next(),
-            group => *known.entry(group).or_insert_with(&mut next),
+        let of = groups.iter().map(|group| {
+            let next = known.len() as u32;
+            *known.entry(group).or_insert(next)
         });
         Self {
             of: of.collect(),
-            count: count as usize,
+            count: known.len(),
         }
     }
 
@@ -82,9 +76,8 @@ mod tests {
 
     #[test]
     fn images_of_one_group_are_drawn_together() {
-        let groups = ["a", "", "b", "a", "", "b", "a"].map(str::to_owned);
+        let groups = ["a", "c", "b", "a", "d", "b", "a"].map(str::to_owned);
         let units = Units::groups(&groups);
-        // The units are a, the second image, b, and the fifth image.
         assert_eq!(units.count, 4);
         for seed in 0..20 {
             let mut weights = vec![0; 7];
@@ -97,8 +90,8 @@ mod tests {
     }
 
     #[test]
-    fn images_without_groups_are_drawn_like_single_images() {
-        let none = vec![String::new(); 9];
-        assert_eq!(drawn(&Units::groups(&none)), drawn(&Units::images(9)));
+    fn groups_of_one_image_are_drawn_like_single_images() {
+        let names: Vec<String> = (0..9).map(|i| i.to_string()).collect();
+        assert_eq!(drawn(&Units::groups(&names)), drawn(&Units::images(9)));
     }
 }

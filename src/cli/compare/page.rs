@@ -15,7 +15,7 @@ const NAMED: usize = 3;
 
 const APART: &str = "* the 95 % intervals do not overlap";
 
-/// What the brackets mean.
+/// Explains the brackets.
 const INTERVALS: &str = "[…] 95 % intervals, as each stage reports them; those of `evaluate` cover the choice of test \
                          images only, not of seeds";
 

@@ -27,7 +27,7 @@ pub struct SweepReport {
     /// Importance of each axis, greatest share first; empty if no trial has a value.
     #[serde(default)]
     pub importance: Vec<Importance>,
-    /// What `importance` is the importance for; `None` if it is empty.
+    /// The metric and the estimator of `importance`; `None` if it is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance_of: Option<ImportanceOf>,
 }
@@ -140,7 +140,7 @@ impl fmt::Display for TrialState {
     }
 }
 
-/// What the importance of axes was computed from, and how.
+/// The metric, trials and estimator that the importance of axes was computed with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImportanceOf {
     /// `fANOVA`: shares of a model's variance over the whole declared space.

@@ -85,7 +85,7 @@ fn heading(contrasts: &ColumnContrasts) -> String {
     text
 }
 
-/// What intervals and p-values account for, and what p-values are corrected for.
+/// States what intervals and p-values cover, and the number of pairs that p-values are corrected for.
 fn scope(contrasts: &ColumnContrasts, over: Over) -> String {
     let covered = match over {
         Over::SeedsAndImages | Over::SeedsAndGroups => format!("{over}"),

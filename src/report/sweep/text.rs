@@ -20,7 +20,7 @@ pub(super) struct Ranking {
     pub constant: Vec<String>,
     /// Labels of the axes that do not fit.
     pub left_out: Vec<String>,
-    /// What the numbers after an objective mean, if there are several seeds.
+    /// Explains the numbers after an objective, if there are several seeds.
     over_seeds: Option<&'static str>,
 }
 
@@ -271,7 +271,7 @@ fn below(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> Vec<Strin
     lines
 }
 
-/// What the importance is for, a line for each axis with a share or a correlation, and what no axis explains by
+/// Lists the metric that the importance is for, a line for each axis with a share or a correlation, and what no axis explains by
 /// itself.
 fn importance(report: &SweepReport) -> Vec<String> {
     let Some(of) = &report.importance_of else {

@@ -59,7 +59,7 @@ pub struct Contrast {
     pub seeds: usize,
     /// Whether all seeds use the same images.
     pub shares_images: bool,
-    /// What the interval and the p-value account for.
+    /// Sources of variation that the interval and the p-value cover.
     pub over: Over,
     /// Mean over the seeds of the value of `a` minus that of `b`.
     #[serde(flatten)]

@@ -7,8 +7,7 @@ pub struct Evaluation {
     pub names: Vec<String>,
     /// Checksum of the pixels of all images; `None` if it was not recorded. The same names may stand for other images.
     pub pixels: Option<String>,
-    /// The group of each image, such as a patient; empty text for an image without one. Empty if no image has a
-    /// group.
+    /// The group of each image, such as a patient; empty if the images have no groups.
     pub groups: Vec<String>,
     /// The class of each image, as an index into `classes`.
     pub labels: Vec<u32>,

@@ -49,7 +49,7 @@ pub trait Analysis: Sync {
     fn spread(&self, values: &[f64]) -> Option<Summary>;
 
     /// Summarizes a metric of results that differ only in their seed; `None` if there are no results. Values must be
-    /// finite. `evaluations` are those of the results, in the same order, or empty if the results are none.
+    /// finite. `evaluations` are those of the results, in the same order, or empty if the results do not come from evaluations.
     fn summarize(
         &self,
         metric: &str,

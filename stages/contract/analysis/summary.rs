@@ -28,8 +28,7 @@ pub struct Interval {
     pub over: Over,
 }
 
-/// Choices whose chance an interval accounts for. With other choices of these, the value would vary; of everything
-/// else, an interval says nothing.
+/// Sources of variation that an interval covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Over {

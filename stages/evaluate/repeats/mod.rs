@@ -14,8 +14,8 @@ pub(super) enum Incomparable {
     Seeds,
     #[error("the measure is undefined for these labels")]
     Undefined,
-    #[error("all test images belong to one group")]
-    OneGroup,
+    #[error("there is only one test image, or one group of them")]
+    OneUnit,
 }
 
 /// The evaluations of a classifier, one for each seed, prepared for comparisons by one measure.
@@ -65,6 +65,11 @@ impl<'a> Repeats<'a> {
         self.resampled.as_ref()
     }
 
+    /// Whether there are several images or groups to resample. A single one says nothing about others.
+    pub(super) fn has_units(&self) -> bool {
+        self.evaluations.iter().all(|one| units(one).count() != 1)
+    }
+
     /// Returns what an interval of these evaluations accounts for.
     pub(super) fn over(evaluations: &[Evaluation]) -> Over {
         match (evaluations.len() > 1, is_grouped(evaluations)) {
@@ -88,8 +93,8 @@ impl<'a> Repeats<'a> {
         for (ours, theirs) in self.evaluations.iter().zip(other.evaluations) {
             check_alike(ours, theirs)?;
         }
-        if self.evaluations.iter().any(|one| units(one).count() < 2) {
-            return Err(Incomparable::OneGroup);
+        if !self.has_units() {
+            return Err(Incomparable::OneUnit);
         }
         let both = self.resampled.as_ref().zip(other.resampled.as_ref());
         let difference = both.and_then(|(ours, theirs)| ours.minus(theirs).estimate());

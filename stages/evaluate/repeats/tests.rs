@@ -166,12 +166,21 @@ fn evaluations_of_different_images_are_not_compared() {
     assert_eq!(found, Err(Incomparable::Seeds));
 }
 
+/// Seeds still vary, so several seeds have an interval over them.
 #[test]
 fn images_of_one_group_have_no_interval() {
     let mut one = evaluation(1);
     one.groups = vec!["person1".to_owned(); 40];
+    let metric = |value| Metric {
+        value,
+        interval: None,
+        direction: Direction::Maximize,
+    };
+    let results = [metric(0.5), metric(0.75)];
+    let summary = summarize("f1", &results, &[one.clone(), one.clone()]).unwrap();
+    assert_eq!(summary.interval.unwrap().over, Over::Seeds);
     let found = contrast(&[one.clone()], &[one], Measure::F1, 10, 0);
-    assert_eq!(found, Err(Incomparable::OneGroup));
+    assert_eq!(found, Err(Incomparable::OneUnit));
 }
 
 #[test]
