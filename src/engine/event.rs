@@ -163,6 +163,9 @@ pub struct RunReport {
     pub sets: Vec<String>,
     /// Version of runner.
     pub runner: String,
+    /// Hash of the commit that was checked out in the git repository of the pipeline file, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// Devices that stages compute on, as text; `None` if no stage computes.
     #[serde(default)]
     pub device: Option<String>,

@@ -155,6 +155,7 @@ mod tests {
             profile: None,
             sets: vec!["v=1".to_owned()],
             runner: "1".to_owned(),
+            commit: None,
             device: None,
             started: "2026-11-23T08:15:00Z".to_owned(),
             finished: None,

@@ -4,6 +4,7 @@
 //! plan and its report ([`files`]), which [`history`] and [`recorded`] read. Tables and reports of sweeps are filled
 //! from the store ([`measurements`], [`contrasts`], [`sweep_report`]).
 
+mod commit;
 pub mod contrasts;
 mod curve;
 pub mod event_log;

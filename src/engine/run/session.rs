@@ -17,6 +17,7 @@ use crate::graph::{Demand, Graph};
 use crate::launch::{Interrupt, Launcher, Local};
 use crate::plan::{Plan, State};
 use crate::run::RunId;
+use crate::run::commit;
 use crate::run::event_log::EventLog;
 use crate::run::files::{write_plan, write_run};
 use crate::run::number;
@@ -106,6 +107,7 @@ impl<'a> Session<'a> {
             profile: subject.profile.map(str::to_owned),
             sets: subject.sets.to_vec(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: commit::checked_out(subject.file),
             device: None,
             started: now.to_string(),
             finished: None,
