@@ -6,7 +6,6 @@
 mod dot;
 mod gather;
 mod json;
-mod layout;
 mod mermaid;
 mod palette;
 mod svg;

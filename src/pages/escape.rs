@@ -1,0 +1,84 @@
+//! Escapes text from outside for HTML and SVG.
+//!
+//! Names, messages, logs and metrics come from pipelines, programs and files that others wrote. All templates escape
+//! with [`Markup`], so no template has to remember it.
+
+use std::fmt::{self, Write};
+
+use contract::is_printable;
+
+/// The escaper of all templates. Characters that HTML reserves become references, so text can neither open an element
+/// nor end an attribute. Characters that XML forbids or that change the direction of text become visible: `\u001b`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Markup;
+
+impl askama::filters::Escaper for Markup {
+    fn write_escaped_str<W: Write>(&self, mut to: W, text: &str) -> fmt::Result {
+        write(&mut to, text)
+    }
+
+    fn write_escaped_char<W: Write>(&self, mut to: W, char: char) -> fmt::Result {
+        write(&mut to, char.encode_utf8(&mut [0; 4]))
+    }
+}
+
+/// Returns escaped text, for markup that is not written by a template.
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + text.len() / 8);
+    // Writing to a string cannot fail.
+    let _ = write(&mut escaped, text);
+    escaped
+}
+
+fn write(to: &mut dyn Write, text: &str) -> fmt::Result {
+    let mut plain = 0;
+    for (at, char) in text.char_indices() {
+        let reference = match char {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            '"' => "&quot;",
+            '\'' => "&#39;",
+            '\n' | '\t' => continue,
+            char if is_printable(char) && !matches!(char, '\u{fffe}' | '\u{ffff}') => continue,
+            _ => "",
+        };
+        to.write_str(&text[plain..at])?;
+        to.write_str(reference)?;
+        if reference.is_empty() {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                write!(to, "\\u{unit:04x}")?;
+            }
+        }
+        plain = at + char.len_utf8();
+    }
+    to.write_str(&text[plain..])
+}
+
+#[cfg(test)]
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn escaped_text_is_one_text_node_and_one_attribute(text in any::<String>()) {
+            let escaped = escaped(&text);
+            prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
+            let page = format!("<p title=\"{escaped}\">{escaped}</p>");
+            let page = roxmltree::Document::parse(&page).unwrap();
+            let root = page.root_element();
+            prop_assert_eq!(root.attributes().count(), 1);
+            prop_assert!(root.children().all(|child| child.is_text()));
+            if text.chars().all(|char| is_printable(char) && char < '\u{fffe}') {
+                prop_assert_eq!(root.text().unwrap_or_default(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn characters_that_hide_or_reorder_text_become_visible() {
+        assert_eq!(escaped("a\u{1b}[2J\u{202e}b\u{0}\n"), "a\\u001b[2J\\u202eb\\u0000\n");
+    }
+}

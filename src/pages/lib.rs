@@ -1,0 +1,39 @@
+//! Pages about runs: what they show, and how they look.
+//!
+//! [`RunView::read`] collects what there is to show about a run from its folder and from the action records of its
+//! stages, so that every run in a store has a page: one that goes on, one that failed, one of a sweep. What only the
+//! pipeline file knows (tables, expectations) and what compares runs comes from the caller ([`Extras`]). The templates
+//! in [`page`] turn a view into HTML: into one self-contained file, or into pages of a site ([`Links`],
+//! [`picture::Pictures`]).
+//!
+//! All text that templates insert is escaped ([`escape::Markup`]).
+
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read what they wrote")
+)]
+
+pub mod chart;
+pub mod drawing;
+pub mod escape;
+mod extras;
+mod layout;
+mod links;
+mod metric;
+pub mod page;
+pub mod picture;
+mod reader;
+mod run;
+mod stage;
+mod summary;
+
+pub use extras::{
+    BestRow, CellView, ChangeView, Comparison, ExpectationView, Extras, MetricChangeView, Reference,
+    RowView, TableView, Verdict,
+};
+pub use links::Links;
+pub use metric::MetricView;
+pub use reader::Reader;
+pub use run::RunView;
+pub use stage::{InputView, OutputView, ParamView, SourceView, StageState, StageView};
+pub use summary::Summary;
