@@ -17,10 +17,12 @@ mod policy;
 pub mod source;
 pub mod split;
 pub mod transform;
+mod view;
 
 pub use batch::{Augmenting, Scale, fill_batch, shuffled};
 pub use packed::{Dataset, DatasetWriter, HEADER_FILE, IMAGES_FILE, POLICY_FILE, write_dataset};
 pub use policy::{Policy, Zoom};
+pub use view::View;
 
 /// Returns the names of the classes that do not occur in `labels`, for a message; `None` if all classes occur.
 pub fn absent_classes(classes: &[String], labels: &[u32]) -> Option<String> {

@@ -32,21 +32,32 @@ const MOST_HEADER: u64 = 1 << 30;
 /// Content of `dataset.json`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Header {
+pub(super) struct Header {
     version: u32,
-    shape: ImageShape,
-    classes: Vec<String>,
+    pub(super) shape: ImageShape,
+    pub(super) classes: Vec<String>,
     /// The class of each image, as an index into `classes`.
-    labels: Vec<u32>,
+    pub(super) labels: Vec<u32>,
     /// Origin of each image, such as `train/NORMAL/IM-0115-0001.jpeg`.
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// The group of each image, such as a patient; empty text for an image without one. Empty if no image has a
     /// group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    groups: Vec<String>,
+    pub(super) groups: Vec<String>,
 }
 
 impl Header {
+    /// Reads a header of at most `most` bytes. It must be checked before it is used.
+    pub(super) fn read(path: &Path, most: u64) -> Result<Self, Failure> {
+        read_json(path, most)
+    }
+
+    /// Checks the header that was read from `path`. The pixel file has `bytes` bytes.
+    pub(super) fn check_at(&self, path: &Path, bytes: u64) -> Result<(), Failure> {
+        self.check(bytes)
+            .map_err(|why| Failure::Data(format!("`{}` {why}", path.shown())))
+    }
+
     /// Checks that the header agrees with itself and with a pixel file of `bytes` bytes. No count is used
     /// before this check.
     fn check(&self, bytes: u64) -> Result<(), String> {
@@ -109,7 +120,7 @@ impl Dataset {
     /// `Failure::System` if a file cannot be read, `Failure::Data` if the header does not fit the pixel file.
     pub fn open(artifact: &Artifact) -> Result<Self, Failure> {
         let policy = match artifact.files.get(POLICY_FILE) {
-            Some(path) => Some(read_json(path)?),
+            Some(path) => Some(read_json(path, MOST_HEADER)?),
             None => None,
         };
         Self::map(
@@ -125,15 +136,13 @@ impl Dataset {
     }
 
     fn map(header_path: &Path, pixel_path: &Path, policy: Option<Policy>) -> Result<Self, Failure> {
-        let header: Header = read_json(header_path)?;
+        let header = Header::read(header_path, MOST_HEADER)?;
         let failed = |e| Failure::io("map", pixel_path, e);
         let file = files::open(pixel_path).map_err(failed)?;
         // SAFETY: the file is an artifact of the store, or this process has finished writing it. Neither kind
         // of file is changed in place.
         let pixels = unsafe { Mmap::map(&file) }.map_err(failed)?;
-        header
-            .check(pixels.len() as u64)
-            .map_err(|why| Failure::Data(format!("`{}` {why}", header_path.shown())))?;
+        header.check_at(header_path, pixels.len() as u64)?;
         Ok(Self {
             header,
             pixels,
@@ -289,8 +298,8 @@ pub fn write_dataset<N: AsRef<str>, B: AsRef<[u8]>>(
     writer.finish()
 }
 
-fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Failure> {
-    let bytes = files::read(path, MOST_HEADER).map_err(|e| Failure::io("read", path, e))?;
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path, most: u64) -> Result<T, Failure> {
+    let bytes = files::read(path, most).map_err(|e| Failure::io("read", path, e))?;
     serde_json::from_slice(&bytes)
         .map_err(|e| Failure::Data(format!("`{}` is damaged: {e}", path.shown())))
 }

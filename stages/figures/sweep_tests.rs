@@ -47,6 +47,7 @@ fn trials(axes: usize, count: usize) -> Vec<Line> {
             Some(f64::from(rng.random_range(32..512u32))),
         ];
         Line {
+            trial: 0,
             values: values[..axes].to_vec(),
             objective: 0.95 - 0.08 * (magnitude + 3.0).powi(2) - rng.random_range(0.0..0.02),
         }
@@ -94,6 +95,7 @@ fn parallel_coordinates_cope_with_awkward_trials() {
     let folder = Folder::new();
     let axes = coordinates(3);
     let line = |objective: f64| Line {
+        trial: 0,
         values: vec![Some(0.001), Some(0.2), Some(1.0)],
         objective,
     };
@@ -139,6 +141,7 @@ fn curves(count: usize) -> Vec<Curve> {
             (f64::from(epoch), loss + rng.random_range(0.0..0.03))
         };
         Curve {
+            trial: at,
             points: (1..=epochs).map(&mut point).collect(),
             stopped: epochs < 18,
         }

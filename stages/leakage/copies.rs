@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use contract::{Context, Failure};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::scan::{self, Stop};
 use super::sketch::Sketches;
@@ -32,7 +32,7 @@ pub(super) struct Copy {
 }
 
 /// The respect in which two images agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Likeness {
     /// Their files have the same bytes.

@@ -10,6 +10,7 @@
 mod copies;
 mod memorised;
 mod origins;
+mod read;
 mod record;
 mod scan;
 mod sheet;
@@ -18,6 +19,7 @@ mod splits;
 mod trained;
 
 pub use memorised::memorised;
+pub use read::read;
 pub use splits::Splits;
 pub use trained::trained_on;
 

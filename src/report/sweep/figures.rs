@@ -39,6 +39,7 @@ pub fn parallel_coordinates(
         .iter()
         .enumerate()
         .map(|(at, trial)| Line {
+            trial: trial.number,
             values: axes.iter().map(|(_, values)| values[at]).collect(),
             objective: trial.objective.unwrap_or(f64::NAN),
         })
@@ -77,6 +78,7 @@ pub fn learning_curves(
     let curves: Vec<Curve> = trials
         .iter()
         .map(|trial| Curve {
+            trial: trial.number,
             points: trial
                 .curve
                 .iter()

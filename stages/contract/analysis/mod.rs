@@ -5,21 +5,30 @@
 //! of [`Analysis`] provides these. Everything else here is data.
 
 mod contrast;
+mod dataset;
 mod evaluation;
 mod figure;
+mod leakage;
 mod summary;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 pub use contrast::{
     ComparedRow, Contrast, CorrectedContrast, Difference, Distribution, EvaluatedRow, McNemar,
     Reference, RowContrasts,
 };
+pub use dataset::{DatasetView, Sheet};
 pub use evaluation::Evaluation;
-pub use figure::{Coordinate, Curve, Figure, LearningCurves, Line, ParallelCoordinates, Scale};
+pub use figure::{
+    Bars, Bin, ConfusionMatrix, Coordinate, Curve, Estimate, EvaluationFigures, Figure, Group,
+    History, LearningCurves, Line, OperatingPoint, ParallelCoordinates, PrecisionRecall,
+    Reliability, Roc, Scale, ThemeColor, Training, TrainingCurve,
+};
+pub use leakage::{Comparison, CopiedImage, Leakage, Likeness, SharedGroup, Similarities};
 pub use summary::{Decision, Interval, Over, Summary};
 
-use crate::{Failure, Metric};
+use crate::{Failure, Metric, Metrics};
 
 /// Reads evaluations, compares them, summarizes values and draws figures.
 pub trait Analysis: Sync {
@@ -62,4 +71,58 @@ pub trait Analysis: Sync {
     /// # Errors
     /// If the file cannot be written.
     fn draw(&self, figure: &Figure<'_>, path: &Path) -> Result<(), Failure>;
+
+    /// Returns a figure as an `<svg>` element that can be put into a page as it is: all text is escaped, and there are
+    /// neither scripts nor references to other files. It describes its content in words, for screen readers.
+    /// Colors are CSS variables with defaults.
+    ///
+    /// All ids begin with `prefix`, which must differ between the figures of a page. Characters other than ASCII
+    /// letters, digits, `-` and `_` in it become `_`.
+    ///
+    /// # Errors
+    /// If the built-in font cannot be read.
+    fn svg(&self, figure: &Figure<'_>, prefix: &str) -> Result<String, Failure>;
+
+    /// Returns the colors of [`Analysis::svg`]. A page with a dark theme sets all variables to the dark colors.
+    fn theme_colors(&self) -> Vec<ThemeColor>;
+
+    /// Computes the figures of an evaluation. `metrics` are those that were measured with it; their intervals are
+    /// shown. Values that are not among them are computed.
+    fn evaluation_figures(&self, evaluation: &Evaluation, metrics: &Metrics) -> EvaluationFigures;
+
+    /// Returns the names of the files in an output that hold the history of a training. Read the first that exists.
+    fn history_files(&self) -> &'static [&'static str];
+
+    /// Reads the content of the file `name`, one of [`Analysis::history_files`].
+    ///
+    /// # Errors
+    /// If the content is not a history. The error says why.
+    fn read_history(&self, name: &str, content: &[u8]) -> Result<History, String>;
+
+    /// Returns a figure for each measure of a training, with training and validation in the same figure. `best` is
+    /// the epoch whose weights are kept, and `epochs` is the number of epochs that the training has at most.
+    fn training_figures(
+        &self,
+        history: &History,
+        best: Option<u64>,
+        epochs: Option<u64>,
+    ) -> Vec<Training>;
+
+    /// Opens a dataset. `files` are those of its artifact: paths by name. Files may be damaged.
+    ///
+    /// # Errors
+    /// If the files are not a dataset, or cannot be read. The error says why.
+    fn open_dataset(
+        &self,
+        files: &BTreeMap<String, PathBuf>,
+    ) -> Result<Box<dyn DatasetView>, String>;
+
+    /// Returns the name of the file in an output that holds the results of a check for leakage.
+    fn leakage_file(&self) -> &'static str;
+
+    /// Reads the content of [`Analysis::leakage_file`].
+    ///
+    /// # Errors
+    /// If the content is not the result of such a check. The error says why.
+    fn read_leakage(&self, content: &[u8]) -> Result<Leakage, String>;
 }

@@ -2,12 +2,6 @@
 
 use crate::Direction;
 
-/// A picture to draw.
-pub enum Figure<'a> {
-    LearningCurves(LearningCurves<'a>),
-    ParallelCoordinates(ParallelCoordinates<'a>),
-}
-
 /// Learning curves of a sweep's trials: a line over the epochs for each trial. Some trials may have been stopped
 /// early.
 pub struct LearningCurves<'a> {
@@ -23,6 +17,8 @@ pub struct LearningCurves<'a> {
 
 /// The learning curve of one trial.
 pub struct Curve {
+    /// Number of the trial.
+    pub trial: usize,
     /// Epochs and values. A value that is not finite leaves a gap.
     pub points: Vec<(f64, f64)>,
     /// Whether the trial was stopped early.
@@ -61,6 +57,8 @@ pub enum Scale {
 
 /// The values of a trial.
 pub struct Line {
+    /// Number of the trial.
+    pub trial: usize,
     /// One value for each coordinate; `None` if a parameter does not apply.
     pub values: Vec<Option<f64>>,
     pub objective: f64,

@@ -1,0 +1,219 @@
+//! Computes the figures of an evaluation.
+
+use contract::Metrics;
+use contract::analysis::{
+    Bin, ConfusionMatrix, Estimate, Evaluation, EvaluationFigures, Interval, OperatingPoint, Over,
+    PrecisionRecall, Reliability, Roc,
+};
+
+use super::thinned::thinned;
+use crate::metrics::{Predictions, average_precision, brier_score, roc_auc};
+
+/// Number of bins of a reliability diagram, equally wide.
+const BINS: usize = 10;
+
+/// The 97.5 % quantile of the standard normal distribution.
+const Z: f64 = 1.959_963_984_540_054;
+
+pub(super) fn figures(evaluation: &Evaluation, metrics: &Metrics) -> EvaluationFigures {
+    let figures = Figures {
+        evaluation,
+        metrics,
+        counts: counts(evaluation),
+        scores: predictions(evaluation).scores(evaluation.positive as usize),
+    };
+    let (roc, precision_recall) = figures.ranked().unzip();
+    EvaluationFigures {
+        roc,
+        precision_recall,
+        reliability: figures.reliability(),
+        confusion: ConfusionMatrix {
+            title: format!("{} images", evaluation.labels.len()),
+            classes: evaluation.classes.clone(),
+            counts: figures.counts,
+        },
+    }
+}
+
+struct Figures<'a> {
+    evaluation: &'a Evaluation,
+    metrics: &'a Metrics,
+    /// Numbers of images by actual and by predicted class.
+    counts: Vec<Vec<u64>>,
+    /// The probability of the positive class for each image.
+    scores: Vec<f32>,
+}
+
+impl Figures<'_> {
+    /// Returns the curves over all thresholds; `None` unless there are images of the positive class and of others.
+    fn ranked(&self) -> Option<(Roc, PrecisionRecall)> {
+        let evaluation = self.evaluation;
+        let is_positive = self.is_positive();
+        let ranking = predictions(evaluation).ranking(evaluation.positive as usize);
+        let curve = ranking.roc_curve()?;
+        let positives = is_positive.iter().filter(|&&positive| positive).count() as f64;
+        let negatives = is_positive.len() as f64 - positives;
+        let positive = evaluation.classes[evaluation.positive as usize].clone();
+        let [in_roc, in_precision_recall] = self.operating_points();
+
+        let precision_recall = PrecisionRecall {
+            positive: positive.clone(),
+            points: thinned(&steps(&curve, positives, negatives)),
+            average_precision: self.estimate("average_precision", || {
+                average_precision(&self.scores, &is_positive)
+            }),
+            prevalence: positives / is_positive.len() as f64,
+            operating: in_precision_recall,
+        };
+        let roc = Roc {
+            positive,
+            points: thinned(&curve),
+            area: self.estimate("roc_auc", || roc_auc(&self.scores, &is_positive)),
+            operating: in_roc,
+        };
+        Some((roc, precision_recall))
+    }
+
+    fn is_positive(&self) -> Vec<bool> {
+        let labels = self.evaluation.labels.iter();
+        labels
+            .map(|&label| label == self.evaluation.positive)
+            .collect()
+    }
+
+    /// Returns the positions of the decisions that were made: false positive rate and recall, and recall and precision.
+    /// A position is `None` if one of its coordinates is 0 / 0.
+    fn operating_points(&self) -> [Option<OperatingPoint>; 2] {
+        let positive = self.evaluation.positive as usize;
+        let hits = self.counts[positive][positive];
+        let actual: u64 = self.counts[positive].iter().sum();
+        let predicted: u64 = self.counts.iter().map(|row| row[positive]).sum();
+        let all: u64 = self.counts.iter().flatten().sum();
+        let recall = share(hits, actual);
+        let at = |x: Option<f64>, y: Option<f64>| {
+            let rule = rule(self.evaluation);
+            Some(OperatingPoint { rule, at: (x?, y?) })
+        };
+        [
+            at(share(predicted - hits, all - actual), recall),
+            at(recall, share(hits, predicted)),
+        ]
+    }
+
+    /// Returns the metric that was measured with the evaluation. If it is missing, computes its value.
+    fn estimate(&self, name: &str, computed: impl FnOnce() -> Option<f64>) -> Estimate {
+        let measured = self.metrics.get(name).filter(|m| m.value.is_finite());
+        let over = match self.evaluation.groups.as_slice() {
+            [] => Over::Images,
+            _ => Over::Groups,
+        };
+        match measured {
+            Some(metric) => Estimate {
+                value: metric.value,
+                interval: metric.interval.map(|ends| Interval { ends, over }),
+            },
+            None => Estimate {
+                value: computed().unwrap_or(f64::NAN),
+                interval: None,
+            },
+        }
+    }
+
+    /// Returns the diagram of the positive class; `None` if there are no images.
+    fn reliability(&self) -> Option<Reliability> {
+        let evaluation = self.evaluation;
+        let is_positive = self.is_positive();
+        let mut bins = [(0u64, 0u64, 0.0); BINS];
+        for (&score, &positive) in self.scores.iter().zip(&is_positive) {
+            let score = f64::from(score);
+            let bin = ((score * BINS as f64) as usize).min(BINS - 1);
+            let (images, hits, sum) = &mut bins[bin];
+            *images += 1;
+            *hits += u64::from(positive);
+            *sum += score;
+        }
+        let bins: Vec<Bin> = bins
+            .into_iter()
+            .filter(|(images, ..)| *images > 0)
+            .map(|(images, hits, sum)| Bin {
+                images,
+                predicted: sum / images as f64,
+                observed: hits as f64 / images as f64,
+                interval: wilson(hits, images),
+            })
+            .collect();
+        let of_one_class = || {
+            let both = self.scores.iter().flat_map(|&score| [1.0 - score, score]);
+            let labels: Vec<u32> = is_positive.iter().map(|&p| u32::from(p)).collect();
+            brier_score(&both.collect::<Vec<_>>(), &labels, 2)
+        };
+        // With more than two classes, the metric is that of all classes together.
+        let name = match evaluation.classes.len() {
+            2 => "brier",
+            _ => "",
+        };
+        (!bins.is_empty()).then(|| Reliability {
+            class: evaluation.classes[evaluation.positive as usize].clone(),
+            bins,
+            brier: self.estimate(name, of_one_class),
+        })
+    }
+}
+
+fn predictions(evaluation: &Evaluation) -> Predictions<'_> {
+    Predictions {
+        probabilities: &evaluation.probabilities,
+        labels: &evaluation.labels,
+        classes: evaluation.classes.len(),
+    }
+}
+
+fn counts(evaluation: &Evaluation) -> Vec<Vec<u64>> {
+    let classes = evaluation.classes.len();
+    let mut counts = vec![vec![0; classes]; classes];
+    for (&actual, &predicted) in evaluation.labels.iter().zip(&evaluation.predicted) {
+        counts[actual as usize][predicted as usize] += 1;
+    }
+    counts
+}
+
+/// Formats the rule that decides as `threshold 0.620`, with the class if it is not the positive one.
+fn rule(evaluation: &Evaluation) -> String {
+    match evaluation.threshold {
+        Some((class, threshold)) if class == evaluation.positive => {
+            format!("threshold {threshold:.3}")
+        }
+        Some((class, threshold)) => {
+            let class = &evaluation.classes[class as usize];
+            format!("threshold {threshold:.3} of {class}")
+        }
+        None => "most probable class".to_owned(),
+    }
+}
+
+/// Converts a ROC curve to recall and precision. The precision at a threshold holds back to the recall at the previous
+/// one, so that the area under these steps is the average precision.
+fn steps(roc: &[(f64, f64)], positives: f64, negatives: f64) -> Vec<(f64, f64)> {
+    let mut steps = Vec::with_capacity(2 * roc.len());
+    for pair in roc.windows(2) {
+        let (fall_out, recall) = pair[1];
+        // The rates are quotients of whole numbers.
+        let (hits, mistakes) = ((recall * positives).round(), (fall_out * negatives).round());
+        let precision = hits / (hits + mistakes);
+        steps.extend([(pair[0].1, precision), (recall, precision)]);
+    }
+    steps
+}
+
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// Returns the 95 % interval of a share, `hits` of `all` (Wilson, 1927).
+fn wilson(hits: u64, all: u64) -> [f64; 2] {
+    let (n, share) = (all as f64, hits as f64 / all as f64);
+    let z2 = Z * Z;
+    let middle = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    [(middle - half).max(0.0), (middle + half).min(1.0)]
+}

@@ -1,0 +1,204 @@
+//! Figures in words, for readers who cannot see them.
+
+use contract::Direction;
+use contract::analysis::{
+    Bars, ConfusionMatrix, Estimate, Figure, LearningCurves, ParallelCoordinates, PrecisionRecall,
+    Reliability, Roc, Training,
+};
+
+use super::ruler::short;
+
+/// Number of values of a list that a description names.
+const NAMED: usize = 40;
+
+/// A title and a description of a figure.
+pub(super) struct Description {
+    pub(super) title: String,
+    pub(super) text: String,
+}
+
+pub(super) fn describe(figure: &Figure<'_>) -> Description {
+    let (title, text) = match figure {
+        Figure::LearningCurves(figure) => (
+            format!("Learning curves: {}", figure.title),
+            learning_curves(figure),
+        ),
+        Figure::ParallelCoordinates(figure) => (
+            format!("Trials: {}", figure.title),
+            parallel_coordinates(figure),
+        ),
+        Figure::Roc(figure) => (format!("ROC curve: {}", figure.positive), roc(figure)),
+        Figure::PrecisionRecall(figure) => (
+            format!("Precision and recall: {}", figure.positive),
+            precision_recall(figure),
+        ),
+        Figure::Confusion(figure) => (
+            format!("Confusion matrix: {}", figure.title),
+            confusion(figure),
+        ),
+        Figure::Reliability(figure) => (
+            format!("Calibration: {}", figure.class),
+            reliability(figure),
+        ),
+        Figure::Training(figure) => (figure.title.clone(), training(figure)),
+        Figure::Bars(figure) => (figure.title.clone(), bars(figure)),
+    };
+    Description { title, text }
+}
+
+/// Formats `0.959, 95 % interval 0.943 to 0.972 over test images`.
+fn estimate(estimate: &Estimate) -> String {
+    let value = format!("{:.3}", estimate.value);
+    match estimate.interval {
+        Some(interval) => {
+            let [low, high] = interval.ends;
+            format!(
+                "{value}, 95 % interval {low:.3} to {high:.3} over {}",
+                interval.over
+            )
+        }
+        None => value,
+    }
+}
+
+fn roc(figure: &Roc) -> String {
+    let at = figure.operating.as_ref().map(|point| {
+        format!(
+            " At {}, the false positive rate is {:.3} and the recall {:.3}.",
+            point.rule, point.at.0, point.at.1
+        )
+    });
+    format!(
+        "True positive rate against false positive rate of {}. Area under the curve: {}.{}",
+        figure.positive,
+        estimate(&figure.area),
+        at.unwrap_or_default()
+    )
+}
+
+fn precision_recall(figure: &PrecisionRecall) -> String {
+    let at = figure.operating.as_ref().map(|point| {
+        format!(
+            " At {}, the recall is {:.3} and the precision {:.3}.",
+            point.rule, point.at.0, point.at.1
+        )
+    });
+    format!(
+        "Precision against recall of {}. Average precision: {}. Share of the images that are {}: {:.3}.{}",
+        figure.positive,
+        estimate(&figure.average_precision),
+        figure.positive,
+        figure.prevalence,
+        at.unwrap_or_default()
+    )
+}
+
+fn confusion(figure: &ConfusionMatrix) -> String {
+    let cells = figure
+        .classes
+        .iter()
+        .zip(&figure.counts)
+        .flat_map(|(actual, row)| {
+            let cells = figure.classes.iter().zip(row);
+            cells.map(move |(predicted, count)| {
+                format!("{count} of actual class {actual} predicted as {predicted}")
+            })
+        });
+    listed(cells.collect())
+}
+
+fn reliability(figure: &Reliability) -> String {
+    let bins = figure.bins.iter().map(|bin| {
+        format!(
+            "predicted {:.3}, observed {:.3} of {} images",
+            bin.predicted, bin.observed, bin.images
+        )
+    });
+    format!(
+        "Observed share of {} against its predicted probability. Brier score: {}. {}",
+        figure.class,
+        estimate(&figure.brier),
+        listed(bins.collect())
+    )
+}
+
+fn training(figure: &Training) -> String {
+    let curves = figure.curves.iter().filter_map(|curve| {
+        let mut finite = curve.points.iter().filter(|(_, value)| value.is_finite());
+        let last = finite.next_back()?;
+        let (epoch, value) = (last.0, short(last.1));
+        Some(format!("{}: {value} after epoch {epoch}", curve.name))
+    });
+    let best = figure
+        .best
+        .map(|epoch| format!(" Weights are kept from epoch {epoch}."));
+    format!(
+        "{} over the epochs of a training. {}{}",
+        figure.measure,
+        listed(curves.collect()),
+        best.unwrap_or_default()
+    )
+}
+
+fn learning_curves(figure: &LearningCurves<'_>) -> String {
+    let stopped = figure.curves.iter().filter(|curve| curve.stopped).count();
+    let best = figure.best.and_then(|(at, name)| {
+        let points = &figure.curves.get(at)?.points;
+        let &(epoch, value) = points.iter().rfind(|(_, value)| value.is_finite())?;
+        Some(format!(
+            " Best: {name}, {} after epoch {epoch}.",
+            short(value)
+        ))
+    });
+    format!(
+        "{} over the epochs of {} trials, of which {stopped} were stopped early.{}",
+        figure.metric,
+        figure.curves.len(),
+        best.unwrap_or_default()
+    )
+}
+
+fn parallel_coordinates(figure: &ParallelCoordinates<'_>) -> String {
+    let axes: Vec<&str> = figure.axes.iter().map(|axis| axis.name.as_str()).collect();
+    let direction = match figure.direction {
+        Direction::Maximize => "higher",
+        Direction::Minimize => "lower",
+    };
+    let best = figure.best.and_then(|(at, name)| {
+        let value = short(figure.trials.get(at)?.objective);
+        Some(format!(" Best: {name}, {value}."))
+    });
+    format!(
+        "{} trials as lines across the axes {} and {}, where {direction} is better.{}",
+        figure.trials.len(),
+        axes.join(", "),
+        figure.objective,
+        best.unwrap_or_default()
+    )
+}
+
+fn bars(figure: &Bars) -> String {
+    let values = figure.groups.iter().flat_map(|group| {
+        let values = group.values.iter().enumerate();
+        values.map(move |(at, value)| {
+            let series = match (figure.series.len(), figure.series.get(at)) {
+                (2.., Some(series)) => format!(", {series}"),
+                _ => String::new(),
+            };
+            let value = match value.is_finite() {
+                true => short(*value),
+                false => "missing".to_owned(),
+            };
+            format!("{}{series}: {value}", group.name)
+        })
+    });
+    format!("{}. {}", figure.measure, listed(values.collect()))
+}
+
+/// Joins the first of `values` to a sentence, and says how many more there are.
+fn listed(values: Vec<String>) -> String {
+    let Some(more) = values.len().checked_sub(NAMED).filter(|more| *more > 0) else {
+        return format!("{}.", values.join("; "));
+    };
+    format!("{}; and {more} more.", values[..NAMED].join("; "))
+}
