@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
 use crate::leakage::{Guard, trained_on};
-use crate::metrics::{Bootstrap, Decision, Predictions, Units, measure};
+use crate::metrics::{Bootstrap, Decision, METRICS, Predictions, Units, measure};
 use crate::nets::Classifier;
 use report::Report;
 
@@ -38,7 +38,7 @@ const LARGEST_BATCH: usize = 65_536;
 
 pub const INFO: KindInfo = KindInfo {
     name: "evaluate",
-    version: 3,
+    version: 4,
     doc: "measures a classifier on labelled images that it has not seen",
     inputs: &[
         Input {
@@ -72,11 +72,13 @@ pub const INFO: KindInfo = KindInfo {
             yields: ArtifactType::Metrics,
             doc: "the metrics, the confusion matrix, and a line per image; with `train`, \
                   `leakage.json`: the images that are copies of training images",
+            metrics: METRICS,
         },
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
             doc: "ROC curve and confusion matrix; `leakage.png`: copies of training images, if any",
+            metrics: &[],
         },
     ],
     has_primary: true,

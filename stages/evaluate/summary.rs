@@ -55,7 +55,7 @@ pub(super) fn over_seeds_and_images(
     let repeats = Repeats::new(evaluations, measure, resamples, SEED);
     let resampled = repeats.resampled().filter(|_| repeats.has_units())?;
     let [low, high] = resampled.estimate()?.interval;
-    let [least, most] = measure.range();
+    let [least, most] = measure.info().range;
     Some(Interval {
         ends: [low.max(least), high.min(most)],
         over: Repeats::over(evaluations),
@@ -69,7 +69,7 @@ fn positive(measure: Measure, evaluations: &[Evaluation]) -> Option<String> {
         .map(|evaluation| evaluation.classes.get(evaluation.positive as usize));
     let first = classes.next()??;
     let is_same = classes.all(|class| class == Some(first));
-    (measure.is_of_positive() && is_same).then(|| first.clone())
+    (measure.info().is_of_positive && is_same).then(|| first.clone())
 }
 
 /// Returns the decision rule of all evaluations; `None` if `measure` does not depend on it, or if the evaluations

@@ -214,9 +214,8 @@ fn line_chart_copes_with_awkward_series() {
 fn roc_shows_curve_and_operating_point() {
     let folder = Folder::new();
     let auc = Metric {
-        value: 0.9587,
         interval: Some([0.9431, 0.9722]),
-        direction: Direction::Maximize,
+        ..Metric::new(0.9587, Some(Direction::Maximize))
     };
     let curve = vec![
         (0.0, 0.0),

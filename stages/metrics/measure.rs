@@ -30,9 +30,8 @@ pub fn measure(
             Some((
                 measure.name().to_owned(),
                 Metric {
-                    value: value?,
                     interval,
-                    direction: measure.direction(),
+                    ..measure.info().measured(value?)
                 },
             ))
         })

@@ -35,7 +35,7 @@ pub use measure::measure;
 pub use predictions::{Decision, Predictions};
 pub use ranking::{Ranking, average_precision, roc_auc};
 pub use resampled::{Resampled, Tested};
-pub use scored::{Measure, Scored};
+pub use scored::{METRICS, Measure, Scored};
 pub use spread::spread;
 pub use threshold::{f1_threshold, youden_threshold};
 pub use units::Units;

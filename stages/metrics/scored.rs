@@ -1,6 +1,6 @@
 //! Computes measures of weighted examples. A weight is the number of times that a resample drew the example.
 
-use contract::Direction;
+use contract::{Direction, MetricInfo, NOT_NEGATIVE, SHARE};
 
 use super::confusion::Confusion;
 use super::loss::{log_losses, squared_errors, weighted_mean};
@@ -23,6 +23,77 @@ pub enum Measure {
     LogLoss,
 }
 
+/// The metrics of `evaluate`, in the order of [`Measure::ALL`].
+pub const METRICS: &[MetricInfo] = &[
+    MetricInfo::new(
+        "accuracy",
+        "share of images that are classified correctly",
+        SHARE,
+    )
+    .maximized()
+    .headline(),
+    MetricInfo::new("f1", "harmonic mean of precision and recall", SHARE)
+        .maximized()
+        .of_positive()
+        .headline(),
+    MetricInfo::new("macro_f1", "mean of the classes' F1", SHARE).maximized(),
+    MetricInfo::new(
+        "weighted_f1",
+        "mean of the classes' F1, weighted by the number of images of each class",
+        SHARE,
+    )
+    .maximized(),
+    MetricInfo::new(
+        "precision",
+        "share of the images classified as the class that belong to it",
+        SHARE,
+    )
+    .maximized()
+    .of_positive(),
+    MetricInfo::new(
+        "recall",
+        "share of the images of the class that are classified as it (sensitivity)",
+        SHARE,
+    )
+    .maximized()
+    .of_positive(),
+    MetricInfo::new(
+        "specificity",
+        "share of the images of other classes that are not classified as the class",
+        SHARE,
+    )
+    .maximized()
+    .of_positive(),
+    MetricInfo::new(
+        "roc_auc",
+        "area under the ROC curve of the class against all others",
+        SHARE,
+    )
+    .maximized()
+    .of_positive()
+    .headline(),
+    MetricInfo::new(
+        "average_precision",
+        "mean precision over recall, of the class against all others",
+        SHARE,
+    )
+    .maximized()
+    .of_positive(),
+    // For more than two classes, the Brier score is at most 2; for two, at most 1.
+    MetricInfo::new(
+        "brier",
+        "mean squared error of the probabilities",
+        [0.0, 2.0],
+    )
+    .minimized(),
+    MetricInfo::new(
+        "log_loss",
+        "cross-entropy of the probabilities",
+        NOT_NEGATIVE,
+    )
+    .minimized(),
+];
+
 impl Measure {
     pub const ALL: [Self; 11] = [
         Self::Accuracy,
@@ -38,21 +109,14 @@ impl Measure {
         Self::LogLoss,
     ];
 
+    /// Returns the declaration of the measure as a metric of `evaluate`.
+    pub fn info(self) -> &'static MetricInfo {
+        &METRICS[self as usize]
+    }
+
     /// Returns the measure's name among the metrics of `evaluate`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Accuracy => "accuracy",
-            Self::F1 => "f1",
-            Self::MacroF1 => "macro_f1",
-            Self::WeightedF1 => "weighted_f1",
-            Self::Precision => "precision",
-            Self::Recall => "recall",
-            Self::Specificity => "specificity",
-            Self::RocAuc => "roc_auc",
-            Self::AveragePrecision => "average_precision",
-            Self::Brier => "brier",
-            Self::LogLoss => "log_loss",
-        }
+        &self.info().name
     }
 
     /// Returns the measure with this name.
@@ -60,36 +124,9 @@ impl Measure {
         Self::ALL.into_iter().find(|measure| measure.name() == name)
     }
 
+    /// Returns the direction in which the measure improves.
     pub fn direction(self) -> Direction {
-        match self {
-            Self::Brier | Self::LogLoss => Direction::Minimize,
-            _ => Direction::Maximize,
-        }
-    }
-
-    /// Returns the lowest and the highest possible value.
-    pub fn range(self) -> [f64; 2] {
-        match self {
-            Self::LogLoss => [0.0, f64::INFINITY],
-            // For more than two classes; 1 for two.
-            Self::Brier => [0.0, 2.0],
-            _ => [0.0, 1.0],
-        }
-    }
-
-    /// Whether the measure is that of the positive class against all others.
-    pub fn is_of_positive(self) -> bool {
-        match self {
-            Self::F1
-            | Self::Precision
-            | Self::Recall
-            | Self::Specificity
-            | Self::RocAuc
-            | Self::AveragePrecision => true,
-            Self::Accuracy | Self::MacroF1 | Self::WeightedF1 | Self::Brier | Self::LogLoss => {
-                false
-            }
-        }
+        self.info().direction.unwrap_or(Direction::Maximize)
     }
 
     /// Whether the measure depends on how probabilities are turned into classes.
@@ -182,12 +219,15 @@ impl Scored {
 
 #[cfg(test)]
 mod tests {
-    use super::Measure;
+    use super::{METRICS, Measure};
 
     #[test]
     fn a_measure_is_found_by_its_exact_name_only() {
-        for measure in Measure::ALL {
+        assert_eq!(METRICS.len(), Measure::ALL.len());
+        for (index, measure) in Measure::ALL.into_iter().enumerate() {
+            assert_eq!(measure as usize, index);
             assert_eq!(Measure::named(measure.name()), Some(measure));
+            assert!(measure.info().direction.is_some());
         }
         assert_eq!(Measure::named("F1"), None);
     }

@@ -82,7 +82,7 @@ fn an_evaluation_that_is_read_back_has_the_same_measures() {
         let metric = &metrics[measure.name()];
         let value = scored.value(measure, &[1; 40]);
         assert_eq!(value, Some(metric.value), "{measure:?}");
-        assert_eq!(measure.direction(), metric.direction);
+        assert_eq!(Some(measure.direction()), metric.direction);
     }
 }
 
@@ -171,11 +171,7 @@ fn evaluations_of_different_images_are_not_compared() {
 fn images_of_one_group_have_no_interval() {
     let mut one = evaluation(1);
     one.groups = vec!["person1".to_owned(); 40];
-    let metric = |value| Metric {
-        value,
-        interval: None,
-        direction: Direction::Maximize,
-    };
+    let metric = |value| Metric::new(value, Some(Direction::Maximize));
     let results = [metric(0.5), metric(0.75)];
     let summary = summarize("f1", &results, &[one.clone(), one.clone()]).unwrap();
     assert_eq!(summary.interval.unwrap().over, Over::Seeds);
@@ -250,9 +246,10 @@ fn seeds_with_different_images_are_drawn_independently() {
 #[test]
 fn a_summary_accounts_for_seeds_and_images() {
     let f1 = |evaluation: &Evaluation| Metric {
-        value: scored(evaluation).value(Measure::F1, &[1; 40]).unwrap(),
         interval: Some([0.5, 0.9]),
-        direction: Direction::Maximize,
+        ..Measure::F1
+            .info()
+            .measured(scored(evaluation).value(Measure::F1, &[1; 40]).unwrap())
     };
     let evaluations: Vec<Evaluation> = (1..4).map(evaluation).collect();
     let results: Vec<Metric> = evaluations.iter().map(f1).collect();
@@ -291,11 +288,7 @@ fn a_summary_accounts_for_seeds_and_images() {
 #[test]
 fn a_summary_says_how_the_class_was_decided() {
     let mut evaluations: Vec<Evaluation> = (1..4).map(evaluation).collect();
-    let metric = Metric {
-        value: 0.5,
-        interval: None,
-        direction: Direction::Maximize,
-    };
+    let metric = Metric::new(0.5, Some(Direction::Maximize));
     let results = vec![metric; 3];
     let decision = |metric: &str, evaluations: &[Evaluation]| {
         summarize(metric, &results, evaluations).unwrap().decision
