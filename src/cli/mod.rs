@@ -22,6 +22,7 @@ mod plan;
 mod preflight;
 mod record_diff;
 mod record_text;
+mod report;
 mod resources;
 mod run;
 mod run_filter;
@@ -88,6 +89,7 @@ enum Command {
     Explain(explain::Explain),
     Lineage(lineage::Lineage),
     Table(table::Table),
+    Report(report::Report),
     Sweep(sweep::Sweep),
     Compare(compare::Compare),
     Validate(validate::Validate),
@@ -157,6 +159,7 @@ impl Cli {
             Command::Explain(explain) => explain.execute(console),
             Command::Lineage(lineage) => lineage.execute(console),
             Command::Table(table) => table.execute(console),
+            Command::Report(report) => report.execute(console),
             Command::Sweep(sweep) => sweep.execute(console),
             Command::Compare(compare) => compare.execute(console),
             Command::Validate(validate) => validate.execute(console),

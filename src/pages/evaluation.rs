@@ -1,7 +1,7 @@
 //! [`EvaluationView`]: how good a model is, and what it gets wrong.
 
-use contract::analysis::{Evaluation, EvaluationFigures, Figure};
-use contract::Metrics;
+use contract::analysis::{ClassReport, Evaluation, EvaluationFigures, Figure, three_decimals};
+use contract::{Metrics, class_of};
 use engine::run::metrics;
 use store::keys::Digest;
 
@@ -32,23 +32,13 @@ pub struct EvaluationView {
     pub metrics: Vec<MetricView>,
     /// How classes were decided: `positive class: PNEUMONIA, from a probability of 0.5`.
     pub rule: String,
-    pub classes: Vec<ClassView>,
+    /// Headers and rows of the report for each class.
+    pub class_header: Vec<&'static str>,
+    pub class_rows: Vec<Vec<String>>,
     pub confusion: ConfusionView,
     pub figures: Vec<FigureView>,
     pub mistakes: Vec<MistakeView>,
     pub mistake_count: usize,
-}
-
-/// Results for one class.
-#[derive(Clone, Debug)]
-pub struct ClassView {
-    pub name: String,
-    /// Precision, recall and F1; `None` where undefined.
-    pub precision: Option<f64>,
-    pub recall: Option<f64>,
-    pub f1: Option<f64>,
-    /// Number of images of the class.
-    pub support: u64,
 }
 
 /// Counts of images by actual and predicted class.
@@ -77,13 +67,6 @@ pub struct MistakeView {
     /// Probability of the predicted class.
     pub probability: String,
     pub picture: Option<Picture>,
-}
-
-impl ClassView {
-    pub fn texts(&self) -> [String; 3] {
-        let text = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), number);
-        [text(self.precision), text(self.recall), text(self.f1)]
-    }
 }
 
 impl EvaluationView {
@@ -127,6 +110,7 @@ pub(crate) fn evaluation(
         let maker = &stages[input.maker?];
         Some(maker.output(&input.port)?.digest)
     });
+    let report = reader.analysis.class_report(&evaluation);
     let figures = reader.analysis.evaluation_figures(&evaluation, &measured);
     let (mistakes, mistake_count) = mistakes(&evaluation, datasets, dataset);
     Some(EvaluationView {
@@ -135,12 +119,15 @@ pub(crate) fn evaluation(
         images: stage.maker("images"),
         dataset: images.map_or_else(String::new, |input| input.artifact.clone()),
         image_count: evaluation.labels.len(),
+        // The metrics of single classes are in the report for each class.
         metrics: measured
             .iter()
+            .filter(|(name, _)| class_of(name).is_none())
             .map(|(name, metric)| MetricView::new(name, metric))
             .collect(),
         rule: rule(&evaluation),
-        classes: classes(&figures),
+        class_header: ClassReport::header(),
+        class_rows: report.rows(three_decimals, " (positive)"),
         confusion: confusion(&figures),
         figures: drawn(reader, stage, &figures),
         mistakes,
@@ -178,26 +165,6 @@ fn rule(evaluation: &Evaluation) -> String {
         }
         None => positive,
     }
-}
-
-fn classes(figures: &EvaluationFigures) -> Vec<ClassView> {
-    let counts = &figures.confusion.counts;
-    let names = figures.confusion.classes.iter().enumerate();
-    let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
-    names
-        .map(|(at, name)| {
-            let hits = counts[at][at];
-            let support = counts[at].iter().sum();
-            let predicted = counts.iter().map(|row| row[at]).sum();
-            ClassView {
-                name: name.clone(),
-                precision: ratio(hits, predicted),
-                recall: ratio(hits, support),
-                f1: ratio(2 * hits, support + predicted),
-                support,
-            }
-        })
-        .collect()
 }
 
 fn confusion(figures: &EvaluationFigures) -> ConfusionView {

@@ -20,10 +20,13 @@ pub struct Extras {
 #[derive(Clone, Debug)]
 pub struct TableView {
     pub title: String,
-    /// Headers: that of the rows, then those of the columns.
-    pub header: Vec<String>,
+    /// The axes whose values are the rows; empty if there is a single row.
+    pub axes: Vec<String>,
+    /// Titles of the columns.
+    pub columns: Vec<String>,
     pub rows: Vec<RowView>,
     pub notes: Vec<String>,
+    pub contrasts: Vec<ContrastView>,
     /// The best row of each column whose metric has a direction.
     pub best: Vec<BestRow>,
 }
@@ -31,8 +34,19 @@ pub struct TableView {
 /// A row of a table.
 #[derive(Clone, Debug)]
 pub struct RowView {
-    pub name: String,
+    /// Its values on the axes.
+    pub names: Vec<String>,
     pub cells: Vec<CellView>,
+}
+
+/// The rows of a column, compared with one of them.
+#[derive(Clone, Debug)]
+pub struct ContrastView {
+    pub title: String,
+    /// Empty if no row was compared.
+    pub header: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+    pub notes: Vec<String>,
 }
 
 /// The best row of a column.

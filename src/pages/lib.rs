@@ -35,9 +35,9 @@ pub mod sweep_figures;
 mod training;
 
 pub use data::{DataView, GalleryView, GeneratedView, LeakageView, PairView, SampleView, SplitView};
-pub use evaluation::{ClassView, ConfusionView, EvaluationView, MistakeView};
+pub use evaluation::{ConfusionCell, ConfusionView, EvaluationView, MistakeView};
 pub use extras::{
-    BestRow, CellView, ChangeView, Comparison, ExpectationView, Extras, MetricChangeView, Reference,
+    BestRow, CellView, ChangeView, Comparison, ContrastView, ExpectationView, Extras, MetricChangeView, Reference,
     RowView, TableView, Verdict,
 };
 pub use figure::FigureView;

@@ -13,6 +13,9 @@ use crate::links::Links;
 use crate::picture::Pictures;
 use crate::run::RunView;
 
+/// A template failed.
+pub use askama::Error as Failure;
+
 /// The style sheet of all pages.
 pub const STYLE: &str = include_str!("assets/page.css");
 /// The script of all pages. Pages can be read without it.
@@ -57,7 +60,7 @@ pub fn report(
     pictures: &dyn Pictures,
     are: PicturesAre,
     colors: &[ThemeColor],
-) -> Result<String, askama::Error> {
+) -> Result<String, Failure> {
     let page = RunPage {
         view,
         links: &Links::OneDocument,

@@ -36,6 +36,17 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// The same verdict for a page.
+    pub fn view(self) -> pages::Verdict {
+        match self {
+            Self::Pass => pages::Verdict::Pass,
+            Self::NotKnown => pages::Verdict::NotKnown,
+            Self::Fail => pages::Verdict::Fail,
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

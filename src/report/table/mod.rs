@@ -7,6 +7,7 @@ mod delimited;
 mod json;
 mod latex;
 mod notes;
+mod page;
 mod text;
 
 use engine::graph::{Bounds, Column, Row, Table};
@@ -17,6 +18,8 @@ use serde_json::Value;
 use super::contrasts;
 use super::expectations::{Judgement, Judgements, Subject, Verdict};
 use super::format::Format;
+
+pub use page::{Behind, view};
 
 /// Renders `table`, with its rows in the order of the axis. `cells` is called once for each row and column.
 /// Cells show the verdicts in `expected`. The `contrasts` of columns are shown below the table or in it, but

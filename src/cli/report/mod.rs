@@ -18,7 +18,7 @@ use engine::run::recorded::{self, Recorded};
 use engine::run::replay::replay;
 use pages::page::{PicturesAre, report};
 use pages::picture::{Collected, Datasets, MOST_BYTES};
-use pages::{Extras, Reader, RunView};
+use pages::{Reader, RunView};
 use store::Store;
 
 use super::pipeline::{ANALYSIS, Overrides, StoreArgs, catalogue};
@@ -88,7 +88,7 @@ impl Report {
         let datasets = Datasets::new(reader);
         let view = RunView::read(reader, &datasets, &run, extras);
         let colors = ANALYSIS.theme_colors();
-        let internal = |error: askama_error::Error| Error::Internal(error.to_string());
+        let internal = |error: pages::page::Failure| Error::Internal(error.to_string());
         let (pictures, are) = match place {
             Place::File(_) => (Collected::inside(reader, &datasets), PicturesAre::Inside),
             Place::Folder(_) => (Collected::beside(reader, &datasets), PicturesAre::Beside),
@@ -114,12 +114,11 @@ impl Report {
     fn named(&self, store: &Store, name: &str, console: &Console) -> Result<Recorded, Error> {
         let file = self.file.as_ref();
         let pipeline = file.map(|file| self.overrides.experiment(file)).transpose()?;
-        RunFilter::find_in(
-            store,
-            pipeline.map(|experiment| experiment.pipeline).as_deref(),
-            name,
-            console,
-        )
+        let filter = RunFilter {
+            store: self.store.clone(),
+            pipeline: pipeline.map(|experiment| experiment.pipeline),
+        };
+        filter.find(store, name, console)
     }
 
     /// The pipeline of a run: the given file, or else the one that the run was started with, with its settings.
