@@ -17,12 +17,14 @@ mod init;
 mod kinds;
 mod lineage;
 mod man;
+mod metrics;
 mod pipeline;
 mod plan;
 mod preflight;
 mod record_diff;
 mod record_text;
 mod resources;
+mod result_metrics;
 mod run;
 mod run_filter;
 mod runs;
@@ -88,6 +90,7 @@ enum Command {
     Explain(explain::Explain),
     Lineage(lineage::Lineage),
     Table(table::Table),
+    Metrics(metrics::Metrics),
     Sweep(sweep::Sweep),
     Compare(compare::Compare),
     Validate(validate::Validate),
@@ -157,6 +160,7 @@ impl Cli {
             Command::Explain(explain) => explain.execute(console),
             Command::Lineage(lineage) => lineage.execute(console),
             Command::Table(table) => table.execute(console),
+            Command::Metrics(metrics) => metrics.execute(console),
             Command::Sweep(sweep) => sweep.execute(console),
             Command::Compare(compare) => compare.execute(console),
             Command::Validate(validate) => validate.execute(console),
