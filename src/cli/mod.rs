@@ -17,6 +17,7 @@ mod init;
 mod kinds;
 mod lineage;
 mod man;
+mod metrics;
 mod pipeline;
 mod plan;
 mod preflight;
@@ -24,6 +25,7 @@ mod record_diff;
 mod record_text;
 mod report;
 mod resources;
+mod result_metrics;
 mod run;
 mod run_filter;
 mod runs;
@@ -90,6 +92,7 @@ enum Command {
     Lineage(lineage::Lineage),
     Table(table::Table),
     Report(report::Report),
+    Metrics(metrics::Metrics),
     Sweep(sweep::Sweep),
     Compare(compare::Compare),
     Validate(validate::Validate),
@@ -160,6 +163,7 @@ impl Cli {
             Command::Lineage(lineage) => lineage.execute(console),
             Command::Table(table) => table.execute(console),
             Command::Report(report) => report.execute(console),
+            Command::Metrics(metrics) => metrics.execute(console),
             Command::Sweep(sweep) => sweep.execute(console),
             Command::Compare(compare) => compare.execute(console),
             Command::Validate(validate) => validate.execute(console),

@@ -42,9 +42,9 @@ fn judged(format: Format) -> String {
         };
         let shown = table();
         let column = shown.columns.iter().find(|c| c.metric.stage == stage);
-        let measured = match cell(row, column.unwrap()) {
+        let measured = match cell(&row_of("model", row), column.unwrap()) {
             Cell::Value(summary) => Ok(summary.mean),
-            Cell::Missing(reason) => Err(reason),
+            Cell::Partial { why, .. } | Cell::Missing(why) => Err(why),
         };
         Judgement::of(subject, bounds, measured)
     };
@@ -77,7 +77,7 @@ fn table() -> Table {
         axes: vec!["model".to_owned()],
         // Not in numerical order: rows keep the order of the axis.
         rows: ["model1", "model10", "model2"]
-            .map(|value| row("model", value))
+            .map(|value| row_of("model", value))
             .to_vec(),
         columns: vec![
             column(
@@ -94,7 +94,7 @@ fn table() -> Table {
     }
 }
 
-fn row(axis: &str, value: &str) -> Row {
+fn row_of(axis: &str, value: &str) -> Row {
     Row {
         values: vec![value.to_owned()],
         axes: vec![(axis.to_owned(), value.to_owned())],
@@ -164,7 +164,7 @@ fn markdown_escapes_bars() {
         name: "t".to_owned(),
         title: None,
         axes: vec!["a|b".to_owned()],
-        rows: vec![row("a|b", "x")],
+        rows: vec![row_of("a|b", "x")],
         columns: vec![column("f1", "evaluate", &[])],
     };
     let text = render(
@@ -329,7 +329,7 @@ fn latex_without_reference_values_has_one_line_of_titles() {
         name: "all_losses".to_owned(),
         title: None,
         axes: vec!["width_%".to_owned()],
-        rows: vec![row("width_%", "4")],
+        rows: vec![row_of("width_%", "4")],
         columns: vec![
             column("a & b_c", "evaluate", &[]),
             column(r"50 % {of} $#~^\<|>", "other", &[]),
