@@ -127,7 +127,11 @@ impl RunPage<'_> {
             ("data", "Data", !view.data.is_empty()),
             ("generated", "Generated images", !view.generated.is_empty()),
             ("pictures", "Pictures of stages", !view.galleries.is_empty()),
-            ("comparison", "Previous run", view.extras.comparison.is_some()),
+            (
+                "comparison",
+                "Previous run",
+                view.extras.comparison.is_some(),
+            ),
             ("stages", "Stages", true),
             ("details", "Parameters and lineage", true),
             ("reproduce", "How to reproduce it", true),
@@ -179,13 +183,19 @@ impl RunPage<'_> {
         let parts = [Verdict::Pass, Verdict::Fail, Verdict::NotKnown];
         let parts = parts.map(|verdict| (count(verdict), verdict.word()));
         let parts = parts.iter().filter(|(count, _)| *count > 0);
-        let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
+        let parts: Vec<String> = parts
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
         parts.join(", ")
     }
 
     /// Number of checks that found leakage.
     fn leaking(&self) -> usize {
-        let data = self.view.data.iter().filter_map(|data| data.leakage.as_ref());
+        let data = self
+            .view
+            .data
+            .iter()
+            .filter_map(|data| data.leakage.as_ref());
         let generated = self.view.generated.iter();
         let generated = generated.filter_map(|generated| generated.leakage.as_ref());
         data.chain(generated).filter(|check| check.leaks).count()
@@ -207,7 +217,11 @@ impl RunPage<'_> {
     }
 
     fn has_fact(&self, name: &str) -> bool {
-        self.view.summary.facts.iter().any(|(known, _)| *known == name)
+        self.view
+            .summary
+            .facts
+            .iter()
+            .any(|(known, _)| *known == name)
     }
 
     fn fact(&self, name: &str) -> &str {

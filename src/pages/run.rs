@@ -56,12 +56,7 @@ pub struct WarningView {
 
 impl RunView {
     /// Reads the view of a run. `opened` keeps the datasets that were opened for it.
-    pub fn read(
-        reader: Reader<'_>,
-        opened: &Datasets<'_>,
-        run: &Recorded,
-        extras: Extras,
-    ) -> Self {
+    pub fn read(reader: Reader<'_>, opened: &Datasets<'_>, run: &Recorded, extras: Extras) -> Self {
         let events = Events::read(&run.folder);
         let stages = stages(reader, run, &events.reasons);
         let positions: HashMap<String, usize> = stages
@@ -110,9 +105,8 @@ impl RunView {
 
     /// The stages that failed or were killed.
     pub fn failures(&self) -> Vec<&StageView> {
-        let failed = |stage: &&StageView| {
-            matches!(stage.state, StageState::Failed | StageState::Killed)
-        };
+        let failed =
+            |stage: &&StageView| matches!(stage.state, StageState::Failed | StageState::Killed);
         self.stages.iter().filter(failed).collect()
     }
 
@@ -147,10 +141,12 @@ impl RunView {
             contract::Direction::Minimize => -1.0,
         };
         let better = |a: f64, b: f64| (sign * a) > (sign * b);
-        let best = rest.iter().fold(first, |best, one| match better(one.2, best.2) {
-            true => one,
-            false => best,
-        });
+        let best = rest
+            .iter()
+            .fold(first, |best, one| match better(one.2, best.2) {
+                true => one,
+                false => best,
+            });
         Some((&self.stages[best.0.stage], best.1))
     }
 }
