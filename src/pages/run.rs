@@ -44,6 +44,10 @@ pub struct RunView {
     pub warnings: Vec<WarningView>,
     pub sources: Vec<SourceView>,
     positions: HashMap<String, usize>,
+    /// Positions of the stages that made evaluations.
+    evaluated: HashSet<usize>,
+    /// For each stage, the positions of the stages that use its outputs.
+    consumers: Vec<Vec<usize>>,
 }
 
 /// A warning and the stages that have it.
@@ -89,6 +93,8 @@ impl RunView {
             sweep: sweep(reader, &run.folder),
             warnings: warnings(&stages),
             sources: sources(&stages),
+            consumers: consumers(&stages),
+            evaluated,
             extras,
             evaluations,
             trainings,
@@ -111,14 +117,15 @@ impl RunView {
     }
 
     /// The positions of the stages that use an output of a stage.
-    pub fn consumers(&self, stage: &StageView) -> Vec<usize> {
-        let at = self.positions.get(&stage.name).copied();
-        let stages = self.stages.iter().enumerate();
-        let consumers = stages.filter(|(_, stage)| {
-            let mut inputs = stage.inputs.iter();
-            inputs.any(|input| at.is_some() && input.maker == at)
-        });
-        consumers.map(|(consumer, _)| consumer).collect()
+    pub fn consumers(&self, stage: &StageView) -> &[usize] {
+        let at = self.positions.get(&stage.name);
+        at.map_or(&[], |&at| &self.consumers[at])
+    }
+
+    /// Whether a stage made an evaluation.
+    pub fn is_evaluation(&self, stage: &StageView) -> bool {
+        let at = self.positions.get(&stage.name);
+        at.is_some_and(|at| self.evaluated.contains(at))
     }
 
     /// The evaluation with the best value of a metric among those on the same images: name, metric and position.
@@ -170,6 +177,19 @@ fn trainings(
         }
     }
     (trained, others)
+}
+
+/// For each stage, the positions of the stages that use its outputs.
+fn consumers(stages: &[StageView]) -> Vec<Vec<usize>> {
+    let mut consumers = vec![Vec::new(); stages.len()];
+    for (at, stage) in stages.iter().enumerate() {
+        for maker in stage.inputs.iter().filter_map(|input| input.maker) {
+            if consumers[maker].last() != Some(&at) {
+                consumers[maker].push(at);
+            }
+        }
+    }
+    consumers
 }
 
 /// All warnings. Instances of a stage share one if their texts differ only in numbers.
