@@ -12,6 +12,8 @@ use crate::extras::Verdict;
 use crate::links::Links;
 use crate::picture::Pictures;
 use crate::run::RunView;
+use crate::stage::StageView;
+use crate::sweep::{SweepView, TrialView};
 
 /// A template failed.
 pub use askama::Error as Failure;
@@ -157,6 +159,28 @@ impl RunPage<'_> {
     /// Address of the first of several stages that is in the run.
     fn result_link(&self, names: &[String]) -> Option<String> {
         names.iter().find_map(|name| self.name_link(name))
+    }
+
+    /// Address of the results of the stage that measured the objective of a trial.
+    fn trial_link(&self, sweep: &SweepView, trial: &TrialView) -> Option<String> {
+        let (objective, _) = sweep.objective.as_ref()?;
+        let measures = |stage: &StageView| {
+            let metric = objective.strip_prefix(&*stage.stage);
+            metric.is_some_and(|metric| metric.starts_with('.'))
+        };
+        let has = |(axis, value): &(String, String)| {
+            let at = sweep.axes.iter().position(|known| known == axis);
+            at.is_none_or(|at| {
+                let (text, key) = &trial.values[at];
+                text == value || key == value
+            })
+        };
+        let mut stages = self.view.stages.iter();
+        let found = stages.find(|stage| measures(stage) && stage.axes.iter().all(has))?;
+        // Without values on the axes of the sweep, it belongs to all trials.
+        let mut axes = found.axes.iter();
+        let is_own = axes.any(|(axis, _)| sweep.axes.contains(axis));
+        is_own.then(|| self.name_link(&found.name))?
     }
 
     /// Names of the metrics in the overview of evaluations.

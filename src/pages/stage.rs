@@ -99,6 +99,8 @@ pub struct StageView {
     /// The stage: `cnn`.
     pub stage: String,
     pub kind: String,
+    /// Its values on the axes of its matrix, and on those that tell apart copies of the pipeline.
+    pub axes: Vec<(String, String)>,
     pub state: StageState,
     /// Times and memory of this run; `None` if it was not executed.
     pub seconds: Option<f64>,
@@ -312,6 +314,7 @@ fn of(
         name: planned.name.clone(),
         stage: planned.stage.clone(),
         kind,
+        axes: planned.axes.clone(),
         state,
         seconds: end.and_then(|end| end.seconds),
         cpu_seconds: end.and_then(|end| end.cpu_seconds),

@@ -66,6 +66,14 @@ pub struct ImportanceView {
     pub trend: String,
 }
 
+impl SweepView {
+    /// Whether anything is known about the importance of an axis.
+    pub fn has_importance(&self) -> bool {
+        let is_known = |axis: &ImportanceView| !(axis.share.is_empty() && axis.trend.is_empty());
+        self.importance.iter().any(is_known)
+    }
+}
+
 /// Reads the sweep of a run; `None` if the run is none, or has not recorded a trial.
 pub(crate) fn sweep(reader: Reader<'_>, folder: &Path) -> Option<SweepView> {
     let path = folder.join(RECORD);

@@ -175,6 +175,7 @@ pub(super) fn by_id<'a>(document: &'a Document<'a>, id: &str) -> Option<Node<'a,
 /// The text of an element and of everything inside, with white space collapsed.
 pub(super) fn text(node: Node<'_, '_>) -> String {
     let texts = node.descendants().filter(Node::is_text);
-    let all: String = texts.filter_map(|text| text.text()).collect();
+    let all: Vec<&str> = texts.filter_map(|text| text.text()).collect();
+    let all = all.join(" ");
     all.split_whitespace().collect::<Vec<_>>().join(" ")
 }

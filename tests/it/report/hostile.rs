@@ -10,15 +10,14 @@ use crate::sandbox::Sandbox;
 
 /// Texts that would do something if they were not escaped.
 const HOSTILE: [&str; 5] = [
-    "<script>alert(1)<\u{2215}script>",
+    "<script>alert(1)</script>",
     "\" onload=\"alert(1)",
     "' onmouseover='alert(1)",
     "javascript:alert(1)",
     "]]>&lt;<!--",
 ];
 
-/// A pipeline with the hostile texts as values of an axis, which are in the names of instances, and with programs
-/// that write them into metrics and logs.
+/// A program with the hostile texts as arguments, which writes them to its log and as the name of a file.
 const PIPELINE: &str = r#"
 version: 1
 name: hostile
@@ -26,40 +25,42 @@ vars: { texts: [] }
 stages:
   say:
     kind: command
-    matrix: { text: "${texts}" }
     params:
-      argv: [sh, say.sh, "${matrix.text}"]
+      argv: [sh, say.sh, TEXTS]
       code: [say.sh]
       outputs: { said: said }
       metrics: metrics.json
   fail:
     kind: command
     inputs: { said: say.said }
-    params: { argv: [sh, -c, "cat said/*/said; printf '\\033[31m]]></pre><b>\\n'; exit 1"], outputs: { made: made } }
+    params: { argv: [sh, -c, "cat said/*; printf '\\033[31m]]></pre><b>\\n'; exit 1"], outputs: { made: made } }
 "#;
 
 #[test]
 fn hostile_texts_of_programs_have_no_effect() {
-    let texts = serde_json::to_string(&HOSTILE).unwrap();
-    let pipeline = PIPELINE.replace("texts: []", &format!("texts: {texts}"));
-    let sandbox = Sandbox::new(&pipeline);
-    let script = "printf '%s' \"$1\" > said\nprintf '{\"<img src=x onerror=alert(1)>\": {\"value\": 1, \"direction\": \"maximize\"}}' > metrics.json\n";
+    let texts = HOSTILE.map(|text| serde_json::to_string(text).unwrap());
+    let sandbox = Sandbox::new(&PIPELINE.replace("TEXTS", &texts.join(", ")));
+    let script = "mkdir said\nprintf '%s\\n' \"$@\" > 'said/<img src=x onerror=alert(1)>'\nprintf '{\"<i>metric</i>\": 1}' > metrics.json\n";
     fs::write(sandbox.path("say.sh"), script).unwrap();
-    let run = sandbox.run_json(&[]);
+    let set = "texts=['<b>set</b>']";
+    let run = sandbox.run_json(&["-S", set]);
     assert_eq!(run.code, Some(1), "{run:?}");
     // The checks of every report look for markup that must not be there.
     let report = report(&sandbox, &["--run", "latest"]);
     let document = report.document();
     let all = text(document.root_element());
     for hostile in HOSTILE {
-        assert!(all.contains(&format!("say[{hostile}]")), "{hostile}");
+        // In the parameters, and in the end of the log.
+        assert!(all.matches(hostile).count() >= 2, "{hostile}");
     }
-    assert!(all.contains("<img src=x onerror=alert(1)>"));
+    assert!(all.contains("<img src=x onerror=alert(1)> ("), "{all}");
+    assert!(all.contains("<i>metric</i>"), "{all}");
     assert!(all.contains("]]></pre><b>"));
+    assert!(all.contains("-S 'texts=['\\''<b>set</b>'\\'']'"), "{all}");
     assert!(!report.text.contains('\u{1b}'));
     let bold = document
         .descendants()
-        .filter(|node| node.tag_name().name() == "b");
+        .filter(|node| matches!(node.tag_name().name(), "b" | "i"));
     assert_eq!(bold.count(), 0);
 }
 

@@ -110,19 +110,19 @@ fn misclassified_images_come_with_the_most_confident_first() {
 const PROGRAMS: &str = r#"
 version: 1
 name: programs
-vars: { broken: "false" }
+vars: { broken: "false", go: / }
 stages:
   count:
     kind: command
     params:
-      argv: ["echo '{\"lines\": {\"value\": 3, \"direction\": \"maximize\"}}' > metrics.json"]
+      argv: "echo '{\"lines\": {\"value\": 3, \"direction\": \"maximize\"}}' > metrics.json"
       shell: sh
       metrics: metrics.json
   check:
     kind: command
     inputs: { counted: count }
     params:
-      argv: ["for n in 1 2 3; do echo line $n; done; if ${broken}; then echo it is broken >&2; exit 3; fi; echo > made"]
+      argv: "until [ -e ${go} ]; do sleep 0.05; done; echo line 1; if ${broken}; then echo it is broken >&2; exit 3; fi; echo > made"
       shell: sh
       outputs: { made: made }
   last:
@@ -153,7 +153,7 @@ fn a_failed_run_shows_why_and_what_did_not_run() {
     assert_eq!(run.code, Some(1), "{run:?}");
     let report = report(&sandbox, &["pipeline.yaml", "-S", "broken='true'"]);
     let summary = report.section("summary");
-    for part in ["check failed", "line 3 it is broken"] {
+    for part in ["check failed", "line 1 it is broken"] {
         assert!(summary.contains(part), "{part}: {summary}");
     }
     let stages = report.section("stages");
@@ -166,18 +166,10 @@ fn a_failed_run_shows_why_and_what_did_not_run() {
 
 #[test]
 fn a_run_that_goes_on_is_reported_as_it_is() {
-    let pipeline = PROGRAMS.replace(
-        "for n in 1 2 3;",
-        "until [ -e ${go} ]; do sleep 0.05; done; for n in 1 2 3;",
-    );
-    let sandbox = Sandbox::new(&pipeline);
+    let sandbox = Sandbox::new(PROGRAMS);
     let go = sandbox.path("go");
-    let set = format!("vars.go='{}'", go.display());
-    let pipeline = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
-    let with_var = pipeline.replace("broken: \"false\"", "broken: \"false\", go: nowhere");
-    fs::write(sandbox.path("pipeline.yaml"), with_var).unwrap();
-    let set = set.trim_start_matches("vars.");
-    let running = sandbox.start(&["run", "pipeline.yaml", "-S", set]);
+    let set = format!("go='{}'", go.display());
+    let running = sandbox.start(&["run", "pipeline.yaml", "-S", &set]);
     eventually("a running stage", || {
         let shown = sandbox.runner(&["runs", "show", "latest", "--json"]);
         (shown.code == Some(0) && shown.stdout.contains("\"running\"") && {
