@@ -207,6 +207,12 @@ impl RunPage<'_> {
         parts.join(", ")
     }
 
+    /// Whether an expectation failed or could not be checked.
+    fn has_unmet(&self) -> bool {
+        let mut expectations = self.view.extras.expectations.iter();
+        expectations.any(|expectation| expectation.verdict != Verdict::Pass)
+    }
+
     /// Number of checks that found leakage.
     fn leaking(&self) -> usize {
         let data = self

@@ -174,6 +174,20 @@ impl StageView {
         self.seconds.map_or_else(String::new, wording::duration)
     }
 
+    /// Why it failed. The lines of its output are left out if the end of its log is shown as well.
+    pub fn failure(&self) -> Option<String> {
+        let error = self.error.as_deref()?;
+        if self.log.is_none() {
+            return Some(error.to_owned());
+        }
+        let is_own = |line: &&str| {
+            let line = line.trim_start();
+            !(line.starts_with('|') || line.starts_with("full log:"))
+        };
+        let own: Vec<&str> = error.lines().filter(is_own).collect();
+        Some(own.join("\n").trim_end_matches(':').to_owned())
+    }
+
     pub fn cpu_time(&self) -> String {
         self.cpu_seconds.map_or_else(String::new, wording::duration)
     }

@@ -44,7 +44,7 @@ fn hostile_texts_of_programs_have_no_effect() {
     fs::write(sandbox.path("say.sh"), script).unwrap();
     let set = "texts=['<b>set</b>']";
     let run = sandbox.run_json(&["-S", set]);
-    assert_eq!(run.code, Some(1), "{run:?}");
+    assert_eq!(run.code, Some(100), "{run:?}");
     // The checks of every report look for markup that must not be there.
     let report = report(&sandbox, &["--run", "latest"]);
     let document = report.document();

@@ -150,7 +150,7 @@ fn a_pipeline_of_programs_has_metrics_and_expectations_but_no_empty_sections() {
 fn a_failed_run_shows_why_and_what_did_not_run() {
     let sandbox = Sandbox::new(PROGRAMS);
     let run = sandbox.run_json(&["-S", "broken='true'"]);
-    assert_eq!(run.code, Some(1), "{run:?}");
+    assert_eq!(run.code, Some(100), "{run:?}");
     let report = report(&sandbox, &["pipeline.yaml", "-S", "broken='true'"]);
     let summary = report.section("summary");
     for part in ["check failed", "line 1 it is broken"] {
