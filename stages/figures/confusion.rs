@@ -23,9 +23,13 @@ fn cell_height(medium: Medium, classes: usize) -> i32 {
         (Medium::Png, _) => CELL,
         (Medium::Svg, ..=2) => px(170),
         (Medium::Svg, ..=4) => px(130),
-        (Medium::Svg, _) => px(104),
+        (Medium::Svg, ..=MANY) => px(104),
+        (Medium::Svg, _) => px(72),
     }
 }
+
+/// Cells of an SVG with more classes than this only have counts, and only where there are images.
+const MANY: usize = 10;
 
 /// Writes `matrix` as a PNG with a row for each actual class and a column for each predicted class. Each cell
 /// has its count and its share of the row, and is colored by that share.
@@ -155,6 +159,12 @@ impl<'a> Layout<'a> {
         canvas.fill((x, y), end, Color::Shade(share))?;
         let ink = Color::OnShade(share);
         let middle = (x + (width - GAP) / 2, y + (height - GAP) / 2);
+        if self.medium == Medium::Svg && self.classes.len() > MANY {
+            let text = count.to_string();
+            let text = if count == 0 { "" } else { &text };
+            let place = (middle, Align::Center);
+            return canvas.fitted_text(text, place, (TEXT, width - GAP), ink);
+        }
         let size = self.medium.pick(COUNT, COUNT.min(height / 3));
         let at = (middle.0, middle.1 - size / 2);
         canvas.text(&count.to_string(), at, Align::Center, size, ink)?;

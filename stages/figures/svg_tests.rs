@@ -551,3 +551,56 @@ fn every_variable_of_a_figure_is_in_the_theme_with_the_same_color() {
     }
     assert!(seen > 100);
 }
+
+/// Keeps figures that are hard to lay out, for inspection.
+#[test]
+fn large_figures_stay_small_files() {
+    let folder = Folder::new();
+    let mut material = Material::named("accuracy");
+    let classes = [
+        "airplane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+    ];
+    material.confusion.classes = classes.map(str::to_owned).to_vec();
+    material.confusion.counts = (0..10)
+        .map(|a| {
+            (0..10)
+                .map(|p| if a == p { 900 } else { (a * p) % 23 })
+                .collect()
+        })
+        .collect();
+    let mut many = material.confusion.clone();
+    many.classes = (0..32).map(|i| format!("class {i}")).collect();
+    many.counts = (0..32)
+        .map(|a| {
+            (0..32)
+                .map(|p| if a == p { 900 } else { (a * p) % 23 })
+                .collect()
+        })
+        .collect();
+    let element = svg(&Figure::Confusion(&many), "x").unwrap();
+    assert!(element.len() < 250_000, "{} bytes", element.len());
+    std::fs::write(folder.file("confusion.many.svg"), element).unwrap();
+    material.axes = coordinates(8);
+    material.trials = trials(8, 500);
+    material.curves = curves(500);
+    material.training = training("validation accuracy", 300);
+    material.training.epochs = Some(1000);
+    material.bars.groups = (0..30)
+        .map(|i| Group {
+            name: format!("a class with a name of some length {i}"),
+            values: vec![f64::from(i) * 0.01 - 0.1],
+        })
+        .collect();
+    material.bars.series = Vec::new();
+    for (name, figure) in material.figures() {
+        let element = svg(&figure, name).unwrap();
+        assert_harmless(&element, name);
+        let most = match name {
+            "parallel" | "curves" => 250_000,
+            "confusion" => 40_000,
+            _ => 20_000,
+        };
+        assert!(element.len() < most, "{name}: {} bytes", element.len());
+        std::fs::write(folder.file(&format!("{name}.large.svg")), element).unwrap();
+    }
+}
