@@ -53,8 +53,8 @@ impl Medium {
     /// Returns the width of a line of text.
     pub(super) fn text_width(self, text: &str, size: i32) -> Result<i32, Failure> {
         let width = bitmap::text_width(text, size)?;
-        // Common fonts of screens are up to an eighth wider than the built-in one.
-        Ok(self.pick(width, width + width / 8))
+        // Common fonts of screens are up to a fifth wider than the built-in one.
+        Ok(self.pick(width, width + width / 5))
     }
 
     /// Returns the text, and the largest size up to `size` at which it is at most `available` wide. An SVG shortens

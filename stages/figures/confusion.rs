@@ -93,7 +93,7 @@ impl<'a> Layout<'a> {
         }
         let height = cell_height(medium, classes.len());
         let least = medium.pick(CELL, height);
-        let cell = (least.max(widest + 2 * GAP), height);
+        let cell = (least.max(widest + medium.pick(2, 4) * GAP), height);
         let left = PADDING + TEXT + PADDING / 2 + widest + PADDING / 2;
         let top = PADDING + TITLE + PADDING;
         let count = classes.len() as i32;

@@ -373,10 +373,18 @@ fn extreme_values_stay_on_the_page() {
     material.curves[0].points = points.collect();
     material.trials[3].objective = 1e300;
     material.trials[4].objective = f64::NEG_INFINITY;
+    material.training.epochs = Some(u64::MAX);
+    material.training.best = Some(u64::MAX);
     for (name, figure) in material.figures() {
         let element = svg(&figure, name).unwrap();
         assert_harmless(&element, name);
         let document = Document::parse(&element).unwrap();
+        for text in texts(&element) {
+            assert!(
+                !text.contains("NaN") && !text.contains("inf"),
+                "{name}: {text}"
+            );
+        }
         let bounds = document.root_element().attribute("viewBox").unwrap();
         let size: Vec<f64> = bounds.split(' ').map(|n| n.parse().unwrap()).collect();
         for line in document.descendants().filter_map(|n| n.attribute("points")) {
