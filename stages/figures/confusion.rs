@@ -6,8 +6,10 @@ use std::path::Path;
 use contract::Failure;
 use contract::analysis::ConfusionMatrix;
 
-use super::canvas::{Align, Canvas, Medium, px};
+use super::canvas::Canvas;
 use super::color::{BLACK, Color};
+use super::medium::Medium;
+use super::page::{Align, px};
 use crate::metrics::Confusion;
 
 const TITLE: i32 = px(38);
