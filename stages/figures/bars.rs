@@ -3,9 +3,11 @@
 use contract::Failure;
 use contract::analysis::Bars;
 
-use super::canvas::{Align, Canvas, Medium, px};
+use super::canvas::Canvas;
 use super::chart::{PADDING, TEXT, TITLE};
 use super::color::{BLACK, Color, GRAY, PALETTE};
+use super::medium::Medium;
+use super::page::{Align, px};
 use super::ruler::short;
 
 const WIDTH: i32 = px(960);

@@ -9,8 +9,8 @@ use plotters::backend::{BitMapBackend, DrawingBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, FontStyle, FontTransform, IntoFont, ShapeStyle, TextStyle};
 
-use super::canvas::{Align, FINE};
 use super::color::Color;
+use super::page::{Align, FINE};
 
 const FONT: &str = "figures";
 

@@ -1,110 +1,14 @@
 //! A page to draw on. It becomes a PNG or an SVG.
-//!
-//! Figures are laid out at twice the size at which they are usually shown, so that a PNG stays sharp on paper and on
-//! dense screens. They are drawn finer still: coordinates are in [`FINE`]ths of a pixel ([`px`]) from the top left
-//! corner. A pixel of a PNG is the mean of its parts, which gives smooth lines at any slope.
 
-use std::borrow::Cow;
 use std::path::Path;
 
 use contract::{Failure, ImageShape};
 
-use super::bitmap::{self, Bitmap};
+use super::bitmap::Bitmap;
 use super::color::Color;
+use super::medium::Medium;
+use super::page::Align;
 use super::svg::Drawing;
-
-/// Drawn pixels per saved pixel, on each side.
-pub(super) const FINE: i32 = 3;
-
-/// Longest name that an SVG shows, in characters.
-const LONGEST: usize = 60;
-
-/// Converts saved pixels to the units of drawing.
-pub(super) const fn px(pixels: i32) -> i32 {
-    pixels * FINE
-}
-
-/// Horizontal position of a text relative to its point.
-#[derive(Clone, Copy)]
-pub(super) enum Align {
-    Left,
-    Center,
-    Right,
-}
-
-/// The kind of file that a page becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Medium {
-    Png,
-    /// Fonts belong to the reader's machine, so widths of text are estimates. The page is smaller, because it must be
-    /// readable on a telephone without being enlarged.
-    Svg,
-}
-
-impl Medium {
-    /// Returns the value for this medium.
-    pub(super) fn pick<T>(self, png: T, svg: T) -> T {
-        match self {
-            Self::Png => png,
-            Self::Svg => svg,
-        }
-    }
-
-    /// Returns the width of a line of text.
-    pub(super) fn text_width(self, text: &str, size: i32) -> Result<i32, Failure> {
-        let width = bitmap::text_width(text, size)?;
-        // Common fonts of screens are up to an eighth wider than the built-in one.
-        Ok(self.pick(width, width + width / 8))
-    }
-
-    /// Returns the text, and the largest size up to `size` at which it is at most `available` wide. An SVG shortens
-    /// text that would become too small to be read.
-    pub(super) fn fitted<'a>(
-        self,
-        text: &'a str,
-        size: i32,
-        available: i32,
-    ) -> Result<(Cow<'a, str>, i32), Failure> {
-        let mut text = self.shortened(text);
-        let mut width = self.text_width(&text, size)?;
-        let smallest = self.pick(0, size * 3 / 4);
-        while width > available && size * available / width < smallest {
-            let length = text.chars().count();
-            if length <= 4 {
-                break;
-            }
-            text = Cow::Owned(cut(&text, length - length.div_ceil(8)));
-            width = self.text_width(&text, size)?;
-        }
-        let size = if width > available {
-            (size * available / width).max(smallest)
-        } else {
-            size
-        };
-        Ok((text, size))
-    }
-
-    /// Returns a name as the medium shows it. PNGs have names of classes and trials only, which are never long.
-    pub(super) fn shortened(self, name: &str) -> Cow<'_, str> {
-        self.pick(Cow::Borrowed(name), shortened(name))
-    }
-}
-
-/// Returns a name of at most [`LONGEST`] characters.
-pub(super) fn shortened(name: &str) -> Cow<'_, str> {
-    if name.chars().nth(LONGEST).is_some() {
-        Cow::Owned(cut(name, LONGEST))
-    } else {
-        Cow::Borrowed(name)
-    }
-}
-
-/// Returns the first characters of a text and `…`: `length` characters in total.
-fn cut(text: &str, length: usize) -> String {
-    let mut cut: String = text.chars().take(length.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
-}
 
 /// A white or transparent page.
 pub(super) struct Canvas {

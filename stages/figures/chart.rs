@@ -6,8 +6,10 @@ use std::path::Path;
 use contract::Failure;
 
 use super::axis::Axis;
-use super::canvas::{Align, Canvas, Medium, px, shortened};
+use super::canvas::Canvas;
 use super::color::{BLACK, Color, GRAY, LIGHT_GRAY, PALETTE};
+use super::medium::Medium;
+use super::page::{Align, px, shortened};
 
 pub(super) const TITLE: i32 = px(38);
 pub(super) const TEXT: i32 = px(30);

@@ -6,8 +6,10 @@ use std::path::Path;
 use contract::Failure;
 use contract::analysis::ConfusionMatrix;
 
-use super::canvas::{Align, Canvas, Medium, px};
+use super::canvas::Canvas;
 use super::color::{BLACK, Color};
+use super::medium::Medium;
+use super::page::{Align, px};
 use crate::metrics::Confusion;
 
 const TITLE: i32 = px(38);
@@ -23,9 +25,13 @@ fn cell_height(medium: Medium, classes: usize) -> i32 {
         (Medium::Png, _) => CELL,
         (Medium::Svg, ..=2) => px(170),
         (Medium::Svg, ..=4) => px(130),
-        (Medium::Svg, _) => px(104),
+        (Medium::Svg, ..=MANY) => px(104),
+        (Medium::Svg, _) => px(72),
     }
 }
+
+/// Cells of an SVG with more classes than this only have counts, and only where there are images.
+const MANY: usize = 10;
 
 /// Writes `matrix` as a PNG with a row for each actual class and a column for each predicted class. Each cell
 /// has its count and its share of the row, and is colored by that share.
@@ -89,7 +95,7 @@ impl<'a> Layout<'a> {
         }
         let height = cell_height(medium, classes.len());
         let least = medium.pick(CELL, height);
-        let cell = (least.max(widest + 2 * GAP), height);
+        let cell = (least.max(widest + medium.pick(2, 4) * GAP), height);
         let left = PADDING + TEXT + PADDING / 2 + widest + PADDING / 2;
         let top = PADDING + TITLE + PADDING;
         let count = classes.len() as i32;
@@ -155,6 +161,12 @@ impl<'a> Layout<'a> {
         canvas.fill((x, y), end, Color::Shade(share))?;
         let ink = Color::OnShade(share);
         let middle = (x + (width - GAP) / 2, y + (height - GAP) / 2);
+        if self.medium == Medium::Svg && self.classes.len() > MANY {
+            let text = count.to_string();
+            let text = if count == 0 { "" } else { &text };
+            let place = (middle, Align::Center);
+            return canvas.fitted_text(text, place, (TEXT, width - GAP), ink);
+        }
         let size = self.medium.pick(COUNT, COUNT.min(height / 3));
         let at = (middle.0, middle.1 - size / 2);
         canvas.text(&count.to_string(), at, Align::Center, size, ink)?;

@@ -6,7 +6,7 @@ use contract::analysis::{
     Reliability, Roc, Training,
 };
 
-use super::canvas::shortened;
+use super::page::shortened;
 use super::ruler::short;
 
 /// Number of values of a list that a description names.

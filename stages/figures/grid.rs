@@ -4,8 +4,10 @@ use std::path::Path;
 
 use contract::{Failure, ImageShape};
 
-use super::canvas::{Align, Canvas, Medium, px};
+use super::canvas::Canvas;
 use super::color::BLACK;
+use super::medium::Medium;
+use super::page::{Align, px};
 
 /// Images are enlarged until their shorter side has at least this many pixels.
 const SHOWN: usize = 96;

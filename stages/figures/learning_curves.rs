@@ -4,9 +4,11 @@ use contract::Failure;
 use contract::analysis::{Curve, LearningCurves};
 
 use super::axis::{Axis, range_without_outliers};
-use super::canvas::{Canvas, Medium, px};
+use super::canvas::Canvas;
 use super::chart::{Chart, DASH, DOT, Plot, STROKE, Series};
 use super::color::{Color, GRAY, LIGHT_GRAY, PALETTE, WHITE};
+use super::medium::Medium;
+use super::page::px;
 
 const FINISHED: Color = PALETTE[0];
 const BEST: Color = PALETTE[1];

@@ -13,6 +13,8 @@ pub mod confusion;
 mod description;
 pub mod grid;
 mod learning_curves;
+mod medium;
+mod page;
 mod parallel_coordinates;
 mod precision_recall;
 mod reliability;
@@ -26,7 +28,8 @@ use std::path::Path;
 use contract::Failure;
 use contract::analysis::{Figure, ThemeColor};
 
-use canvas::{Canvas, Medium};
+use canvas::Canvas;
+use medium::Medium;
 use svg::Form;
 
 #[cfg(test)]

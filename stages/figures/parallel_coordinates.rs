@@ -5,9 +5,11 @@ use contract::analysis::{ParallelCoordinates, Scale};
 use contract::{Direction, Failure};
 
 use super::axis::range_without_outliers;
-use super::canvas::{Align, Canvas, Medium, px};
+use super::canvas::Canvas;
 use super::chart::{PADDING, TEXT, TITLE};
 use super::color::{BLACK, Color, GRAY, STEPS, WHITE};
+use super::medium::Medium;
+use super::page::{Align, px};
 use super::ruler::{Ruler, short};
 use super::svg;
 

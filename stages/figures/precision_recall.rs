@@ -3,8 +3,9 @@
 use contract::Failure;
 use contract::analysis::PrecisionRecall;
 
-use super::canvas::{Canvas, Medium};
+use super::canvas::Canvas;
 use super::chart::Series;
+use super::medium::Medium;
 use super::roc::{dot, named, unit_chart};
 
 /// Draws the curve, with the precision of guesses as a horizontal line.

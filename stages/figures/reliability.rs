@@ -3,9 +3,11 @@
 use contract::Failure;
 use contract::analysis::Reliability;
 
-use super::canvas::{Canvas, Medium, px};
+use super::canvas::Canvas;
 use super::chart::Series;
 use super::color::PALETTE;
+use super::medium::Medium;
+use super::page::px;
 use super::roc::{named, unit_chart};
 
 const CAP: i32 = px(8);

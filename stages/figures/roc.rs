@@ -6,9 +6,11 @@ use contract::analysis::{Estimate, Interval, OperatingPoint, Over, Roc};
 use contract::{Failure, Metric};
 
 use super::axis::Axis;
-use super::canvas::{Canvas, Medium, px};
+use super::canvas::Canvas;
 use super::chart::{Chart, Series};
 use super::color::{GRAY, PALETTE};
+use super::medium::Medium;
+use super::page::px;
 
 /// Writes a ROC curve as a PNG, with its area in the legend and the diagonal of pure chance.
 ///

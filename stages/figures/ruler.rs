@@ -157,7 +157,10 @@ pub(super) fn short(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
-    let rounded: f64 = format!("{value:.2e}").parse().unwrap_or(value);
+    // The largest numbers would be rounded up to infinity.
+    let rounded = format!("{value:.2e}").parse().ok();
+    let rounded = rounded.filter(|rounded: &f64| rounded.is_finite());
+    let rounded = rounded.unwrap_or(value);
     let whole = value.fract() == 0.0 && magnitude < 1e6;
     match magnitude {
         _ if whole => format!("{value}"),

@@ -7,9 +7,9 @@ use std::fmt::Write;
 
 use contract::one_line;
 
-use super::canvas::{Align, FINE, px};
 use super::color::Color;
 use super::description::Description;
+use super::page::{Align, FINE, px};
 
 /// Units of drawing per unit of the SVG: figures are laid out at twice their usual size.
 const UNIT: i32 = 2 * FINE;

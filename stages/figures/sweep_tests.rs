@@ -4,7 +4,7 @@ use contract::analysis::{Coordinate, Curve, LearningCurves, Line, ParallelCoordi
 use contract::{Direction, random};
 use rand::RngExt;
 
-use super::canvas::Medium;
+use super::medium::Medium;
 use super::tests::{Folder, assert_unchanged, count, margins_are_white, pixels};
 use super::{learning_curves, parallel_coordinates};
 

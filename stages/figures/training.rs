@@ -4,9 +4,11 @@ use contract::Failure;
 use contract::analysis::Training;
 
 use super::axis::{Axis, range_without_outliers};
-use super::canvas::{Canvas, Medium, px};
+use super::canvas::Canvas;
 use super::chart::{Chart, DASH, MARKED, STROKE, Series};
 use super::color::{Color, GRAY, PALETTE};
+use super::medium::Medium;
+use super::page::px;
 
 /// Draws a line for each curve; all but the first are dashed. Points far outside the others are drawn at the edge.
 pub(super) fn page(figure: &Training, medium: Medium) -> Result<Canvas, Failure> {

@@ -13,7 +13,7 @@ use crate::metrics::{Predictions, average_precision, brier_score, roc_auc};
 const BINS: usize = 10;
 
 /// Largest number of classes of a confusion matrix that is shown.
-const MOST_CLASSES: usize = 64;
+const MOST_CLASSES: usize = 32;
 
 /// The 97.5 % quantile of the standard normal distribution.
 const Z: f64 = 1.959_963_984_540_054;

@@ -1,7 +1,8 @@
 use contract::analysis::{Evaluation, Figure, Interval, Over};
-use contract::{Direction, Metric, Metrics, random};
+use contract::{Metrics, random};
 use proptest::prelude::*;
 use rand::RngExt;
+use serde_json::json;
 
 use super::{figures, wilson};
 use crate::figures::svg;
@@ -85,16 +86,11 @@ fn curves_match_a_calculation_by_hand() {
 
 #[test]
 fn measured_metrics_have_precedence_because_of_their_intervals() {
-    let metric = |value: f64| Metric {
-        value,
-        interval: Some([0.25, 0.75]),
-        direction: Direction::Maximize,
-    };
-    let metrics: Metrics = [
-        ("roc_auc".to_owned(), metric(0.5)),
-        ("brier".to_owned(), metric(f64::NAN)),
-    ]
-    .into();
+    let metrics: Metrics = serde_json::from_value(json!({
+        "roc_auc": { "value": 0.5, "interval": [0.25, 0.75], "direction": "maximize" },
+        "brier": { "value": null, "direction": "minimize" },
+    }))
+    .unwrap();
     let mut grouped = small();
     grouped.groups = vec!["patient".to_owned(); 5];
     let found = figures(&grouped, &metrics);
@@ -132,12 +128,8 @@ fn one_of_three_classes_is_compared_with_the_others() {
     three.predicted = vec![0, 2, 2];
     three.probabilities = vec![0.5, 0.25, 0.25, 0.25, 0.25, 0.5, 0.0, 0.25, 0.75];
     three.positive = 2;
-    let metric = Metric {
-        value: 1.5,
-        interval: None,
-        direction: Direction::Minimize,
-    };
-    let found = figures(&three, &[("brier".to_owned(), metric)].into());
+    let metrics = json!({ "brier": { "value": 1.5, "direction": "minimize" } });
+    let found = figures(&three, &serde_json::from_value(metrics).unwrap());
     assert_eq!(
         found.roc.unwrap().operating.unwrap().rule,
         "most probable class"

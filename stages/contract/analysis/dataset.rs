@@ -47,6 +47,6 @@ pub struct Sheet {
     pub size: [u32; 2],
     /// Width and height of each image, in pixels.
     pub cell: [u32; 2],
-    /// Pixels between two images, which are transparent.
+    /// Pixels between two images, which are gray, as is the rest of the last row.
     pub gap: u32,
 }

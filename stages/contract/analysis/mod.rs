@@ -71,7 +71,7 @@ pub trait Analysis: Sync {
         evaluations: &[Evaluation],
     ) -> Option<Summary>;
 
-    /// Writes a figure as a PNG.
+    /// Writes a figure to a file: as an SVG with fixed colors if its name ends in `.svg`, otherwise as a PNG.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -79,7 +79,14 @@ pub trait Analysis: Sync {
 
     /// Returns a figure as an `<svg>` element that can be put into a page as it is: all text is escaped, and there are
     /// neither scripts nor references to other files. It describes its content in words, for screen readers.
-    /// Colors are CSS variables with defaults.
+    /// Colors are CSS variables with defaults ([`Analysis::theme_colors`]).
+    ///
+    /// It is as wide as its container and has the classes `figure` and, for example, `figure-roc`. If its text becomes too
+    /// small in a narrow container, it also has the class `wide`. A line of a trial has the class `trial` and the number
+    /// `data-trial`. With parallel coordinates, it also has its values as a JSON list, `data-values`. There, each axis
+    /// is a group with the class `axis`, with its name (`data-axis`), its place in the coordinates of the SVG (`data-x`,
+    /// `data-top`, `data-bottom`, and `data-absent` for lines without a value), its `data-scale` (`linear`, `log` or
+    /// `choice`) and the values at its ends (`data-low`, `data-high`).
     ///
     /// All ids begin with `prefix`, which must differ between the figures of a page. Characters other than ASCII
     /// letters, digits, `-` and `_` in it become `_`.
@@ -92,7 +99,8 @@ pub trait Analysis: Sync {
     fn theme_colors(&self) -> Vec<ThemeColor>;
 
     /// Computes the figures of an evaluation. `metrics` are those that were measured with it; their intervals are
-    /// shown. Values that are not among them are computed.
+    /// shown. Values that are not among them are computed. For the curves of another class, change
+    /// [`Evaluation::positive`] and pass no metrics.
     fn evaluation_figures(&self, evaluation: &Evaluation, metrics: &Metrics) -> EvaluationFigures;
 
     /// Returns the names of the files in an output that hold the history of a training. Read the first that exists.

@@ -1,6 +1,10 @@
 //! Draws every figure as SVG, with hostile names and with awkward values. `RUNNER_TEST_FIGURES=FOLDER` keeps the files
 //! for inspection.
 
+mod extremes;
+mod scripts;
+mod theme;
+
 use contract::Direction;
 use contract::analysis::{
     Bars, Bin, ConfusionMatrix, Coordinate, Curve, Estimate, Figure, Group, Interval,
@@ -9,10 +13,9 @@ use contract::analysis::{
 };
 use roxmltree::{Document, Node};
 
-use super::color::Color;
-use super::sweep_tests::{best, coordinates, curves, trials};
-use super::tests::Folder;
-use super::{draw, svg, theme};
+use crate::figures::sweep_tests::{best, coordinates, curves, trials};
+use crate::figures::tests::Folder;
+use crate::figures::{draw, svg, theme};
 
 const SVG: &str = "http://www.w3.org/2000/svg";
 
@@ -331,223 +334,4 @@ fn descriptions_state_the_values() {
         "images. PNEUMONIA, train: 1100; PNEUMONIA, validation: 241; PNEUMONIA, PNEUMONIA: 234; PNEUMONIA, train: \
          3100; PNEUMONIA, validation: 775; PNEUMONIA, PNEUMONIA: missing."
     );
-}
-
-#[test]
-fn figures_without_values_are_drawn() {
-    let folder = Folder::new();
-    let mut material = Material::named("nothing");
-    material.roc.points = Vec::new();
-    material.roc.operating = None;
-    material.roc.area = Estimate {
-        value: f64::NAN,
-        interval: None,
-    };
-    material.precision_recall.points = vec![(0.5, f64::NAN)];
-    material.confusion.classes = Vec::new();
-    material.confusion.counts = Vec::new();
-    material.reliability.bins = Vec::new();
-    material.training.curves[0].points = vec![(1.0, f64::INFINITY)];
-    material.training.curves[1].points = Vec::new();
-    material.bars.groups = Vec::new();
-    material.trials = Vec::new();
-    material.curves = Vec::new();
-    for (name, figure) in material.figures() {
-        let element = svg(&figure, name).unwrap();
-        assert_harmless(&element, name);
-        assert!(!element.contains("NaN"), "{element}");
-        draw(&figure, &folder.file(&format!("{name}.nothing.png"))).unwrap();
-    }
-}
-
-#[test]
-fn extreme_values_stay_on_the_page() {
-    let mut material = Material::named("extreme");
-    let values = [f64::MAX, f64::MIN, f64::NAN];
-    material.bars.groups[0].values = values.to_vec();
-    let points = values
-        .iter()
-        .zip(1..)
-        .map(|(&v, epoch)| (f64::from(epoch), v));
-    material.training.curves[0].points = points.clone().collect();
-    material.curves[0].points = points.collect();
-    material.trials[3].objective = 1e300;
-    material.trials[4].objective = f64::NEG_INFINITY;
-    for (name, figure) in material.figures() {
-        let element = svg(&figure, name).unwrap();
-        assert_harmless(&element, name);
-        let document = Document::parse(&element).unwrap();
-        let bounds = document.root_element().attribute("viewBox").unwrap();
-        let size: Vec<f64> = bounds.split(' ').map(|n| n.parse().unwrap()).collect();
-        for line in document.descendants().filter_map(|n| n.attribute("points")) {
-            for point in line.split(' ') {
-                let (x, y) = point.split_once(',').unwrap();
-                let (x, y): (f64, f64) = (x.parse().unwrap(), y.parse().unwrap());
-                assert!(
-                    (0.0..=size[2]).contains(&x) && (0.0..=size[3]).contains(&y),
-                    "{name}: {point}"
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn one_point_is_a_dot() {
-    let mut material = Material::named("one");
-    material.training = training("one", 1);
-    let element = svg(&Figure::Training(&material.training), "x").unwrap();
-    assert!(element.contains("<circle"), "{element}");
-}
-
-/// Returns the attribute of every element of a class.
-fn attributes(svg: &str, class: &str, attribute: &str) -> Vec<String> {
-    let document = Document::parse(svg).unwrap();
-    let of_class = document.descendants().filter(|n| {
-        n.attribute("class")
-            .is_some_and(|c| c.split(' ').any(|c| c == class))
-    });
-    of_class
-        .map(|n| n.attribute(attribute).unwrap_or_default().to_owned())
-        .collect()
-}
-
-#[test]
-fn a_script_finds_trials_and_axes() {
-    let mut material = Material::named("learning_rate");
-    for (at, trial) in material.trials.iter_mut().enumerate() {
-        trial.trial = 100 + at;
-    }
-    material.trials[1].values[3] = None;
-    let best = 100 + best(&material.trials);
-    let figures = material.figures();
-    let (_, figure) = figures
-        .iter()
-        .find(|(name, _)| *name == "parallel")
-        .unwrap();
-    let element = svg(figure, "x").unwrap();
-
-    let numbers = attributes(&element, "trial", "data-trial");
-    assert_eq!(numbers.len(), 24);
-    assert_eq!(
-        attributes(&element, "best", "data-trial"),
-        [best.to_string()]
-    );
-    let at = numbers.iter().position(|number| number == "101").unwrap();
-    let values: Vec<Option<f64>> =
-        serde_json::from_str(&attributes(&element, "trial", "data-values")[at]).unwrap();
-    let mut expected = material.trials[1].values.clone();
-    expected.push(Some(material.trials[1].objective));
-    assert_eq!(values, expected);
-    assert!(values[3].is_none());
-
-    let axes = [
-        "learning_rate",
-        "dropout",
-        "model",
-        "zoom",
-        "batch_size",
-        "evaluate.f1",
-    ];
-    assert_eq!(attributes(&element, "axis", "data-axis"), axes);
-    let scales = ["log", "linear", "choice", "linear", "linear", "linear"];
-    assert_eq!(attributes(&element, "axis", "data-scale"), scales);
-
-    // A trial's line meets each axis at the place that the axis states.
-    let points = &attributes(&element, "trial", "points")[at];
-    let x: Vec<&str> = points
-        .split(' ')
-        .map(|p| p.split_once(',').unwrap().0)
-        .collect();
-    assert_eq!(attributes(&element, "axis", "data-x"), x);
-    let number = |attribute: &str| -> Vec<f64> {
-        let all = attributes(&element, "axis", attribute);
-        all.iter().map(|text| text.parse().unwrap()).collect()
-    };
-    let [top, bottom, low, high] = ["data-top", "data-bottom", "data-low", "data-high"].map(number);
-    let value = material.trials[1].values[0].unwrap().ln();
-    let share = (value - low[0].ln()) / (high[0].ln() - low[0].ln());
-    let y: f64 = points
-        .split(' ')
-        .next()
-        .unwrap()
-        .split_once(',')
-        .unwrap()
-        .1
-        .parse()
-        .unwrap();
-    assert!((bottom[0] - share * (bottom[0] - top[0]) - y).abs() < 0.2);
-}
-
-/// Returns the contrast of two colors, from 1 to 21, as WCAG 2 defines it.
-fn contrast(one: &str, other: &str) -> f64 {
-    let luminance = |color: &str| -> f64 {
-        let channel = |at: usize| {
-            let value = f64::from(u8::from_str_radix(&color[at..at + 2], 16).unwrap()) / 255.0;
-            if value <= 0.04045 {
-                value / 12.92
-            } else {
-                ((value + 0.055) / 1.055).powf(2.4)
-            }
-        };
-        0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
-    };
-    let (one, other) = (luminance(one), luminance(other));
-    (one.max(other) + 0.05) / (one.min(other) + 0.05)
-}
-
-/// Text needs a contrast of 4.5, and lines that carry information one of 3 (WCAG 2.2, 1.4.3 and 1.4.11). The light
-/// palette is that of Okabe and Ito; its fifth and sixth colors do not reach 3 and are used for bars with labels only.
-#[test]
-fn colors_can_be_seen_in_both_themes() {
-    let colors = theme();
-    let find = |name: &str| colors.iter().find(|color| color.variable == name).unwrap();
-    let paper = find("--figure-paper");
-    for color in &colors {
-        let contrasts = [
-            contrast(&color.light, &paper.light),
-            contrast(&color.dark, &paper.dark),
-        ];
-        let least = match color.variable.trim_start_matches("--figure-") {
-            "ink" | "muted" => [4.5, 4.5],
-            "paper" | "grid" | "faint" => [1.0, 1.0],
-            "series-3" | "series-4" => [3.0, 3.0],
-            "series-5" | "series-6" => [2.0, 3.0],
-            // The worst trials may be faint, but must be seen.
-            name if name.starts_with("scale-") => [1.2, 1.8],
-            _ => [3.0, 3.0],
-        };
-        for (found, least) in contrasts.iter().zip(least) {
-            assert!(*found >= least, "{}: {contrasts:?}", color.variable);
-        }
-    }
-}
-
-#[test]
-fn the_counts_of_a_confusion_matrix_can_be_read() {
-    for step in 0..=500 {
-        let share = f64::from(step) / 500.0;
-        let [shade, ink] = [Color::Shade(share), Color::OnShade(share)].map(Color::css);
-        // `#fff` and `#000` have one digit for each channel.
-        let ink = format!("#{}", ink[1..].repeat(2));
-        assert!(contrast(&shade, &ink) >= 4.5, "{share}: {ink} on {shade}");
-    }
-}
-
-#[test]
-fn every_variable_of_a_figure_is_in_the_theme_with_the_same_color() {
-    let colors = theme();
-    let material = Material::named("name");
-    let mut seen = 0;
-    for (_, figure) in material.figures() {
-        let element = svg(&figure, "x").unwrap();
-        for part in element.split("var(").skip(1) {
-            let (variable, rest) = part.split_once(',').unwrap();
-            let color = rest.split_once(')').unwrap().0;
-            let known = colors.iter().find(|c| c.variable == variable);
-            assert_eq!(known.map(|c| c.light.as_str()), Some(color), "{variable}");
-            seen += 1;
-        }
-    }
-    assert!(seen > 100);
 }
