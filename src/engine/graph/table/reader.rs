@@ -75,15 +75,20 @@ impl<'a> Reader<'a> {
             if column.within.is_some() && reference.is_empty() && is_complete {
                 self.report_useless_tolerance(index);
             }
-            let mean = fields.mean.0.iter();
-            let mean = mean.filter(|name| stage.matrix.iter().any(|axis| axis.name == **name));
+            let has_axis = |name: &&String| stage.matrix.iter().any(|axis| axis.name == **name);
+            let mean = fields.mean.0.iter().filter(has_axis);
+            let mut mean: Vec<String> = mean.cloned().collect();
+            let is_row = rows.first().is_some_and(|row| row.seed.is_some());
+            if !mean.is_empty() && self.pipeline.seed_labels.len() > 1 && !is_row {
+                mean.push(SEED_AXIS.to_owned());
+            }
             columns.push(Column {
                 title: column
                     .title
                     .clone()
                     .unwrap_or_else(|| column.metric.clone()),
                 metric: metric.clone(),
-                mean: mean.cloned().collect(),
+                mean,
                 reference,
                 reference_label: "paper".to_owned(),
                 within: column.within,

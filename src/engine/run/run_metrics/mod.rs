@@ -20,7 +20,7 @@ use contract::Metrics;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::gather::{Headlines, gather, headlines};
+pub use self::gather::{Headlines, gather, headline_means, headlines};
 pub use self::recall::{of_run, recall};
 pub use self::record::{Previous, record};
 pub use self::value::{Measured, Pooled, pooled};
