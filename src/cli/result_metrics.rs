@@ -62,6 +62,10 @@ pub(super) fn print(
         let text = summary(&now, unread, before, width, &command);
         return match text.is_empty() {
             true => Ok(()),
+            // Expectations were printed before.
+            false if !experiment.graph().expectations.is_empty() => {
+                console.result(&format!("\n{text}")).map_err(unwritten)
+            }
             false => console.result(&text).map_err(unwritten),
         };
     }

@@ -268,7 +268,11 @@ impl<'a> Reader<'a> {
         if !are_rows_known || labels.iter().all(|row| by_row.contains_key(row)) {
             return by_row.clone();
         }
-        for row in by_row.keys().filter(|row| !labels.contains(row)) {
+        let has_seeds = rows.iter().any(|row| row.seed.is_some());
+        // A run may have fewer seeds, and these are not misspelt.
+        let may_be_seed = |row: &str| has_seeds && row.bytes().all(|byte| byte.is_ascii_digit());
+        let unknown = by_row.keys().filter(|row| !labels.contains(row));
+        for row in unknown.filter(|row| !may_be_seed(row)) {
             let path = [Segment::Key("paper".to_owned()), Segment::Key(row.clone())];
             let place = self.place(column, &path);
             let axes = &self.spec.fields.rows.0;

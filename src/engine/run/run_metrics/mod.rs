@@ -16,7 +16,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use contract::Metrics;
+use contract::{Metric, Metrics};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -115,5 +115,20 @@ impl RunMetrics {
     /// Whether nothing was measured.
     pub fn is_empty(&self) -> bool {
         self.instances.iter().all(|one| one.ports.is_empty())
+    }
+}
+
+impl InstanceMetrics {
+    /// Finds a metric: `f1`, or `history.loss` on another port than the first.
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        let first = self.ports.first();
+        let of_first = first.and_then(|port| port.metrics.get(name));
+        of_first.or_else(|| {
+            let mut ports = self.ports.iter();
+            ports.find_map(|port| {
+                let name = name.strip_prefix(port.port.as_str())?.strip_prefix('.')?;
+                port.metrics.get(name)
+            })
+        })
     }
 }
