@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use contract::Segment;
+use contract::{MetricInfo, Segment};
 
 use super::metric::{self, PortMetric};
 use super::ports::Ports;
-use crate::spec::{Diagnostic, Pipeline, Place, StageSpec, TableSpec, suggest};
+use crate::spec::{ColumnFields, Diagnostic, Pipeline, Place, StageSpec, TableSpec, suggest};
 
 /// A table to print after a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +91,8 @@ impl Reader<'_> {
         for (index, column) in fields.columns.iter().enumerate() {
             let place = self.place(index, &[Segment::Key("metric".to_owned())]);
             match self.metric(&column.metric, &place) {
-                Ok((metric, values)) => {
+                Ok((metric, info, values)) => {
+                    self.check_references(index, column, info.as_ref());
                     if column.within.is_some() && column.paper.is_empty() {
                         let place = self.place(index, &[Segment::Key("within".to_owned())]);
                         let message =
@@ -166,13 +167,13 @@ impl Reader<'_> {
         }
     }
 
-    /// Resolves `evaluate.f1` into its stage and metric, and returns the rows as well. `Err(None)` means that
+    /// Resolves `evaluate.f1` into its stage and metric, and returns the metric's declaration and the rows as well. `Err(None)` means that
     /// the stage has an error of its own.
     fn metric(
         &self,
         text: &str,
         place: &Place,
-    ) -> Result<(MetricRef, Vec<String>), Option<Diagnostic>> {
+    ) -> Result<(MetricRef, Option<MetricInfo>, Vec<String>), Option<Diagnostic>> {
         let malformed = || {
             let message = format!("expected `STAGE.METRIC`, found `{text}`");
             Some(Diagnostic::at(place, message).hint("for example `evaluate.f1`".to_owned()))
@@ -194,7 +195,10 @@ impl Reader<'_> {
         let declared = self.ports.get(&spec.name).ok_or(None)?;
         metric::measures(declared, stage, place)?;
         let rows = self.rows(spec, place)?;
-        let metric = match metric::named(declared, metric, place)? {
+        let named = metric::named(declared, metric, place)?;
+        let info = metric::declared(declared, &named, place)?;
+        let info = info.map(|declared| declared.info.clone());
+        let metric = match named {
             PortMetric { port: None, name } => name,
             PortMetric { port: Some(_), .. } => metric.to_owned(),
         };
@@ -202,7 +206,7 @@ impl Reader<'_> {
             stage: stage.to_owned(),
             metric,
         };
-        Ok((metric, rows))
+        Ok((metric, info, rows))
     }
 
     /// Returns the stage's values on the axis of the rows. Fails unless the stage has this axis and no other.
@@ -231,6 +235,20 @@ impl Reader<'_> {
             ));
         }
         Ok(axis.values.iter().map(|(text, _)| text.clone()).collect())
+    }
+
+    /// Reports reference values that the metric cannot have.
+    fn check_references(&mut self, index: usize, column: &ColumnFields, info: Option<&MetricInfo>) {
+        let Some(info) = info else {
+            return;
+        };
+        for (row, &value) in &column.paper {
+            let path = [Segment::Key("paper".to_owned()), Segment::Key(row.clone())];
+            let place = self.place(index, &path);
+            let why = format!("{value} cannot be its value");
+            let error = metric::check_value(info, value, &why, &place).err();
+            self.errors.extend(error);
+        }
     }
 
     fn place(&self, column: usize, path: &[Segment]) -> Place {
