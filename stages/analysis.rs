@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use contract::analysis::{
-    Analysis, EvaluatedRow, Evaluation, Figure, Reference, RowContrasts, Summary,
+    Analysis, ClassReport, EvaluatedRow, Evaluation, Figure, Reference, RowContrasts, Summary,
 };
 use contract::{Failure, Metric};
 
-use crate::metrics::Measure;
+use crate::metrics::NamedMeasure;
 use crate::{evaluate, figures, metrics};
 
 /// Analyzes the outputs of `evaluate`.
@@ -29,8 +29,12 @@ impl Analysis for Results {
         }
     }
 
+    fn class_report(&self, evaluation: &Evaluation) -> ClassReport {
+        evaluate::class_report(evaluation)
+    }
+
     fn contrasts_by(&self, metric: &str) -> bool {
-        Measure::named(metric).is_some()
+        NamedMeasure::new(metric).is_some()
     }
 
     fn contrast_rows(
@@ -39,7 +43,7 @@ impl Analysis for Results {
         rows: &[EvaluatedRow],
         reference: &Reference,
     ) -> Option<RowContrasts> {
-        evaluate::contrast_rows(Measure::named(metric)?, rows, reference)
+        evaluate::contrast_rows(NamedMeasure::new(metric)?, rows, reference)
     }
 
     fn spread(&self, values: &[f64]) -> Option<Summary> {

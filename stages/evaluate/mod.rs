@@ -1,5 +1,6 @@
 //! Kind `evaluate`: measures how well a classifier tells held-out images apart.
 
+mod class_report;
 mod evaluation;
 mod repeats;
 mod report;
@@ -26,6 +27,7 @@ use crate::metrics::{Bootstrap, Decision, METRICS, Predictions, Units, measure};
 use crate::nets::Classifier;
 use report::Report;
 
+pub use class_report::class_report;
 pub use evaluation::{
     CONFUSION_FILE, PREDICTIONS_FILE, Unlike, Unreadable, read as read_evaluation,
 };
@@ -70,7 +72,7 @@ pub const INFO: KindInfo = KindInfo {
         Output {
             port: "metrics",
             yields: ArtifactType::Metrics,
-            doc: "the metrics, the confusion matrix, and a line per image; with `train`, \
+            doc: "the metrics, the confusion matrix, a line per class, and a line per image; with `train`, \
                   `leakage.json`: the images that are copies of training images",
             metrics: METRICS,
         },
@@ -298,7 +300,7 @@ impl Computation for Measuring<'_> {
             resamples: stage.bootstrap,
             seed: context.seed,
         };
-        let metrics = measure(&predictions, decision, positive, &bootstrap);
+        let metrics = measure(&predictions, &classes, decision, positive, &bootstrap);
         context.check_cancelled()?;
         report.write(&metrics, dataset.names(), &tables)?;
         report.draw(&metrics, &figure)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::Segment;
+use contract::{MetricInfo, Segment};
 
 use super::{Column, MetricRef, Row, SEED_AXIS, Table};
 use crate::graph::metric::{self, PortMetric};
@@ -44,6 +44,10 @@ impl<'a> Reader<'a> {
         for (index, column) in fields.columns.iter().enumerate() {
             let place = self.place(index, &[Segment::Key("metric".to_owned())]);
             let found = self.metric(&column.metric, &place);
+            let found = found.map(|(stage, metric, info)| {
+                self.check_references(index, &column.paper, info.as_ref());
+                (stage, metric)
+            });
             measured.push(found.map_err(|error| self.errors.extend(error)).ok());
         }
         if fields.columns.is_empty() {
@@ -111,12 +115,13 @@ impl<'a> Reader<'a> {
             .push(Diagnostic::at(&place, message).hint(hint.to_owned()));
     }
 
-    /// Resolves `evaluate.f1` into its stage and metric. `Err(None)` means that the stage has an error of its own.
+    /// Resolves `evaluate.f1` into its stage and metric, with the metric's declaration. `Err(None)` means that the stage
+    /// has an error of its own.
     fn metric(
         &self,
         text: &str,
         place: &Place,
-    ) -> Result<(&'a StageSpec, MetricRef), Option<Diagnostic>> {
+    ) -> Result<(&'a StageSpec, MetricRef, Option<MetricInfo>), Option<Diagnostic>> {
         let malformed = || {
             let message = format!("expected `STAGE.METRIC`, found `{text}`");
             Some(Diagnostic::at(place, message).hint("for example `evaluate.f1`".to_owned()))
@@ -137,7 +142,10 @@ impl<'a> Reader<'a> {
         let metric = metric.ok_or_else(malformed)?;
         let declared = self.ports.get(&spec.name).ok_or(None)?;
         metric::measures(declared, stage, place)?;
-        let metric = match metric::named(declared, metric, place)? {
+        let named = metric::named(declared, metric, place)?;
+        let info = metric::declared(declared, &named, place)?;
+        let info = info.map(|declared| declared.info.clone());
+        let metric = match named {
             PortMetric { port: None, name } => name,
             PortMetric { port: Some(_), .. } => metric.to_owned(),
         };
@@ -145,7 +153,7 @@ impl<'a> Reader<'a> {
             stage: stage.to_owned(),
             metric,
         };
-        Ok((spec, metric))
+        Ok((spec, metric, info))
     }
 
     /// Checks the axes under `rows` and `mean` by themselves. Whether a stage has an axis under `mean` can be checked
@@ -293,6 +301,28 @@ impl<'a> Reader<'a> {
             self.errors.push(error);
         }
         by_row.clone()
+    }
+
+    /// Reports reference values that the metric cannot have.
+    fn check_references(&mut self, column: usize, paper: &Paper, info: Option<&MetricInfo>) {
+        let Some(info) = info else {
+            return;
+        };
+        let key = Segment::Key("paper".to_owned());
+        let values: Vec<(Vec<Segment>, f64)> = match paper {
+            Paper::All(value) => vec![(vec![key], *value)],
+            Paper::ByRow(by_row) => {
+                let path = |row: &String| vec![key.clone(), Segment::Key(row.clone())];
+                let values = by_row.iter();
+                values.map(|(row, value)| (path(row), *value)).collect()
+            }
+        };
+        for (path, value) in values {
+            let place = self.place(column, &path);
+            let why = format!("{value} cannot be its value");
+            let error = metric::check_value(info, value, &why, &place).err();
+            self.errors.extend(error);
+        }
     }
 
     fn place(&self, column: usize, path: &[Segment]) -> Place {
