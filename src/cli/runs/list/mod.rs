@@ -6,7 +6,7 @@ mod entry;
 use clap::Args;
 use engine::error::Error;
 use engine::run::recorded::{self, Newest};
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
 use crate::cli::run_filter::{RunFilter, warn};
 use crate::cli::unwritten;
@@ -79,7 +79,7 @@ impl List {
                 .iter()
                 .map(|bad| json!({ "run": bad.id(), "why": bad.why() }));
             let bad: Vec<_> = bad.collect();
-            let runs = entries.iter().map(|entry| entry.object(&columns));
+            let runs = entries.iter().map(|entry| object(entry, &columns));
             let runs: Vec<_> = runs.collect();
             let object = json!({ "runs": runs, "more": has_more, "unreadable": bad });
             return console.result(&object.to_string()).map_err(unwritten);
@@ -124,6 +124,36 @@ fn sort_by(entries: &mut [Entry<'_>], sort: &str) -> Result<(), Error> {
     column.check(entries)?;
     entries.sort_by_cached_key(|entry| column.value(entry).key(is_descending));
     Ok(())
+}
+
+/// A JSON object with what is always known, and the shown columns.
+fn object(entry: &Entry<'_>, columns: &[Column]) -> Json {
+    let report = &entry.run.report;
+    let values = columns
+        .iter()
+        .map(|column| (column.name().to_owned(), column.value(entry).json()));
+    let values: Map<String, Json> = values.collect();
+    let mut object = json!({
+        "run": report.run,
+        "pipeline": report.pipeline,
+        "profile": report.profile,
+        "sets": report.sets,
+        "state": report.state,
+        "started": report.started,
+        "finished": report.finished,
+        "seconds": report.seconds,
+        "counts": report.counts,
+        "planned": entry.run.stages.len(),
+        "columns": values,
+    });
+    if let Some(trial) = entry.trial() {
+        let values = trial.values.iter();
+        let values: Map<String, Json> = values
+            .map(|(axis, value)| (axis.clone(), json!(value)))
+            .collect();
+        object["trial"] = json!({ "number": trial.number, "state": trial.state, "values": values });
+    }
+    object
 }
 
 fn text(entries: &[Entry<'_>], columns: &[Column]) -> String {

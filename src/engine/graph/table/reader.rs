@@ -40,15 +40,17 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn table(&mut self) -> Table {
         let fields = &self.spec.fields;
-        let mut measured: Vec<Option<(&StageSpec, MetricRef)>> = Vec::new();
+        // The valid columns, with their positions.
+        let mut measured: Vec<(usize, &StageSpec, MetricRef)> = Vec::new();
         for (index, column) in fields.columns.iter().enumerate() {
             let place = self.place(index, &[Segment::Key("metric".to_owned())]);
-            let found = self.metric(&column.metric, &place);
-            let found = found.map(|(stage, metric, info)| {
-                self.check_references(index, &column.paper, info.as_ref());
-                (stage, metric)
-            });
-            measured.push(found.map_err(|error| self.errors.extend(error)).ok());
+            match self.metric(&column.metric, &place) {
+                Ok((stage, metric, info)) => {
+                    self.check_references(index, &column.paper, info.as_ref());
+                    measured.push((index, stage, metric));
+                }
+                Err(error) => self.errors.extend(error),
+            }
         }
         if fields.columns.is_empty() {
             let place = self.key_place("columns");
@@ -57,12 +59,12 @@ impl<'a> Reader<'a> {
                 format!("the table `{}` has no columns", self.spec.name),
             ));
         }
-        let stages: Vec<&StageSpec> = measured.iter().flatten().map(|(stage, _)| *stage).collect();
+        let stages: Vec<&StageSpec> = measured.iter().map(|(_, stage, _)| *stage).collect();
         // The rows of a table are known only if all its columns are valid.
         let mut is_complete = stages.len() == fields.columns.len() && !stages.is_empty();
         is_complete &= self.check_axes(&stages, is_complete);
-        for (index, (stage, _)) in measured.iter().flatten().enumerate() {
-            let place = self.place(index, &[Segment::Key("metric".to_owned())]);
+        for (index, stage, _) in &measured {
+            let place = self.place(*index, &[Segment::Key("metric".to_owned())]);
             if let Err(error) = self.check_stage(stage, &stages, &place) {
                 self.errors.push(error);
                 is_complete = false;
@@ -73,7 +75,7 @@ impl<'a> Reader<'a> {
             false => Vec::new(),
         };
         let mut columns = Vec::new();
-        for (index, (stage, metric)) in measured.iter().flatten().enumerate() {
+        for (index, stage, metric) in measured {
             let column = &fields.columns[index];
             let reference = self.reference(index, &column.paper, &rows, is_complete);
             if column.within.is_some() && reference.is_empty() && is_complete {
@@ -91,7 +93,7 @@ impl<'a> Reader<'a> {
                     .title
                     .clone()
                     .unwrap_or_else(|| column.metric.clone()),
-                metric: metric.clone(),
+                metric,
                 mean,
                 reference,
                 reference_label: "paper".to_owned(),
