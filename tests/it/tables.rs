@@ -192,7 +192,7 @@ fn an_ambiguous_table_is_refused_with_a_hint() {
         ),
         (
             "{ rows: 3, columns: [{ metric: seeded.f1 }] }",
-            "expected the name of an axis, or a list of names, found the number 3",
+            "expected the name of an axis, or a list of names, found the number `3`",
             "",
         ),
         (
