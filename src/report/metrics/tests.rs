@@ -52,7 +52,7 @@ positive class: SICK
 (+/-): change since run r1
 ";
     assert_eq!(shown, expected);
-    let narrow = summary(&now, 0, None, 60, "runner metrics");
+    let narrow = summary(&now, 0, None, 50, "runner metrics");
     assert!(
         narrow.contains("│ evaluate[a] ┆ 0.912 ┆ 0.900     │"),
         "{narrow}"

@@ -16,7 +16,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use contract::{Metric, Metrics};
+use contract::{Metric, Metrics, ShowPath};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -83,16 +83,16 @@ pub struct TrialMetrics {
     pub instances: Vec<usize>,
 }
 
-/// The folder of a run from which a record is read, or why it cannot be read.
+/// Reads the record of the run in `folder`; `None` if it is missing, is damaged or cannot be read.
 pub fn read(folder: &Path) -> Option<RunMetrics> {
     let file = folder.join(METRICS_RECORD);
     match store::read_file(&file) {
         Ok(store::Found::Bytes(bytes)) => store::unseal(&bytes)
-            .inspect_err(|error| tracing::warn!("`{}` is damaged: {error}", file.display()))
+            .inspect_err(|error| tracing::warn!("`{}` is damaged: {error}", file.shown()))
             .ok(),
         Ok(store::Found::Missing | store::Found::Foreign) => None,
         Err(error) => {
-            tracing::warn!("failed to read `{}`: {error}", file.display());
+            tracing::warn!("failed to read `{}`: {error}", file.shown());
             None
         }
     }
