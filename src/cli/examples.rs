@@ -12,6 +12,7 @@ Examples:
   runner explain pipelines/table1.yaml cnn         show which change makes `cnn` run
   runner status pipelines/table1.yaml              show what is cached and what would run
   runner table pipelines/table1.yaml --format md   show results next to the paper's
+  runner metrics pipelines/table1.yaml             list all metrics
   runner validate pipelines/*.yaml                 check pipelines without running them
   runner kinds train-cnn                           show the inputs, outputs and parameters of a kind
   runner compare latest~1 latest                   compare the last two runs
@@ -108,6 +109,12 @@ fn of(path: &str) -> Option<&'static str> {
   runner table pipelines/table1.yaml --format latex > table1.tex
   runner table pipelines/table1.yaml --strict --junit results.xml"
         }
+        "metrics" => {
+            "\
+  runner metrics                               all metrics of the latest run
+  runner metrics pipelines/table1.yaml         those of the pipeline as it is now
+  runner metrics --run latest~1 -f 'evaluate*.f1' --csv"
+        }
         "sweep" => {
             "\
   runner sweep plan pipelines/sweep-asha.yaml
@@ -138,6 +145,8 @@ fn of(path: &str) -> Option<&'static str> {
             "\
   runner runs list                     the newest runs
   runner runs list --limit 100 --json
+  runner runs list --columns cnn.learning_rate,evaluate.f1 --sort -evaluate.f1
+  runner runs list --trials --pipeline sweep-asha
   runner runs show latest              how every stage of the newest run ended
   runner compare latest~1 latest       compare changes and results of two runs
   runner runs logs latest cnn          print the log of a stage"

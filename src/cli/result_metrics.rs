@@ -31,8 +31,8 @@ pub(super) fn record(
     })
 }
 
-/// Prints the headline metrics of a pipeline without tables. For a pipeline with tables, prints only what changed since
-/// `previous`.
+/// Prints the headline metrics of a pipeline without tables. For a pipeline with tables or a sweep, which have printed
+/// their metrics, prints only what changed since `previous`.
 pub(super) fn print(
     console: &Console,
     experiment: &Experiment,
@@ -41,15 +41,16 @@ pub(super) fn print(
     previous: Option<&Previous>,
     file: &Path,
 ) -> Result<(), Error> {
-    let has_tables = !experiment.graph().tables.is_empty();
-    if has_tables && previous.is_none() {
+    // The report of a sweep has the metrics of its best trial.
+    let are_printed = !experiment.graph().tables.is_empty() || experiment.is_sweep();
+    if are_printed && previous.is_none() {
         return Ok(());
     }
-    let most = if has_tables { usize::MAX } else { MOST_ROWS };
+    let most = if are_printed { usize::MAX } else { MOST_ROWS };
     let Headlines { instances, unread } = headlines(experiment, store, &outcomes.outputs, most);
     let now: Vec<_> = instances.iter().collect();
     let before = previous.map(|previous| (previous.run.as_str(), previous.metrics.shown()));
-    if !has_tables {
+    if !are_printed {
         let width = console.width().map_or(WIDTH, usize::from);
         let before = before
             .as_ref()
@@ -61,6 +62,10 @@ pub(super) fn print(
         let text = summary(&now, unread, before, width, &command);
         return match text.is_empty() {
             true => Ok(()),
+            // Expectations were printed before.
+            false if !experiment.graph().expectations.is_empty() => {
+                console.result(&format!("\n{text}")).map_err(unwritten)
+            }
             false => console.result(&text).map_err(unwritten),
         };
     }

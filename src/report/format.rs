@@ -11,7 +11,7 @@ pub enum Format {
     Markdown,
     /// Comma-separated values in full precision
     Csv,
-    /// JSON object in full precision
+    /// One JSON object with everything, in full precision
     Json,
     /// LaTeX table with the rules of `booktabs`
     Latex,

@@ -26,6 +26,8 @@ struct Written {
     value: f64,
     interval: Option<[Number; 2]>,
     direction: Option<Direction>,
+    /// The class that the value is of.
+    of: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -40,6 +42,7 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
 fn number_of(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => Some(number.as_f64().unwrap_or(f64::NAN)),
+        Value::Null => Some(f64::NAN),
         Value::String(text) if text == UNDEFINED => Some(f64::NAN),
         _ => None,
     }
@@ -88,14 +91,19 @@ pub(super) fn warning(metrics: &Metrics) -> Option<String> {
     })
 }
 
+/// Returns the error about a file of metrics. `why` begins with a verb: `are not JSON`.
+pub(super) fn wrong(name: &Path, why: &str) -> Failure {
+    Failure::Data(format!("the metrics in `{}` {why}", name.shown()))
+}
+
 /// Reads metrics from a JSON object: `{"f1": 0.9}`, `{"f1": {"value": 0.9, "interval": [0.8, 1.0]}}`, or a nested
 /// object such as `{"train": {"f1": 0.9}}`, which contains the metric `train.f1`. `name` is the file's path in
 /// `scratch`.
 ///
-/// Larger numbers are better, unless `direction` is `minimize`. The values `NaN`, `Infinity` and `-Infinity`
-/// are read as NaN. An interval that contains one of them is dropped.
+/// Neither higher nor lower numbers are better, unless there is a `direction`. `null`, `NaN`, `Infinity` and
+/// `-Infinity` are read as NaN. An interval that contains one of them is dropped.
 pub(super) fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
-    let wrong = |why: String| Failure::Data(format!("the metrics in `{}` {why}", name.shown()));
+    let wrong = |why: String| wrong(name, &why);
     let unread = |e: io::Error| wrong(format!("cannot be read: {e}"));
     let file = scratch.file(name).map_err(unread)?;
     let mut bytes = Vec::new();
@@ -117,11 +125,12 @@ pub(super) fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
 
 fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String> {
     let metric = match value {
-        Value::Number(_) | Value::String(_) => Written {
+        Value::Null | Value::Number(_) | Value::String(_) => Written {
             value: number_of(value)
                 .ok_or_else(|| format!("contain `{name}`, which is not a number"))?,
             interval: None,
             direction: None,
+            of: None,
         },
         Value::Object(entries) if entries.contains_key("value") && !name.is_empty() => {
             Written::deserialize(value)
@@ -139,16 +148,20 @@ fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String>
         }
         _ => return Err(format!("contain `{name}`, which is not a number")),
     };
+    let interval = metric.interval.map(|ends| ends.map(|Number(end)| end));
+    let interval = interval.filter(|ends| ends.iter().all(|end| end.is_finite()));
+    if let Some([low, high]) = interval.filter(|[low, high]| low > high) {
+        return Err(format!(
+            "contain the interval [{low}, {high}] of `{name}`, whose lower end is above the upper one"
+        ));
+    }
     metrics.insert(
         name,
         Metric {
             value: metric.value,
             over: None,
-            of: None,
-            interval: metric
-                .interval
-                .map(|ends| ends.map(|Number(end)| end))
-                .filter(|ends| ends.iter().all(|end| end.is_finite())),
+            of: metric.of,
+            interval,
             direction: metric.direction,
         },
     );
@@ -192,13 +205,14 @@ mod tests {
     #[test]
     fn nan_and_infinity_as_python_writes_them_are_undefined() {
         let text =
-            br#"{"a": NaN, "b": {"value": -Infinity, "interval": [0, Infinity]}, "NaN \" NaN": 1}"#;
+            br#"{"a": NaN, "c": null, "b": {"value": -Infinity, "interval": [0, Infinity]}, "NaN \" NaN": 1}"#;
         let value = serde_json::from_slice(&as_json(text)).unwrap();
         let read = read(&value).unwrap();
         let names: Vec<&str> = read.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["NaN \" NaN", "a", "b"]);
+        assert_eq!(names, ["NaN \" NaN", "a", "b", "c"]);
         assert_eq!(read[0].1.value, 1.0);
         assert!(read[1].1.value.is_nan() && read[2].1.value.is_nan());
+        assert!(read[3].1.value.is_nan());
         assert_eq!(read[2].1.interval, None);
     }
 
@@ -210,8 +224,12 @@ mod tests {
             "contain `f1`, which is not a number"
         );
         assert_eq!(
-            error(json!({ "a": { "b": null } })),
+            error(json!({ "a": { "b": [] } })),
             "contain `a.b`, which is not a number"
+        );
+        assert_eq!(
+            error(json!({ "f1": { "value": 0.5, "interval": [0.9, 0.1] } })),
+            "contain the interval [0.9, 0.1] of `f1`, whose lower end is above the upper one"
         );
         assert!(error(json!({ "f1": { "value": 1, "better": "up" } })).contains("unknown field"));
     }

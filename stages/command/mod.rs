@@ -4,6 +4,7 @@
 //! and its files. What it writes to the declared paths becomes the stage's outputs. Any other file that it
 //! leaves is an error unless `ignore` has its name, because the folder is deleted after the stage.
 
+mod declared;
 mod environment;
 mod metrics;
 mod mounts;
@@ -16,13 +17,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use contract::{
-    ArtifactType, Context, External, Failure, Folder, Gathered, Invalid, KindInfo, Port, Program,
-    Request, Segment, Signature, Source, Stage, Text, Tool,
+    ArtifactType, Context, External, Failure, Folder, Gathered, Invalid, KindInfo, MetricInfo,
+    Port, Program, Request, Segment, Signature, Source, Stage, Text, Tool,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use declared::{MetricsFile, MetricsForm};
 use environment::Environment;
 use outputs::Outputs;
 pub use shell::{Argv, Shell};
@@ -36,7 +38,15 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: false,
     model_params: &[],
     text_params: &[
-        "argv", "code", "files", "env", "outputs", "metrics", "folder", "ignore", "tools",
+        "argv",
+        "code",
+        "files",
+        "env",
+        "outputs",
+        "metrics.file",
+        "folder",
+        "ignore",
+        "tools",
     ],
     declares_ports: true,
     computes: false,
@@ -100,10 +110,12 @@ pub struct Params {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Text>")]
     pub outputs: BTreeMap<String, PathBuf>,
-    /// JSON file of numbers that the program makes. It becomes the output port `metrics`, for tables.
+    /// JSON file of numbers that the program makes, such as `{"loss": 0.3}`. It becomes the output port `metrics`, for
+    /// tables. `metrics: { file: metrics.json, names: { loss: { direction: minimize } } }` declares the numbers, so that
+    /// their names are checked before the program runs, and their values after it.
     #[serde(default)]
-    #[schemars(with = "Option<Text>")]
-    pub metrics: Option<PathBuf>,
+    #[schemars(with = "Option<MetricsForm>")]
+    pub metrics: Option<MetricsFile>,
     /// Folder inside the scratch folder in which the program starts.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
@@ -149,8 +161,10 @@ impl Params {
                 ));
             }
         }
-        if let Some(path) = &self.metrics {
-            paths::check(path).map_err(|e| e.under("metrics"))?;
+        if let Some(metrics) = &self.metrics {
+            paths::check(&metrics.file)
+                .and_then(|()| metrics.check())
+                .map_err(|e| e.under("metrics"))?;
         }
         for (name, version) in &self.tools {
             let wrong = |message: String| Err(Invalid::new(message).under(name).under("tools"));
@@ -175,7 +189,8 @@ impl Params {
             paths::check(folder).map_err(|e| e.under("folder"))?;
         }
         let paths = self.code.iter_mut().chain(self.outputs.values_mut());
-        for path in paths.chain(&mut self.metrics).chain(&mut self.folder) {
+        let metrics = self.metrics.iter_mut().map(|metrics| &mut metrics.file);
+        for path in paths.chain(metrics).chain(&mut self.folder) {
             *path = paths::normal(path);
         }
         let ignore = std::mem::take(&mut self.ignore).into_iter();
@@ -221,7 +236,7 @@ impl Params {
     fn declared(&self) -> Outputs<'_> {
         Outputs {
             paths: &self.outputs,
-            metrics: self.metrics.as_deref(),
+            metrics: self.metrics.as_ref(),
             ignore: &self.ignore,
         }
     }
@@ -274,7 +289,10 @@ impl Stage for Params {
             ("files", json!(files)),
             ("folder", json!(self.folder)),
             ("ignore", json!(self.ignore)),
-            ("metrics", json!(self.metrics)),
+            (
+                "metrics",
+                json!(self.metrics.as_ref().map(MetricsFile::canonical)),
+            ),
             ("outputs", json!(self.outputs)),
             ("tools", json!(self.tools)),
         ];
@@ -312,8 +330,8 @@ impl Stage for Params {
             let wrong = |m| Invalid::new(m).under(port).under("outputs");
             places.take(path, "the output", wrong)?;
         }
-        if let Some(path) = &self.metrics {
-            places.take(path, "the output", |m| Invalid::new(m).under("metrics"))?;
+        if let Some(MetricsFile { file, .. }) = &self.metrics {
+            places.take(file, "the output", |m| Invalid::new(m).under("metrics"))?;
         }
         let signature = |port: Port| match port.yields {
             ArtifactType::Metrics => (port.name, Signature::Metrics),
@@ -374,6 +392,11 @@ impl Stage for Params {
             yields: ArtifactType::Metrics,
         });
         files.chain(metrics).collect()
+    }
+
+    fn metrics(&self, port: &str) -> Option<Vec<MetricInfo>> {
+        let declared = self.metrics.as_ref().filter(|_| port == METRICS_PORT)?;
+        declared.infos()
     }
 
     fn external(&self) -> Option<&dyn External> {

@@ -8,6 +8,7 @@ use contract::{
     Failure, Folder, Gathered, METRICS_FILE, Made, Mount, Program, ShowPath, files, json, one_line,
 };
 
+use super::declared::MetricsFile;
 use super::{METRICS_PORT, metrics, paths};
 
 /// Maximum number of files that an error names.
@@ -21,7 +22,7 @@ const PIECE: u64 = 1 << 18;
 pub(super) struct Outputs<'a> {
     /// Paths of the outputs, by port.
     pub paths: &'a BTreeMap<String, PathBuf>,
-    pub metrics: Option<&'a Path>,
+    pub metrics: Option<&'a MetricsFile>,
     /// Names of files and folders that need not be declared.
     pub ignore: &'a BTreeSet<String>,
 }
@@ -71,8 +72,12 @@ impl Outputs<'_> {
         let places = places.map(|(port, path)| (port.clone(), Made::At(path.clone())));
         let mut made: BTreeMap<String, Made> = places.collect();
         let mut warnings = Vec::new();
-        if let Some(path) = self.metrics {
-            let measured = metrics::read(scratch, path)?;
+        if let Some(declared) = self.metrics {
+            let path = &declared.file;
+            let mut measured = metrics::read(scratch, path)?;
+            declared
+                .apply(&mut measured)
+                .map_err(|why| metrics::wrong(path, &why))?;
             warnings.extend(metrics::warning(&measured));
             let file = Made::File {
                 name: METRICS_FILE,
@@ -88,7 +93,7 @@ impl Outputs<'_> {
         self.paths
             .values()
             .map(PathBuf::as_path)
-            .chain(self.metrics)
+            .chain(self.metrics.map(|metrics| metrics.file.as_path()))
     }
 }
 

@@ -36,7 +36,7 @@ fn ran() -> Sandbox {
 
 fn table(sandbox: &Sandbox, args: &[&str]) -> Value {
     let args = [&["table", "pipeline.yaml", "--format", "json"], args].concat();
-    sandbox.runner(&args).json()
+    sandbox.runner(&args).json()["tables"][0].clone()
 }
 
 /// Returns the value of a cell.

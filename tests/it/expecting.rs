@@ -382,7 +382,7 @@ late.m,,at most 1,not known
     let json: serde_json::Value = serde_json::from_str(&shown("json")).unwrap();
     assert_eq!(
         json,
-        serde_json::json!({ "expectations": [
+        serde_json::json!({ "tables": [], "expectations": [
             { "metric": "late.n", "value": 1.0, "expected": { "at_most": 0.5 }, "verdict": "fail" },
             {
                 "metric": "late.m", "missing": "no metric `m`",

@@ -4,13 +4,18 @@ use clap::Args;
 use contract::{ShowPath, files};
 use engine::atomic_file::{self, Flush};
 use engine::error::Error;
+use engine::run::Outcomes;
 use engine::run::replay::replay;
+use engine::run::run_metrics::headline_means;
 use engine::run::sweep_report::report;
 use engine::spec::{self, Node};
+use engine::sweep::Experiment;
 use engine::sweep::record::SweepReport;
+use store::Store;
 
 use crate::cli::pipeline::{ANALYSIS, PipelineArgs, StoreArgs};
 use crate::report::Console;
+use crate::report::sweep::in_words;
 
 /// Write the values of a trial into a profile of the pipeline
 #[derive(Debug, Args)]
@@ -38,10 +43,13 @@ impl Promote {
         let trials = experiment.trials().iter();
         let trial = trials.filter(|trial| trial.number == number);
         let values = trial.flat_map(|trial| &trial.values);
-        let values: Vec<(String, Node)> = values
+        let mut values: Vec<(String, Node)> = values
             .map(|value| (value.name.clone(), value.value.clone()))
             .collect();
         let text = files::read_text(file, files::MOST_TEXT).map_err(Error::io("read", file))?;
+        if !values.is_empty() {
+            spec::single_trial(file, &text, &mut values, experiment.seeds().len());
+        }
         let promoted = spec::promote(file, &text, &self.name, &values)
             .map_err(|error| Error::Invalid(vec![error]))?;
         let written = atomic_file::destination(file).and_then(|file| {
@@ -51,12 +59,38 @@ impl Promote {
         });
         written.map_err(Error::io("write", file))?;
         console.message(&format!(
-            "wrote trial {number} to the profile `{0}` of `{1}`; run it alone with `runner run {1} --profile \
-             {0} -S sweep=null`",
+            "wrote trial {number} to the profile `{}` of `{}`{}",
+            self.name,
+            file.shown(),
+            match self.metrics(&experiment, &store, &outcomes, number) {
+                Some(metrics) => format!(": {metrics}"),
+                None => String::new(),
+            }
+        ));
+        console.message(&format!(
+            "`runner metrics {1} --profile {0}` lists its metrics, and `runner run {1} --profile {0}` runs it alone",
             self.name,
             file.shown(),
         ));
         Ok(())
+    }
+
+    /// The most important metrics of a trial; `None` if it has none.
+    fn metrics(
+        &self,
+        experiment: &Experiment,
+        store: &Store,
+        outcomes: &Outcomes<'_>,
+        number: usize,
+    ) -> Option<String> {
+        let mut trials = experiment.trials().iter();
+        let trial = trials.find(|trial| trial.number == number)?;
+        in_words(&headline_means(
+            experiment,
+            store,
+            &outcomes.outputs,
+            &trial.copies,
+        ))
     }
 
     fn number(&self, report: &SweepReport) -> Result<usize, Error> {

@@ -84,7 +84,8 @@ impl Table {
         if graph.tables.is_empty() && graph.expectations.is_empty() {
             let file = graph.file.shown();
             return Err(Error::Usage(format!(
-                "`{file}` declares no tables; add some under `tables:`"
+                "`{file}` declares no tables; add some under `tables:`, or list all metrics with `runner metrics \
+                 {file}`"
             )));
         }
         self.compare.check(graph)

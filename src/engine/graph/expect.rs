@@ -103,10 +103,15 @@ impl Reader<'_> {
         let (stage, name, values, rest) = self.parts(text, place)?;
         let declared = self.ports.get(&stage.name).ok_or(None)?;
         metric::measures(declared, name, place)?;
+        let axes = axes(stage, name, values, place)?;
+        let metric = metric::named(declared, rest, place)?;
+        if let Some(info) = metric::declared(declared, &metric, place)? {
+            metric::check_bounds(&info, &spec.bounds, place)?;
+        }
         Ok(Expectation {
             stage: stage.name.clone(),
-            axes: axes(stage, name, values, place)?,
-            metric: metric::named(declared, rest, place)?,
+            axes,
+            metric,
             bounds: spec.bounds,
             row: None,
         })

@@ -1,11 +1,12 @@
-//! [`PortMetric`]: a metric of a stage, as named in tables and expectations.
+//! [`PortMetric`]: a metric of a stage, as named in tables and expectations. Names and expected values are checked
+//! against the metrics that the stage declares.
 
 use std::fmt;
 
-use contract::ArtifactType;
+use contract::{ArtifactType, Declared, MetricInfo, class_of, name_of_class};
 
 use super::ports::Stage;
-use crate::spec::{Diagnostic, Place};
+use crate::spec::{Bounds, Diagnostic, Place, suggest};
 
 /// A metric on a port of a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -78,5 +79,102 @@ pub(super) fn named(
             port: None,
             name: text.to_owned(),
         }),
+    }
+}
+
+/// Finds the declaration of a metric; `None` if the stage does not declare its metrics.
+pub(super) fn declared<'a>(
+    stage: &'a Stage<'_>,
+    metric: &'a PortMetric,
+    place: &Place,
+) -> Result<Option<Declared<'a>>, Diagnostic> {
+    let declared = stage.metrics(metric.port.as_deref());
+    declared
+        .map(|declared| find(declared, stage.name, &metric.name, place))
+        .transpose()
+}
+
+/// Finds the declaration of the metric `name` among those of a stage.
+///
+/// # Errors
+/// If there is none.
+pub(crate) fn find<'a>(
+    declared: &'a [MetricInfo],
+    stage: &str,
+    name: &'a str,
+    place: &Place,
+) -> Result<Declared<'a>, Diagnostic> {
+    if let Some(found) = MetricInfo::find(declared, name) {
+        return Ok(found);
+    }
+    let at = |message: String| Diagnostic::at(&place.find(name), message);
+    let names = |infos: &mut dyn Iterator<Item = &MetricInfo>| -> Vec<String> {
+        infos.map(|info| info.name.clone().into_owned()).collect()
+    };
+    let Some((base, class)) = class_of(name) else {
+        let known = names(&mut declared.iter());
+        let hint = suggest::hint("metrics", name, known.iter().map(String::as_str));
+        return Err(at(format!("`{stage}` has no metric `{name}`")).hint(hint));
+    };
+    let per_class = names(&mut declared.iter().filter(|info| info.per_class));
+    if let Some(nearest) = suggest::nearest(base, per_class.iter().map(String::as_str)) {
+        let meant = name_of_class(nearest, class);
+        let error = at(format!("`{stage}` has no metric `{name}`"));
+        return Err(error.hint(format!("did you mean `{meant}`?")));
+    }
+    let of_class: Vec<String> = per_class
+        .iter()
+        .map(|metric| name_of_class(metric, class))
+        .collect();
+    let hint = suggest::hint(
+        "metrics of one class",
+        name,
+        of_class.iter().map(String::as_str),
+    );
+    Err(at(format!("`{stage}` has no metric `{base}` of one class")).hint(hint))
+}
+
+/// Returns an error if no value in the range of a metric can be as expected.
+pub(super) fn check_bounds(
+    Declared { info, .. }: &Declared<'_>,
+    bounds: &Bounds,
+    place: &Place,
+) -> Result<(), Diagnostic> {
+    let [least, most] = info.range;
+    let wanted = match *bounds {
+        Bounds::Near { value, .. } => value,
+        // A bound on the other side of the range is always met.
+        Bounds::AtLeast { at_least } => at_least.max(least),
+        Bounds::AtMost { at_most } => at_most.min(most),
+        Bounds::Between { at_least, .. } if at_least > most => at_least,
+        Bounds::Between { at_most, .. } => at_most.min(most),
+    };
+    check_value(info, wanted, "the expectation can never be met", place)
+}
+
+/// Returns an error if a reference value is not in the range of a metric.
+pub(super) fn check_value(
+    info: &MetricInfo,
+    value: f64,
+    why: &str,
+    place: &Place,
+) -> Result<(), Diagnostic> {
+    if info.admits(value) {
+        return Ok(());
+    }
+    let name = &info.name;
+    let message = format!("`{name}` is {}, so {why}", range(info.range));
+    let is_percentage = info.range == contract::SHARE && (1.0..=100.0).contains(&value);
+    let hint = is_percentage.then(|| format!("write a share, such as {}", value / 100.0));
+    Err(Diagnostic::at(place, message).hint(hint))
+}
+
+/// Formats a range as `between 0 and 1` or `at least 0`.
+pub(crate) fn range([least, most]: [f64; 2]) -> String {
+    match (least.is_finite(), most.is_finite()) {
+        (true, true) => format!("between {least} and {most}"),
+        (true, false) => format!("at least {least}"),
+        (false, true) => format!("at most {most}"),
+        (false, false) => "any number".to_owned(),
     }
 }

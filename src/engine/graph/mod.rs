@@ -36,6 +36,7 @@ pub use self::catalogue::{Catalogue, ParseStage};
 pub use self::expect::Expectation;
 pub use self::instance::{Demand, Instance};
 pub use self::metric::PortMetric;
+pub(crate) use self::metric::find as find_metric;
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Row, SEED_AXIS, Table};
 pub(crate) use self::union::{Identity, Names, Union, identities};

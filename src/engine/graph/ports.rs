@@ -1,9 +1,10 @@
 //! The output ports of every stage, before stages are connected.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::{Deref, Range};
 
-use contract::{ArtifactType, KindInfo, Port};
+use contract::{ArtifactType, KindInfo, MetricInfo, Port};
 
 use super::Instance;
 use super::expand::Draft;
@@ -17,6 +18,8 @@ pub(super) struct Stage<'a> {
     pub instances: Range<usize>,
     /// `None` if the stage declares its ports itself and all its instances have errors.
     pub outputs: Option<Outputs>,
+    /// The metrics of each port that has metrics; `None` if their names are not known before the stage has run.
+    metrics: HashMap<String, Option<Cow<'static, [MetricInfo]>>>,
 }
 
 /// The output ports of a stage.
@@ -82,7 +85,10 @@ impl<'a> Ports<'a> {
                 Some(Outputs::of(ports.collect()))
             };
             positions.insert(name, stages.len());
+            let sound = instances[range.clone()].iter().flatten();
+            let metrics = metrics(outputs.as_deref().unwrap_or_default(), sound);
             stages.push(Stage {
+                metrics,
                 name,
                 kind,
                 instances: range,
@@ -98,7 +104,48 @@ impl<'a> Ports<'a> {
     }
 }
 
+/// Returns the metrics of each port that has metrics, as declared by any of the instances.
+fn metrics<'a>(
+    ports: &[Port],
+    instances: impl Iterator<Item = &'a Instance> + Clone,
+) -> HashMap<String, Option<Cow<'static, [MetricInfo]>>> {
+    let ports = ports.iter();
+    let measuring = ports.filter(|port| port.yields == ArtifactType::Metrics);
+    let declared = |port: &Port| {
+        let all = instances
+            .clone()
+            .map(|instance| instance.metrics(&port.name));
+        all.reduce(|a, b| {
+            let (a, b) = a.zip(b)?;
+            let new = b.iter().filter(|info| !a.contains(info)).cloned();
+            let new: Vec<MetricInfo> = new.collect();
+            Some(match new.is_empty() {
+                true => a,
+                false => a.iter().cloned().chain(new).collect(),
+            })
+        })
+    };
+    measuring
+        .map(|port| (port.name.clone(), declared(port).flatten()))
+        .collect()
+}
+
 impl Stage<'_> {
+    /// Returns the metrics of a port, or of the first port with metrics; `None` if their names are not known before
+    /// the stage has run.
+    pub(super) fn metrics(&self, port: Option<&str>) -> Option<&[MetricInfo]> {
+        let mut outputs = self.outputs.as_ref()?.iter();
+        let port = match port {
+            Some(port) => port,
+            None => {
+                &outputs
+                    .find(|port| port.yields == ArtifactType::Metrics)?
+                    .name
+            }
+        };
+        self.metrics.get(port)?.as_deref()
+    }
+
     /// Whether one of its outputs has this type; `None` if its outputs are not known.
     pub(super) fn yields(&self, wanted: ArtifactType) -> Option<bool> {
         let outputs = self.outputs.as_ref()?;

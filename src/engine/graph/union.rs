@@ -10,6 +10,7 @@ use std::mem;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{Graph, Instance, PipelineCopy};
+use crate::spec::Diagnostic;
 use store::keys::Digest;
 
 const IDENTITY: &str = "runner instance identity v1";
@@ -104,8 +105,9 @@ impl Union {
         }
     }
 
-    /// Creates a union without copies. Everything that does not belong to instances is taken from `base`.
-    pub(crate) fn without_copies(base: Graph) -> Self {
+    /// Creates a union without copies. Everything that does not belong to instances is taken from `base`, except for
+    /// the `warnings`.
+    pub(crate) fn without_copies(base: Graph, warnings: Vec<Diagnostic>) -> Self {
         let graph = Graph {
             stages: DiGraph::new(),
             order: Vec::new(),
@@ -113,7 +115,7 @@ impl Union {
             computing: Vec::new(),
             gpus: Vec::new(),
             no_gpu: None,
-            warnings: Vec::new(),
+            warnings,
             ..base
         };
         Self::of(graph)

@@ -16,6 +16,7 @@ use crate::plan::{Plan, PlanOptions, State};
 use crate::run::Outcomes;
 use crate::run::planned;
 use crate::run::replay::replay;
+use crate::run::run_metrics;
 use crate::sweep::record::{
     Axis, AxisKind, Objective, Rungs, SeedValue, SweepReport, Trial, TrialState,
 };
@@ -66,7 +67,13 @@ pub fn report(
     });
     let trials: Vec<Trial> = trials.collect();
     let (importance_of, importance) = experiment.importance().unzip();
+    let best = experiment.shown();
+    let mut best_metrics = run_metrics::headline_means(experiment, store, &outcomes.outputs, &best);
+    best_metrics.retain(|(name, _)| {
+        objective.is_none_or(|objective| *name != objective.metric.to_string())
+    });
     Ok(SweepReport {
+        best_metrics,
         pipeline: experiment.pipeline.clone(),
         method: experiment.extent().method.to_owned(),
         objective: objective.map(|objective| Objective {

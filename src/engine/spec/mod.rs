@@ -60,7 +60,7 @@ pub use pipeline::{Pipeline, VERSION as DOCUMENT_VERSION};
 pub use place::{Place, Source};
 pub(crate) use project::project_of;
 pub use project::{PROJECT_FILE, is_project};
-pub use promote::promote;
+pub use promote::{promote, single_trial};
 pub use stage::Resources;
 pub(crate) use stage::{Axis, StageSpec, resource_place};
 pub(crate) use sweep::{AshaFields, Method, SweepSpec};

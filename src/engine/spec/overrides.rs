@@ -25,8 +25,11 @@ pub(super) fn var_names(document: &Node) -> BTreeSet<String> {
         .collect()
 }
 
+/// Keys of the document that a profile may set besides vars and parameters: a promoted trial has no `sweep`.
+const SETTINGS: [&str; 2] = ["sweep", "seeds"];
+
 /// Overrides the vars of the document with those of a profile, and returns what the profile assigns to
-/// parameters. Every profile is checked for unknown vars.
+/// parameters and settings. Every profile is checked for unknown vars.
 pub(super) fn apply_profile(
     document: &mut Node,
     profile: Option<&str>,
@@ -41,7 +44,9 @@ pub(super) fn apply_profile(
         .map(Node::entries)
         .unwrap_or_default()
         .to_vec();
-    let is_var = |entry: &&Entry| !entry.key.contains('.');
+    let is_setting =
+        |entry: &Entry| SETTINGS.contains(&entry.key.as_str()) && !vars.contains(&entry.key);
+    let is_var = |entry: &&Entry| !entry.key.contains('.') && !is_setting(entry);
     let entries = profiles.iter().flat_map(|profile| profile.value.entries());
     for entry in entries.filter(is_var) {
         if !vars.contains(&entry.key) {
@@ -64,8 +69,8 @@ pub(super) fn apply_profile(
         errors.push(error.hint(hint));
         return Vec::new();
     };
-    let (vars, parameters): (Vec<&Entry>, _) = chosen.value.entries().iter().partition(is_var);
-    for entry in vars {
+    let (of_vars, parameters): (Vec<&Entry>, _) = chosen.value.entries().iter().partition(is_var);
+    for entry in of_vars {
         set_var(document, entry.clone());
     }
     let parameters: Vec<&Entry> = parameters;

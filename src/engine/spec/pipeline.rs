@@ -121,8 +121,8 @@ pub(crate) struct DocumentFields {
     #[serde(rename = "vars")]
     #[schemars(with = "Option<Named<Any>>")]
     _vars: Option<IgnoredAny>,
-    /// Sets of values that `--profile NAME` applies: for vars, and for parameters by their path
-    /// (`cnn.params.epochs`).
+    /// Sets of values that `--profile NAME` applies: for vars, for parameters by their path
+    /// (`cnn.params.epochs`), and for `sweep` and `seeds`; `sweep: null` runs a single trial.
     #[serde(rename = "profiles")]
     #[schemars(with = "Option<Named<Option<BTreeMap<String, Any>>>>")]
     _profiles: Option<IgnoredAny>,

@@ -60,9 +60,9 @@ impl Experiment {
             Reading::Copies(sweep, base) => (base, Some(sweep)),
         };
         let (pipeline, profile) = (base.pipeline.clone(), base.profile.clone());
-        let union = match sweep {
+        let union = match &sweep {
             None => Union::of(base),
-            Some(_) => Union::without_copies(base),
+            Some(sweep) => Union::without_copies(base, sweep.warnings.clone()),
         };
         Ok(Self {
             pipeline,

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use contract::ArtifactType;
+use contract::{ArtifactType, Direction, MetricInfo};
 use petgraph::graph::NodeIndex;
 
-use crate::graph::{Graph, Instance};
+use crate::graph::{Graph, Instance, find_metric};
 use crate::spec::{Diagnostic, Place, suggest};
 
 /// A metric of a stage: `evaluate.f1`, `evaluate[model1].f1`, `cnn.history.validation_loss`.
@@ -18,9 +18,16 @@ pub struct MetricAt {
     pub metric: String,
 }
 
+/// A resolved metric with its declaration.
+pub(super) struct Resolved {
+    pub at: MetricAt,
+    /// `None` if the stage does not declare its metrics.
+    pub info: Option<MetricInfo>,
+}
+
 impl MetricAt {
     /// Resolves a text in a graph with one copy of the pipeline.
-    pub(super) fn read(graph: &Graph, text: &str, place: &Place) -> Result<Self, Diagnostic> {
+    pub(super) fn read(graph: &Graph, text: &str, place: &Place) -> Result<Resolved, Diagnostic> {
         let (stage, rest) = split(graph, text, place)?;
         let found = graph.find(stage);
         let [node] = found.as_slice() else {
@@ -37,10 +44,20 @@ impl MetricAt {
             let message = format!("`{stage}` has no metrics");
             Diagnostic::at(&place.find(stage), message)
         })?;
-        Ok(Self {
-            stage: stage.to_owned(),
-            port: port.to_owned(),
-            metric: metric.to_owned(),
+        let info = match instance.metrics(port) {
+            Some(declared) => {
+                let found = find_metric(&declared, stage, metric, place)?;
+                Some(found.info.clone())
+            }
+            None => None,
+        };
+        Ok(Resolved {
+            at: Self {
+                stage: stage.to_owned(),
+                port: port.to_owned(),
+                metric: metric.to_owned(),
+            },
+            info,
         })
     }
 
@@ -48,6 +65,54 @@ impl MetricAt {
     pub fn node(&self, graph: &Graph, copy: &[NodeIndex]) -> Option<NodeIndex> {
         let mut nodes = copy.iter().copied();
         nodes.find(|&node| graph.stages[node].name.matches(&self.stage))
+    }
+}
+
+impl Resolved {
+    /// Returns the direction in which trials are compared: the one that is written, or else the declared one. `None` if
+    /// it is not known before the metric is read. Adds a warning if the direction is unknown or contradicts the
+    /// declaration.
+    ///
+    /// # Errors
+    /// If the metric is neutral, and no direction is written.
+    pub(super) fn direction(
+        &self,
+        written: Option<Direction>,
+        place: &Place,
+        warnings: &mut Vec<Diagnostic>,
+    ) -> Result<Option<Direction>, Diagnostic> {
+        let at = &self.at;
+        let set = "set `direction` to `maximize` or `minimize`".to_owned();
+        match (written, &self.info) {
+            (Some(written), Some(info)) => {
+                if info.direction.is_some_and(|declared| declared != written) {
+                    let (is, chosen) = match written {
+                        Direction::Maximize => ("lower", "highest"),
+                        Direction::Minimize => ("higher", "lowest"),
+                    };
+                    let message = format!(
+                        "{is} values of `{at}` are better, but `direction` prefers the trial with the {chosen}"
+                    );
+                    let warning = Diagnostic::at(place, message);
+                    warnings.push(warning.hint("remove `direction`".to_owned()));
+                }
+                Ok(Some(written))
+            }
+            (None, Some(info)) if info.direction.is_none() => {
+                let message = format!("neither higher nor lower values of `{at}` are better");
+                Err(Diagnostic::at(place, message).hint(set))
+            }
+            (None, Some(info)) => Ok(info.direction),
+            (None, None) => {
+                let message = format!(
+                    "the direction of `{at}` is not declared: higher values count as better unless the file of \
+                     metrics says otherwise"
+                );
+                warnings.push(Diagnostic::at(place, message).hint(set));
+                Ok(None)
+            }
+            (written, None) => Ok(written),
+        }
     }
 }
 
@@ -67,14 +132,16 @@ fn split<'a>(
         let message = format!("expected `STAGE.METRIC`, found `{text}`");
         Diagnostic::at(place, message).hint("for example `evaluate.f1`".to_owned())
     };
-    if let Some(bracket) = text.find(']') {
+    let is_stage = |name: &str| graph.stages.node_weights().any(|i| i.name.stage == name);
+    // The brackets may belong to the name of a metric: `evaluate.recall[BACTERIA]`.
+    let instance = text.split_once('[').filter(|(stage, _)| is_stage(stage));
+    if let Some(bracket) = instance.and_then(|_| text.find(']')) {
         let rest = text[bracket + 1..].strip_prefix('.');
         let rest = rest.filter(|rest| !rest.is_empty()).ok_or_else(malformed)?;
         return Ok((&text[..=bracket], rest));
     }
     // Try the longest name first, because names of included stages contain dots.
     let dots = text.rmatch_indices('.').map(|(dot, _)| dot);
-    let is_stage = |name: &str| graph.stages.node_weights().any(|i| i.name.stage == name);
     let dot = dots.clone().find(|&dot| is_stage(&text[..dot]));
     let Some(dot) = dot else {
         let first = text.split_once('.').ok_or_else(malformed)?.0;

@@ -32,6 +32,8 @@ pub(super) struct Sweep {
     pub objective: Option<Objective>,
     pub rungs: Option<Rungs>,
     pub names: Names,
+    /// Warnings about the sweep itself.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// A copy of the pipeline that was not added to the union yet.
@@ -79,6 +81,7 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
         objective: None,
         rungs: None,
         names: Names::default(),
+        warnings: Vec::new(),
     };
     if let Some(spec) = &spec {
         sweep
@@ -94,9 +97,15 @@ impl Sweep {
     fn read_objective(&mut self, spec: &SweepSpec, base: &Graph) -> Result<(), Diagnostic> {
         if let Some(fields) = &spec.fields.objective {
             let place = spec.place_of(&["objective", "metric"]);
+            let resolved = MetricAt::read(base, &fields.metric, &place)?;
+            let place = match fields.direction {
+                Some(_) => spec.place_of(&["objective", "direction"]),
+                None => place,
+            };
+            let direction = resolved.direction(fields.direction, &place, &mut self.warnings)?;
             self.objective = Some(Objective {
-                metric: MetricAt::read(base, &fields.metric, &place)?,
-                direction: fields.direction,
+                metric: resolved.at,
+                direction,
             });
         }
         if self.objective.is_none() && (self.design.learns() || spec.fields.stop.is_some()) {
@@ -113,7 +122,8 @@ impl Sweep {
             let nodes: Vec<_> = base.stages.node_indices().collect();
             let objective = self.objective.as_ref();
             let node = objective.and_then(|objective| objective.metric.node(base, &nodes));
-            self.rungs = Some(Rungs::read(spec, &stop.asha, base, node)?);
+            let rungs = Rungs::read(spec, &stop.asha, base, node, &mut self.warnings)?;
+            self.rungs = Some(rungs);
         }
         Ok(())
     }

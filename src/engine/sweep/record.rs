@@ -30,6 +30,10 @@ pub struct SweepReport {
     /// The metric and the estimator of `importance`; `None` if it is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance_of: Option<ImportanceOf>,
+    /// The most important metrics of the best trial besides the objective, such as those on test images: their names and
+    /// the means over the trial's seeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub best_metrics: Vec<(String, f64)>,
 }
 
 /// The metric that is optimized.

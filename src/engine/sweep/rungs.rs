@@ -37,9 +37,10 @@ impl Rungs {
         fields: &AshaFields,
         graph: &Graph,
         objective: Option<NodeIndex>,
+        warnings: &mut Vec<Diagnostic>,
     ) -> Result<Self, Diagnostic> {
         let place = spec.place_of(&["stop", "asha", "metric"]);
-        let metric = match fields.metric.contains('.') {
+        let resolved = match fields.metric.contains('.') {
             true => MetricAt::read(graph, &fields.metric, &place)?,
             false => {
                 let stage = only_training(graph, objective, &fields.metric, &place)?;
@@ -47,6 +48,7 @@ impl Rungs {
             }
         };
         let nodes: Vec<NodeIndex> = graph.stages.node_indices().collect();
+        let metric = &resolved.at;
         let node = metric.node(graph, &nodes);
         let instance = node.map(|node| &graph.stages[node]);
         let Some(instance) = instance.filter(|instance| is_open_ended(instance)) else {
@@ -77,9 +79,14 @@ impl Rungs {
             let place = spec.place_of(&["stop", "asha", key]);
             Diagnostic::at(&place, invalid.to_string())
         })?;
+        let place = match fields.direction {
+            Some(_) => spec.place_of(&["stop", "asha", "direction"]),
+            None => place,
+        };
+        let direction = resolved.direction(fields.direction, &place, warnings)?;
         Ok(Self {
-            metric,
-            direction: fields.direction,
+            metric: resolved.at,
+            direction,
             halving,
             stage: instance.name.stage.clone(),
             place: spec.place_of(&["stop", "asha"]),

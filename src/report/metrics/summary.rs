@@ -1,7 +1,8 @@
 //! The metrics that are shown after a run of a pipeline without tables.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use contract::analysis::Over;
 use engine::run::run_metrics::{InstanceMetrics, Measured, Pooled, pooled};
 use engine::wording;
 use unicode_width::UnicodeWidthStr;
@@ -89,9 +90,12 @@ pub fn summary(
     let groups = groups(&chosen);
     let (mut instances, mut metrics) = (unread, 0);
     let mut texts = Vec::new();
+    let mut has_intervals = false;
     for group in &groups {
         let whole = group.grid(&earlier, true);
-        let grid = match widest(&whole) <= width {
+        let fits = widest(&whole) <= width;
+        has_intervals |= fits;
+        let grid = match fits {
             true => whole,
             false => group.grid(&earlier, false),
         };
@@ -102,7 +106,7 @@ pub fn summary(
     if texts.is_empty() {
         return String::new();
     }
-    let mut notes = notes(&chosen);
+    let mut notes = notes(&chosen, has_intervals);
     if let Some((run, _)) = before
         && chosen.iter().any(|one| change(one, &earlier).is_some())
     {
@@ -210,7 +214,7 @@ fn change(one: &Measured<'_>, earlier: &Means<'_>) -> Option<f64> {
 }
 
 /// What numbers after a value mean, and the positive class.
-fn notes(chosen: &[&Measured<'_>]) -> Vec<String> {
+fn notes(chosen: &[&Measured<'_>], has_intervals: bool) -> Vec<String> {
     let counts = chosen.iter().map(|one| one.defined());
     let (fewest, most) = (counts.clone().min(), counts.max());
     let mut notes = Vec::new();
@@ -220,6 +224,19 @@ fn notes(chosen: &[&Measured<'_>]) -> Vec<String> {
             false => format!("{fewest} to {most}"),
         };
         notes.push(format!("means ± standard deviation over {count} seeds"));
+    }
+    let intervals = chosen
+        .iter()
+        .filter(|one| has_intervals && one.interval().is_some() && one.mean().is_some());
+    let intervals = intervals.map(|one| match one.over() {
+        Some(Over::Reported) => "intervals reported by the program".to_owned(),
+        Some(over) => format!("95 % intervals over {over}"),
+        None => "95 % intervals, as each stage reports them".to_owned(),
+    });
+    let intervals: BTreeSet<String> = intervals.collect();
+    if !intervals.is_empty() {
+        let intervals: Vec<String> = intervals.into_iter().collect();
+        notes.push(intervals.join(" or "));
     }
     let mut classes: Vec<&str> = chosen.iter().filter_map(|one| one.class()).collect();
     classes.sort_unstable();

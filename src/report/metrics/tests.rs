@@ -47,11 +47,12 @@ fn the_summary_has_a_row_for_every_instance_and_shows_what_changed() {
 │ evaluate[a] ┆ 0.912 [0.86, 0.96] (+0.013) ┆ 0.900 [0.85, 0.95] │
 │ evaluate[b] ┆ 0.800 [0.75, 0.85]          ┆ undefined          │
 └─────────────┴─────────────────────────────┴────────────────────┘
+95 % intervals, as each stage reports them
 positive class: SICK
 (+/-): change since run r1
 ";
     assert_eq!(shown, expected);
-    let narrow = summary(&now, 0, None, 60, "runner metrics");
+    let narrow = summary(&now, 0, None, 50, "runner metrics");
     assert!(
         narrow.contains("│ evaluate[a] ┆ 0.912 ┆ 0.900     │"),
         "{narrow}"
@@ -92,8 +93,8 @@ fn hostile_names_have_no_effect() {
         !shown.contains('\u{1b}') && shown.contains("1.000e300"),
         "{shown}"
     );
-    // Header, row and three lines of the frame, and the note about the class.
-    assert_eq!(shown.lines().count(), 6, "{shown}");
+    // Header, row and three lines of the frame, and two notes.
+    assert_eq!(shown.lines().count(), 7, "{shown}");
     let all = pooled(&hostile);
     let all: Vec<_> = all.iter().collect();
     assert_eq!(text(&all).lines().count(), 3);

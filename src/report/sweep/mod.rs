@@ -12,6 +12,7 @@ mod shortened;
 mod tests;
 mod text;
 
+pub use self::text::in_words;
 use engine::sweep::ranked;
 use engine::sweep::record::SweepReport;
 

@@ -73,6 +73,7 @@ fn report() -> SweepReport {
     trials[2].curve = vec![(1, Some(0.7)), (2, None)];
     trials[3].error = Some("loss is \"no\" number\nmore".to_owned());
     SweepReport {
+        best_metrics: Vec::new(),
         pipeline: "search".to_owned(),
         method: "tpe".to_owned(),
         objective: Some(Objective {

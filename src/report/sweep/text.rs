@@ -1,7 +1,7 @@
 //! Rankings as text for the terminal and as Markdown.
 
 use comfy_table::CellAlignment;
-use contract::Direction;
+use contract::{Direction, one_line};
 use engine::sweep::record::{Importance, ImportanceOf, SweepReport, Trial, TrialState};
 use engine::wording;
 use unicode_width::UnicodeWidthStr;
@@ -267,8 +267,32 @@ fn below(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> Vec<Strin
         Some(format!("trial {} {}: {error}", trial.number, trial.state))
     });
     lines.extend(reasons);
+    lines.extend(best_metrics(report));
     lines.extend(importance(report));
     lines
+}
+
+/// `trial 12 (the best): evaluate.f1 0.912, evaluate.accuracy 0.900`
+fn best_metrics(report: &SweepReport) -> Option<String> {
+    let best = report.best()?.number;
+    let metrics = in_words(&report.best_metrics)?;
+    Some(format!("trial {best} (the best): {metrics}"))
+}
+
+/// Maximum number of metrics in a sentence.
+const MOST_METRICS: usize = 6;
+
+/// Lists metrics: `evaluate.f1 0.912, evaluate.accuracy 0.900`; `None` if there are none.
+pub fn in_words(metrics: &[(String, f64)]) -> Option<String> {
+    let listed = metrics.iter().take(MOST_METRICS);
+    let listed: Vec<String> = listed
+        .map(|(name, value)| format!("{} {}", one_line(name), wording::measured(*value)))
+        .collect();
+    let more = match metrics.len().saturating_sub(MOST_METRICS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!listed.is_empty()).then(|| listed.join(", ") + &more)
 }
 
 /// Lists the metric that the importance is for, a line for each axis with a share or a correlation, and what no axis explains by

@@ -112,25 +112,28 @@ fn headlines(entries: &[Entry<'_>]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut counts: HashMap<String, usize> = HashMap::new();
     for entry in entries {
-        let instances = entry.instances();
-        let all = pooled(&instances);
-        let headline = |is_secondary: bool| {
-            let all = all.iter().filter(|one| one.headline.is_some());
-            let all = all.filter(|one| one.is_secondary == is_secondary);
-            let names: Vec<String> = all
-                .map(|one| format!("{}.{}", one.stage, one.metric()))
-                .collect();
-            names
-        };
-        let mut names = headline(false);
-        if names.is_empty() {
-            names = headline(true);
+        let mut names: [Vec<String>; 2] = Default::default();
+        for instance in entry.instances() {
+            for (position, port) in instance.ports.iter().enumerate() {
+                let prefix = match position {
+                    0 => instance.stage.clone(),
+                    _ => format!("{}.{}", instance.stage, port.port),
+                };
+                let of_port = port.headline.iter().map(|name| format!("{prefix}.{name}"));
+                names[usize::from(port.is_secondary)].extend(of_port);
+            }
         }
+        let [primary, secondary] = names;
+        let names = if primary.is_empty() {
+            secondary
+        } else {
+            primary
+        };
         for name in suggest::distinct(names.iter().map(String::as_str)) {
-            *counts.entry(name.to_owned()).or_default() += 1;
-            if !found.iter().any(|known| known == name) {
+            if !counts.contains_key(name) {
                 found.push(name.to_owned());
             }
+            *counts.entry(name.to_owned()).or_default() += 1;
         }
     }
     // The sort is stable: of equally common metrics, those of newer runs come first.
@@ -232,15 +235,26 @@ fn of_instances(column: &str, instances: &[&InstanceMetrics]) -> Value {
         .copied()
         .filter(|instance| rest(column, instance).is_some())
         .collect();
-    let all = pooled(&meant);
-    let is_meant = |one: &&engine::run::run_metrics::Measured<'_>| {
-        let full = [one.stage, one.instance].map(|of| format!("{of}.{}", one.metric()));
-        let of_instance = one.values.iter();
-        let mut of_instance = of_instance.map(|(name, _)| format!("{name}.{}", one.metric()));
-        full.iter().any(|name| name == column) || of_instance.any(|name| name == column)
+    let mut groups: Vec<(&str, Vec<f64>)> = Vec::new();
+    for instance in &meant {
+        let metric = rest(column, instance).and_then(|name| instance.metric(name));
+        let Some(value) = metric.map(|metric| metric.value).filter(|v| v.is_finite()) else {
+            continue;
+        };
+        // Seeds follow one another only within a copy, so search.
+        match groups
+            .iter_mut()
+            .find(|(name, _)| *name == instance.in_copy)
+        {
+            Some((_, values)) => values.push(value),
+            None => groups.push((&instance.in_copy, vec![value])),
+        }
+    }
+    let mean = |values: &Vec<f64>| {
+        let count = values.len() as f64;
+        values.iter().map(|value| value / count).sum()
     };
-    let means = all.iter().filter(is_meant).filter_map(|one| one.mean());
-    let means: Vec<f64> = means.collect();
+    let means: Vec<f64> = groups.iter().map(|(_, values)| mean(values)).collect();
     if !means.is_empty() {
         return Value::of_numbers(&means, true);
     }
@@ -299,7 +313,7 @@ impl Value {
         !matches!(self, Self::Text(_))
     }
 
-    /// The value for display, on one line: `0.765 to 0.921 (6)` for several instances.
+    /// The value for display, on one line: `0.765 to 0.921` for several instances.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Missing => "-".to_owned(),
@@ -307,8 +321,8 @@ impl Value {
             Self::Numbers {
                 low,
                 high,
-                count,
                 is_measured,
+                ..
             } => {
                 let text = |number: f64| match is_measured {
                     true => wording::measured(number),
@@ -316,7 +330,7 @@ impl Value {
                 };
                 match low == high {
                     true => text(*low),
-                    false => format!("{} to {} ({count})", text(*low), text(*high)),
+                    false => format!("{} to {}", text(*low), text(*high)),
                 }
             }
         }
@@ -413,9 +427,9 @@ mod tests {
         ];
         let texts = |values: &[Value]| values.iter().map(Value::text).collect::<Vec<_>>();
         values.sort_by_cached_key(|value| value.key(false));
-        assert_eq!(texts(&values), ["0.500 to 0.900 (2)", "0.7", "none", "-"]);
+        assert_eq!(texts(&values), ["0.500 to 0.900", "0.7", "none", "-"]);
         values.sort_by_cached_key(|value| value.key(true));
-        assert_eq!(texts(&values), ["0.500 to 0.900 (2)", "0.7", "none", "-"]);
+        assert_eq!(texts(&values), ["0.500 to 0.900", "0.7", "none", "-"]);
         let mut values = [Value::parsed("2"), Value::parsed("10")];
         values.sort_by_cached_key(|value| value.key(true));
         assert_eq!(texts(&values), ["10", "2"]);

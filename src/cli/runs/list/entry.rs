@@ -11,10 +11,8 @@ use engine::run::run_metrics::{
     InstanceMetrics, METRICS_RECORD, RunMetrics, TrialMetrics, read, recall,
 };
 use rayon::prelude::*;
-use serde_json::{Map, Value, json};
 use store::Store;
 
-use super::column::Column;
 use crate::cli::pipeline::catalogue;
 
 /// A run, or a trial of a run.
@@ -96,37 +94,6 @@ impl Entry<'_> {
         let sets = self.run.report.sets.iter().rev();
         let mut found = sets.filter_map(|set| set.split_once('='));
         Some(found.find(|(set, _)| *set == name)?.1)
-    }
-
-    /// A JSON object with what is always known, and the shown columns.
-    pub(super) fn object(&self, columns: &[Column]) -> Value {
-        let report = &self.run.report;
-        let values = columns
-            .iter()
-            .map(|column| (column.name().to_owned(), column.value(self).json()));
-        let values: Map<String, Value> = values.collect();
-        let mut object = json!({
-            "run": report.run,
-            "pipeline": report.pipeline,
-            "profile": report.profile,
-            "sets": report.sets,
-            "state": report.state,
-            "started": report.started,
-            "finished": report.finished,
-            "seconds": report.seconds,
-            "counts": report.counts,
-            "planned": self.run.stages.len(),
-            "columns": values,
-        });
-        if let Some(trial) = self.trial() {
-            let values = trial.values.iter();
-            let values: Map<String, Value> = values
-                .map(|(axis, value)| (axis.clone(), json!(value)))
-                .collect();
-            object["trial"] =
-                json!({ "number": trial.number, "state": trial.state, "values": values });
-        }
-        object
     }
 }
 

@@ -6,14 +6,14 @@ mod entry;
 use clap::Args;
 use engine::error::Error;
 use engine::run::recorded::{self, Newest};
-use serde_json::{Value, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::cli::run_filter::{RunFilter, warn};
 use crate::cli::unwritten;
 use crate::report::columns::dynamic;
 use crate::report::csv::line;
 use crate::report::{Console, Verbosity};
-use column::Column;
+use column::{Column, Value};
 use entry::{Entry, entries};
 
 /// List runs, newest first, with their most important metrics; or all trials of their sweeps
@@ -78,9 +78,9 @@ impl List {
             let bad = bad
                 .iter()
                 .map(|bad| json!({ "run": bad.id(), "why": bad.why() }));
-            let bad: Vec<Value> = bad.collect();
-            let runs = entries.iter().map(|entry| entry.object(&columns));
-            let runs: Vec<Value> = runs.collect();
+            let bad: Vec<_> = bad.collect();
+            let runs = entries.iter().map(|entry| object(entry, &columns));
+            let runs: Vec<_> = runs.collect();
             let object = json!({ "runs": runs, "more": has_more, "unreadable": bad });
             return console.result(&object.to_string()).map_err(unwritten);
         }
@@ -126,16 +126,48 @@ fn sort_by(entries: &mut [Entry<'_>], sort: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// A JSON object with what is always known, and the shown columns.
+fn object(entry: &Entry<'_>, columns: &[Column]) -> Json {
+    let report = &entry.run.report;
+    let values = columns
+        .iter()
+        .map(|column| (column.name().to_owned(), column.value(entry).json()));
+    let values: Map<String, Json> = values.collect();
+    let mut object = json!({
+        "run": report.run,
+        "pipeline": report.pipeline,
+        "profile": report.profile,
+        "sets": report.sets,
+        "state": report.state,
+        "started": report.started,
+        "finished": report.finished,
+        "seconds": report.seconds,
+        "counts": report.counts,
+        "planned": entry.run.stages.len(),
+        "columns": values,
+    });
+    if let Some(trial) = entry.trial() {
+        let values = trial.values.iter();
+        let values: Map<String, Json> = values
+            .map(|(axis, value)| (axis.clone(), json!(value)))
+            .collect();
+        object["trial"] = json!({ "number": trial.number, "state": trial.state, "values": values });
+    }
+    object
+}
+
 fn text(entries: &[Entry<'_>], columns: &[Column]) -> String {
+    let of_entry = |entry: &Entry<'_>| columns.iter().map(|column| column.value(entry)).collect();
+    let values: Vec<Vec<Value>> = entries.iter().map(of_entry).collect();
     let mut rows = vec![column::heads(columns)];
-    for entry in entries {
+    for (entry, values) in entries.iter().zip(&values) {
         let mut row = vec![entry.id()];
-        row.extend(columns.iter().map(|column| column.value(entry).text()));
+        row.extend(values.iter().map(Value::text));
         rows.push(row);
     }
     let is_number = |column: &usize| {
-        let mut values = entries.iter().map(|entry| columns[*column].value(entry));
-        values.all(|value| value.is_number_or_missing())
+        let mut values = values.iter().map(|values| &values[*column]);
+        values.all(Value::is_number_or_missing)
     };
     let numbers = (0..columns.len()).filter(is_number);
     let numbers: Vec<usize> = numbers.map(|column| column + 1).collect();

@@ -201,7 +201,7 @@ fn copies_of_a_sweep_may_use_different_devices() {
         &["precision=float32"],
         &["device=cuda"],
     ];
-    let mut union = Union::without_copies(graph(&["device=cpu"], never));
+    let mut union = Union::without_copies(graph(&["device=cpu"], never), Vec::new());
     for sets in copies {
         let copy = graph(sets, two);
         let identities = identities(&copy);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::Segment;
+use contract::{MetricInfo, Segment};
 
 use super::{Column, MetricRef, Row, SEED_AXIS, Table};
 use crate::graph::metric::{self, PortMetric};
@@ -40,11 +40,17 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn table(&mut self) -> Table {
         let fields = &self.spec.fields;
-        let mut measured: Vec<Option<(&StageSpec, MetricRef)>> = Vec::new();
+        // The valid columns, with their positions.
+        let mut measured: Vec<(usize, &StageSpec, MetricRef)> = Vec::new();
         for (index, column) in fields.columns.iter().enumerate() {
             let place = self.place(index, &[Segment::Key("metric".to_owned())]);
-            let found = self.metric(&column.metric, &place);
-            measured.push(found.map_err(|error| self.errors.extend(error)).ok());
+            match self.metric(&column.metric, &place) {
+                Ok((stage, metric, info)) => {
+                    self.check_references(index, &column.paper, info.as_ref());
+                    measured.push((index, stage, metric));
+                }
+                Err(error) => self.errors.extend(error),
+            }
         }
         if fields.columns.is_empty() {
             let place = self.key_place("columns");
@@ -53,12 +59,12 @@ impl<'a> Reader<'a> {
                 format!("the table `{}` has no columns", self.spec.name),
             ));
         }
-        let stages: Vec<&StageSpec> = measured.iter().flatten().map(|(stage, _)| *stage).collect();
+        let stages: Vec<&StageSpec> = measured.iter().map(|(_, stage, _)| *stage).collect();
         // The rows of a table are known only if all its columns are valid.
         let mut is_complete = stages.len() == fields.columns.len() && !stages.is_empty();
         is_complete &= self.check_axes(&stages, is_complete);
-        for (index, (stage, _)) in measured.iter().flatten().enumerate() {
-            let place = self.place(index, &[Segment::Key("metric".to_owned())]);
+        for (index, stage, _) in &measured {
+            let place = self.place(*index, &[Segment::Key("metric".to_owned())]);
             if let Err(error) = self.check_stage(stage, &stages, &place) {
                 self.errors.push(error);
                 is_complete = false;
@@ -69,21 +75,26 @@ impl<'a> Reader<'a> {
             false => Vec::new(),
         };
         let mut columns = Vec::new();
-        for (index, (stage, metric)) in measured.iter().flatten().enumerate() {
+        for (index, stage, metric) in measured {
             let column = &fields.columns[index];
             let reference = self.reference(index, &column.paper, &rows, is_complete);
             if column.within.is_some() && reference.is_empty() && is_complete {
                 self.report_useless_tolerance(index);
             }
-            let mean = fields.mean.0.iter();
-            let mean = mean.filter(|name| stage.matrix.iter().any(|axis| axis.name == **name));
+            let has_axis = |name: &&String| stage.matrix.iter().any(|axis| axis.name == **name);
+            let mean = fields.mean.0.iter().filter(has_axis);
+            let mut mean: Vec<String> = mean.cloned().collect();
+            let is_row = rows.first().is_some_and(|row| row.seed.is_some());
+            if !mean.is_empty() && self.pipeline.seed_labels.len() > 1 && !is_row {
+                mean.push(SEED_AXIS.to_owned());
+            }
             columns.push(Column {
                 title: column
                     .title
                     .clone()
                     .unwrap_or_else(|| column.metric.clone()),
-                metric: metric.clone(),
-                mean: mean.cloned().collect(),
+                metric,
+                mean,
                 reference,
                 reference_label: "paper".to_owned(),
                 within: column.within,
@@ -106,12 +117,13 @@ impl<'a> Reader<'a> {
             .push(Diagnostic::at(&place, message).hint(hint.to_owned()));
     }
 
-    /// Resolves `evaluate.f1` into its stage and metric. `Err(None)` means that the stage has an error of its own.
+    /// Resolves `evaluate.f1` into its stage and metric, with the metric's declaration. `Err(None)` means that the stage
+    /// has an error of its own.
     fn metric(
         &self,
         text: &str,
         place: &Place,
-    ) -> Result<(&'a StageSpec, MetricRef), Option<Diagnostic>> {
+    ) -> Result<(&'a StageSpec, MetricRef, Option<MetricInfo>), Option<Diagnostic>> {
         let malformed = || {
             let message = format!("expected `STAGE.METRIC`, found `{text}`");
             Some(Diagnostic::at(place, message).hint("for example `evaluate.f1`".to_owned()))
@@ -132,7 +144,10 @@ impl<'a> Reader<'a> {
         let metric = metric.ok_or_else(malformed)?;
         let declared = self.ports.get(&spec.name).ok_or(None)?;
         metric::measures(declared, stage, place)?;
-        let metric = match metric::named(declared, metric, place)? {
+        let named = metric::named(declared, metric, place)?;
+        let info = metric::declared(declared, &named, place)?;
+        let info = info.map(|declared| declared.info.clone());
+        let metric = match named {
             PortMetric { port: None, name } => name,
             PortMetric { port: Some(_), .. } => metric.to_owned(),
         };
@@ -140,7 +155,7 @@ impl<'a> Reader<'a> {
             stage: stage.to_owned(),
             metric,
         };
-        Ok((spec, metric))
+        Ok((spec, metric, info))
     }
 
     /// Checks the axes under `rows` and `mean` by themselves. Whether a stage has an axis under `mean` can be checked
@@ -263,7 +278,11 @@ impl<'a> Reader<'a> {
         if !are_rows_known || labels.iter().all(|row| by_row.contains_key(row)) {
             return by_row.clone();
         }
-        for row in by_row.keys().filter(|row| !labels.contains(row)) {
+        let has_seeds = rows.iter().any(|row| row.seed.is_some());
+        // A run may have fewer seeds, and these are not misspelt.
+        let may_be_seed = |row: &str| has_seeds && row.bytes().all(|byte| byte.is_ascii_digit());
+        let unknown = by_row.keys().filter(|row| !labels.contains(row));
+        for row in unknown.filter(|row| !may_be_seed(row)) {
             let path = [Segment::Key("paper".to_owned()), Segment::Key(row.clone())];
             let place = self.place(column, &path);
             let axes = &self.spec.fields.rows.0;
@@ -284,6 +303,28 @@ impl<'a> Reader<'a> {
             self.errors.push(error);
         }
         by_row.clone()
+    }
+
+    /// Reports reference values that the metric cannot have.
+    fn check_references(&mut self, column: usize, paper: &Paper, info: Option<&MetricInfo>) {
+        let Some(info) = info else {
+            return;
+        };
+        let key = Segment::Key("paper".to_owned());
+        let values: Vec<(Vec<Segment>, f64)> = match paper {
+            Paper::All(value) => vec![(vec![key], *value)],
+            Paper::ByRow(by_row) => {
+                let path = |row: &String| vec![key.clone(), Segment::Key(row.clone())];
+                let values = by_row.iter();
+                values.map(|(row, value)| (path(row), *value)).collect()
+            }
+        };
+        for (path, value) in values {
+            let place = self.place(column, &path);
+            let why = format!("{value} cannot be its value");
+            let error = metric::check_value(info, value, &why, &place).err();
+            self.errors.extend(error);
+        }
     }
 
     fn place(&self, column: usize, path: &[Segment]) -> Place {

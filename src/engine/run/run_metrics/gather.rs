@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::headline::headline;
-use super::{InstanceMetrics, PortMetrics, RunMetrics, TrialMetrics};
+use super::{InstanceMetrics, PortMetrics, RunMetrics, TrialMetrics, pooled};
 use crate::executor::Outputs;
 use crate::graph::{Graph, Instance, InstanceName};
 use crate::run::metrics;
@@ -76,6 +76,31 @@ pub fn headlines(
         instances: instances.collect(),
         unread: skipped.len(),
     }
+}
+
+/// Reads the headline metrics of some copies of the pipeline: their names and the means over the copies. Metrics of
+/// trainings are left out.
+pub fn headline_means(
+    experiment: &Experiment,
+    store: &Store,
+    outputs: &HashMap<NodeIndex, Outputs>,
+    copies: &[usize],
+) -> Vec<(String, f64)> {
+    let graph = experiment.graph();
+    let mut seen = HashSet::new();
+    let nodes = copies.iter().flat_map(|&copy| &graph.copies[copy].nodes);
+    let nodes = nodes.filter(|&&node| seen.insert(node));
+    let instances: Vec<InstanceMetrics> = nodes
+        .filter_map(|node| Some(of_instance(&graph.stages[*node], store, outputs.get(node)?)))
+        .collect();
+    let instances: Vec<&InstanceMetrics> = instances.iter().collect();
+    let all = pooled(&instances);
+    let headline = all
+        .iter()
+        .filter(|one| one.headline.is_some() && !one.is_secondary);
+    headline
+        .filter_map(|one| Some((one.full_name(), one.mean()?)))
+        .collect()
 }
 
 fn of_instance(instance: &Instance, store: &Store, outputs: &Outputs) -> InstanceMetrics {

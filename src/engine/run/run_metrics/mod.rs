@@ -16,11 +16,11 @@ mod value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use contract::Metrics;
+use contract::{Metric, Metrics, ShowPath};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::gather::{Headlines, gather, headlines};
+pub use self::gather::{Headlines, gather, headline_means, headlines};
 pub use self::recall::{of_run, recall};
 pub use self::record::{Previous, record};
 pub use self::value::{Measured, Pooled, pooled};
@@ -83,16 +83,16 @@ pub struct TrialMetrics {
     pub instances: Vec<usize>,
 }
 
-/// The folder of a run from which a record is read, or why it cannot be read.
+/// Reads the record of the run in `folder`; `None` if it is missing, is damaged or cannot be read.
 pub fn read(folder: &Path) -> Option<RunMetrics> {
     let file = folder.join(METRICS_RECORD);
     match store::read_file(&file) {
         Ok(store::Found::Bytes(bytes)) => store::unseal(&bytes)
-            .inspect_err(|error| tracing::warn!("`{}` is damaged: {error}", file.display()))
+            .inspect_err(|error| tracing::warn!("`{}` is damaged: {error}", file.shown()))
             .ok(),
         Ok(store::Found::Missing | store::Found::Foreign) => None,
         Err(error) => {
-            tracing::warn!("failed to read `{}`: {error}", file.display());
+            tracing::warn!("failed to read `{}`: {error}", file.shown());
             None
         }
     }
@@ -115,5 +115,20 @@ impl RunMetrics {
     /// Whether nothing was measured.
     pub fn is_empty(&self) -> bool {
         self.instances.iter().all(|one| one.ports.is_empty())
+    }
+}
+
+impl InstanceMetrics {
+    /// Finds a metric: `f1`, or `history.loss` on another port than the first.
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        let first = self.ports.first();
+        let of_first = first.and_then(|port| port.metrics.get(name));
+        of_first.or_else(|| {
+            let mut ports = self.ports.iter();
+            ports.find_map(|port| {
+                let name = name.strip_prefix(port.port.as_str())?.strip_prefix('.')?;
+                port.metrics.get(name)
+            })
+        })
     }
 }

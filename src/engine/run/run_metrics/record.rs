@@ -97,25 +97,38 @@ fn is_name(run: &str) -> bool {
 /// Digest of what determines the record: the instances with their identities and metrics, and the trials.
 fn identity(experiment: &Experiment, outcomes: &Outcomes<'_>) -> Digest {
     let graph = experiment.graph();
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     for &node in &graph.order {
         let Some(outputs) = outcomes.outputs.get(&node) else {
             continue;
         };
         let instance = &graph.stages[node];
-        text += &format!("{}\n", instance.name);
+        let labels = instance.name.axes.iter().chain(&instance.name.copy);
+        let texts = labels.flat_map(|(axis, value)| [axis.as_str(), value.as_str()]);
+        for text in std::iter::once(instance.name.stage.as_str()).chain(texts) {
+            bytes.extend_from_slice(text.as_bytes());
+            bytes.push(0);
+        }
         match outcomes.key(node) {
-            Some(key) => text += &format!("{key}\n"),
-            None => text += &format!("{}\n", instance.stage.canonical()),
+            Some(key) => bytes.extend_from_slice(key.to_string().as_bytes()),
+            None => bytes.extend_from_slice(instance.stage.canonical().to_string().as_bytes()),
         }
-        let ports = instance.outputs.iter();
-        for port in ports.filter(|port| port.yields == ArtifactType::Metrics) {
-            text += &format!("{} {:?}\n", port.name, outputs.get(&port.name));
+        for port in instance.outputs.iter() {
+            if port.yields != ArtifactType::Metrics {
+                continue;
+            }
+            bytes.extend_from_slice(port.name.as_bytes());
+            bytes.push(0);
+            if let Some(digest) = outputs.get(&port.name) {
+                bytes.extend_from_slice(digest.as_bytes());
+            }
         }
+        bytes.push(1);
     }
-    text += &format!("{:?}\n", experiment.shown());
+    bytes.extend_from_slice(format!("{:?}", experiment.shown()).as_bytes());
     for trial in experiment.trials() {
-        text += &format!("{} {:?} {:?}\n", trial.number, trial.state, trial.copies);
+        let trial = format!("{} {:?} {:?}\n", trial.number, trial.state, trial.copies);
+        bytes.extend_from_slice(trial.as_bytes());
     }
-    Digest::derive(CONTEXT, text.as_bytes())
+    Digest::derive(CONTEXT, &bytes)
 }

@@ -1,5 +1,6 @@
 //! Values of a metric over the instances that are shown together.
 
+use contract::analysis::Over;
 use contract::{Direction, Metric};
 
 use super::InstanceMetrics;
@@ -63,6 +64,14 @@ impl Measured<'_> {
     pub fn interval(&self) -> Option<[f64; 2]> {
         match self.values.as_slice() {
             [(_, metric)] => metric.interval,
+            _ => None,
+        }
+    }
+
+    /// What the interval covers, if that is known.
+    pub fn over(&self) -> Option<Over> {
+        match self.values.as_slice() {
+            [(_, metric)] => metric.over,
             _ => None,
         }
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use edit::{Edit, Text};
 use outline::{Form, Line, Outline};
 
-use super::node::{Entry, Value};
+use super::node::{Entry, Plain, Value};
 use super::{Diagnostic, Node, Source, check_name, yaml};
 
 const SECTION: &str = "profiles";
@@ -69,6 +69,24 @@ pub fn promote(
     }
     let byte_order_mark = &text[..text.len() - source.text().len()];
     Ok(format!("{byte_order_mark}{written}"))
+}
+
+/// Adds to the values of a trial what makes the profile this single trial: it has no sweep, and as many seeds as the
+/// trials of the sweep had. A var with the name `sweep` or `seeds` cannot be told from the setting, so then the setting
+/// is left out.
+pub fn single_trial(file: &Path, text: &str, values: &mut Vec<(String, Node)>, seeds: usize) {
+    let source = Source::file(file, text);
+    let vars = yaml::parse(&source, source.given()).ok();
+    let vars = vars.as_ref().and_then(|document| document.get("vars"));
+    let place = source.place(0..0);
+    let seeds = (seeds > 1).then(|| Value::Number(Plain::new((seeds as u64).into())));
+    let settings = [("sweep", Some(Value::Null)), ("seeds", seeds)];
+    for (name, value) in settings {
+        let is_var = vars.is_some_and(|vars| vars.get(name).is_some());
+        if let Some(value) = value.filter(|_| !is_var) {
+            values.push((name.to_owned(), Node::new(value, place.clone())));
+        }
+    }
 }
 
 fn check(

@@ -1,0 +1,394 @@
+//! Metrics at the end of a run, `runner metrics`, and metrics in `runs list`.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::sandbox::{Finished, Sandbox};
+use crate::sweeping::GRID;
+
+/// A program that reports `x` and a neutral number, for each of two instances.
+const SCORES: &str = r#"
+version: 1
+name: scores
+vars: { x: 0.5, names: [a, b] }
+profiles: { high: { x: 0.9 } }
+stages:
+  score:
+    kind: command
+    matrix: { name: "${names}" }
+    params:
+      argv: [sh, -c, 'echo "{\"f1\": $0, \"size\": 3}" > m.json', "${x}", "${matrix.name}"]
+      metrics: m.json
+"#;
+
+fn run(sandbox: &Sandbox, args: &[&str]) -> Finished {
+    let done = sandbox.runner(&[&["run", "pipeline.yaml"], args].concat());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    done
+}
+
+fn runner(sandbox: &Sandbox, args: &[&str]) -> Finished {
+    let done = sandbox.runner(args);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    done
+}
+
+fn id(done: &Finished) -> String {
+    let (_, id) = done
+        .stderr
+        .split_once("this run: artifacts/v1/runs/")
+        .unwrap();
+    id.lines().next().unwrap().to_owned()
+}
+
+fn record(sandbox: &Sandbox, id: &str) -> PathBuf {
+    sandbox
+        .path("artifacts/v1/runs")
+        .join(id)
+        .join("metrics.json")
+}
+
+#[test]
+fn a_run_without_tables_ends_with_its_metrics_and_what_changed() {
+    let sandbox = Sandbox::new(SCORES);
+    let first = run(&sandbox, &[]);
+    assert!(
+        first.stdout.contains("│ stage    ┆ f1    ┆ size  │"),
+        "{first:?}"
+    );
+    assert!(
+        first.stdout.contains("│ score[a] ┆ 0.500 ┆ 3.000 │"),
+        "{first:?}"
+    );
+    assert!(!first.stdout.contains("change"), "{first:?}");
+
+    let again = run(&sandbox, &[]);
+    assert_eq!(again.stdout, first.stdout);
+    // The same results are recorded once.
+    let inode = |done: &Finished| fs::metadata(record(&sandbox, &id(done))).unwrap().ino();
+    assert_eq!(inode(&first), inode(&again));
+
+    let changed = run(&sandbox, &["-S", "x=0.513"]);
+    assert!(
+        changed
+            .stdout
+            .contains("│ score[a] ┆ 0.513 (+0.013) ┆ 3.000 │"),
+        "{changed:?}"
+    );
+    let note = format!("(+/-): change since run {}\n", id(&first));
+    assert!(changed.stdout.contains(&note), "{changed:?}");
+
+    // A profile has its own history.
+    let profile = run(&sandbox, &["--profile", "high"]);
+    assert!(profile.stdout.contains("┆ 0.900 ┆"), "{profile:?}");
+    // `--quiet` prints results, and `--json` nothing else.
+    let quiet = run(&sandbox, &["-q"]);
+    assert!(quiet.stdout.contains("0.500 (-0.013)"), "{quiet:?}");
+    assert!(sandbox.run_json(&[]).json()["run"].is_string());
+}
+
+#[test]
+fn a_run_with_tables_says_what_changed_outside_of_them() {
+    let table = "tables:\n  t: { rows: name, columns: [{ metric: score.f1 }] }\n";
+    let sandbox = Sandbox::new(SCORES);
+    let text = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
+    fs::write(sandbox.path("pipeline.yaml"), text + table).unwrap();
+    let first = run(&sandbox, &[]);
+    let same = run(&sandbox, &[]);
+    assert!(!same.stderr.contains("since run"), "{same:?}");
+    let changed = run(&sandbox, &["-S", "x=0.4"]);
+    let line = format!(
+        "since run {0}: score[a].f1 -0.100, score[b].f1 -0.100; `runner compare {0} latest` shows all\n",
+        id(&first)
+    );
+    assert!(changed.stderr.contains(&line), "{changed:?}");
+    assert_eq!(changed.stdout.lines().count(), 6, "{changed:?}");
+}
+
+#[test]
+fn all_metrics_are_listed_and_filtered() {
+    let sandbox = Sandbox::new(SCORES);
+    run(&sandbox, &[]);
+    run(&sandbox, &["-S", "x=0.7"]);
+    let all = runner(&sandbox, &["metrics", "pipeline.yaml"]).stdout;
+    let expected = "\
+stage     metric  value
+score[a]  f1      0.500
+score[a]  size    3.000
+score[b]  f1      0.500
+score[b]  size    3.000
+";
+    assert_eq!(all, expected);
+    let latest = runner(&sandbox, &["metrics", "-f", "score[b].f1"]).stdout;
+    assert_eq!(latest, "stage     metric  value\nscore[b]  f1      0.700\n");
+    let before = [
+        "metrics", "--run", "latest~1", "-f", "*[a]*", "-f", "nothing*", "--csv",
+    ];
+    let refused = sandbox.runner(&before);
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused.stderr.contains("no metric matches `nothing*`"),
+        "{refused:?}"
+    );
+    let csv = runner(
+        &sandbox,
+        &["metrics", "--run", "latest~1", "-f", "*[a]*", "--csv"],
+    )
+    .stdout;
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 3, "{csv}");
+    assert!(
+        lines[1].starts_with("score[a],score,metrics,f1,0.5,,1,"),
+        "{csv}"
+    );
+    let object = runner(
+        &sandbox,
+        &["metrics", "pipeline.yaml", "--profile", "high", "--json"],
+    )
+    .json();
+    assert_eq!(object["metrics"], json!([]));
+    let misspelt = sandbox.runner(&["metrics", "pipeline.yaml", "-f", "scor"]);
+    assert!(
+        misspelt.stderr.contains("did you mean `score`?"),
+        "{misspelt:?}"
+    );
+}
+
+#[test]
+fn recorded_metrics_outlive_the_results() {
+    let sandbox = Sandbox::new(SCORES);
+    let first = run(&sandbox, &[]);
+    // A run that was killed, or that is older than these records, has none; the store still has its results.
+    let recorded = runner(&sandbox, &["metrics", "--json"]).json()["metrics"].clone();
+    let file = record(&sandbox, &id(&first));
+    let bytes = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    assert_eq!(
+        runner(&sandbox, &["metrics", "--json"]).json()["metrics"],
+        recorded
+    );
+    // A damaged record counts as missing.
+    let mut damaged = bytes.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&file, damaged).unwrap();
+    assert_eq!(
+        runner(&sandbox, &["metrics", "--json"]).json()["metrics"],
+        recorded
+    );
+
+    fs::remove_dir_all(sandbox.path("artifacts/v1/actions")).unwrap();
+    fs::remove_dir_all(sandbox.path("artifacts/v1/cas")).unwrap();
+    assert_eq!(
+        runner(&sandbox, &["metrics", "--json"]).json()["metrics"],
+        json!([])
+    );
+    fs::write(&file, bytes).unwrap();
+    assert_eq!(
+        runner(&sandbox, &["metrics", "--json"]).json()["metrics"],
+        recorded
+    );
+}
+
+fn listed(sandbox: &Sandbox, args: &[&str]) -> Vec<Value> {
+    let object = runner(sandbox, &[&["runs", "list", "--json"], args].concat()).json();
+    object["runs"].as_array().unwrap().clone()
+}
+
+#[test]
+fn runs_are_sorted_by_parameters_and_metrics() {
+    let sandbox = Sandbox::new(SCORES);
+    for x in ["0.7", "0.2", "0.9"] {
+        run(&sandbox, &["-S", &format!("x={x}")]);
+    }
+    let failed = sandbox.runner(&["run", "pipeline.yaml", "-S", "x=nonsense"]);
+    assert_eq!(failed.code, Some(100), "{failed:?}");
+    let column = |args: &[&str], name: &str| -> Vec<Value> {
+        let runs = listed(&sandbox, args);
+        runs.iter()
+            .map(|run| run["columns"][name].clone())
+            .collect()
+    };
+    // By default, newest first, with what was set and the metrics.
+    assert_eq!(
+        column(&[], "x"),
+        [json!("nonsense"), json!(0.9), json!(0.2), json!(0.7)]
+    );
+    assert_eq!(
+        column(&[], "score.f1"),
+        [json!(null), json!(0.9), json!(0.2), json!(0.7)]
+    );
+    let sorted = ["--columns", "score[a].f1,state", "--sort", "score.f1"];
+    assert_eq!(
+        column(&sorted, "score[a].f1"),
+        [json!(0.2), json!(0.7), json!(0.9), json!(null)]
+    );
+    let best = [
+        "--columns",
+        "score.f1",
+        "--sort",
+        "-score.f1",
+        "--limit",
+        "1",
+    ];
+    assert_eq!(column(&best, "score.f1"), [json!(0.9)]);
+    let text = runner(&sandbox, &["runs", "list", "--columns", "score.f1,took"]);
+    assert!(text.stdout.starts_with("run  "), "{text:?}");
+    let csv = runner(
+        &sandbox,
+        &["runs", "list", "--csv", "--columns", "x,score.f1"],
+    )
+    .stdout;
+    assert!(csv.starts_with("run,x,score.f1\n"), "{csv}");
+    assert!(
+        csv.contains(",0.9,0.9\n") && csv.contains(",nonsense,\n"),
+        "{csv}"
+    );
+    let unknown = sandbox.runner(&["runs", "list", "--sort", "score.f2"]);
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(
+        unknown
+            .stderr
+            .contains("no run has a parameter or metric `score.f2`; did you mean `score.f1`?"),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+fn a_promoted_trial_is_found_by_the_name_of_its_profile() {
+    let few = GRID.replace(
+        "cnn.params.learning_rate: [0.001, 0.003, 0.01]\n    width: { int_uniform: [2, 8, 2] }",
+        "cnn.params.learning_rate: [0.001, 0.01]",
+    );
+    let sandbox = Sandbox::new(&few);
+    let swept = run(&sandbox, &[]);
+    assert!(
+        swept.stdout.contains("(the best): evaluate.accuracy "),
+        "{swept:?}"
+    );
+    // Each trial is an entry with its values and metrics.
+    let trials = listed(&sandbox, &["--trials", "--sort", "-evaluate.roc_auc"]);
+    assert_eq!(trials.len(), 4);
+    let auc = |trial: &Value| trial["columns"]["evaluate.roc_auc"].as_f64().unwrap();
+    assert!(trials.is_sorted_by(|a, b| auc(a) >= auc(b)), "{trials:?}");
+    assert!(
+        trials[0]["columns"]["learning_rate"].is_number(),
+        "{trials:?}"
+    );
+    assert_eq!(trials[0]["columns"]["state"], "finished");
+    let whole = listed(&sandbox, &[]);
+    assert_eq!(auc(&whole[0]), auc(&trials[0]));
+
+    let promoted = runner(&sandbox, &["sweep", "promote", "pipeline.yaml"]);
+    assert!(
+        promoted
+            .stderr
+            .contains("to the profile `best` of `pipeline.yaml`: evaluate.accuracy "),
+        "{promoted:?}"
+    );
+    let profile = [
+        "metrics",
+        "pipeline.yaml",
+        "--profile",
+        "best",
+        "-f",
+        "roc_auc",
+        "--json",
+    ];
+    let found = runner(&sandbox, &profile).json();
+    assert_eq!(
+        found["metrics"][0]["value"].as_f64().unwrap(),
+        auc(&trials[0])
+    );
+    // The profile is the trial alone, and everything is cached.
+    let alone = sandbox.run_json(&["--profile", "best"]);
+    assert!(
+        alone
+            .outcomes()
+            .iter()
+            .all(|(_, outcome)| outcome == "cached"),
+        "{alone:?}"
+    );
+    let newest = &listed(&sandbox, &["--limit", "1"])[0];
+    assert_eq!(newest["profile"], "best");
+    assert_eq!(auc(newest), auc(&trials[0]));
+}
+
+#[test]
+fn a_sweep_with_seeds_is_promoted_with_them() {
+    let few = GRID
+        .replace(
+            "cnn.params.learning_rate: [0.001, 0.003, 0.01]\n    width: { int_uniform: [2, 8, 2] }\n    batch: [8, 16]",
+            "batch: [8, 16]",
+        )
+        .replace("sweep:\n", "sweep:\n  seeds: 2\n");
+    let sandbox = Sandbox::new(&few);
+    run(&sandbox, &[]);
+    runner(
+        &sandbox,
+        &["sweep", "promote", "pipeline.yaml", "2", "--as", "second"],
+    );
+    let alone = sandbox.run_json(&["--profile", "second"]);
+    assert!(
+        alone
+            .outcomes()
+            .iter()
+            .all(|(_, outcome)| outcome == "cached"),
+        "{alone:?}"
+    );
+    let text = runner(
+        &sandbox,
+        &[
+            "metrics",
+            "pipeline.yaml",
+            "--profile",
+            "second",
+            "-f",
+            "f1",
+        ],
+    );
+    assert!(text.stdout.contains("(2 seeds)"), "{text:?}");
+}
+
+#[test]
+fn hostile_names_of_metrics_have_no_effect() {
+    let program = r#"
+version: 1
+name: hostile
+stages:
+  it:
+    kind: command
+    params:
+      argv: [sh, -c, 'printf "%s" "$0" > m.json', '{"=cmd()": 1e300, "\u001b[2J\nx": 2, "<script>": -0.00001, "a|b": 0, "@x": 5}']
+      metrics: m.json
+"#;
+    let sandbox = Sandbox::new(program);
+    let done = run(&sandbox, &[]);
+    let mut texts = vec![done.stdout];
+    for args in [
+        &["metrics"][..],
+        &["metrics", "--csv"],
+        &["runs", "list"],
+        &["runs", "list", "--csv", "--columns", "it.=cmd(),it.@x"],
+    ] {
+        texts.push(runner(&sandbox, args).stdout);
+    }
+    for text in &texts {
+        assert_eq!(crate::sandbox::acts_on_terminal(text), None, "{text}");
+        assert!(!text.contains(&"0".repeat(20)), "{text}");
+    }
+    for csv in [&texts[2], &texts[4]] {
+        assert!(
+            !csv.contains(",=") && !csv.contains("\n=") && !csv.contains(",@"),
+            "{csv}"
+        );
+    }
+    assert!(
+        texts[0].contains("1.000e300") && texts[0].contains("-1.000e-5"),
+        "{}",
+        texts[0]
+    );
+}
