@@ -21,15 +21,23 @@ pub(super) struct ExpectationArgs {
     junit: Option<PathBuf>,
 }
 
+/// A measured value: the mean over the seeds, and the class that it is of.
+struct Measured {
+    mean: f64,
+    class: Option<String>,
+}
+
 /// Judges all expectations of the pipeline. With several seeds, judges the mean.
 pub(super) fn judge(results: &Measurements<'_>) -> Judgements {
     let mut all = Vec::new();
     for expectation in &results.graph.expectations {
         let metric = &expectation.metric;
-        let mut judge = |instance: InstanceName, measured: Result<f64, String>| {
+        let mut judge = |instance: InstanceName, measured: Result<Measured, String>| {
             let metric = metric.clone();
             let subject = Subject { instance, metric };
-            all.push(Judgement::of(subject, expectation.bounds, measured));
+            let class = measured.as_ref().ok().and_then(|one| one.class.clone());
+            let value = measured.map(|measured| measured.mean);
+            all.push(Judgement::of(subject, expectation.bounds, value).of_class(class));
         };
         let nodes = results.instances(|name| expectation.matches(name));
         let mut subjects: Vec<InstanceName> = Vec::new();
@@ -45,7 +53,12 @@ pub(super) fn judge(results: &Measurements<'_>) -> Judgements {
             let nodes = results.instances(|name| name.in_copy() == subject);
             let measured = results.measured(&nodes, metric).map(|metrics| {
                 let sum: f64 = metrics.iter().map(|metric| metric.value).sum();
-                sum / metrics.len() as f64
+                let class = metrics.first().and_then(|metric| metric.of.clone());
+                let is_same = metrics.iter().all(|metric| metric.of == class);
+                Measured {
+                    mean: sum / metrics.len() as f64,
+                    class: class.filter(|_| is_same),
+                }
             });
             judge(subject, measured);
         }

@@ -86,6 +86,7 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: true,
     model_params: &[],
     text_params: &["positive"],
+    positive_param: Some("positive"),
     declares_ports: false,
     computes: true,
 };

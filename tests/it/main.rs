@@ -24,6 +24,7 @@ mod guarantees;
 mod hostile;
 mod including;
 mod limits;
+mod metrics;
 mod mutants;
 mod plan;
 mod readme;

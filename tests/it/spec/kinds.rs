@@ -52,6 +52,7 @@ const fn kind(
         has_primary,
         model_params: &["model"],
         text_params: &[],
+        positive_param: None,
         declares_ports: false,
         computes: false,
     }
