@@ -171,7 +171,13 @@ pub(super) fn check_bounds(
         Bounds::Between { at_least, .. } if at_least > most => at_least,
         Bounds::Between { at_most, .. } => at_most.min(most),
     };
-    check_value(info, wanted, "the expectation can never be met", place)
+    let why = match bounds {
+        Bounds::Near { value, .. } => format!("{value} cannot be its value"),
+        Bounds::Between { .. } | Bounds::AtLeast { .. } | Bounds::AtMost { .. } => {
+            "the expectation can never be met".to_owned()
+        }
+    };
+    check_value(info, wanted, &why, place)
 }
 
 /// Returns an error if a reference value is not in the range of a metric.

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    ArtifactType, Context, Failure, ImageShape, Input, Invalid, KindInfo, Output, Segment,
-    Signature, Stage, Usage,
+    ArtifactType, Context, Failure, ImageShape, Input, Invalid, KindInfo, MetricInfo, Output,
+    SHARE, Segment, Signature, Stage, Usage,
 };
 use engine::graph::Catalogue;
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,13 @@ const SCORE: KindInfo = kind(
         input("model", ArtifactType::Model),
         input("images", ArtifactType::Dataset),
     ],
-    &[output("metrics", ArtifactType::Metrics)],
+    &[Output {
+        metrics: &[
+            MetricInfo::new("f1", "", SHARE),
+            MetricInfo::new("f1.weighted", "", SHARE),
+        ],
+        ..output("metrics", ArtifactType::Metrics)
+    }],
     false,
 );
 
