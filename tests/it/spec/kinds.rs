@@ -84,6 +84,11 @@ const TRAIN: KindInfo = kind(
     true,
 );
 
+const METRICS: &[MetricInfo] = &[
+    MetricInfo::new("f1", "", SHARE),
+    MetricInfo::new("f1.weighted", "", SHARE),
+];
+
 const SCORE: KindInfo = kind(
     "score",
     &[
@@ -91,10 +96,7 @@ const SCORE: KindInfo = kind(
         input("images", ArtifactType::Dataset),
     ],
     &[Output {
-        metrics: &[
-            MetricInfo::new("f1", "", SHARE),
-            MetricInfo::new("f1.weighted", "", SHARE),
-        ],
+        metrics: METRICS,
         ..output("metrics", ArtifactType::Metrics)
     }],
     false,
