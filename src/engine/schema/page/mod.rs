@@ -144,6 +144,9 @@ impl Page {
         if let Some(section) = self.section(&resolved["items"]) {
             return format!("list; for its items, see {section}");
         }
+        if let Some(section) = self.section(&resolved["additionalProperties"]) {
+            return format!("map from names to values; for the values, see {section}");
+        }
         wording::kind_of_value(resolved)
     }
 
