@@ -52,6 +52,7 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: true,
     model_params: &["model"],
     text_params: &[],
+    positive_param: None,
     declares_ports: false,
     computes: true,
 };

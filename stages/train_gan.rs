@@ -62,6 +62,7 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: true,
     model_params: &["generator", "discriminator"],
     text_params: &[],
+    positive_param: None,
     declares_ports: false,
     computes: true,
 };

@@ -22,19 +22,32 @@ pub(super) struct ExpectationArgs {
     junit: Option<PathBuf>,
 }
 
+/// A measured value: the mean over the seeds, and the class that it is of.
+struct Measured {
+    mean: f64,
+    class: Option<String>,
+}
+
 /// Judges all expectations of the pipeline. With several seeds, judges the mean.
 pub(super) fn judge(results: &Measurements<'_>) -> Judgements {
     let mut all = Vec::new();
     for expectation in &results.graph.expectations {
         let metric = &expectation.metric;
-        let mut judge = |instance: InstanceName, measured: Result<f64, String>| {
+        let mut judge = |instance: InstanceName, measured: Result<Measured, String>| {
             let metric = metric.clone();
             let subject = Subject { instance, metric };
-            all.push(Judgement::of(subject, expectation.bounds, measured));
+            let class = measured.as_ref().ok().and_then(|one| one.class.clone());
+            let value = measured.map(|measured| measured.mean);
+            all.push(Judgement::of(subject, expectation.bounds, value).of_class(class));
         };
         let mean = |metrics: Vec<Metric>| {
             let sum: f64 = metrics.iter().map(|metric| metric.value).sum();
-            sum / metrics.len() as f64
+            let class = metrics.first().and_then(|metric| metric.of.clone());
+            let is_same = metrics.iter().all(|metric| metric.of == class);
+            Measured {
+                mean: sum / metrics.len() as f64,
+                class: class.filter(|_| is_same),
+            }
         };
         if let Some(row) = &expectation.row {
             let nodes = results.in_row(&expectation.stage, row);

@@ -38,7 +38,7 @@ pub(super) struct DeclaredForm {
     file: PathBuf,
     /// All metrics by name. It is an error if the program does not write one of them, or writes another one.
     #[schemars(extend("minProperties" = 1))]
-    names: Option<BTreeMap<String, Option<Declaration>>>,
+    names: BTreeMap<String, Declaration>,
 }
 
 /// A metric that a program measures. `direction` and `range` are part of the key, because they determine what is
@@ -104,13 +104,10 @@ impl<'de> Deserialize<'de> for MetricsFile {
             ) -> Result<MetricsFile, A::Error> {
                 let read = serde::de::value::MapAccessDeserializer::new(map);
                 let DeclaredForm { file, names } = Deserialize::deserialize(read)?;
-                let names = names.map(|names| {
-                    let names = names.into_iter();
-                    names
-                        .map(|(name, one)| (name, one.unwrap_or_default()))
-                        .collect()
-                });
-                Ok(MetricsFile { file, names })
+                Ok(MetricsFile {
+                    file,
+                    names: Some(names),
+                })
             }
         }
 
@@ -252,7 +249,7 @@ mod tests {
     fn declared() -> MetricsFile {
         file(&json!({ "file": "m.json", "names": {
             "loss": { "direction": "minimize", "range": [0, null], "unit": "nats" },
-            "n": null,
+            "n": {},
         } }))
     }
 
@@ -299,7 +296,6 @@ mod tests {
         let short = file(&json!("m.json"));
         assert_eq!(short.canonical(), json!("m.json"));
         assert_eq!(short.infos(), None);
-        assert_eq!(file(&json!({ "file": "m.json" })), short);
         let expected = json!({ "file": "m.json", "names": {
             "loss": { "direction": "minimize", "range": [0.0, null] },
             "n": { "direction": null, "range": null },

@@ -48,6 +48,7 @@ pub const INFO: KindInfo = KindInfo {
         "ignore",
         "tools",
     ],
+    positive_param: None,
     declares_ports: true,
     computes: false,
 };

@@ -60,6 +60,9 @@ pub struct KindInfo {
     /// Dotted paths of parameters that take text, as `source.folder.path`. A number or boolean at or below
     /// such a path reaches the stage as text with its original spelling (`3.10`, `+5`).
     pub text_params: &'static [&'static str],
+    /// Parameter that names the positive class among the classes of the images that the stage measures on. If a stage
+    /// does not set it, it gets the value of the pipeline's `positive`.
+    pub positive_param: Option<&'static str>,
     /// Whether each stage declares its ports itself: inputs of any role, which take any artifacts, and the
     /// outputs that [`Stage::outputs`](super::Stage::outputs) returns.
     pub declares_ports: bool,

@@ -12,6 +12,7 @@
 pub mod analysis;
 mod artifact;
 pub mod bare_name;
+mod classes;
 pub mod clock;
 mod context;
 mod device;
@@ -41,6 +42,7 @@ pub use artifact::{
     Artifact, ArtifactType, FORMAT_VERSION, INDEX_FILE, ImageShape, IndexEntry, PRIVATE_BYTES,
     Signature,
 };
+pub use classes::implied_positive;
 pub use context::Context;
 pub use device::{Device, Precision};
 pub use event::{Progress, StageEvent};

@@ -52,6 +52,12 @@ pub trait Stage: Send + Sync {
         Ok(None)
     }
 
+    /// Returns the names of the classes of the datasets that the stage makes, if its parameters or the names of folders
+    /// in its sources determine them. A source that cannot be read is not an error here.
+    fn class_names(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// Returns which stages can resume from this stage's checkpoints; `None` if the stage keeps no checkpoints.
     fn resumable(&self) -> Option<Resumable> {
         None

@@ -12,7 +12,7 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::layout::{Layout, Listed};
+use super::layout::{self, Layout, Listed};
 use super::source::{Example, Offer, Pool, Sink, Skipped, Unusable};
 
 /// Parameters of the source `folder`.
@@ -63,6 +63,11 @@ impl Folder {
     pub fn check(&self) -> Result<(), Invalid> {
         ranges::whole("max_megapixels", self.max_megapixels as usize, 1, 1000)?;
         self.pattern().map(drop)
+    }
+
+    /// Returns the names of the classes, if the folders can be read.
+    pub fn class_names(&self) -> Option<Vec<String>> {
+        layout::class_names(&self.path)
     }
 
     /// Reads the folders and every file's header, and returns the number of classes.

@@ -36,6 +36,15 @@ const TEST: [&str; 1] = ["test"];
 const EXPECTED: &str =
     "the expected layout is `train/<CLASS>/*.jpeg` and `test/<CLASS>/*.jpeg` (or `jpg`, `png`)";
 
+/// Returns the names of the class folders of `path`, without a look at the files in them.
+pub(super) fn class_names(path: &Path) -> Option<Vec<String>> {
+    let root = root(SourceFolder::open(path).ok()?).ok()?;
+    let is_train = |name: &&str| TRAIN.iter().any(|train| name.eq_ignore_ascii_case(train));
+    let train = folders(&root).find(is_train)?;
+    let train = root.enter(train).ok()?;
+    Some(folders(&train).map(str::to_owned).collect())
+}
+
 impl Layout {
     /// Lists `path`, or the only folder in it that contains the splits. Archives of image data often nest
     /// folders (`chest_xray/chest_xray/train`) and contain a folder `__MACOSX`, which is ignored.

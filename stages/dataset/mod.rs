@@ -62,6 +62,7 @@ pub const INFO: KindInfo = KindInfo {
         "source.npz.path",
         "source.npz.classes",
     ],
+    positive_param: None,
     declares_ports: false,
     computes: false,
 };
@@ -152,6 +153,15 @@ impl Origin {
             Self::Phantom(_) => Some(phantom::CLASSES.len()),
             Self::Folder(_) => None,
             Self::Npz(npz) => Some(npz.classes.len()).filter(|&named| named > 0),
+        }
+    }
+
+    /// Returns the names of the classes, if the parameters or the names of folders determine them.
+    fn class_names(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Phantom(_) => Some(phantom::CLASSES.map(str::to_owned).to_vec()),
+            Self::Folder(folder) => folder.class_names(),
+            Self::Npz(npz) => Some(npz.classes.clone()).filter(|classes| !classes.is_empty()),
         }
     }
 
@@ -286,6 +296,10 @@ impl Stage for Params {
     fn preflight(&self) -> Result<Option<usize>, Invalid> {
         let classes = self.source.preflight();
         classes.map(Some).map_err(|e| self.in_source(e))
+    }
+
+    fn class_names(&self) -> Option<Vec<String>> {
+        self.source.class_names()
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {

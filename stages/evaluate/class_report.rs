@@ -67,7 +67,7 @@ fn decision(evaluation: &Evaluation) -> Option<Decision> {
 
 #[cfg(test)]
 mod tests {
-    use contract::analysis::{ClassReport, ClassScores, Evaluation, three_decimals};
+    use contract::analysis::{ClassScores, Evaluation, three_decimals};
 
     use super::class_report;
 
@@ -189,6 +189,5 @@ mod tests {
         assert_eq!(rows[2][..3], ["C (positive)", "undefined", "0.000"]);
         assert_eq!(rows[3][..2], ["macro average", "undefined"]);
         assert_eq!(rows[4][..2], ["weighted average", "undefined"]);
-        assert_eq!(rows[4].len(), ClassReport::header().len());
     }
 }

@@ -86,6 +86,7 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: true,
     model_params: &[],
     text_params: &["positive"],
+    positive_param: Some("positive"),
     declares_ports: false,
     computes: true,
 };
@@ -94,8 +95,8 @@ pub const INFO: KindInfo = KindInfo {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Evaluate {
-    /// The positive class. By default, the last class: class folders are ordered by name, the classes of an `npz`
-    /// file by label.
+    /// The positive class. By default, the pipeline's `positive` or, without one, the last class: class folders are
+    /// ordered by name, the classes of an `npz` file by label.
     #[schemars(with = "Option<Text>")]
     pub positive: Option<String>,
     /// Lowest probability at which an image is classified as positive (a number), or as the model's last class

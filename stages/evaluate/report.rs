@@ -145,7 +145,7 @@ impl Report<'_> {
     /// Writes a line for each class and for the averages. Undefined values are empty.
     fn write_class_report(&self, path: &Path) -> Result<(), csv::Error> {
         let mut table = csv::Writer::from_path(path)?;
-        table.write_record(ClassReport::header())?;
+        table.write_record(ClassReport::HEADER)?;
         let figure = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
         for row in class_report(&self.evaluation()).rows(figure, "") {
             table.write_record(row)?;

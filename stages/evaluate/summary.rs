@@ -66,10 +66,12 @@ pub(super) fn over_seeds_and_images(
     })
 }
 
-/// Returns the class of the measure, or the positive class of all evaluations; `None` if `measure` is not that of one class, or if they differ.
+/// Returns the positive class of all evaluations; `None` if `measure` is not that of the positive class, or
+/// if they differ.
 fn positive(measure: NamedMeasure<'_>, evaluations: &[Evaluation]) -> Option<String> {
-    if let Some(class) = measure.class {
-        return Some(class.to_owned());
+    // The name of the metric says which class it is of.
+    if measure.class.is_some() {
+        return None;
     }
     let mut classes = evaluations
         .iter()

@@ -374,9 +374,9 @@ fn expectations_need_no_table_and_are_listed_in_every_format() {
     assert_eq!(
         shown("csv"),
         "\
-metric,value,expected,verdict
-late.n,1,at most 0.5,fail
-late.m,,at most 1,not known
+metric,value,expected,verdict,class
+late.n,1,at most 0.5,fail,
+late.m,,at most 1,not known,
 "
     );
     let json: serde_json::Value = serde_json::from_str(&shown("json")).unwrap();

@@ -13,6 +13,7 @@ mod configuration;
 mod contrasts;
 mod conventions;
 mod cuda;
+mod declared_metrics;
 mod device;
 mod doctor;
 mod expecting;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use clap::Args;
 use contract::ShowPath;
+use contract::analysis::{ClassReport, three_decimals};
 use engine::error::Error;
 use engine::wording;
 use serde_json::{Value, json};
@@ -47,13 +48,41 @@ impl Show {
             Some(record) => sources(&store, record)?,
             None => Vec::new(),
         };
+        let report = class_report(&store, &artifact.digest);
         let text = if self.json {
-            object(&artifact, &tree, &sources).to_string()
+            let mut object = object(&artifact, &tree, &sources);
+            object["class_report"] = json!(report);
+            object.to_string()
         } else {
-            page(&artifact, &tree, &sources)
+            let report = report.map(|report| format!("\n{}", of_classes(&report)));
+            page(&artifact, &tree, &sources) + &report.unwrap_or_default()
         };
         console.result(&text).map_err(unwritten)
     }
+}
+
+/// Returns the results of each class if the artifact is an evaluation.
+fn class_report(store: &Store, digest: &Digest) -> Option<ClassReport> {
+    let analysis = stages::analysis::RESULTS;
+    let read = store.read_files(digest, analysis.evaluation_files());
+    let files = read
+        .inspect_err(|error| tracing::warn!("{error}"))
+        .ok()
+        .flatten()?;
+    let evaluation = analysis
+        .read_evaluation(&files)
+        .inspect_err(|error| tracing::debug!("not an evaluation: {error}"))
+        .ok()?;
+    Some(analysis.class_report(&evaluation))
+}
+
+/// Formats the results of each class as aligned columns, with the accuracy below them.
+fn of_classes(report: &ClassReport) -> String {
+    let mut rows = vec![ClassReport::HEADER.map(str::to_owned)];
+    rows.extend(report.rows(three_decimals, " (positive)"));
+    let accuracy = three_decimals(report.accuracy);
+    let images = wording::counted(report.images as usize, "image");
+    format!("{}accuracy {accuracy} on {images}\n", aligned(&rows, 1))
 }
 
 fn sources(store: &Store, record: &ActionRecord) -> Result<Vec<Source>, Error> {

@@ -10,12 +10,19 @@ use serde::Serialize;
 pub(super) struct MetricPair {
     pub port: String,
     pub metric: String,
+    /// The values; `None` where there is none, or where it is undefined.
     pub a: Option<f64>,
     pub b: Option<f64>,
+    /// Whether the images do not define the metric.
+    pub a_is_undefined: bool,
+    pub b_is_undefined: bool,
+    /// The class that the metric is of; `None` if it covers all classes.
+    pub a_class: Option<String>,
+    pub b_class: Option<String>,
     /// 95 % intervals, where they were computed.
     pub a_interval: Option<[f64; 2]>,
     pub b_interval: Option<[f64; 2]>,
-    /// `b - a`.
+    /// `b - a`; `None` if the values are of different classes.
     pub difference: Option<f64>,
     /// `None` if neither higher nor lower values are better.
     pub direction: Option<Direction>,
@@ -66,10 +73,16 @@ pub(super) fn paired(
         let direction = b.as_ref().or(a.as_ref())?.direction;
         let interval = |metric: &Option<Metric>| metric.as_ref().and_then(|m| m.interval);
         let (a_interval, b_interval) = (interval(&a), interval(&b));
+        let class = |metric: &Option<Metric>| metric.as_ref().and_then(|m| m.of.clone());
+        let (a_class, b_class) = (class(&a), class(&b));
+        let is_undefined =
+            |metric: &Option<Metric>| metric.as_ref().is_some_and(|m| !m.value.is_finite());
+        let (a_is_undefined, b_is_undefined) = (is_undefined(&a), is_undefined(&b));
         let value = |metric: Option<Metric>| metric.map(|m| m.value).filter(|v| v.is_finite());
         let (a, b) = (value(a), value(b));
-        let difference = a.zip(b).map(|(a, b)| b - a);
-        let both = a_interval.zip(b_interval);
+        let is_same = a_class == b_class;
+        let difference = a.zip(b).filter(|_| is_same).map(|(a, b)| b - a);
+        let both = a_interval.zip(b_interval).filter(|_| is_same);
         Some(MetricPair {
             difference,
             direction,
@@ -81,9 +94,57 @@ pub(super) fn paired(
             metric,
             a,
             b,
+            a_is_undefined,
+            b_is_undefined,
+            a_class,
+            b_class,
             a_interval,
             b_interval,
         })
     });
     pairs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(a: Metric, b: Metric) -> MetricPair {
+        let side = |metric| {
+            let metrics = Metrics::from([("m".to_owned(), metric)]);
+            BTreeMap::from([("metrics".to_owned(), metrics)])
+        };
+        paired(&side(a), &side(b)).pop().unwrap()
+    }
+
+    #[test]
+    fn a_neutral_metric_has_a_difference_but_no_verdict() {
+        let pair = pairs(Metric::new(3.0, None), Metric::new(5.0, None));
+        assert_eq!((pair.difference, pair.verdict), (Some(2.0), None));
+        let down = Some(Direction::Minimize);
+        let pair = pairs(Metric::new(3.0, down), Metric::new(5.0, down));
+        assert_eq!(pair.verdict, Some(MetricChange::Worse));
+    }
+
+    #[test]
+    fn values_of_different_classes_are_not_compared() {
+        let of = |class: &str| Metric {
+            of: Some(class.to_owned()),
+            ..Metric::new(0.5, Some(Direction::Maximize))
+        };
+        let pair = pairs(of("A"), of("B"));
+        assert_eq!((pair.difference, pair.verdict), (None, None));
+        assert_eq!(pairs(of("A"), of("A")).verdict, Some(MetricChange::Equal));
+    }
+
+    #[test]
+    fn an_undefined_value_is_not_a_missing_one() {
+        let up = Some(Direction::Maximize);
+        let pair = pairs(Metric::new(f64::NAN, up), Metric::new(0.5, up));
+        assert_eq!(
+            (pair.a, pair.a_is_undefined, pair.difference),
+            (None, true, None)
+        );
+        assert!(!pair.b_is_undefined);
+    }
 }

@@ -1,5 +1,7 @@
 //! Renders the differences between two runs as text or Markdown: first what differs, then the effects.
 
+use contract::analysis::UNDEFINED;
+use contract::class_of;
 use engine::run::recorded::Recorded;
 use engine::wording;
 
@@ -195,7 +197,8 @@ fn same(pairs: &[StagePair]) -> Option<String> {
     }
 }
 
-/// All metrics of stages that are in both runs and differ in at least one metric.
+/// All metrics of stages that are in both runs and differ in at least one metric. Metrics of each single class, such as
+/// `recall[NORMAL]`, are left out, because there are many.
 fn metrics(pairs: &[StagePair]) -> Vec<(&str, &MetricPair)> {
     let differ = |pair: &MetricPair| pair.a != pair.b;
     let in_both = pairs
@@ -206,6 +209,7 @@ fn metrics(pairs: &[StagePair]) -> Vec<(&str, &MetricPair)> {
         .flat_map(|pair| {
             pair.metrics
                 .iter()
+                .filter(|metric| class_of(&metric.metric).is_none())
                 .map(|metric| (pair.name.as_str(), metric))
         })
         .collect()
@@ -220,18 +224,28 @@ fn row(stage: &str, metric: &MetricPair) -> Row<6> {
     let mark = if metric.apart == Some(true) { " *" } else { "" };
     [
         stage.to_owned(),
-        metric.metric.clone(),
-        measured(metric.a, metric.a_interval),
-        measured(metric.b, metric.b_interval),
+        name(metric),
+        measured(metric.a, metric.a_is_undefined, metric.a_interval),
+        measured(metric.b, metric.b_is_undefined, metric.b_interval),
         metric.difference.map_or("-".to_owned(), signed),
         format!("{verdict}{mark}"),
     ]
 }
 
-/// `0.8993 [0.87, 0.93]`.
-fn measured(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
+/// `accuracy`, `f1 of PNEUMONIA`, or, if the runs differ in the class, `f1 (A: of NORMAL, B: of PNEUMONIA)`.
+fn name(metric: &MetricPair) -> String {
+    let name = &metric.metric;
+    match (&metric.a_class, &metric.b_class) {
+        (Some(a), Some(b)) if a != b => format!("{name} (A: of {a}, B: of {b})"),
+        (Some(class), _) | (None, Some(class)) => format!("{name} of {class}"),
+        (None, None) => name.clone(),
+    }
+}
+
+/// `0.8993 [0.87, 0.93]`; `undefined`, or `-` if there is no value.
+fn measured(value: Option<f64>, is_undefined: bool, interval: Option<[f64; 2]>) -> String {
     let Some(value) = value else {
-        return "-".to_owned();
+        return if is_undefined { UNDEFINED } else { "-" }.to_owned();
     };
     let Some(ends) = interval else {
         return figure(value);

@@ -30,6 +30,8 @@ pub struct Instance {
     /// Why it cannot run on this machine, if the GPU that it requests is missing.
     pub(crate) missing: Option<Diagnostic>,
     pub(super) params: Params,
+    /// Names of the classes of the images that it measures on, if they are known before the run.
+    pub(crate) classes: Option<Vec<String>>,
     /// The entry `resources` as written.
     pub(super) resources_entry: Option<Entry>,
 }
@@ -155,6 +157,23 @@ impl Params {
         }
     }
 
+    /// Adds the pipeline's positive class, unless the stage sets its own.
+    fn with_positive(mut self, draft: &Draft<'_>) -> Self {
+        let (Some(param), Some(positive)) = (draft.kind.positive_param, &draft.spec.positive)
+        else {
+            return self;
+        };
+        if self.node.get(param).is_none()
+            && let Value::Map(entries) = &mut self.node.value
+        {
+            entries.push(Entry {
+                key: param.to_owned(),
+                ..positive.clone()
+            });
+        }
+        self
+    }
+
     pub(super) fn diagnose(&self, invalid: &Invalid) -> Diagnostic {
         diagnose(&self.node, &self.key, invalid, NOUN)
     }
@@ -167,7 +186,7 @@ pub(super) fn instance(
     catalogue: &Catalogue,
     computing: &Computing,
 ) -> Result<Instance, Vec<Diagnostic>> {
-    let params = Params::of(draft);
+    let params = Params::of(draft).with_positive(draft);
     let stage = decode_all(&params.node, &params.key, NOUN, |node| {
         parse(catalogue, draft.kind, node)
     })?;
@@ -198,6 +217,7 @@ pub(super) fn instance(
         },
         missing,
         params,
+        classes: None,
         resources_entry: draft.spec.resources_entry.clone(),
     })
 }

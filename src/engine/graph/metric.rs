@@ -89,9 +89,31 @@ pub(super) fn declared<'a>(
     place: &Place,
 ) -> Result<Option<Declared<'a>>, Diagnostic> {
     let declared = stage.metrics(metric.port.as_deref());
-    declared
-        .map(|declared| find(declared, stage.name, &metric.name, place))
-        .transpose()
+    let Some(declared) = declared else {
+        return Ok(None);
+    };
+    let found = find(declared, stage.name, &metric.name, place)?;
+    check_class(&found, stage.classes.as_deref(), place)?;
+    Ok(Some(found))
+}
+
+/// Returns an error if a metric is that of a class that the images do not have.
+pub(crate) fn check_class(
+    Declared { info, class }: &Declared<'_>,
+    classes: Option<&[String]>,
+    place: &Place,
+) -> Result<(), Diagnostic> {
+    let (Some(class), Some(classes)) = (class, classes) else {
+        return Ok(());
+    };
+    if classes.iter().any(|known| known == class) {
+        return Ok(());
+    }
+    let known = classes.iter().map(String::as_str);
+    let message = format!("`{class}` is not a class of the images");
+    let name = name_of_class(&info.name, class);
+    let error = Diagnostic::at(&place.find(&name), message);
+    Err(error.hint(suggest::hint("classes", class, known)))
 }
 
 /// Finds the declaration of the metric `name` among those of a stage.
@@ -149,7 +171,13 @@ pub(super) fn check_bounds(
         Bounds::Between { at_least, .. } if at_least > most => at_least,
         Bounds::Between { at_most, .. } => at_most.min(most),
     };
-    check_value(info, wanted, "the expectation can never be met", place)
+    let why = match bounds {
+        Bounds::Near { value, .. } => format!("{value} cannot be its value"),
+        Bounds::Between { .. } | Bounds::AtLeast { .. } | Bounds::AtMost { .. } => {
+            "the expectation can never be met".to_owned()
+        }
+    };
+    check_value(info, wanted, &why, place)
 }
 
 /// Returns an error if a reference value is not in the range of a metric.

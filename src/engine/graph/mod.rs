@@ -19,6 +19,7 @@ mod metric;
 mod name;
 mod order;
 mod ports;
+mod positive;
 mod reuse;
 mod table;
 mod union;
@@ -36,7 +37,7 @@ pub use self::catalogue::{Catalogue, ParseStage};
 pub use self::expect::Expectation;
 pub use self::instance::{Demand, Instance};
 pub use self::metric::PortMetric;
-pub(crate) use self::metric::find as find_metric;
+pub(crate) use self::metric::{check_class, find as find_metric, range};
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Row, SEED_AXIS, Table};
 pub(crate) use self::union::{Identity, Names, Union, identities};
@@ -119,13 +120,15 @@ impl Graph {
             .map(|draft| instance::instance(draft, &pipeline, catalogue, &computing))
             .collect();
         let read = read.into_iter();
-        let instances: Vec<Option<Instance>> = read
+        let mut instances: Vec<Option<Instance>> = read
             .map(|read| read.map_err(|found| errors.extend(found)).ok())
             .collect();
         let ports = Ports::of(&drafts, &instances, &mut errors);
         let wiring = connect::connect(&pipeline, &drafts, &ports, &mut errors);
+        positive::learn_classes(&mut instances, &wiring);
         let outline = outline(&drafts, &wiring.wires);
         errors.extend(order::cycles(&outline));
+        let ports = ports.with_classes(&instances);
         let tables = table::read(&pipeline, &ports, &mut errors);
         let expectations = expect::read(&pipeline, &ports, &tables, &mut errors);
         let order = order::topological(&outline);
@@ -135,6 +138,7 @@ impl Graph {
             warnings: &mut warnings,
         };
         check::check(&order, &instances, &wiring, catalogue, &mut found);
+        positive::check(&instances, &mut errors, &mut warnings);
 
         let complete: Option<Vec<Instance>> = instances.into_iter().collect();
         let Some(instances) = complete.filter(|_| errors.is_empty()) else {

@@ -18,6 +18,9 @@ pub(super) struct Stage<'a> {
     pub instances: Range<usize>,
     /// `None` if the stage declares its ports itself and all its instances have errors.
     pub outputs: Option<Outputs>,
+    /// Names of the classes of the images that it measures on, if they are known before the run and the same for all
+    /// instances.
+    pub classes: Option<Vec<String>>,
     /// The metrics of each port that has metrics; `None` if their names are not known before the stage has run.
     metrics: HashMap<String, Option<Cow<'static, [MetricInfo]>>>,
 }
@@ -88,6 +91,7 @@ impl<'a> Ports<'a> {
             let sound = instances[range.clone()].iter().flatten();
             let metrics = metrics(outputs.as_deref().unwrap_or_default(), sound);
             stages.push(Stage {
+                classes: None,
                 metrics,
                 name,
                 kind,
@@ -96,6 +100,18 @@ impl<'a> Ports<'a> {
             });
         }
         Self { stages, positions }
+    }
+
+    /// Adds the classes that the instances know.
+    pub(super) fn with_classes(mut self, instances: &[Option<Instance>]) -> Self {
+        for stage in &mut self.stages {
+            let sound = instances[stage.instances.clone()].iter().flatten();
+            let mut classes = sound.map(|instance| &instance.classes);
+            let first = classes.next().cloned().flatten();
+            stage.classes =
+                first.filter(|first| classes.all(|other| other.as_ref() == Some(first)));
+        }
+        self
     }
 
     /// Returns the stage with this name.

@@ -35,6 +35,7 @@ pub(crate) fn identities(graph: &Graph) -> Vec<Identity> {
             limits,
             missing,
             params: _,
+            classes: _,
             resources_entry: _,
         } = instance;
         let mut text = format!(

@@ -44,6 +44,7 @@ pub fn object(kind: &KindInfo, params: Params) -> Value {
                 "type": output.yields,
                 "primary": kind.has_primary && index == 0,
                 "doc": output.doc,
+                "metrics": output.metrics,
             })
         })
         .collect();

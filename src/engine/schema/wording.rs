@@ -1,6 +1,6 @@
 //! Describes the types, ranges and defaults of a schema in words.
 
-use contract::Input;
+use contract::{Direction, Input, MetricInfo};
 use serde_json::{Map, Value};
 
 /// Adds ranges of numbers and defaults to the descriptions in a schema, because editors show only
@@ -180,6 +180,25 @@ fn grouped(number: &Value) -> String {
         Some(whole) => crate::wording::grouped(whole),
         None => number.to_string(),
     }
+}
+
+/// Describes a metric: `share of …; of the positive class; higher is better; between 0 and 1`.
+pub(super) fn metric(metric: &MetricInfo) -> String {
+    let of = metric
+        .is_of_positive
+        .then(|| "of the positive class".to_owned());
+    let direction = match metric.direction {
+        Some(Direction::Maximize) => "higher is better",
+        Some(Direction::Minimize) => "lower is better",
+        None => "neutral",
+    };
+    let is_bounded = metric.range.iter().any(|end| end.is_finite());
+    let range = is_bounded.then(|| crate::graph::range(metric.range));
+    let unit = metric.unit.as_ref().map(|unit| format!("in {unit}"));
+    let doc = Some(metric.doc.clone().into_owned());
+    let parts = [doc, of, Some(direction.to_owned()), range, unit];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join("; ")
 }
 
 #[cfg(test)]

@@ -108,7 +108,10 @@ pub(super) fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(
             let vars = var_names(document);
             if vars.contains(name) {
                 set_var(document, entry(name, place, value));
-            } else if matches!(name.as_str(), "seed" | "seeds" | "name" | "sweep") {
+            } else if matches!(
+                name.as_str(),
+                "seed" | "seeds" | "name" | "sweep" | "positive"
+            ) {
                 insert(document, entry(name, place, value));
             } else {
                 return Err(unknown_var(name, place, &vars));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::path::{Path, PathBuf};
 
-use contract::Precision;
+use contract::{Precision, Text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -105,6 +105,10 @@ pub(crate) struct DocumentFields {
     #[serde(rename = "seeds")]
     #[schemars(with = "Option<usize>", range(min = 1, max = 1_000))]
     _seeds: Option<usize>,
+    /// The positive class of every `evaluate` stage without its own, such as `PNEUMONIA`. It changes no training.
+    #[serde(rename = "positive")]
+    #[schemars(with = "Option<Text>")]
+    _positive: Option<IgnoredAny>,
     /// Where stages train and predict: `cpu`, `cuda` (any NVIDIA GPU) or `cuda:0` (this GPU). `auto`, the
     /// default, takes a GPU if there is one, or else the CPU. Ignored in included files.
     #[serde(default)]
@@ -206,6 +210,7 @@ impl Pipeline {
         let sweep = sweep.and_then(|entry| SweepSpec::read(entry, &mut errors));
         let seeds = document.entry("seeds");
         let seeds = seeds.and_then(|entry| seeds::read(entry, &mut errors));
+        let positive = positive(&document, &mut errors);
         let expectations = section(&document, "expect");
         let expectations = expectations
             .iter()
@@ -245,6 +250,7 @@ impl Pipeline {
         pipeline.stages.extend(stages);
         for stage in &mut pipeline.stages {
             stage.seed = stage.seed.or(fields.seed);
+            stage.positive = stage.positive.take().or_else(|| positive.clone());
         }
         if pipeline.stages.is_empty() && !loader.is_within() {
             errors.append(&mut pipeline.errors);
@@ -328,6 +334,24 @@ impl Pipeline {
                 ..stage
             }));
     }
+}
+
+/// Returns the entry `positive`; `None` if it is missing or null. If it is not the name of a class, adds an error to
+/// `errors`.
+fn positive(document: &Node, errors: &mut Vec<Diagnostic>) -> Option<Entry> {
+    let entry = document.entry("positive")?;
+    if matches!(entry.value.value, Value::Null) {
+        return None;
+    }
+    if entry.value.scalar_text().is_none() {
+        let message = format!(
+            "expected the name of a class, found {}",
+            entry.value.describe()
+        );
+        errors.push(Diagnostic::at(&entry.value.place, message));
+        return None;
+    }
+    Some(entry.clone())
 }
 
 impl DocumentFields {

@@ -34,6 +34,8 @@ pub(crate) struct StageSpec {
     pub timeout: Option<Duration>,
     pub retries: Option<Retries>,
     pub seed: Option<u64>,
+    /// The pipeline's positive class, for stages that measure a classifier.
+    pub positive: Option<Entry>,
     /// Number of repetitions, each with a different seed.
     pub seeds: Option<SeedCount>,
 }
@@ -164,6 +166,7 @@ impl StageSpec {
             timeout: fields.timeout,
             retries: fields.retries,
             seed: fields.seed,
+            positive: None,
             seeds,
         })
     }

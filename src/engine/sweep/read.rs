@@ -106,6 +106,7 @@ impl Sweep {
             self.objective = Some(Objective {
                 metric: resolved.at,
                 direction,
+                of: None,
             });
         }
         if self.objective.is_none() && (self.design.learns() || spec.fields.stop.is_some()) {

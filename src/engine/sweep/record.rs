@@ -42,6 +42,9 @@ pub struct Objective {
     /// `evaluate.f1`
     pub metric: String,
     pub direction: Direction,
+    /// The class that the metric is of; `None` if it covers all classes or no value is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
 }
 
 /// A value that is varied.
@@ -188,16 +191,22 @@ impl SweepReport {
         objective.map_or("objective", |objective| &objective.metric)
     }
 
-    /// `, highest evaluate.f1 first`; empty if trials are not ranked.
+    /// `, highest evaluate.f1 of PNEUMONIA first`; empty if trials are not ranked.
     pub fn order(&self) -> String {
-        let Some(Objective { metric, direction }) = &self.objective else {
+        let Some(Objective {
+            metric,
+            direction,
+            of,
+        }) = &self.objective
+        else {
             return String::new();
         };
         let word = match direction {
             Direction::Maximize => "highest",
             Direction::Minimize => "lowest",
         };
-        format!(", {word} {metric} first")
+        let of = of.as_ref().map(|class| format!(" of {class}"));
+        format!(", {word} {metric}{} first", of.unwrap_or_default())
     }
 
     /// The direction of the objective; [`Direction::Maximize`] if there is none.

@@ -11,6 +11,8 @@ pub struct Objective {
     pub metric: MetricAt,
     /// Direction of improvement as written, or else the metric's own once a value is known.
     pub direction: Option<Direction>,
+    /// The class that the metric is of, once a value is known.
+    pub of: Option<String>,
 }
 
 /// Negates a value if smaller is better. Without a direction, larger is better.

@@ -84,7 +84,7 @@ impl Trials {
             .iter()
             .map(|&copy| graph.copies[copy].nodes.as_slice())
             .collect();
-        let values = |at: &MetricAt, direction: &mut Option<Direction>| {
+        let values = |at: &MetricAt, direction: &mut Option<Direction>, of: &mut Option<String>| {
             let mut values = Vec::new();
             for copy in &copies {
                 let node = at.node(graph, copy);
@@ -92,16 +92,17 @@ impl Trials {
                     node.ok_or_else(|| Missing::Failed(format!("there is no metric `{at}`")))?;
                 let metric = results.metric(graph, node, at)?;
                 if !metric.value.is_finite() {
-                    return Err(Missing::Failed(format!("`{at}` is {}", metric.value)));
+                    return Err(Missing::Failed(format!("`{at}` is undefined")));
                 }
                 *direction = direction.or(metric.direction);
+                of.clone_from(&metric.of);
                 values.push(metric.value);
             }
             Ok(values)
         };
         let mut rung = None;
         if let Some(rungs) = &mut self.sweep.rungs {
-            let value = mean(&values(&rungs.metric, &mut rungs.direction)?);
+            let value = mean(&values(&rungs.metric, &mut rungs.direction, &mut None)?);
             if let Some(epochs) = entry.rung {
                 return Ok(Measured::Reached {
                     epochs,
@@ -121,7 +122,11 @@ impl Trials {
                 rung,
             });
         };
-        let values = values(&objective.metric, &mut objective.direction)?;
+        let values = values(
+            &objective.metric,
+            &mut objective.direction,
+            &mut objective.of,
+        )?;
         let score = larger_is_better(mean(&values), objective.direction);
         Ok(Measured::Finished {
             objective: values,

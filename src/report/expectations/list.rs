@@ -28,7 +28,8 @@ fn for_people(judgements: &[&Judgement]) -> Grid {
             Ok(value) => judgement.bounds.figure(*value),
             Err(reason) => reason.clone(),
         };
-        let value = format!("{value} {}", judgement.verdict.sign());
+        let note = judgement.class_note();
+        let value = format!("{value}{note} {}", judgement.verdict.sign());
         let bounds = judgement.bounds.to_string();
         vec![judgement.subject.to_string(), value, bounds]
     };
@@ -50,9 +51,10 @@ fn for_spreadsheets(judgements: &[&Judgement]) -> Grid {
             value.map_or(String::new(), f64::to_string),
             judgement.bounds.to_string(),
             judgement.verdict.to_string(),
+            judgement.class.clone().unwrap_or_default(),
         ]
     };
-    let header = ["metric", "value", "expected", "verdict"];
+    let header = ["metric", "value", "expected", "verdict", "class"];
     Grid {
         header: header.map(str::to_owned).to_vec(),
         rows: judgements.iter().map(row).collect(),
@@ -66,6 +68,9 @@ fn json(judgement: &Judgement) -> Value {
     match &judgement.measured {
         Ok(value) => object["value"] = json!(value),
         Err(reason) => object["missing"] = json!(reason),
+    }
+    if let Some(class) = &judgement.class {
+        object["class"] = json!(class);
     }
     object["expected"] = json!(judgement.bounds);
     object["verdict"] = json!(judgement.verdict);

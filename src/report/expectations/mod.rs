@@ -87,6 +87,8 @@ pub struct Judgement {
     pub bounds: Bounds,
     /// The value, or a short reason why there is none.
     pub measured: Result<f64, String>,
+    /// The class that the value is of; `None` if it covers all classes or is not known.
+    pub class: Option<String>,
     pub verdict: Verdict,
 }
 
@@ -97,17 +99,31 @@ impl Judgement {
             subject,
             bounds,
             measured,
+            class: None,
             verdict,
         }
     }
 
-    /// `0.723, expected 0.88 ± 0.05`, or `not run, expected at least 0.9`.
+    /// Sets the class that the value is of.
+    pub fn of_class(self, class: Option<String>) -> Self {
+        Self { class, ..self }
+    }
+
+    /// `0.723 (class PNEUMONIA), expected 0.88 ± 0.05`, or `not run, expected at least 0.9`.
     pub fn in_words(&self) -> String {
         let measured = match &self.measured {
             Ok(value) => self.bounds.figure(*value),
             Err(reason) => reason.clone(),
         };
-        format!("{measured}, expected {}", self.bounds)
+        format!("{measured}{}, expected {}", self.class_note(), self.bounds)
+    }
+}
+
+impl Judgement {
+    /// ` (class PNEUMONIA)`, or an empty text.
+    fn class_note(&self) -> String {
+        let class = self.class.as_ref();
+        class.map_or(String::new(), |class| format!(" (class {class})"))
     }
 }
 

@@ -79,6 +79,7 @@ fn report() -> SweepReport {
         objective: Some(Objective {
             metric: "evaluate.f1".to_owned(),
             direction: Direction::Maximize,
+            of: None,
         }),
         axes: vec![
             axis("cnn.params.learning_rate", "learning_rate", AxisKind::Log),
@@ -128,6 +129,7 @@ fn the_best_trial_is_first_and_failed_trials_are_last() {
     report.objective = Some(Objective {
         metric: "evaluate.f1".to_owned(),
         direction: Direction::Minimize,
+        of: None,
     });
     assert_eq!(order(&report), [0, 1, 5, 6, 2, 3, 4]);
     report.trials.reverse();

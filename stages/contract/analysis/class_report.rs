@@ -72,32 +72,60 @@ impl ClassScores {
 }
 
 impl ClassReport {
-    /// Returns the titles of the columns of [`ClassReport::rows`].
-    pub fn header() -> Vec<&'static str> {
-        let names = ClassScores::NAMES;
-        [&["class"][..], &names, &["support"]].concat()
-    }
+    /// Titles of the columns of [`ClassReport::rows`].
+    pub const HEADER: [&str; 8] = {
+        let [
+            precision,
+            recall,
+            f1,
+            specificity,
+            roc_auc,
+            average_precision,
+        ] = ClassScores::NAMES;
+        [
+            "class",
+            precision,
+            recall,
+            f1,
+            specificity,
+            roc_auc,
+            average_precision,
+            "support",
+        ]
+    };
 
-    /// Returns a row of texts for each class, then those of the averages and of the accuracy. `figure` formats a value,
-    /// `None` being an undefined one. The positive class is marked by `mark`.
-    pub fn rows(&self, figure: impl Fn(Option<f64>) -> String, mark: &str) -> Vec<Vec<String>> {
-        let row = |name: String, scores: [Option<f64>; 6], support: u64| {
-            let figures = scores.map(&figure);
-            let ends = [vec![name], figures.to_vec(), vec![support.to_string()]];
-            ends.concat()
+    /// Returns a row of texts for each class, then those of the averages. `figure` formats a value, `None` being an
+    /// undefined one. `mark` is added to the name of the positive class.
+    pub fn rows(&self, figure: impl Fn(Option<f64>) -> String, mark: &str) -> Vec<[String; 8]> {
+        let row = |name: String, scores: &ClassScores, support: u64| {
+            let [
+                precision,
+                recall,
+                f1,
+                specificity,
+                roc_auc,
+                average_precision,
+            ] = scores.values().map(&figure);
+            [
+                name,
+                precision,
+                recall,
+                f1,
+                specificity,
+                roc_auc,
+                average_precision,
+                support.to_string(),
+            ]
         };
         let classes = self.classes.iter().map(|line| {
             let mark = if line.is_positive { mark } else { "" };
-            let name = format!("{}{mark}", line.class);
-            row(name, line.scores.values(), line.support)
+            row(format!("{}{mark}", line.class), &line.scores, line.support)
         });
         let averages = [
-            ("macro average", self.macro_average),
-            ("weighted average", self.weighted_average),
+            ("macro average", &self.macro_average),
+            ("weighted average", &self.weighted_average),
         ];
-        let averages = averages
-            .into_iter()
-            .map(|(name, scores)| row(name.to_owned(), scores.values(), self.images));
+        let averages = averages.map(|(name, scores)| row(name.to_owned(), scores, self.images));
         classes.chain(averages).collect()
     }
 }

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    ArtifactType, Context, Failure, ImageShape, Input, Invalid, KindInfo, Output, Segment,
-    Signature, Stage, Usage,
+    ArtifactType, Context, Failure, ImageShape, Input, Invalid, KindInfo, MetricInfo, Output,
+    SHARE, Segment, Signature, Stage, Usage,
 };
 use engine::graph::Catalogue;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,7 @@ const fn kind(
         has_primary,
         model_params: &["model"],
         text_params: &[],
+        positive_param: None,
         declares_ports: false,
         computes: false,
     }
@@ -83,13 +84,21 @@ const TRAIN: KindInfo = kind(
     true,
 );
 
+const METRICS: &[MetricInfo] = &[
+    MetricInfo::new("f1", "", SHARE),
+    MetricInfo::new("f1.weighted", "", SHARE),
+];
+
 const SCORE: KindInfo = kind(
     "score",
     &[
         input("model", ArtifactType::Model),
         input("images", ArtifactType::Dataset),
     ],
-    &[output("metrics", ArtifactType::Metrics)],
+    &[Output {
+        metrics: METRICS,
+        ..output("metrics", ArtifactType::Metrics)
+    }],
     false,
 );
 

@@ -122,16 +122,23 @@ fn an_objective_of_a_stage_without_metrics_is_refused() {
 }
 
 #[test]
-fn an_objective_that_is_missing_in_the_metrics_fails_each_trial() {
-    let pipeline = GRID.replace("evaluate.roc_auc", "evaluate.f2");
-    let sandbox = Sandbox::new(&pipeline);
-    let run = sandbox.runner(&["run", "pipeline.yaml", "-S", "sweep.axes.width=[2]"]);
-    assert_eq!(run.code, Some(100), "{run:?}");
-    assert!(
-        run.stderr.contains("has no metric `f2`; it has `accuracy`"),
-        "{run:?}"
+fn an_objective_that_the_stage_does_not_measure_is_refused() {
+    let error = refusal("metric: evaluate.roc_auc", "metric: evaluate.roc_au");
+    assert_shown(
+        &error,
+        "metric: evaluate.roc_au",
+        "`evaluate` has no metric `roc_au`",
     );
-    assert!(run.stderr.contains("6 trials"), "{run:?}");
+    assert!(error.contains("did you mean `roc_auc`?"), "{error}");
+    // A metric of one class: the class must be one of the images.
+    let error = refusal(
+        "metric: evaluate.roc_auc",
+        "metric: \"evaluate.f1[PNEUMO]\"",
+    );
+    assert!(
+        error.contains("`PNEUMO` is not a class of the images"),
+        "{error}"
+    );
 }
 
 #[test]

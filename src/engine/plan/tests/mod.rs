@@ -36,6 +36,7 @@ const fn kind(name: &'static str, version: u32) -> KindInfo {
         has_primary: true,
         model_params: &[],
         text_params: &[],
+        positive_param: None,
         declares_ports: false,
         computes: true,
     }

@@ -5,7 +5,7 @@ mod writer;
 
 use std::collections::BTreeSet;
 
-use contract::KindInfo;
+use contract::{KindInfo, MetricInfo};
 use serde_json::{Map, Value};
 
 pub use writer::Layout;
@@ -91,6 +91,23 @@ impl Page {
             self.writer
                 .write(INDENT, HANG, &format!("{name}: {}{primary}", output.yields));
             self.writer.paragraphs(INDENT + DEEPER, output.doc);
+            self.metrics(output.metrics);
+        }
+    }
+
+    fn metrics(&mut self, metrics: &[MetricInfo]) {
+        for metric in metrics {
+            let name = self.writer.strong(&metric.name);
+            let line = format!("- {name}: {}", wording::metric(metric));
+            self.writer.write(INDENT + DEEPER, DEEPER, &line);
+        }
+        if let Some(metric) = metrics.iter().find(|metric| metric.per_class) {
+            let name = &metric.name;
+            let line = format!(
+                "A metric of the positive class also exists for each class, such as `{name}[CLASS]`. A value that the \
+                 images do not define is `undefined`, not 0."
+            );
+            self.writer.paragraphs(INDENT + DEEPER, &line);
         }
     }
 
@@ -126,6 +143,9 @@ impl Page {
         }
         if let Some(section) = self.section(&resolved["items"]) {
             return format!("list; for its items, see {section}");
+        }
+        if let Some(section) = self.section(&resolved["additionalProperties"]) {
+            return format!("map from names to values; for the values, see {section}");
         }
         wording::kind_of_value(resolved)
     }

@@ -22,10 +22,18 @@ fn count(schema: &Value, weight: usize, uses: &mut BTreeMap<String, usize>) {
                 *uses.entry(name.to_owned()).or_default() += weight;
             }
             for (keyword, schema) in keywords {
-                count(schema, if keyword == "items" { 2 } else { 1 }, uses);
+                count(schema, weight_of(keyword), uses);
             }
         }
         _ => {}
+    }
+}
+
+/// Items of lists and values of maps count twice, because a page has no place for their parameters.
+fn weight_of(keyword: &str) -> usize {
+    match keyword {
+        "items" | "additionalProperties" => 2,
+        _ => 1,
     }
 }
 

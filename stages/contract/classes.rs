@@ -1,0 +1,72 @@
+//! Names of classes from which the positive class follows.
+
+/// Names of a class that is negative: the absence of what a classifier looks for.
+const NEGATIVE: [&str; 17] = [
+    "0",
+    "absent",
+    "background",
+    "benign",
+    "clean",
+    "control",
+    "controls",
+    "false",
+    "healthy",
+    "neg",
+    "negative",
+    "no",
+    "none",
+    "normal",
+    "other",
+    "others",
+    "unaffected",
+];
+
+/// Beginnings of such names: `no_finding`, `non-smoker`.
+const PREFIXES: [&str; 4] = ["no", "non", "not", "without"];
+
+/// Returns the index of the positive class if the names imply it: of two classes, exactly one has a well-known
+/// negative name (`NORMAL`, `healthy`, `no_finding`, `0`). Case does not matter.
+pub fn implied_positive(classes: &[String]) -> Option<usize> {
+    match classes {
+        [first, second] => match (is_negative(first), is_negative(second)) {
+            (true, false) => Some(1),
+            (false, true) => Some(0),
+            (true, true) | (false, false) => None,
+        },
+        _ => None,
+    }
+}
+
+fn is_negative(class: &str) -> bool {
+    let name = class.trim().to_lowercase();
+    let first = name.split(['_', '-', ' ']).next().unwrap_or_default();
+    NEGATIVE.contains(&name.as_str()) || (first != name && PREFIXES.contains(&first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::implied_positive;
+
+    #[test]
+    fn one_negative_name_of_two_implies_the_other_class() {
+        let implied = |classes: &[&str]| {
+            let classes: Vec<String> = classes.iter().map(|&class| class.to_owned()).collect();
+            implied_positive(&classes)
+        };
+        for (classes, positive) in [
+            (["NORMAL", "PNEUMONIA"], Some(1)),
+            (["Malignant", "benign"], Some(0)),
+            (["0", "1"], Some(1)),
+            (["no_finding", "nodule"], Some(1)),
+            (["Without mask", "mask"], Some(1)),
+            (["cat", "dog"], None),
+            (["negative", "normal"], None),
+            (["nodule", "notch"], None),
+            (["bacteria", "virus"], None),
+        ] {
+            assert_eq!(implied(&classes), positive, "{classes:?}");
+        }
+        assert_eq!(implied(&["NORMAL", "BACTERIA", "VIRUS"]), None);
+        assert_eq!(implied(&["NORMAL"]), None);
+    }
+}
