@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod number;
 pub mod outcomes;
 pub mod planned_stage;
+pub mod progress;
 pub mod recorded;
 pub mod replay;
 pub mod rounds;
