@@ -139,6 +139,10 @@ pub struct Totals {
     pub output_bytes: Option<u64>,
     /// Number of stages whose time is known.
     pub known: usize,
+    /// Number of stages whose memory is known.
+    pub known_memory: usize,
+    /// Number of stages whose disk space is known.
+    pub known_output: usize,
     /// Number of stages that are not cached.
     pub stages: usize,
 }
@@ -210,6 +214,8 @@ pub fn totals(
         memory_bytes: entries.memory_at_once(capacity),
         output_bytes: sum(|e| e.output_bytes.map(|bytes| bytes as f64)).map(|bytes| bytes as u64),
         known,
+        known_memory: stages.values().filter(|e| e.memory.is_some()).count(),
+        known_output: stages.values().filter(|e| e.output_bytes.is_some()).count(),
         stages: stages.len(),
     }
 }

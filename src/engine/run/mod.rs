@@ -5,6 +5,7 @@
 //! goes on, also from another process. Tables and reports of sweeps are filled
 //! from the store ([`measurements`], [`contrasts`], [`sweep_report`]).
 
+pub mod cancel;
 pub mod contrasts;
 mod curve;
 pub mod event_log;

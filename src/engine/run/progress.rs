@@ -1,14 +1,15 @@
 //! [`RunProgress`]: the state of a run, from its events. The terminal, `runner runs show` and pages show it.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use contract::{Position, Progress};
+use jiff::Timestamp;
 
-use super::follow::{FollowError, ProgressDetail, RecordedEvent, read_events};
+use super::follow::{FollowError, ProgressDetail, replay_events};
 use crate::event::{Event, StageReport};
 use crate::scheduler::{Counts, Outcome, Phase, Schedule, TimeLeft};
 use crate::wording;
-use std::path::Path;
 
 /// State of a run after the events so far.
 ///
@@ -87,26 +88,18 @@ impl RunningStage {
 
 impl RunProgress {
     /// Reads the state of the run in `folder` from its events. Times are seconds since its first event. Also returns
-    /// the last event, from whose end the run can be followed.
+    /// time of that event.
     ///
     /// # Errors
     /// If the events cannot be read.
-    pub fn read(folder: &Path) -> Result<(Self, Option<RecordedEvent>), FollowError> {
+    pub fn read(folder: &Path) -> Result<(Self, Option<Timestamp>), FollowError> {
         let mut progress = Self::default();
-        let (mut offset, mut first, mut last) = (0, None, None);
-        loop {
-            let new = read_events(folder, offset, ProgressDetail::Last)?;
-            for read in new.events {
-                let first = *first.get_or_insert(read.time);
-                let since = (read.time - first).total(jiff::Unit::Second);
-                progress.apply(&read.event, since.unwrap_or_default());
-                last = Some(read);
-            }
-            offset = new.offset;
-            if !new.has_more {
-                return Ok((progress, last));
-            }
-        }
+        let mut first = None;
+        replay_events(folder, ProgressDetail::Last, |read| {
+            let began = *first.get_or_insert(read.time);
+            progress.apply(&read.event, read.seconds_since(began));
+        })?;
+        Ok((progress, first))
     }
 
     /// Takes account of an event that happened at `at`.
