@@ -1,4 +1,4 @@
-//! `runner attach`: follows a run that goes on in another process.
+//! `runner attach`: follows a run of another process.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use store::Store;
 use super::run_filter::RunFilter;
 use crate::report::{Console, Display, Verbosity, Viewer, display};
 
-/// Follow a run that goes on in another process, and show what it shows
+/// Follow a run of another process, and show what it shows
 ///
 /// Shows everything since the start of the run, then what happens, until the run ends. Ctrl-C only detaches; the run goes
 /// on. `runner runs cancel` stops a run.
@@ -28,7 +28,7 @@ use crate::report::{Console, Display, Verbosity, Viewer, display};
 /// the run was killed, and 130 after Ctrl-C. Expectations are not judged.
 #[derive(Debug, Args)]
 pub(super) struct Attach {
-    /// Run: an id, the beginning of an id, or `latest` [default: the newest run that goes on]
+    /// Run: an id, the beginning of an id, or `latest` [default: the newest run in progress]
     #[arg(value_name = "RUN")]
     run: Option<String>,
     #[command(flatten)]
@@ -67,14 +67,14 @@ impl Attach {
         followed
     }
 
-    /// The newest run that goes on.
+    /// The newest run in progress.
     fn newest(&self, store: &Store, console: &Console) -> Result<Recorded, Error> {
         let pipeline = self.filter.pipeline.as_deref();
         let mut running = recorded::running(store, pipeline);
         if running.is_empty() {
             let of = pipeline.map(|name| format!(" of pipeline `{name}`"));
             return Err(Error::Usage(format!(
-                "no run{} goes on; `runner runs list` lists all runs, and `runner runs show` shows one",
+                "no run{} is in progress; `runner runs list` lists all runs, and `runner runs show` shows one",
                 of.unwrap_or_default()
             )));
         }
@@ -82,7 +82,7 @@ impl Attach {
         if !running.is_empty() && console.verbosity > Verbosity::Quiet {
             let others: Vec<&str> = running.iter().map(|run| run.report.run.as_str()).collect();
             console.message(&format!(
-                "following the newest run, {}; others go on, too: {}",
+                "following the newest run, {}; also running: {}",
                 newest.report.run,
                 others.join(", ")
             ));

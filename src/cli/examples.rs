@@ -138,7 +138,7 @@ fn of(path: &str) -> Option<&'static str> {
         "runs show" => {
             "\
   runner runs show latest
-  runner runs show                             the newest run, and how far it is if it goes on
+  runner runs show                             the newest run, and its progress while it runs
   runner runs show 20261124-09 --json          a run by the beginning of its id
   runner runs show latest --pipeline table1    the newest run of one pipeline"
         }
@@ -165,7 +165,7 @@ fn of(path: &str) -> Option<&'static str> {
         }
         "attach" => {
             "\
-  runner attach                          follow the newest run that goes on
+  runner attach                          follow the newest run in progress
   runner attach --pipeline table1
   runner attach 20261124-09              a run by the beginning of its id"
         }

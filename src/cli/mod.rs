@@ -18,6 +18,7 @@ mod init;
 mod kinds;
 mod lineage;
 mod man;
+mod notify;
 mod pipeline;
 mod plan;
 mod preflight;

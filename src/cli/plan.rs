@@ -150,13 +150,13 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, notes: &RunNot
     text
 }
 
-/// `about 42 min; memory: 1.2 GiB; disk: 800.0 MiB`, or what is not known: `at least 3 s: 5 of 8 stages have never run
-/// here; disk: at least 800.0 MiB`.
+/// `about 42 min; memory: 1.2 GiB; disk: 800.0 MiB`, or what is not known: `at least 3 s: 5 of 8 stages have never
+/// finished here; disk: at least 800.0 MiB`.
 pub(super) fn totals(forecast: &Forecast) -> String {
     let totals = &forecast.totals;
     let unknown = totals.stages - totals.known;
     let never = format!(
-        "{unknown} of {} {} never run here",
+        "{unknown} of {} {} never finished here",
         wording::stages(totals.stages),
         if unknown == 1 { "has" } else { "have" }
     );

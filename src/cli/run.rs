@@ -21,6 +21,7 @@ use engine::sweep::Experiment;
 use store::Store;
 
 use super::expectations::{self, ExpectationArgs};
+use super::notify::NotifyArgs;
 use super::pipeline::{ANALYSIS, Overrides, SourceArgs, StoreArgs, catalogue};
 use super::plan::SavedPlan;
 use super::resources::ResourceArgs;
@@ -77,6 +78,8 @@ pub(super) struct Run {
     no_resume: bool,
     #[command(flatten)]
     expectations: ExpectationArgs,
+    #[command(flatten)]
+    notify: NotifyArgs,
     /// Print one JSON object about the run instead of tables
     #[arg(long)]
     json: bool,
@@ -106,6 +109,7 @@ impl Run {
             return self.show(console, experiment, &invocation, &store);
         }
         self.expectations.check()?;
+        self.notify.check()?;
         let mut outcomes = Outcomes::new(&store);
         let mut session = None;
         let ran = self.rounds(
@@ -138,6 +142,7 @@ impl Run {
         let failed = matches!(&trials, Ok(Some(trials)) if verdict(trials).is_err());
         let folder = session.folder().to_owned();
         let report = session.end(failed || ran.is_err())?;
+        let _at_end = self.notify.at_end(console, report, &folder);
         if console.verbosity > Verbosity::Quiet {
             console.message(&format!(
                 "outputs: {}; this run: {}",

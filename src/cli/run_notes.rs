@@ -44,7 +44,7 @@ impl RunNotes {
         };
         let of = match (epochs, position.batch) {
             (Some(epochs), 0) => format!(" of {epochs}"),
-            (Some(epochs), _) => format!("/{epochs}"),
+            (Some(epochs), _) => format!(" (of {epochs})"),
             (None, _) => String::new(),
         };
         format!("{state}; resumes after {position}{of}")
@@ -65,7 +65,7 @@ impl RunNotes {
             let report = &run.report;
             let line = run.progress.as_ref().map(|now| now.progress.line(now.now));
             format!(
-                "run {0} goes on since {1}: {2}; `runner attach {0}` follows it",
+                "run {0} has been running since {1}: {2}; `runner attach {0}` follows it",
                 report.run,
                 when(&report.started),
                 line.unwrap_or_else(|| "it has just started".to_owned())

@@ -26,6 +26,7 @@ mod including;
 mod limits;
 mod mutants;
 mod plan;
+mod progress;
 mod readme;
 mod records;
 mod resources;

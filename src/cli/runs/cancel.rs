@@ -1,4 +1,4 @@
-//! `runner runs cancel`: stops a run that goes on in another process.
+//! `runner runs cancel`: stops a run of another process.
 
 use clap::Args;
 use engine::error::Error;
@@ -31,7 +31,7 @@ impl Cancel {
         if run.state != RunState::Running {
             let (id, state) = (&run.run, run.state);
             return Err(Error::Usage(format!(
-                "run `{id}` does not go on: it is `{state}`"
+                "run `{id}` is not in progress: its state is `{state}`"
             )));
         }
         let mode = match self.again {

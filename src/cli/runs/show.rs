@@ -15,7 +15,7 @@ use crate::cli::unwritten;
 use crate::report::columns::columns;
 use crate::report::{Console, Warnings};
 
-/// Show the options of a run, and how each of its stages ended; for a run that goes on, also how far it is
+/// Show the options of a run, and how each of its stages ended; for a run in progress, also its progress
 #[derive(Debug, Args)]
 pub(super) struct Show {
     /// Run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth run before the latest

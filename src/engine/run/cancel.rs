@@ -8,7 +8,7 @@ use super::progress::RunProgress;
 #[derive(Debug, thiserror::Error)]
 pub enum NotCancelled {
     /// No living process executes it.
-    #[error("run `{run}` is not going on")]
+    #[error("run `{run}` is not in progress")]
     NotRunning { run: String },
     /// It was asked to stop before. A second request would kill its stages.
     #[error("run `{run}` is stopping already")]
@@ -35,7 +35,7 @@ pub enum CancelMode {
 /// even if the process has just ended and its id was reused.
 ///
 /// # Errors
-/// If the run does not go on, or its process is not on this machine or belongs to another user.
+/// If the run is not in progress, or its process is not on this machine or belongs to another user.
 pub fn cancel(store: &Store, run: &str, mode: CancelMode) -> Result<(), NotCancelled> {
     let name = || run.to_owned();
     let not_running = || NotCancelled::NotRunning { run: name() };

@@ -310,12 +310,12 @@ fn stage(name: &str) -> &str {
     name.split('[').next().unwrap_or(name)
 }
 
-/// `about 3 min left`; `at least 3 min left: 2 stages have never run here`. `of` follows `left`.
+/// `about 3 min left`; `at least 3 min left: 2 stages have never finished here`. `of` follows `left`.
 fn time_left(left: TimeLeft, of: &str) -> String {
     let unknown = left.unknown;
     let never = match unknown {
-        1 => "1 stage has never run here".to_owned(),
-        _ => format!("{} have never run here", wording::stages(unknown)),
+        1 => "1 stage has never finished here".to_owned(),
+        _ => format!("{} have never finished here", wording::stages(unknown)),
     };
     match left.seconds {
         Some(seconds) if unknown == 0 => {
