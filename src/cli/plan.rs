@@ -133,7 +133,7 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, notes: &RunNot
     let mut text = String::new();
     for (action, time) in plan.actions.iter().zip(&times) {
         let name = status::name(graph, action);
-        let state = notes.state(graph, action);
+        let state = notes.with_checkpoint(status::state(graph, action), action);
         let gap = if column == 0 { "" } else { "  " };
         text.push_str(&format!("{name:width$}{gap}{time:>column$}  {state}\n"));
     }

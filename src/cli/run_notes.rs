@@ -12,8 +12,8 @@ use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use store::Store;
 
+use super::quoted;
 use super::record_text::when;
-use super::{quoted, status};
 
 /// Checkpoints and failures of the stages of a plan, and the runs that go on.
 pub(super) struct RunNotes {
@@ -36,9 +36,8 @@ impl RunNotes {
         })
     }
 
-    /// The planned state of a stage, and where it resumes: `will run: first run; resumes after epoch 6 of 20`.
-    pub(super) fn state(&self, graph: &Graph, action: &PlannedAction) -> String {
-        let state = status::state(graph, action);
+    /// Adds to the planned state of a stage where it resumes: `will run: first run; resumes after epoch 6 of 20`.
+    pub(super) fn with_checkpoint(&self, state: String, action: &PlannedAction) -> String {
         let Some(ResumePoint { position, epochs }) = self.points.get(&action.node) else {
             return state;
         };
@@ -54,7 +53,7 @@ impl RunNotes {
     pub(super) fn lines(&self, graph: &Graph, plan: &Plan) -> Vec<String> {
         let failed = plan.misses().filter_map(|action| {
             let Failure { error, run } = self.failures.last(&action.action_key)?;
-            let name = status::name(graph, action);
+            let name = graph.stages[action.node].name.to_string();
             let first = error.lines().next().unwrap_or_default();
             let log = quoted(&name);
             Some(format!(

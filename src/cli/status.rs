@@ -84,7 +84,10 @@ fn listing(graph: &Graph, plan: &Plan, notes: &RunNotes) -> String {
     let mut text = String::new();
     for action in &plan.actions {
         let name = name(graph, action);
-        text.push_str(&format!("{name:width$}  {}\n", notes.state(graph, action)));
+        text.push_str(&format!(
+            "{name:width$}  {}\n",
+            notes.with_checkpoint(state(graph, action), action)
+        ));
     }
     text += &counts(plan);
     for line in notes.lines(graph, plan) {

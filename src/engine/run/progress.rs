@@ -11,6 +11,9 @@ use crate::event::{Event, StageReport};
 use crate::scheduler::{Counts, Outcome, Phase, Schedule, TimeLeft};
 use crate::wording;
 
+/// Shortest time, in seconds, from which a rate is computed. The start of a stage may be announced with a delay.
+const SHORTEST: f64 = 1.0;
+
 /// State of a run after the events so far.
 ///
 /// Times are seconds on any clock of the caller, such as the time since the run started.
@@ -62,6 +65,9 @@ impl RunningStage {
     /// Estimates the seconds left from the progress since the start. `None` without progress.
     pub fn left(&self, now: f64) -> Option<f64> {
         let (progress, at) = self.progress.as_ref()?;
+        if at - self.started < SHORTEST {
+            return None;
+        }
         let start = self.resumed.map_or(0.0, |from| from.epoch as f64);
         let left = wording::seconds_left(progress, start, at - self.started)?;
         Some((left - (now - at)).max(0.0))
