@@ -1,6 +1,7 @@
 //! The command line, with one file per subcommand.
 
 mod artifacts;
+mod attach;
 mod bench;
 mod cache;
 mod command_line;
@@ -18,6 +19,7 @@ mod kinds;
 mod lineage;
 mod man;
 mod metrics;
+mod notify;
 mod pipeline;
 mod plan;
 mod preflight;
@@ -28,6 +30,7 @@ mod resources;
 mod result_metrics;
 mod run;
 mod run_filter;
+mod run_notes;
 mod runs;
 mod schema;
 mod selection;
@@ -99,6 +102,7 @@ enum Command {
     Kinds(kinds::Kinds),
     Schema(schema::Schema),
     Runs(runs::Runs),
+    Attach(attach::Attach),
     Artifacts(artifacts::Artifacts),
     Graph(graph::Graph),
     Cache(cache::Cache),
@@ -171,6 +175,7 @@ impl Cli {
             Command::Kinds(kinds) => kinds.execute(console),
             Command::Schema(schema) => schema.execute(console),
             Command::Runs(runs) => runs.execute(console),
+            Command::Attach(attach) => attach.execute(console),
             Command::Artifacts(artifacts) => artifacts.execute(console),
             Command::Cache(cache) => cache.execute(console),
             Command::Bench(bench) => bench.execute(console),
@@ -189,6 +194,15 @@ impl Cli {
 /// The clap command, with the examples of every subcommand.
 pub fn command() -> clap::Command {
     examples::added(Cli::command())
+}
+
+/// A name as an argument of a shell command: in quotes if it needs them.
+fn quoted(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    if !name.is_empty() && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    format!("'{}'", name.replace('\'', r"'\''"))
 }
 
 /// For `map_err`: converts an error from writing a result.

@@ -21,16 +21,15 @@ use engine::sweep::Experiment;
 use store::Store;
 
 use super::expectations::{self, ExpectationArgs};
+use super::notify::NotifyArgs;
 use super::pipeline::{ANALYSIS, Overrides, SourceArgs, StoreArgs, catalogue};
 use super::plan::SavedPlan;
 use super::resources::ResourceArgs;
 use super::selection::Selection;
 use super::{plan, preflight, result_metrics, sweep, table, unwritten};
-use crate::report::bars::Bars;
 use crate::report::format::Format;
-use crate::report::lines::Lines;
 use crate::report::logs::RunLog;
-use crate::report::{Console, Verbosity};
+use crate::report::{Console, Verbosity, Viewer, display};
 
 /// Run the stages that are not cached, and print the pipeline's tables
 #[derive(Debug, Args)]
@@ -79,6 +78,8 @@ pub(super) struct Run {
     no_resume: bool,
     #[command(flatten)]
     expectations: ExpectationArgs,
+    #[command(flatten)]
+    notify: NotifyArgs,
     /// Print one JSON object about the run instead of tables
     #[arg(long)]
     json: bool,
@@ -108,6 +109,7 @@ impl Run {
             return self.show(console, experiment, &invocation, &store);
         }
         self.expectations.check()?;
+        self.notify.check()?;
         let mut outcomes = Outcomes::new(&store);
         let mut session = None;
         let ran = self.rounds(
@@ -141,6 +143,7 @@ impl Run {
         let failed = matches!(&trials, Ok(Some(trials)) if verdict(trials).is_err());
         let folder = session.folder().to_owned();
         let report = session.end(failed || ran.is_err())?;
+        let _at_end = self.notify.at_end(console, report, &folder);
         if console.verbosity > Verbosity::Quiet {
             console.message(&format!(
                 "outputs: {}; this run: {}",
@@ -230,11 +233,7 @@ impl Run {
             parse: catalogue().parse,
             observe: &|folder, reporter| {
                 logs.open(folder)?;
-                if console.is_live() {
-                    reporter.add(Bars::new(console.clone()));
-                } else {
-                    reporter.add(Lines::new(console.clone()));
-                }
+                reporter.add(display(console, Viewer::Runner));
                 Ok(())
             },
         };

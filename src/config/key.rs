@@ -19,10 +19,11 @@ pub enum SettingKey {
     KeepGoing,
     Timeout,
     Retries,
+    Notify,
 }
 
 impl SettingKey {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Artifacts,
         Self::Jobs,
         Self::Memory,
@@ -32,6 +33,7 @@ impl SettingKey {
         Self::KeepGoing,
         Self::Timeout,
         Self::Retries,
+        Self::Notify,
     ];
 
     /// The key in a file. It is also the id of the option whose default it sets.
@@ -46,6 +48,7 @@ impl SettingKey {
             Self::KeepGoing => "keep_going",
             Self::Timeout => "timeout",
             Self::Retries => "retries",
+            Self::Notify => "notify",
         }
     }
 
@@ -55,7 +58,7 @@ impl SettingKey {
             Self::Artifacts => "artifacts",
             Self::Jobs => "all cores",
             Self::Memory => "all memory",
-            Self::Profile | Self::Timeout => "none",
+            Self::Profile | Self::Timeout | Self::Notify => "none",
             Self::Device | Self::Precision => "set by the pipeline",
             Self::KeepGoing => "false; true for sweeps",
             Self::Retries => "0",
@@ -82,6 +85,7 @@ impl SettingKey {
                 }),
             ),
             Self::Profile => ("a profile's name", text().map(str::to_owned)),
+            Self::Notify => ("a shell command", text().map(str::to_owned)),
             Self::Device => (
                 "`\"auto\"`, `\"cpu\"`, `\"cuda\"`, or `\"cuda:0\"` and so on",
                 text()

@@ -94,6 +94,13 @@ impl Config {
             Err(error) => return errors.push(error),
         };
         for (key, setting) in settings {
+            if key == SettingKey::Notify {
+                let message = "a project cannot set `notify`, which runs a command";
+                let user = user_file().map(|path| format!("set it in `{}`", path.shown()));
+                let hint = user.unwrap_or_else(|| "use `--notify`".to_owned());
+                errors.push(Diagnostic::at(&setting.place, message).hint(hint));
+                continue;
+            }
             let reaches = trust::reaches_outside(key, &setting.value, folder);
             if reaches && !trust.allows(folder, key, &setting.value) {
                 self.untrusted.insert(key, setting);

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `artifacts`, a folder inside the project | no |
 //! | `artifacts`, a folder outside, also through a link | yes: runs write and read results there |
+//! | `notify` | not possible: it would run a command of the project's author, so only the user's file may set it |
 //! | all others | no: they only control how stages run, or are part of the key |
 //!
 //! Consent applies to one value in one project. It is stored in the user's folder, so no project can grant
@@ -98,6 +99,8 @@ pub(super) fn reaches_outside(key: SettingKey, value: &str, folder: &Path) -> bo
         | SettingKey::KeepGoing
         | SettingKey::Timeout
         | SettingKey::Retries => false,
+        // `Config` refuses it in a project's file.
+        SettingKey::Notify => true,
     }
 }
 

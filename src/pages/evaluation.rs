@@ -35,8 +35,8 @@ pub struct EvaluationView {
     /// How classes were decided: `positive class: PNEUMONIA, from a probability of 0.5`.
     pub rule: String,
     /// Headers and rows of the report for each class.
-    pub class_header: Vec<&'static str>,
-    pub class_rows: Vec<Vec<String>>,
+    pub class_header: [&'static str; 8],
+    pub class_rows: Vec<[String; 8]>,
     pub confusion: Option<ConfusionView>,
     pub figures: Vec<FigureView>,
     pub mistakes: Vec<MistakeView>,
@@ -131,7 +131,7 @@ pub(crate) fn evaluation(
             .map(|(name, metric)| MetricView::new(name, metric))
             .collect(),
         rule: rule(&evaluation),
-        class_header: ClassReport::header(),
+        class_header: ClassReport::HEADER,
         class_rows: report.rows(three_decimals, " (positive)"),
         confusion: figures.confusion.as_ref().map(confusion),
         figures: drawn(reader, stage, &figures),

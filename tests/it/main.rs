@@ -28,6 +28,7 @@ mod limits;
 mod metrics;
 mod mutants;
 mod plan;
+mod progress;
 mod readme;
 mod records;
 mod report;

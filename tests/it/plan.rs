@@ -58,8 +58,10 @@ fn time_is_estimated_from_the_stages_own_record_and_its_amount_of_work() {
     let planned = plan(&sandbox, &["-S", "epochs=20"]);
     let cnn = stage(&planned, "cnn[4]");
     assert_eq!(cnn["estimate"]["basis"], "record");
-    // Ten times the epochs take ten times as long. The run's report rounds seconds to three decimals.
-    assert!((seconds(cnn) - 10.0 * took).abs() < 0.01, "{cnn}: {took}");
+    // Ten times the epochs take ten times as long, and two of the twenty are done: the training continues from its last
+    // checkpoint. The run's report rounds seconds to three decimals.
+    assert_eq!(cnn["resumes_after"]["epoch"], 2);
+    assert!((seconds(cnn) - 9.0 * took).abs() < 0.01, "{cnn}: {took}");
     assert_eq!(stage(&planned, "xrays")["estimate"], Value::Null);
     let totals = &planned["totals"];
     assert_eq!(

@@ -1,15 +1,18 @@
 //! Executes pipelines and sweeps, and keeps and reads the records of runs.
 //!
 //! A run's [`Session`] sends its events to observers: the terminal and the [`event_log`]. A run's folder holds its
-//! plan, its report ([`files`]) and its metrics ([`run_metrics`]), which [`history`] and [`recorded`] read. Tables and reports of sweeps are filled
-//! from the store ([`measurements`], [`contrasts`], [`sweep_report`]).
+//! plan, its report ([`files`]) and its metrics ([`run_metrics`]), which [`history`] and [`recorded`] read. [`follow`]
+//! reads the events of a run while it goes on, also from another process. Tables and reports of sweeps are filled from
+//! the store ([`measurements`], [`contrasts`], [`sweep_report`]).
 
+pub mod cancel;
 mod commit;
 pub mod contrasts;
 mod curve;
 pub mod event_log;
 pub mod failures;
 pub mod files;
+pub mod follow;
 pub mod history;
 pub mod id;
 pub mod measurements;
@@ -17,6 +20,7 @@ pub mod metrics;
 pub mod number;
 pub mod outcomes;
 pub mod planned_stage;
+pub mod progress;
 pub mod recorded;
 pub mod replay;
 pub mod rounds;
