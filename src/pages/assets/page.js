@@ -227,15 +227,12 @@ function startBrushing(svg, table) {
 
 // --- Figures ---
 
-// Saves a figure with its current colors, so that the file does not depend on this page.
+// Saves a figure with the colors of a light page, which are the defaults of its variables.
 function save(figure) {
   const svg = figure.querySelector("svg");
   const copy = svg.cloneNode(true);
   for (const control of all(".brush, .band", copy)) control.remove();
-  const styles = getComputedStyle(document.documentElement);
-  let text = new XMLSerializer().serializeToString(copy);
-  text = text.replace(/var\((--[\w-]+)(?:,\s*([^()]*))?\)/g, (_, name, fallback) =>
-    styles.getPropertyValue(name).trim() || fallback || "currentColor");
+  const text = new XMLSerializer().serializeToString(copy).replace(/var\(--[\w-]+,\s*([^()]*)\)/g, "$1");
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
   link.download = figure.id + ".svg";
