@@ -19,7 +19,9 @@ pub use contrast::{
 };
 pub use evaluation::Evaluation;
 pub use figure::{Coordinate, Curve, Figure, LearningCurves, Line, ParallelCoordinates, Scale};
-pub use summary::{Decision, Interval, Over, Summary};
+pub use summary::{Decision, Interval, Summary};
+
+pub use crate::over::Over;
 
 use crate::{Failure, Metric};
 
