@@ -27,6 +27,7 @@ mod kind;
 mod lock;
 mod metric_info;
 mod metrics;
+mod over;
 mod parameter;
 mod printable;
 pub mod random;

@@ -130,7 +130,7 @@ fn a_metric_that_the_images_do_not_define_is_undefined() {
     let compared = sandbox.runner(&["compare", "latest~1", "latest"]).stdout;
     let line = |start: &str| compared.lines().find(|line| line.contains(start)).unwrap();
     assert!(
-        line("precision of PNEUMONIA").contains("undefined"),
+        line(" precision of PNEUMONIA").contains("undefined"),
         "{compared}"
     );
     assert!(line("recall of PNEUMONIA").contains("better"), "{compared}");

@@ -28,7 +28,9 @@ pub use figure::{
     Reliability, Roc, Scale, ThemeColor, Training, TrainingCurve,
 };
 pub use leakage::{Comparison, CopiedImage, Leakage, Likeness, SharedGroup, Similarities};
-pub use summary::{Decision, Interval, Over, Summary};
+pub use summary::{Decision, Interval, Summary};
+
+pub use crate::over::Over;
 
 use crate::{Failure, Metric, Metrics};
 

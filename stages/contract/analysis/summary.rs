@@ -1,8 +1,8 @@
 //! Summary of the values of a measure.
 
-use std::fmt;
+use serde::Serialize;
 
-use serde::{Deserialize, Serialize};
+use crate::over::Over;
 
 /// One value of a measure, or the mean of several values that differ only in their seed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,35 +26,6 @@ pub struct Interval {
     /// `[low, high]`.
     pub ends: [f64; 2],
     pub over: Over,
-}
-
-/// Sources of variation that an interval covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Over {
-    /// The test images of one trained model.
-    Images,
-    /// The test images of one trained model, drawn by group, such as a patient.
-    Groups,
-    /// The seeds.
-    Seeds,
-    SeedsAndImages,
-    SeedsAndGroups,
-    /// Unknown: a program reported the interval.
-    Reported,
-}
-
-impl fmt::Display for Over {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Images => "test images",
-            Self::Groups => "groups of test images",
-            Self::Seeds => "seeds",
-            Self::SeedsAndImages => "seeds and test images",
-            Self::SeedsAndGroups => "seeds and groups of test images",
-            Self::Reported => "reported by the program",
-        })
-    }
 }
 
 /// Rule that turns probabilities of two classes into a class.

@@ -161,6 +161,7 @@ impl<'a> Walk<'a, '_> {
             Some("number") => number(schema),
             Some("string") => json!("text"),
             Some("boolean") => json!(false),
+            Some("null") => Value::Null,
             Some("array") => {
                 let least = schema["minItems"].as_u64().unwrap_or(0);
                 (0..least)
