@@ -43,10 +43,10 @@ pub fn chart(stages: &[StageView], links: &Links, detail: Detail) -> Option<Stri
         Detail::Stages => "tip",
         Detail::Instances => "tip-instances",
     };
-    let _ = write!(
+    let _ = writeln!(
         svg,
         "<defs><marker id=\"{tip}\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" \
-         markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path class=\"tip\" d=\"M0 0.5 L8 4 L0 7.5 z\"/></marker></defs>\n"
+         markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path class=\"tip\" d=\"M0 0.5 L8 4 L0 7.5 z\"/></marker></defs>"
     );
     svg.push_str(&drawing.body.replace("url(#tip)", &format!("url(#{tip})")));
     svg.push_str("</svg>");

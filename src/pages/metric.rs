@@ -18,7 +18,7 @@ impl MetricView {
             name: name.to_owned(),
             value: Some(metric.value).filter(|value| value.is_finite()),
             interval: metric.interval,
-            direction: metric.direction.into(),
+            direction: metric.direction,
         }
     }
 
@@ -70,7 +70,7 @@ pub(crate) fn number(value: f64) -> String {
         return format!("{value:.0}");
     }
     match size {
-        _ if size >= 1e6 || size < 5e-4 => format!("{value:.2e}"),
+        _ if !(5e-4..1e6).contains(&size) => format!("{value:.2e}"),
         _ if size >= 100.0 => format!("{value:.1}"),
         _ if size >= 10.0 => format!("{value:.2}"),
         _ => format!("{value:.3}"),

@@ -89,8 +89,7 @@ fn facts(report: &RunReport, stages: &[StageView]) -> Vec<(&'static str, String)
         ));
     }
     let total = counts.total();
-    if total > 0 {
-        let percent = 100 * counts.cached / total;
+    if let Some(percent) = (100 * counts.cached).checked_div(total) {
         let hits = format!(
             "{} of {} ({percent} %)",
             counts.cached,
