@@ -1,0 +1,318 @@
+//! [`LiveRun`]: the state of a run, kept up to date from its events.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use contract::Progress;
+use engine::event::{Event, RunReport, RunState, StageReport};
+use engine::run::files::{Fault, RUN_FILE, RunFile, has_events, read_plan, read_run};
+use engine::run::follow::{FollowError, ProgressDetail, read_events};
+use engine::run::history::BadRun;
+use engine::run::planned_stage::PlannedStage;
+use engine::scheduler::{Counts, Outcome};
+use jiff::Timestamp;
+use store::{FileStamp, Store};
+
+use super::series::Series;
+
+/// A run, as far as its record and its events tell.
+pub(crate) struct LiveRun {
+    pub(crate) folder: PathBuf,
+    /// Stamp of the record, to notice when it is replaced.
+    stamp: Option<FileStamp>,
+    /// The record. Its state, counts and stages are final only when the run has ended.
+    pub(crate) record: RunReport,
+    pub(crate) state: RunState,
+    /// In the order of the plan.
+    pub(crate) stages: Vec<LiveStage>,
+    positions: HashMap<String, usize>,
+    pub(crate) counts: Counts,
+    /// Offset of the first event that was not read, in bytes.
+    pub(crate) offset: u64,
+    /// Time of the last event.
+    pub(crate) last: Option<Timestamp>,
+    /// Offset after the last event that changed the state, the counts or what is running.
+    pub(crate) changed: u64,
+    /// Whether a signal asked the run to stop.
+    pub(crate) is_stopping: bool,
+}
+
+/// A stage of a run.
+pub(crate) struct LiveStage {
+    pub(crate) planned: PlannedStage,
+    pub(crate) state: LiveState,
+    /// Offset after the last event that changed the state, in bytes; 0 if there was none.
+    pub(crate) changed: u64,
+}
+
+pub(crate) enum LiveState {
+    Waiting,
+    Running(Box<Running>),
+    Ended(Box<StageReport>),
+}
+
+/// A stage that is running.
+pub(crate) struct Running {
+    pub(crate) since: Timestamp,
+    pub(crate) reason: String,
+    pub(crate) progress: Option<Progress>,
+    /// The figures of its progress so far.
+    pub(crate) series: Series,
+    /// The last warnings.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Number of warnings of a running stage that are kept.
+const WARNINGS: usize = 20;
+
+impl LiveStage {
+    /// The outcome, such as `cached` or `failed`. For a stage that has not ended: `running`, `waiting`, `killed` or
+    /// `not started`, depending on the state of the run.
+    pub(crate) fn word(&self, run: RunState) -> &'static str {
+        match (&self.state, run) {
+            (LiveState::Ended(end), _) => match end.outcome {
+                Outcome::Cached => "cached",
+                Outcome::Succeeded => "succeeded",
+                Outcome::Failed => "failed",
+                Outcome::Skipped => "skipped",
+                Outcome::Cancelled => "cancelled",
+            },
+            (LiveState::Running(_), RunState::Running) => "running",
+            (LiveState::Running(_), _) => "killed",
+            (LiveState::Waiting, RunState::Running) => "waiting",
+            (LiveState::Waiting, _) => "not started",
+        }
+    }
+}
+
+impl LiveRun {
+    /// Reads the run in `folder`. Returns `None` if it has no record, for example because it has just begun.
+    ///
+    /// # Errors
+    /// If its record is missing although it has events, is damaged, or cannot be read.
+    pub(crate) fn open(store: &Store, folder: &Path) -> Result<Option<Self>, BadRun> {
+        let bad = |fault| BadRun {
+            folder: folder.to_owned(),
+            file: RUN_FILE,
+            fault,
+            keys: None,
+        };
+        let stamp = record_stamp(folder);
+        let record: RunReport = match read_run(folder) {
+            RunFile::Sound(record) => record,
+            RunFile::Missing if !has_events(folder) => return Ok(None),
+            RunFile::Missing => return Err(bad(Fault::Missing)),
+            RunFile::Bad(fault) => return Err(bad(fault)),
+        };
+        let mut run = Self {
+            folder: folder.to_owned(),
+            stamp,
+            record,
+            state: RunState::Running,
+            stages: Vec::new(),
+            positions: HashMap::new(),
+            counts: Counts::default(),
+            offset: 0,
+            last: None,
+            changed: 0,
+            is_stopping: false,
+        };
+        run.read_plan();
+        // A run whose events were lost still has its record.
+        if let Err(error) = run.advance(store) {
+            tracing::warn!("{error}");
+        }
+        Ok(Some(run))
+    }
+
+    /// Reads what the run has recorded since.
+    ///
+    /// # Errors
+    /// If the events are missing, were replaced, or cannot be read.
+    pub(crate) fn advance(&mut self, store: &Store) -> Result<(), FollowError> {
+        if self.state != RunState::Running {
+            return Ok(());
+        }
+        // Before the events, so that all events of a run that has ended are read.
+        let state = self.state_now(store);
+        let read = self.read_events();
+        if state != RunState::Running {
+            self.end(state);
+        }
+        read
+    }
+
+    fn read_events(&mut self) -> Result<(), FollowError> {
+        loop {
+            let new = read_events(&self.folder, self.offset, ProgressDetail::All)?;
+            for event in new.events {
+                self.last = Some(event.time);
+                self.apply(event.event, event.time, event.end);
+            }
+            self.offset = new.offset;
+            if !new.has_more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The state of the run, from its record, or from whether its process lives.
+    fn state_now(&mut self, store: &Store) -> RunState {
+        self.read_record();
+        if self.record.state == RunState::Running
+            && !store.living_runs().may_contain(&self.record.run)
+        {
+            // It may have ended between the two looks.
+            self.read_record();
+            if self.record.state == RunState::Running {
+                return RunState::Killed;
+            }
+        }
+        self.record.state
+    }
+
+    /// Reads the record again if it was replaced. An unreadable record changes nothing.
+    fn read_record(&mut self) {
+        let stamp = record_stamp(&self.folder);
+        if stamp == self.stamp && stamp.is_some_and(|stamp| stamp.is_reliable()) {
+            return;
+        }
+        if let RunFile::Sound(record) = read_run(&self.folder) {
+            self.record = record;
+            self.stamp = stamp;
+        }
+    }
+
+    /// Records that the run has ended. The words of stages that have not ended depend on that.
+    fn end(&mut self, state: RunState) {
+        self.state = state;
+        // One more than the last offset that any reader knows, because no event tells of a kill.
+        self.offset += 1;
+        self.changed = self.offset;
+        for stage in &mut self.stages {
+            if !matches!(stage.state, LiveState::Ended(_)) {
+                stage.changed = self.offset;
+            }
+        }
+        for report in std::mem::take(&mut self.record.stages) {
+            self.end_stage(report, self.offset);
+        }
+    }
+
+    fn apply(&mut self, event: Event, time: Timestamp, end: u64) {
+        match event {
+            Event::RunStarted { .. } | Event::RoundStarted { .. } => {
+                self.read_plan();
+                self.changed = end;
+            }
+            Event::StageStarted { stage, reason } => {
+                self.changed = end;
+                if let Some(stage) = self.stage(&stage) {
+                    stage.changed = end;
+                    stage.state = LiveState::Running(Box::new(Running {
+                        since: time,
+                        reason,
+                        progress: None,
+                        series: Series::default(),
+                        warnings: Vec::new(),
+                    }));
+                }
+            }
+            Event::StageProgress { stage, progress } => {
+                self.changed = end;
+                if let Some(running) = self.running(&stage) {
+                    running.series.add(&progress);
+                    running.progress = Some(progress);
+                }
+            }
+            Event::StageWarning { stage, message, .. } => {
+                self.changed = end;
+                if let Some(running) = self.running(&stage) {
+                    running.warnings.push(message);
+                    let surplus = running.warnings.len().saturating_sub(WARNINGS);
+                    running.warnings.drain(..surplus);
+                }
+            }
+            Event::StageEnded { stage } => {
+                self.changed = end;
+                self.end_stage(stage, end);
+            }
+            Event::Interrupted { .. } => {
+                self.is_stopping = true;
+                self.changed = end;
+            }
+            // The record tells how the run ended; the other events change nothing that is shown here.
+            _ => {}
+        }
+    }
+
+    fn end_stage(&mut self, report: StageReport, end: u64) {
+        let Some(stage) = self.stage(&report.name) else {
+            return;
+        };
+        if matches!(stage.state, LiveState::Ended(_)) {
+            return;
+        }
+        let outcome = report.outcome;
+        stage.state = LiveState::Ended(Box::new(report));
+        stage.changed = end;
+        self.counts.add(outcome);
+    }
+
+    fn stage(&mut self, name: &str) -> Option<&mut LiveStage> {
+        let position = *self.positions.get(name)?;
+        self.stages.get_mut(position)
+    }
+
+    fn running(&mut self, name: &str) -> Option<&mut Running> {
+        match &mut self.stage(name)?.state {
+            LiveState::Running(running) => Some(running),
+            LiveState::Waiting | LiveState::Ended(_) => None,
+        }
+    }
+
+    /// Adds the stages of the plan that are new. A later round adds stages at the end.
+    fn read_plan(&mut self) {
+        let planned = match read_plan(&self.folder) {
+            RunFile::Sound(planned) => planned,
+            // The report of a run that has ended lists all stages, too.
+            RunFile::Missing | RunFile::Bad(_) => {
+                let reports = self.record.stages.iter();
+                let reports = reports.filter_map(|r| PlannedStage::reported(&r.name, &r.key));
+                reports.collect()
+            }
+        };
+        for planned in planned {
+            if self.positions.contains_key(&planned.name) {
+                continue;
+            }
+            self.positions.insert(planned.name.clone(), self.stages.len());
+            self.stages.push(LiveStage {
+                planned,
+                state: LiveState::Waiting,
+                changed: 0,
+            });
+        }
+    }
+
+    /// Wall time in seconds: up to now while the run goes on, and up to the last event if it was killed.
+    pub(crate) fn seconds(&self, now: Timestamp) -> f64 {
+        let until = match self.state {
+            RunState::Running => Some(now),
+            RunState::Killed => self.last,
+            RunState::Succeeded | RunState::Failed | RunState::Cancelled => {
+                return self.record.seconds;
+            }
+        };
+        let began: Option<Timestamp> = self.record.started.parse().ok();
+        let span = began.zip(until).map(|(began, until)| until - began);
+        let seconds = span.and_then(|span| span.total(jiff::Unit::Second).ok());
+        seconds.unwrap_or_default().max(0.0)
+    }
+}
+
+fn record_stamp(folder: &Path) -> Option<FileStamp> {
+    let metadata = fs::symlink_metadata(folder.join(RUN_FILE)).ok()?;
+    Some(FileStamp::of(&metadata))
+}
