@@ -10,7 +10,10 @@ use crate::scheduler::{Counts, Outcome};
 use store::keys::Key;
 
 /// Something that happens in a run, for the terminal and for records. Messages for developers use `tracing`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+///
+/// Other processes read recorded events ([`run::follow`](crate::run::follow)). They ignore events and fields that they
+/// do not know, so both may be added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// The plan was made and checked. The first stage is about to start.
@@ -65,7 +68,11 @@ pub enum Event {
         stage: String,
         message: String,
         /// Whether the message is about this run only, not about the result.
-        #[serde(rename = "passing", skip_serializing_if = "std::ops::Not::not")]
+        #[serde(
+            rename = "passing",
+            default,
+            skip_serializing_if = "std::ops::Not::not"
+        )]
         about_run_only: bool,
     },
     /// A note from a stage, shown with `--verbose`.

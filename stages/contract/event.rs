@@ -1,6 +1,6 @@
 //! Events that a worker reports.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Failure, Position};
 
@@ -53,5 +53,15 @@ pub struct Progress {
     pub done: f64,
     pub total: f64,
     /// Values to show beside the progress, in order: `("loss", 0.31)`, `("images/s", 412.0)`.
+    #[serde(deserialize_with = "figures")]
     pub figures: Vec<(String, f64)>,
+}
+
+/// Reads figures. JSON has no NaN and no infinity: they are written as `null`, which is read as NaN.
+fn figures<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f64)>, D::Error> {
+    let figures = Vec::<(String, Option<f64>)>::deserialize(deserializer)?;
+    let figures = figures.into_iter();
+    Ok(figures
+        .map(|(name, value)| (name, value.unwrap_or(f64::NAN)))
+        .collect())
 }

@@ -1,7 +1,8 @@
 //! Executes pipelines and sweeps, and keeps and reads the records of runs.
 //!
 //! A run's [`Session`] sends its events to observers: the terminal and the [`event_log`]. A run's folder holds its
-//! plan and its report ([`files`]), which [`history`] and [`recorded`] read. Tables and reports of sweeps are filled
+//! plan and its report ([`files`]), which [`history`] and [`recorded`] read. [`follow`] reads the events of a run while it
+//! goes on, also from another process. Tables and reports of sweeps are filled
 //! from the store ([`measurements`], [`contrasts`], [`sweep_report`]).
 
 mod commit;
@@ -10,6 +11,7 @@ mod curve;
 pub mod event_log;
 pub mod failures;
 pub mod files;
+pub mod follow;
 pub mod history;
 pub mod id;
 pub mod measurements;
