@@ -28,6 +28,7 @@ mod run_filter;
 mod runs;
 mod schema;
 mod selection;
+mod serve;
 mod status;
 mod sweep;
 mod table;
@@ -94,6 +95,7 @@ enum Command {
     Kinds(kinds::Kinds),
     Schema(schema::Schema),
     Runs(runs::Runs),
+    Serve(serve::Serve),
     Artifacts(artifacts::Artifacts),
     Graph(graph::Graph),
     Cache(cache::Cache),
@@ -164,6 +166,7 @@ impl Cli {
             Command::Kinds(kinds) => kinds.execute(console),
             Command::Schema(schema) => schema.execute(console),
             Command::Runs(runs) => runs.execute(console),
+            Command::Serve(serve) => serve.execute(console),
             Command::Artifacts(artifacts) => artifacts.execute(console),
             Command::Cache(cache) => cache.execute(console),
             Command::Bench(bench) => bench.execute(console),

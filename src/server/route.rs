@@ -20,8 +20,8 @@ pub(crate) enum Route {
     StageEvents(String, String),
     /// `/runs/ID/stages/STAGE/log`: the whole log.
     Log(String, String),
-    /// `/blobs/DIGEST`: a picture.
-    Blob(String),
+    /// `/pictures/DESCRIPTION`
+    Picture(String),
     Style,
     Script,
     /// POST `/runs`: start a run.
@@ -74,7 +74,7 @@ pub(crate) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
             (READ, Route::StageEvents(own(run), own(stage)))
         }
         ["runs", run, "stages", stage, "log"] => (READ, Route::Log(own(run), own(stage))),
-        ["blobs", digest] => (READ, Route::Blob(own(digest))),
+        ["pictures", picture] => (READ, Route::Picture(own(picture))),
         _ => return Err(NoRoute::NotFound),
     };
     match (methods, method) {
@@ -101,7 +101,7 @@ mod tests {
             ("/runs/a/events", Route::RunEvents(text("a"))),
             ("/runs/a/stages/b%5B1%5D", Route::Stage(text("a"), text("b[1]"))),
             ("/runs/a/stages/b/log", Route::Log(text("a"), text("b"))),
-            ("/blobs/00", Route::Blob(text("00"))),
+            ("/pictures/00", Route::Picture(text("00"))),
             ("/starts/3", Route::Started(3)),
         ] {
             assert_eq!(get(path), Ok(expected), "{path}");

@@ -178,7 +178,7 @@ fn is_read_only(error: &io::Error, path: &Path) -> bool {
     }
 }
 
-fn needs_of(session: &Path) -> Result<Option<Needs>, Error> {
+pub(super) fn needs_of(session: &Path) -> Result<Option<Needs>, Error> {
     let path = session.join(NEEDS);
     match files::read(&path).map_err(Error::io("read", &path))? {
         Found::Bytes(bytes) => match unseal(&bytes) {

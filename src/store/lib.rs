@@ -51,6 +51,7 @@ mod lock;
 mod memo;
 mod packed;
 mod probe;
+mod process;
 mod records;
 mod results;
 mod sealed;

@@ -12,6 +12,7 @@ use engine::run::history::BadRun;
 use engine::run::planned_stage::PlannedStage;
 use engine::scheduler::{Counts, Outcome};
 use jiff::Timestamp;
+use pages::Ids;
 use store::{FileStamp, Store};
 
 use super::series::Series;
@@ -27,6 +28,7 @@ pub(crate) struct LiveRun {
     /// In the order of the plan.
     pub(crate) stages: Vec<LiveStage>,
     positions: HashMap<String, usize>,
+    ids: Ids,
     pub(crate) counts: Counts,
     /// Offset of the first event that was not read, in bytes.
     pub(crate) offset: u64,
@@ -40,10 +42,14 @@ pub(crate) struct LiveRun {
 
 /// A stage of a run.
 pub(crate) struct LiveStage {
+    /// Its id in addresses and pages.
+    pub(crate) id: String,
     pub(crate) planned: PlannedStage,
     pub(crate) state: LiveState,
     /// Offset after the last event that changed the state, in bytes; 0 if there was none.
     pub(crate) changed: u64,
+    /// Offset after the last event about this stage, also about its progress, in bytes.
+    pub(crate) touched: u64,
 }
 
 pub(crate) enum LiveState {
@@ -57,6 +63,8 @@ pub(crate) struct Running {
     pub(crate) since: Timestamp,
     pub(crate) reason: String,
     pub(crate) progress: Option<Progress>,
+    /// The first progress and its time, from which the time left is estimated.
+    pub(crate) start: Option<(f64, Timestamp)>,
     /// The figures of its progress so far.
     pub(crate) series: Series,
     /// The last warnings.
@@ -112,6 +120,7 @@ impl LiveRun {
             state: RunState::Running,
             stages: Vec::new(),
             positions: HashMap::new(),
+            ids: Ids::default(),
             counts: Counts::default(),
             offset: 0,
             last: None,
@@ -193,6 +202,7 @@ impl LiveRun {
         for stage in &mut self.stages {
             if !matches!(stage.state, LiveState::Ended(_)) {
                 stage.changed = self.offset;
+                stage.touched = self.offset;
             }
         }
         for report in std::mem::take(&mut self.record.stages) {
@@ -210,10 +220,12 @@ impl LiveRun {
                 self.changed = end;
                 if let Some(stage) = self.stage(&stage) {
                     stage.changed = end;
+                    stage.touched = end;
                     stage.state = LiveState::Running(Box::new(Running {
                         since: time,
                         reason,
                         progress: None,
+                        start: None,
                         series: Series::default(),
                         warnings: Vec::new(),
                     }));
@@ -221,14 +233,15 @@ impl LiveRun {
             }
             Event::StageProgress { stage, progress } => {
                 self.changed = end;
-                if let Some(running) = self.running(&stage) {
+                if let Some(running) = self.running(&stage, end) {
+                    running.start.get_or_insert((progress.done, time));
                     running.series.add(&progress);
                     running.progress = Some(progress);
                 }
             }
             Event::StageWarning { stage, message, .. } => {
                 self.changed = end;
-                if let Some(running) = self.running(&stage) {
+                if let Some(running) = self.running(&stage, end) {
                     running.warnings.push(message);
                     let surplus = running.warnings.len().saturating_sub(WARNINGS);
                     running.warnings.drain(..surplus);
@@ -257,6 +270,7 @@ impl LiveRun {
         let outcome = report.outcome;
         stage.state = LiveState::Ended(Box::new(report));
         stage.changed = end;
+        stage.touched = end;
         self.counts.add(outcome);
     }
 
@@ -265,8 +279,16 @@ impl LiveRun {
         self.stages.get_mut(position)
     }
 
-    fn running(&mut self, name: &str) -> Option<&mut Running> {
-        match &mut self.stage(name)?.state {
+    /// The stage with this id.
+    pub(crate) fn find(&self, id: &str) -> Option<&LiveStage> {
+        self.stages.iter().find(|stage| stage.id == id)
+    }
+
+    /// A running stage, about which an event tells that ends at `end`.
+    fn running(&mut self, name: &str, end: u64) -> Option<&mut Running> {
+        let stage = self.stage(name)?;
+        stage.touched = end;
+        match &mut stage.state {
             LiveState::Running(running) => Some(running),
             LiveState::Waiting | LiveState::Ended(_) => None,
         }
@@ -289,11 +311,18 @@ impl LiveRun {
             }
             self.positions.insert(planned.name.clone(), self.stages.len());
             self.stages.push(LiveStage {
+                id: self.ids.id("stage", &planned.name),
                 planned,
                 state: LiveState::Waiting,
                 changed: 0,
+                touched: 0,
             });
         }
+    }
+
+    /// Whether nothing will change any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state != RunState::Running
     }
 
     /// Wall time in seconds: up to now while the run goes on, and up to the last event if it was killed.
