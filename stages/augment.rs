@@ -34,11 +34,13 @@ pub const INFO: KindInfo = KindInfo {
             port: "images",
             yields: ArtifactType::Dataset,
             doc: "the images, with the policy that transforms them",
+            metrics: &[],
         },
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
             doc: "`augmented.png`: some images, and their transforms in the first epochs",
+            metrics: &[],
         },
     ],
     has_primary: true,

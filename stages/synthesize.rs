@@ -44,12 +44,14 @@ pub const INFO: KindInfo = KindInfo {
             port: "images",
             yields: ArtifactType::Dataset,
             doc: "the generated images",
+            metrics: &[],
         },
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
             doc: "`images.png`: some images of each class; with `train`, `leakage.json`: how similar \
                   the nearest training images are, and `nearest.png`: the most similar pairs",
+            metrics: &[],
         },
     ],
     has_primary: true,

@@ -12,11 +12,11 @@ use serde_json::Value;
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
 use crate::nets::{Architecture, ClassifierCard, Network, load_weights};
-use crate::training::{Examples, Recipe, fit, write_history};
+use crate::training::{Examples, HISTORY_METRICS, Recipe, fit, write_history};
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-cnn",
-    version: 3,
+    version: 4,
     doc: "trains a classifier of images, declared as a list of layers",
     inputs: &[
         Input {
@@ -51,17 +51,20 @@ pub(crate) const OUTPUTS: [Output; 3] = [
         port: "model",
         yields: ArtifactType::Model,
         doc: "architecture and the best epoch's weights",
+        metrics: &[],
     },
     Output {
         port: "history",
         yields: ArtifactType::Metrics,
         doc: "cross-entropy, without penalties on weights, and accuracy of every epoch; in `metrics.json` those of \
               the best epoch, on the validation images those of the model",
+        metrics: HISTORY_METRICS,
     },
     Output {
         port: "figure",
         yields: ArtifactType::Figure,
         doc: "the history as curves",
+        metrics: &[],
     },
 ];
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use contract::{
-    Amount, ArtifactType, Context, Direction, Expected, Failure, ImageShape, Input, Invalid,
-    KindInfo, METRICS_FILE, Memory, Metric, Metrics, Output, Resumable, Signature, Stage, Usage,
-    Work, json,
+    Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo,
+    METRICS_FILE, Memory, MetricInfo, Metrics, NOT_NEGATIVE, Output, Resumable, Signature, Stage,
+    Usage, Work, json,
     ranges::{above_zero, share, whole},
 };
 use ops::{Activation, Backend};
@@ -29,7 +29,7 @@ use crate::nets::{
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-gan",
-    version: 3,
+    version: 4,
     doc: "trains a generator of images of one class against a discriminator (DCGAN)",
     inputs: &[Input {
         role: "images",
@@ -44,16 +44,19 @@ pub const INFO: KindInfo = KindInfo {
             port: "generator",
             yields: ArtifactType::Generator,
             doc: "architecture and weights",
+            metrics: &[],
         },
         Output {
             port: "history",
             yields: ArtifactType::Metrics,
             doc: "losses of every epoch",
+            metrics: METRICS,
         },
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
             doc: "samples from fixed noise, and the losses",
+            metrics: &[],
         },
     ],
     has_primary: true,
@@ -431,26 +434,32 @@ impl TrainGan {
     }
 }
 
+/// Losses of adversaries are neutral: a low loss of one means that the other is weak, and says nothing about the images.
+const DISCRIMINATOR_LOSS: MetricInfo = MetricInfo::new(
+    "discriminator_loss",
+    "cross-entropy of the discriminator in the last epoch",
+    NOT_NEGATIVE,
+);
+const GENERATOR_LOSS: MetricInfo = MetricInfo::new(
+    "generator_loss",
+    "cross-entropy of the generator in the last epoch",
+    NOT_NEGATIVE,
+);
+const METRICS: &[MetricInfo] = &[DISCRIMINATOR_LOSS, GENERATOR_LOSS];
+
 /// Writes the losses as `history.json` and `metrics.json` to `metrics`, and as `losses.png` to `figure`.
 fn write_history(history: &[GanEpoch], metrics: &Path, figure: &Path) -> Result<(), Failure> {
     json::write(&metrics.join("history.json"), history)?;
-    let metric = |value: f64| Metric {
-        value,
-        interval: None,
-        direction: Direction::Minimize,
-    };
     let last: Metrics = history
         .last()
         .into_iter()
         .flat_map(|last| {
             [
-                (
-                    "discriminator_loss".to_owned(),
-                    metric(last.discriminator_loss),
-                ),
-                ("generator_loss".to_owned(), metric(last.generator_loss)),
+                (DISCRIMINATOR_LOSS, last.discriminator_loss),
+                (GENERATOR_LOSS, last.generator_loss),
             ]
         })
+        .map(|(info, value)| (info.name.clone().into_owned(), info.measured(value)))
         .collect();
     json::write(&metrics.join(METRICS_FILE), &last)?;
     let curve = |name: &str, dashed: bool, of: fn(&GanEpoch) -> f64| Series {

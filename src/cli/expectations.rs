@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use contract::Metric;
 use engine::error::Error;
 use engine::graph::InstanceName;
 use engine::run::measurements::Measurements;
@@ -31,6 +32,16 @@ pub(super) fn judge(results: &Measurements<'_>) -> Judgements {
             let subject = Subject { instance, metric };
             all.push(Judgement::of(subject, expectation.bounds, measured));
         };
+        let mean = |metrics: Vec<Metric>| {
+            let sum: f64 = metrics.iter().map(|metric| metric.value).sum();
+            sum / metrics.len() as f64
+        };
+        if let Some(row) = &expectation.row {
+            let nodes = results.in_row(&expectation.stage, row);
+            let subject = Subject::instance_of_row(&expectation.stage, row);
+            judge(subject, results.measured(&nodes, metric).map(mean));
+            continue;
+        }
         let nodes = results.instances(|name| expectation.matches(name));
         let mut subjects: Vec<InstanceName> = Vec::new();
         for name in nodes
@@ -43,11 +54,7 @@ pub(super) fn judge(results: &Measurements<'_>) -> Judgements {
         }
         for subject in subjects {
             let nodes = results.instances(|name| name.in_copy() == subject);
-            let measured = results.measured(&nodes, metric).map(|metrics| {
-                let sum: f64 = metrics.iter().map(|metric| metric.value).sum();
-                sum / metrics.len() as f64
-            });
-            judge(subject, measured);
+            judge(subject, results.measured(&nodes, metric).map(mean));
         }
         if nodes.is_empty() {
             let absent = InstanceName {

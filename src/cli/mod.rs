@@ -17,12 +17,15 @@ mod init;
 mod kinds;
 mod lineage;
 mod man;
+mod metrics;
 mod pipeline;
 mod plan;
 mod preflight;
 mod record_diff;
 mod record_text;
+mod report;
 mod resources;
+mod result_metrics;
 mod run;
 mod run_filter;
 mod runs;
@@ -89,6 +92,8 @@ enum Command {
     Explain(explain::Explain),
     Lineage(lineage::Lineage),
     Table(table::Table),
+    Report(report::Report),
+    Metrics(metrics::Metrics),
     Sweep(sweep::Sweep),
     Compare(compare::Compare),
     Validate(validate::Validate),
@@ -159,6 +164,8 @@ impl Cli {
             Command::Explain(explain) => explain.execute(console),
             Command::Lineage(lineage) => lineage.execute(console),
             Command::Table(table) => table.execute(console),
+            Command::Report(report) => report.execute(console),
+            Command::Metrics(metrics) => metrics.execute(console),
             Command::Sweep(sweep) => sweep.execute(console),
             Command::Compare(compare) => compare.execute(console),
             Command::Validate(validate) => validate.execute(console),

@@ -105,7 +105,7 @@ fn checked<T: FromStr<Err = String>>(text: &str) -> Result<String, String> {
 }
 
 /// Location of the store.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct StoreArgs {
     /// Folder of the store
     #[arg(
@@ -154,6 +154,15 @@ impl Overrides {
             is_foreign: self.is_from_plan,
         };
         Experiment::read(file, &options, catalogue()).map_err(Error::Invalid)
+    }
+
+    /// The overrides that a run was started with, from its record.
+    pub(super) fn recorded(profile: Option<String>, sets: Vec<String>) -> Self {
+        Self {
+            profile,
+            sets,
+            ..Self::default()
+        }
     }
 
     /// All overrides as assignments; later ones win. Those from `--set` come last, because the other

@@ -25,7 +25,7 @@ use super::pipeline::{ANALYSIS, Overrides, SourceArgs, StoreArgs, catalogue};
 use super::plan::SavedPlan;
 use super::resources::ResourceArgs;
 use super::selection::Selection;
-use super::{plan, preflight, sweep, table, unwritten};
+use super::{plan, preflight, result_metrics, sweep, table, unwritten};
 use crate::report::bars::Bars;
 use crate::report::format::Format;
 use crate::report::lines::Lines;
@@ -137,6 +137,7 @@ impl Run {
             false => None,
         };
         let trials = trials.transpose();
+        let previous = result_metrics::record(&experiment, &store, &outcomes, session.folder());
         let failed = matches!(&trials, Ok(Some(trials)) if verdict(trials).is_err());
         let folder = session.folder().to_owned();
         let report = session.end(failed || ran.is_err())?;
@@ -174,6 +175,7 @@ impl Run {
                 Format::Terminal,
                 &Against::None,
             )?;
+            result_metrics::print(console, &experiment, &store, &outcomes, previous.as_ref(), file)?;
         }
         // An error in a later round does not affect the results of earlier rounds.
         let ended = ran.and_then(|()| session.verdict());

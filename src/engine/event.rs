@@ -176,6 +176,9 @@ pub struct RunReport {
     /// Devices that stages compute on, as text; `None` if no stage computes.
     #[serde(default)]
     pub device: Option<String>,
+    /// The machine: its processor, cores and memory, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// RFC 3339, UTC.
     pub started: String,
     /// RFC 3339, UTC; `None` while the run goes on or if it was killed.

@@ -52,6 +52,25 @@ pub fn figure(value: f64) -> String {
     }
 }
 
+/// A measured value with three decimals: `0.918`. Values of a million and more, and values that would be shown as zero
+/// although they are not, have an exponent: `1.000e300`.
+pub fn measured(value: f64) -> String {
+    let magnitude = value.abs();
+    match value == 0.0 || (5e-4..1e6).contains(&magnitude) || !value.is_finite() {
+        true => format!("{value:.3}"),
+        false => format!("{value:.3e}"),
+    }
+}
+
+/// The shortest text that reads as the same number: `0.05`, `1e300`.
+pub fn exact(value: f64) -> String {
+    let magnitude = value.abs();
+    match value == 0.0 || (1e-6..1e16).contains(&magnitude) || !value.is_finite() {
+        true => value.to_string(),
+        false => format!("{value:e}"),
+    }
+}
+
 /// `epoch 3/6, loss 0.3120, 412 images/s`.
 pub fn progress(progress: &Progress) -> String {
     let mut text = format!(

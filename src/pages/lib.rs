@@ -17,6 +17,9 @@ pub mod chart;
 pub mod drawing;
 pub mod escape;
 mod extras;
+mod data;
+mod evaluation;
+mod figure;
 mod layout;
 mod links;
 mod metric;
@@ -24,16 +27,25 @@ pub mod page;
 pub mod picture;
 mod reader;
 mod run;
+pub mod shortened;
 mod stage;
 mod summary;
+mod sweep;
+pub mod sweep_figures;
+mod training;
 
+pub use data::{DataView, GalleryView, GeneratedView, LeakageView, PairView, SampleView, SplitView};
+pub use evaluation::{ConfusionCell, ConfusionView, EvaluationView, MistakeView};
 pub use extras::{
-    BestRow, CellView, ChangeView, Comparison, ExpectationView, Extras, MetricChangeView, Reference,
+    BestRow, CellView, ChangeView, Comparison, ContrastView, ExpectationView, Extras, MetricChangeView, Reference,
     RowView, TableView, Verdict,
 };
+pub use figure::FigureView;
 pub use links::Links;
 pub use metric::MetricView;
 pub use reader::Reader;
 pub use run::RunView;
 pub use stage::{InputView, OutputView, ParamView, SourceView, StageState, StageView};
 pub use summary::Summary;
+pub use sweep::{ImportanceView, SweepView, TrialView};
+pub use training::TrainingView;

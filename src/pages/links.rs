@@ -18,6 +18,14 @@ impl Links {
         }
     }
 
+    /// Address of the evaluation that a stage made.
+    pub fn evaluation(&self, id: &str) -> String {
+        match self {
+            Self::OneDocument => format!("#{id}-evaluation"),
+            Self::Site { run } => format!("{run}/stages/{id}#{id}-evaluation"),
+        }
+    }
+
     /// Address of a section of the run's page.
     pub fn section(&self, name: &str) -> String {
         match self {

@@ -10,7 +10,15 @@ pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 
 /// Like [`columns`], with the first `words` columns as text.
 pub fn aligned<const N: usize>(rows: &[[String; N]], words: usize) -> String {
-    let mut widths = [0; N];
+    let numbers: Vec<usize> = (words..N).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
+    dynamic(&rows, &numbers)
+}
+
+/// Formats rows with any number of columns. The columns in `numbers` are flush right, the others flush left.
+pub fn dynamic(rows: &[Vec<String>], numbers: &[usize]) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let mut widths = vec![0; count];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.width().max(*width);
@@ -19,12 +27,12 @@ pub fn aligned<const N: usize>(rows: &[[String; N]], words: usize) -> String {
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
-        for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
+        for (index, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let space = " ".repeat(width - cell.width());
             let gap = if index == 0 { "" } else { "  " };
-            line += &match index {
-                _ if index < words => format!("{gap}{cell}{space}"),
-                _ => format!("{gap}{space}{cell}"),
+            line += &match numbers.contains(&index) {
+                true => format!("{gap}{space}{cell}"),
+                false => format!("{gap}{cell}{space}"),
             };
         }
         text += line.trim_end();

@@ -4,7 +4,7 @@
 ///
 /// Spreadsheets read a field that begins with `=`, `+`, `-` or `@` as a formula, which can start programs.
 /// Such a field is prefixed with `'`, which marks it as text, unless it is a number.
-pub(super) fn line(fields: &[String]) -> String {
+pub fn line(fields: &[String]) -> String {
     let quoted = |field: &String| {
         let is_formula =
             field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();

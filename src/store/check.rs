@@ -136,7 +136,7 @@ impl Store {
             }
         }
         self.check_checkpoints(&inventory, &mut check)?;
-        for folder in ["last", "sources"] {
+        for folder in ["last", "metrics", "sources"] {
             check_memos(&self.home.join(folder), &mut check)?;
         }
         self.check_latest(&sound, &mut check)?;

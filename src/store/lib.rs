@@ -10,7 +10,7 @@
 //!     cas/ab/<hex>.tree      a tree (the files of one output port), under its own digest
 //!     actions/<key>.json     an action record, under its action key and its content key
 //!     leases.lock            one byte for each key, locked by the process that fills the miss
-//!     last/, sources/        memos: they save time and explain misses; results do not depend on them
+//!     last/, metrics/, sources/    memos: they save time and explain misses; results do not depend on them
 //!     verifications.json     how often all blobs were found sound (see `doubt.rs`)
 //!     checkpoints/<key>/     checkpoints from which a training resumes
 //!     runs/                  run records; the engine decides what is in them
@@ -100,13 +100,14 @@ use session::Session;
 pub const FORMAT: &str = "v1";
 
 /// The store's folders in `v1`.
-const FOLDERS: [&str; 7] = [
+const FOLDERS: [&str; 8] = [
     "cas",
     "actions",
     "runs",
     "checkpoints",
     "tmp",
     "last",
+    "metrics",
     "sources",
 ];
 

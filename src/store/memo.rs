@@ -21,6 +21,11 @@ pub enum Memo<'a> {
         pipeline: &'a str,
         instance: &'a str,
     },
+    /// The run that last recorded metrics for a pipeline with a profile.
+    RunMetrics {
+        pipeline: &'a str,
+        profile: Option<&'a str>,
+    },
     /// The files of a source, under its digest. Packed.
     Listing(&'a Digest),
     /// Stamps and digests of a source's files when they were last read, under a hash of the source's path. Packed.
@@ -38,6 +43,10 @@ impl Memo<'_> {
             Self::Last { pipeline, instance } => Path::new("last")
                 .join(component(pipeline))
                 .join(component(instance) + ".json"),
+            // A profile's name never begins with a dot.
+            Self::RunMetrics { pipeline, profile } => Path::new("metrics")
+                .join(component(pipeline))
+                .join(profile.map_or(".json".to_owned(), |name| component(name) + ".json")),
             Self::Listing(digest) => Path::new("sources/listings").join(format!("{digest}.packed")),
             // Earlier formats are in `index` and are not read.
             Self::SourceIndex(name) => Path::new("sources/index-2").join(format!("{name}.packed")),

@@ -123,3 +123,74 @@ fn title(measure: &str) -> String {
         None => words,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn training_and_validation_share_a_figure() {
+        let table = "epoch,learning_rate,loss,accuracy,validation_loss,validation_auc\n\
+                     1,0.1,0.7,0.5,0.8,\n2,0.05,0.6,0.75,,\n";
+        let history = read_csv(table.as_bytes()).unwrap();
+        assert_eq!(history.epochs, [1, 2]);
+        let figures = figures(&history, Some(2), Some(9));
+        let names: Vec<(&str, Vec<&str>)> = figures
+            .iter()
+            .map(|figure| {
+                let lines = figure.curves.iter().map(|curve| curve.name.as_str());
+                (figure.title.as_str(), lines.collect())
+            })
+            .collect();
+        let expected = [
+            ("Loss", vec!["training", "validation"]),
+            ("Accuracy", vec!["training"]),
+            ("Learning rate", vec!["training"]),
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(figures[0].curves[0].points, [(1.0, 0.7), (2.0, 0.6)]);
+        assert_eq!(figures[0].curves[1].points[0], (1.0, 0.8));
+        assert!(figures[0].curves[1].points[1].1.is_nan());
+        assert_eq!((figures[0].best, figures[0].epochs), (Some(2), Some(9)));
+    }
+
+    #[test]
+    fn the_losses_of_a_gan_share_a_figure() {
+        let list = r#"[{"epoch":1,"discriminator_loss":0.5,"generator_loss":1.5,"note":"x"},
+                       {"epoch":2,"discriminator_loss":null}]"#;
+        let history = read_json(list.as_bytes()).unwrap();
+        let figures = figures(&history, None, None);
+        let [figure] = figures.as_slice() else {
+            panic!("{figures:?}");
+        };
+        assert_eq!(figure.measure, "loss");
+        assert_eq!(figure.curves[1].name, "generator");
+        assert_eq!(figure.curves[1].points[0], (1.0, 1.5));
+        assert!(figure.curves.iter().all(|curve| curve.points[1].1.is_nan()));
+    }
+
+    #[test]
+    fn damaged_histories_are_errors() {
+        let tables: [&[u8]; 4] = [
+            b"",
+            b"loss\n1\n",
+            b"epoch,loss\nfirst,2\n",
+            b"epoch,loss\n1\n",
+        ];
+        for table in tables {
+            assert!(read_csv(table).is_err(), "{table:?}");
+        }
+        for list in ["", "{}", "[1]", "[{\"loss\":1}]", "[{\"epoch\":1.5}]"] {
+            assert!(read_json(list.as_bytes()).is_err(), "{list}");
+        }
+        assert_eq!(read_json(b"[]"), Ok(History::default()));
+    }
+
+    #[test]
+    fn a_table_with_many_columns_gives_a_few_figures() {
+        let names: Vec<String> = (0..5000).map(|i| format!("c{i}")).collect();
+        let table = format!("epoch,{}\n1{}\n", names.join(","), ",0.5".repeat(5000));
+        let history = read_csv(table.as_bytes()).unwrap();
+        assert_eq!(figures(&history, None, None).len(), MOST_FIGURES);
+    }
+}

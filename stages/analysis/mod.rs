@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use contract::analysis::{
-    Analysis, DatasetView, EvaluatedRow, Evaluation, EvaluationFigures, Figure, History, Leakage,
-    Reference, RowContrasts, Summary, ThemeColor, Training,
+    Analysis, ClassReport, DatasetView, EvaluatedRow, Evaluation, EvaluationFigures, Figure,
+    History, Leakage, Reference, RowContrasts, Summary, ThemeColor, Training,
 };
 use contract::{Failure, HISTORY_FILE, Metric, Metrics};
 
 use crate::data::View;
-use crate::metrics::Measure;
+use crate::metrics::NamedMeasure;
 use crate::{evaluate, figures, leakage, metrics};
 
 /// Name of the file with the history of a training as a list of objects. Trainings of classifiers also write
@@ -40,8 +40,12 @@ impl Analysis for Results {
         }
     }
 
+    fn class_report(&self, evaluation: &Evaluation) -> ClassReport {
+        evaluate::class_report(evaluation)
+    }
+
     fn contrasts_by(&self, metric: &str) -> bool {
-        Measure::named(metric).is_some()
+        NamedMeasure::new(metric).is_some()
     }
 
     fn contrast_rows(
@@ -50,7 +54,7 @@ impl Analysis for Results {
         rows: &[EvaluatedRow],
         reference: &Reference,
     ) -> Option<RowContrasts> {
-        evaluate::contrast_rows(Measure::named(metric)?, rows, reference)
+        evaluate::contrast_rows(NamedMeasure::new(metric)?, rows, reference)
     }
 
     fn spread(&self, values: &[f64]) -> Option<Summary> {

@@ -143,11 +143,13 @@ fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String>
         name,
         Metric {
             value: metric.value,
+            over: None,
+            of: None,
             interval: metric
                 .interval
                 .map(|ends| ends.map(|Number(end)| end))
                 .filter(|ends| ends.iter().all(|end| end.is_finite())),
-            direction: metric.direction.unwrap_or(Direction::Maximize),
+            direction: metric.direction,
         },
     );
     Ok(())
@@ -172,17 +174,16 @@ mod tests {
             "train": { "loss": { "value": 2, "interval": [1, 3], "direction": "minimize" } },
         }));
         let metric = |value, interval, direction| Metric {
-            value,
             interval,
-            direction,
+            ..Metric::new(value, direction)
         };
         assert_eq!(
             read.unwrap(),
             [
-                ("f1".to_owned(), metric(0.5, None, Direction::Maximize)),
+                ("f1".to_owned(), metric(0.5, None, None)),
                 (
                     "train.loss".to_owned(),
-                    metric(2.0, Some([1.0, 3.0]), Direction::Minimize)
+                    metric(2.0, Some([1.0, 3.0]), Some(Direction::Minimize))
                 ),
             ]
         );

@@ -29,7 +29,7 @@ pub use shell::{Argv, Shell};
 
 pub const INFO: KindInfo = KindInfo {
     name: "command",
-    version: 3,
+    version: 4,
     doc: "runs a program on declared inputs and keeps its declared outputs",
     inputs: &[],
     outputs: &[],

@@ -1,6 +1,6 @@
 //! [`KindInfo`]: the description of a stage kind and its ports.
 
-use super::ArtifactType;
+use super::{ArtifactType, MetricInfo};
 
 /// An input port.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,8 @@ pub struct Output {
     pub port: &'static str,
     pub yields: ArtifactType,
     pub doc: &'static str,
+    /// The metrics that it may contain, the most important ones first.
+    pub metrics: &'static [MetricInfo],
 }
 
 /// Everything that the engine knows about a stage kind.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::analysis::Over;
+
 /// Direction in which a metric improves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -21,7 +23,28 @@ pub struct Metric {
     /// A 95 % interval, `[low, high]`, where one was computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
-    pub direction: Direction,
+    /// Sources of variation that the interval covers; `None` without an interval, or if it is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Over>,
+    /// `None` (absent in a file) if the metric is neutral: neither higher nor lower values are better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// The class that the metric is of, such as the positive class of `f1`; `None` if it covers all classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+}
+
+impl Metric {
+    /// Creates a metric of all classes, without an interval.
+    pub fn new(value: f64, direction: Option<Direction>) -> Self {
+        Self {
+            value,
+            interval: None,
+            over: None,
+            direction,
+            of: None,
+        }
+    }
 }
 
 fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
@@ -37,3 +60,29 @@ pub const METRICS_FILE: &str = "metrics.json";
 /// Name of the file beside [`METRICS_FILE`] with the history of a training: comma-separated values with a row
 /// for each epoch, a column `epoch`, and a column for each measured number, named like the metric.
 pub const HISTORY_FILE: &str = "history.csv";
+
+#[cfg(test)]
+mod tests {
+    use super::{Direction, Metric};
+
+    #[test]
+    fn an_undefined_value_is_null_and_a_neutral_metric_has_no_direction() {
+        let neutral = Metric::new(3.0, None);
+        let undefined = Metric::new(f64::NAN, Some(Direction::Maximize));
+        assert_eq!(serde_json::to_string(&neutral).unwrap(), r#"{"value":3.0}"#);
+        let text = serde_json::to_string(&undefined).unwrap();
+        assert_eq!(text, r#"{"value":null,"direction":"maximize"}"#);
+        let read: Metric = serde_json::from_str(&text).unwrap();
+        assert!(read.value.is_nan() && read.direction == undefined.direction);
+    }
+
+    #[test]
+    fn files_of_earlier_versions_are_read() {
+        let text = r#"{"value":0.5,"interval":[0.4,0.6],"direction":"minimize"}"#;
+        let expected = Metric {
+            interval: Some([0.4, 0.6]),
+            ..Metric::new(0.5, Some(Direction::Minimize))
+        };
+        assert_eq!(serde_json::from_str::<Metric>(text).unwrap(), expected);
+    }
+}

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Context, Expected, External, Failure, Invalid, Port, Signature, Source, Tool, Work};
+use super::{
+    Context, Expected, External, Failure, Invalid, MetricInfo, Port, Signature, Source, Tool, Work,
+};
 
 /// A stage kind with its parameters. The engine plans and runs every stage through this trait.
 ///
@@ -58,6 +60,12 @@ pub trait Stage: Send + Sync {
     /// Returns the output ports, if the kind leaves them to each stage.
     fn outputs(&self) -> Vec<Port> {
         Vec::new()
+    }
+
+    /// Returns the metrics on an output port, if the kind leaves its ports to each stage; `None` if their names are not
+    /// known before the stage has run. The engine asks [`Output::metrics`](super::Output::metrics) for other kinds.
+    fn metrics(&self, _port: &str) -> Option<Vec<MetricInfo>> {
+        None
     }
 
     /// Returns the stage as [`External`] if a user's program does its work. `run` is never called then.

@@ -32,22 +32,26 @@ pub const INFO: KindInfo = KindInfo {
             port: "train",
             yields: ArtifactType::Dataset,
             doc: "images to train on",
+            metrics: &[],
         },
         Output {
             port: "validation",
             yields: ArtifactType::Dataset,
             doc: "images to choose epochs and thresholds on",
+            metrics: &[],
         },
         Output {
             port: "test",
             yields: ArtifactType::Dataset,
             doc: "images for the final evaluation, used for nothing else",
+            metrics: &[],
         },
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
             doc: "`images.png`: some images of each class; `skipped.json`: files left out, if any; \
                   `leakage.json` and `leakage.png`: copies of images, and groups that splits share",
+            metrics: &[],
         },
     ],
     has_primary: false,

@@ -132,7 +132,7 @@ fn evaluate_with(folder: &Path, case: Case<'_>) -> Result<(Vec<String>, Vec<Stri
 fn metrics_agree_with_the_predictions() {
     let folder = tempfile::tempdir().unwrap();
     let notes = evaluate(folder.path(), ["NORMAL", "PNEUMONIA"]).unwrap();
-    assert!(notes[0].starts_with("f1 0."), "{notes:?}");
+    assert!(notes[0].starts_with("f1 of PNEUMONIA 0."), "{notes:?}");
 
     let output = folder.path().join("staging/metrics");
     let csv = std::fs::read_to_string(output.join("predictions.csv")).unwrap();

@@ -12,6 +12,9 @@ pub const PREDICTIONS_FILE: &str = "predictions.csv";
 /// Name of the file with the confusion matrix and the classes.
 pub const CONFUSION_FILE: &str = "confusion.json";
 
+/// Name of the file with a line for each class, and the averages of the classes.
+pub(super) const CLASS_REPORT_FILE: &str = "class_report.csv";
+
 /// Name of the column with the groups of images, if they have any.
 const GROUP: &str = "group";
 
@@ -163,15 +166,20 @@ pub(super) fn check_alike(a: &Evaluation, b: &Evaluation) -> Result<(), Unlike> 
     Ok(())
 }
 
-/// Returns the predictions in the form that measures are computed from.
-pub(super) fn scored(evaluation: &Evaluation) -> Scored {
+/// Returns the predictions in the form that measures are computed from. Measures of one class are those of `class`, or
+/// else of the positive class; `None` if there is no such class.
+pub(super) fn scored(evaluation: &Evaluation, class: Option<&str>) -> Option<Scored> {
     let predictions = Predictions {
         probabilities: &evaluation.probabilities,
         labels: &evaluation.labels,
         classes: evaluation.classes.len(),
     };
+    let class = match class {
+        Some(name) => index(&evaluation.classes, name)?,
+        None => evaluation.positive,
+    };
     let predicted = evaluation.predicted.clone();
-    Scored::new(&predictions, predicted, evaluation.positive as usize)
+    Some(Scored::new(&predictions, predicted, class as usize))
 }
 
 /// Returns what the bootstrap draws: the groups of the images, if they have any.

@@ -1,5 +1,6 @@
 //! Kind `evaluate`: measures how well a classifier tells held-out images apart.
 
+mod class_report;
 mod evaluation;
 mod repeats;
 mod report;
@@ -22,10 +23,11 @@ use serde_json::{Value, json};
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
 use crate::leakage::{Guard, trained_on};
-use crate::metrics::{Bootstrap, Decision, Predictions, Units, measure};
+use crate::metrics::{Bootstrap, Decision, METRICS, Predictions, Units, measure};
 use crate::nets::Classifier;
 use report::Report;
 
+pub use class_report::class_report;
 pub use evaluation::{
     CONFUSION_FILE, PREDICTIONS_FILE, Unlike, Unreadable, read as read_evaluation,
 };
@@ -38,7 +40,7 @@ const LARGEST_BATCH: usize = 65_536;
 
 pub const INFO: KindInfo = KindInfo {
     name: "evaluate",
-    version: 3,
+    version: 4,
     doc: "measures a classifier on labelled images that it has not seen",
     inputs: &[
         Input {
@@ -70,13 +72,15 @@ pub const INFO: KindInfo = KindInfo {
         Output {
             port: "metrics",
             yields: ArtifactType::Metrics,
-            doc: "the metrics, the confusion matrix, and a line per image; with `train`, \
+            doc: "the metrics, the confusion matrix, a line per class, and a line per image; with `train`, \
                   `leakage.json`: the images that are copies of training images",
+            metrics: METRICS,
         },
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
             doc: "ROC curve and confusion matrix; `leakage.png`: copies of training images, if any",
+            metrics: &[],
         },
     ],
     has_primary: true,
@@ -296,7 +300,7 @@ impl Computation for Measuring<'_> {
             resamples: stage.bootstrap,
             seed: context.seed,
         };
-        let metrics = measure(&predictions, decision, positive, &bootstrap);
+        let metrics = measure(&predictions, &classes, decision, positive, &bootstrap);
         context.check_cancelled()?;
         report.write(&metrics, dataset.names(), &tables)?;
         report.draw(&metrics, &figure)?;

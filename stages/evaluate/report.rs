@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use contract::analysis::Over;
+use contract::analysis::{ClassReport, Evaluation, Over, three_decimals};
 use contract::{Failure, METRICS_FILE, Metrics, json};
 use serde_json::json;
 
-use super::evaluation::{CONFUSION_FILE, PREDICTIONS_FILE, columns};
+use super::class_report::class_report;
+use super::evaluation::{CLASS_REPORT_FILE, CONFUSION_FILE, PREDICTIONS_FILE, columns};
 use crate::figures::confusion::confusion;
 use crate::figures::roc::roc;
 use crate::metrics::{Confusion, Decision, Predictions};
@@ -29,7 +30,7 @@ impl Report<'_> {
         Confusion::new(self.predictions.labels, &decided, self.classes.len())
     }
 
-    /// Writes `metrics.json`, `confusion.json` and `predictions.csv`.
+    /// Writes `metrics.json`, `confusion.json`, `class_report.csv` and `predictions.csv`.
     pub(super) fn write(
         &self,
         metrics: &Metrics,
@@ -59,6 +60,10 @@ impl Report<'_> {
         });
         json::write(&folder.join(CONFUSION_FILE), &content)?;
 
+        let path = folder.join(CLASS_REPORT_FILE);
+        self.write_class_report(&path)
+            .map_err(|e| Failure::io("write", &path, e))?;
+
         let path = folder.join(PREDICTIONS_FILE);
         self.write_csv(names, &path)
             .map_err(|e| Failure::io("write", &path, e))
@@ -68,11 +73,13 @@ impl Report<'_> {
     pub(super) fn draw(&self, metrics: &Metrics, folder: &Path) -> Result<(), Failure> {
         let confusion_matrix = self.confusion();
         let curve = self.predictions.ranking(self.positive).roc_curve();
-        if let (Some(curve), Some(auc)) = (curve, metrics.get("roc_auc")) {
-            let at = (
-                1.0 - confusion_matrix.specificity(self.positive),
-                confusion_matrix.recall(self.positive),
-            );
+        // Both are defined where there is a curve.
+        let specificity = confusion_matrix.specificity(self.positive);
+        let recall = confusion_matrix.recall(self.positive);
+        if let (Some(curve), Some(auc), Some(specificity), Some(recall)) =
+            (curve, metrics.get("roc_auc"), specificity, recall)
+        {
+            let at = (1.0 - specificity, recall);
             let title = format!("ROC curve: {}", self.classes[self.positive]);
             roc(
                 &folder.join("roc.png"),
@@ -113,25 +120,58 @@ impl Report<'_> {
         }
     }
 
-    /// Formats the main metrics as `f1 0.918 [0.897, 0.937], accuracy …`, followed by the decision rule and by what
+    /// Formats the main metrics as `f1 of PNEUMONIA 0.918 [0.897, 0.937], accuracy …`, followed by the decision rule and by what
     /// the intervals account for.
     pub(super) fn summary(&self, metrics: &Metrics) -> String {
         let figures = ["f1", "accuracy", "roc_auc"]
             .into_iter()
             .filter_map(|name| {
                 let metric = metrics.get(name)?;
-                Some(match metric.interval {
-                    Some([low, high]) => {
-                        format!("{name} {:.3} [{low:.3}, {high:.3}]", metric.value)
-                    }
-                    None => format!("{name} {:.3}", metric.value),
-                })
+                let of = metric.of.as_ref().map(|class| format!(" of {class}"));
+                let value = three_decimals(Some(metric.value).filter(|value| value.is_finite()));
+                let interval = metric
+                    .interval
+                    .map(|[low, high]| format!(" [{low:.3}, {high:.3}]"));
+                let [of, interval] = [of, interval].map(Option::unwrap_or_default);
+                Some(format!("{name}{of} {value}{interval}"))
             });
         let mut parts: Vec<String> = figures.collect();
         parts.push(self.decision_text());
         let has_intervals = metrics.values().any(|metric| metric.interval.is_some());
         let note = has_intervals.then(|| format!("; 95 % intervals over {}", self.over()));
         parts.join(", ") + &note.unwrap_or_default()
+    }
+
+    /// Writes a line for each class and for the averages. Undefined values are empty.
+    fn write_class_report(&self, path: &Path) -> Result<(), csv::Error> {
+        let mut table = csv::Writer::from_path(path)?;
+        table.write_record(ClassReport::header())?;
+        let figure = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+        for row in class_report(&self.evaluation()).rows(figure, "") {
+            table.write_record(row)?;
+        }
+        table.flush()?;
+        Ok(())
+    }
+
+    /// Returns the predictions as an evaluation of images without names.
+    fn evaluation(&self) -> Evaluation {
+        Evaluation {
+            names: Vec::new(),
+            pixels: None,
+            groups: Vec::new(),
+            labels: self.predictions.labels.to_vec(),
+            predicted: self.predictions.decide(self.decision),
+            probabilities: self.predictions.probabilities.to_vec(),
+            classes: self.classes.to_vec(),
+            positive: self.positive as u32,
+            threshold: match self.decision {
+                Decision::Threshold { class, threshold } => {
+                    Some((class as u32, shortest(threshold)))
+                }
+                Decision::MostProbable => None,
+            },
+        }
     }
 
     /// Writes a line for each image: its name, its group, if images have groups, its class, its predicted class, and

@@ -6,7 +6,7 @@ use contract::analysis::{
 };
 
 use super::repeats::{Incomparable, Repeats};
-use crate::metrics::{Measure, holm};
+use crate::metrics::{NamedMeasure, holm};
 
 /// Least number of resamples. With this number, a p-value of 0.05 varies by 0.003 with the seed.
 const RESAMPLES: usize = 10_000;
@@ -39,7 +39,7 @@ impl Side<'_> {
 
 /// Compares rows by `measure`. `None` if there are fewer than two rows, or if the reference row is missing.
 pub fn contrast_rows(
-    measure: Measure,
+    measure: NamedMeasure<'_>,
     rows: &[EvaluatedRow],
     reference: &Reference,
 ) -> Option<RowContrasts> {
@@ -49,7 +49,7 @@ pub fn contrast_rows(
 }
 
 pub(super) fn compare(
-    measure: Measure,
+    measure: NamedMeasure<'_>,
     rows: &[EvaluatedRow],
     reference: &Reference,
     resamples: usize,
@@ -57,7 +57,7 @@ pub(super) fn compare(
     let side = |row| of_row(row, measure, resamples);
     let sides: Vec<Side<'_>> = rows.iter().map(side).collect();
     let chosen = match reference {
-        Reference::Best => best(&sides, measure.direction())?,
+        Reference::Best => best(&sides, measure.measure.direction())?,
         Reference::Row(name) => sides.iter().position(|side| side.name == *name)?,
     };
     let others = || (0..sides.len()).filter(|&other| other != chosen);
@@ -81,14 +81,14 @@ pub(super) fn compare(
     let (rows, pairs) = corrected(contrasts, &unseen);
     Some(RowContrasts {
         reference: sides[chosen].name.to_owned(),
-        direction: measure.direction(),
+        direction: measure.measure.direction(),
         resamples,
         pairs,
         rows,
     })
 }
 
-fn of_row(row: &EvaluatedRow, measure: Measure, resamples: usize) -> Side<'_> {
+fn of_row<'a>(row: &'a EvaluatedRow, measure: NamedMeasure<'a>, resamples: usize) -> Side<'a> {
     let evaluations = row.evaluations.as_ref().map_err(Clone::clone);
     Side {
         name: &row.row,

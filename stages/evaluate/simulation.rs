@@ -160,7 +160,7 @@ fn intervals_of_one_seed_cover_other_images() {
             threshold: 0.5,
         };
         let bootstrap = Bootstrap::of_images(TEST_IMAGES, 400, 0);
-        let metrics = measure(&predictions, decision, 1, &bootstrap);
+        let metrics = measure(&predictions, &evaluation.classes, decision, 1, &bootstrap);
         measures.map(|measure| {
             let interval = metrics[measure.name()].interval;
             contains(interval.unwrap(), model.truth(measure))
@@ -186,8 +186,13 @@ fn intervals_of_several_seeds_cover_other_seeds_and_images() {
                 let evaluations: Vec<Evaluation> = (0..seeds)
                     .map(|_| images.evaluate(Model::train(spread_of_seeds, rng), rng))
                     .collect();
-                let found = over_seeds_and_images(measure, &evaluations, 200).unwrap();
-                let value = |one| scored(one).value(measure, &[1; TEST_IMAGES]).unwrap();
+                let found = over_seeds_and_images(measure.into(), &evaluations, 200).unwrap();
+                let value = |one| {
+                    scored(one, None)
+                        .unwrap()
+                        .value(measure, &[1; TEST_IMAGES])
+                        .unwrap()
+                };
                 let values: Vec<f64> = evaluations.iter().map(value).collect();
                 let of_seeds = spread(&values).unwrap().interval.unwrap();
                 [found.ends, of_seeds.ends].map(|ends| contains(ends, truth))
@@ -232,7 +237,7 @@ fn comparisons_with_the_best_row_rarely_find_what_is_not_there() {
                 }
             };
             let rows: Vec<EvaluatedRow> = (0..ROWS).map(&mut row).collect();
-            let found = compare(measure, &rows, &Reference::Best, resamples).unwrap();
+            let found = compare(measure.into(), &rows, &Reference::Best, resamples).unwrap();
             assert_eq!((found.direction, found.pairs), (Direction::Maximize, 15));
             let contrasts = || found.rows.iter().map(|(_, found)| found.as_ref().unwrap());
             let p_values: Vec<f64> = contrasts().map(|c| c.contrast.difference.p).collect();

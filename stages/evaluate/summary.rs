@@ -4,7 +4,7 @@ use contract::Metric;
 use contract::analysis::{Decision, Evaluation, Interval, Over, Summary};
 
 use super::repeats::Repeats;
-use crate::metrics::{Measure, spread};
+use crate::metrics::{Measure, NamedMeasure, spread};
 
 /// Resamples of the images.
 const RESAMPLES: usize = 2000;
@@ -17,18 +17,22 @@ const SEED: u64 = 0;
 pub fn summarize(metric: &str, results: &[Metric], evaluations: &[Evaluation]) -> Option<Summary> {
     let values: Vec<f64> = results.iter().map(|result| result.value).collect();
     let of_seeds = spread(&values)?;
-    let measure = Measure::named(metric).filter(|_| evaluations.len() == results.len());
+    let measure = NamedMeasure::new(metric).filter(|_| evaluations.len() == results.len());
     let Some(measure) = measure else {
-        let reported = |ends| Interval {
+        let reported = |ends, over: Option<Over>| Interval {
             ends,
-            over: Over::Reported,
+            over: over.unwrap_or(Over::Reported),
         };
-        return Some(match results {
-            [result] => Summary {
-                interval: result.interval.map(reported),
-                ..of_seeds
+        let class = |result: &Metric| result.of.clone();
+        let first = results.first().and_then(class);
+        let is_same = results.iter().all(|result| class(result) == first);
+        return Some(Summary {
+            interval: match results {
+                [result] => result.interval.map(|ends| reported(ends, result.over)),
+                _ => of_seeds.interval,
             },
-            _ => of_seeds,
+            positive: first.filter(|_| is_same),
+            ..of_seeds
         });
     };
     Some(Summary {
@@ -40,7 +44,7 @@ pub fn summarize(metric: &str, results: &[Metric], evaluations: &[Evaluation]) -
             _ => over_seeds_and_images(measure, evaluations, RESAMPLES).or(of_seeds.interval),
         },
         positive: positive(measure, evaluations),
-        decision: decision(measure, evaluations),
+        decision: decision(measure.measure, evaluations),
         ..of_seeds
     })
 }
@@ -48,28 +52,31 @@ pub fn summarize(metric: &str, results: &[Metric], evaluations: &[Evaluation]) -
 /// Returns the interval of the mean over seeds, within the range of the measure; `None` if the measure is undefined, or
 /// if there is nothing to resample.
 pub(super) fn over_seeds_and_images(
-    measure: Measure,
+    measure: NamedMeasure<'_>,
     evaluations: &[Evaluation],
     resamples: usize,
 ) -> Option<Interval> {
     let repeats = Repeats::new(evaluations, measure, resamples, SEED);
     let resampled = repeats.resampled().filter(|_| repeats.has_units())?;
     let [low, high] = resampled.estimate()?.interval;
-    let [least, most] = measure.range();
+    let [least, most] = measure.measure.info().range;
     Some(Interval {
         ends: [low.max(least), high.min(most)],
         over: Repeats::over(evaluations),
     })
 }
 
-/// Returns the positive class of all evaluations; `None` if `measure` is not that of one class, or if they differ.
-fn positive(measure: Measure, evaluations: &[Evaluation]) -> Option<String> {
+/// Returns the class of the measure, or the positive class of all evaluations; `None` if `measure` is not that of one class, or if they differ.
+fn positive(measure: NamedMeasure<'_>, evaluations: &[Evaluation]) -> Option<String> {
+    if let Some(class) = measure.class {
+        return Some(class.to_owned());
+    }
     let mut classes = evaluations
         .iter()
         .map(|evaluation| evaluation.classes.get(evaluation.positive as usize));
     let first = classes.next()??;
     let is_same = classes.all(|class| class == Some(first));
-    (measure.is_of_positive() && is_same).then(|| first.clone())
+    (measure.measure.info().is_of_positive && is_same).then(|| first.clone())
 }
 
 /// Returns the decision rule of all evaluations; `None` if `measure` does not depend on it, or if the evaluations

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use contract::{ImageShape, METRICS_FILE, Metrics, Segment, Signature, Stage};
 use serde_json::{Value, json};
 
+use super::evaluation::CLASS_REPORT_FILE;
 use super::report::Report;
 use super::{Evaluate, Threshold};
 use crate::metrics::{Bootstrap, Decision, Predictions, measure};
@@ -185,6 +186,7 @@ fn report_writes_every_file() {
     };
     let metrics = measure(
         &predictions,
+        &classes,
         decision,
         1,
         &Bootstrap::of_images(predictions.labels.len(), 100, 0),
@@ -213,10 +215,21 @@ n/1.jpeg,NORMAL,NORMAL,0.875,0.125
 p/4.jpeg,"a ""rare"", one",NORMAL,0.6,0.4
 "#;
     assert_eq!(read("predictions.csv"), expected);
+    let expected = r#"class,precision,recall,f1,specificity,roc_auc,average_precision,support
+NORMAL,0.5,1,0.6666666666666666,0.5,1,1,1
+"a ""rare"", one",1,0.5,0.6666666666666666,1,1,1,2
+macro average,0.75,0.75,0.6666666666666666,0.75,1,1,3
+weighted average,0.8333333333333334,0.6666666666666666,0.6666666666666666,0.8333333333333334,1,1,3
+"#;
+    assert_eq!(read(CLASS_REPORT_FILE), expected);
     for figure in ["roc.png", "confusion.png"] {
         assert!(image::open(folder.path().join(figure)).is_ok(), "{figure}");
     }
-    assert!(report.summary(&metrics).starts_with("f1 0.667 ["));
+    assert!(
+        report
+            .summary(&metrics)
+            .starts_with("f1 of a \"rare\", one 0.667 [")
+    );
 }
 
 #[test]
@@ -242,6 +255,7 @@ fn one_class_has_no_roc_curve() {
     };
     let metrics = measure(
         &predictions,
+        &classes,
         decision,
         1,
         &Bootstrap::of_images(predictions.labels.len(), 100, 0),

@@ -16,7 +16,7 @@ pub(super) fn of_metrics(report: &Report<'_>, metrics: &Metrics) -> Vec<String> 
     let predictions = report.predictions;
     let images = predictions.labels.len();
     if images == 0 {
-        return vec!["there is no image to measure on, so there are no metrics".to_owned()];
+        return vec!["there is no image to measure on, so all metrics are undefined".to_owned()];
     }
     let mut warnings = Vec::new();
     let absent = absent_classes(report.classes, predictions.labels);
@@ -83,6 +83,7 @@ mod tests {
         };
         let metrics = measure(
             &predictions,
+            &classes,
             decision,
             1,
             &Bootstrap::of_images(predictions.labels.len(), 200, 7),

@@ -1,45 +1,28 @@
-//! A page to draw on. Plotters' rasteriser draws text, lines and boxes; images are copied; the page is saved
-//! as PNG.
+//! A page to draw on. It becomes a PNG or an SVG.
 //!
-//! Figures are laid out at twice the size at which they are usually shown, so that they stay sharp on
-//! paper and on dense screens. They are drawn finer still: coordinates are in [`FINE`]ths of a pixel
-//! ([`px`]) from the top left corner, and a saved pixel is the mean of its parts, which gives smooth
-//! lines at any slope.
+//! Figures are laid out at twice the size at which they are usually shown, so that a PNG stays sharp on paper and on
+//! dense screens. They are drawn finer still: coordinates are in [`FINE`]ths of a pixel ([`px`]) from the top left
+//! corner. A pixel of a PNG is the mean of its parts, which gives smooth lines at any slope.
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use contract::{Failure, ImageShape, ShowPath};
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
-use plotters::backend::{BitMapBackend, DrawingBackend};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontStyle, FontTransform, IntoFont, RGBColor, ShapeStyle, TextStyle};
+use contract::{Failure, ImageShape};
 
-pub(super) const BLACK: RGBColor = RGBColor(0x22, 0x22, 0x22);
-pub(super) const GRAY: RGBColor = RGBColor(0x80, 0x80, 0x80);
-pub(super) const LIGHT_GRAY: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
-pub(super) const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
-
-/// The colors of Okabe and Ito, which color-blind readers can tell apart too. Their yellow is left out,
-/// because it is too faint on white.
-pub(super) const PALETTE: [RGBColor; 6] = [
-    RGBColor(0x00, 0x72, 0xb2),
-    RGBColor(0xd5, 0x5e, 0x00),
-    RGBColor(0x00, 0x9e, 0x73),
-    RGBColor(0xcc, 0x79, 0xa7),
-    RGBColor(0x56, 0xb4, 0xe9),
-    RGBColor(0xe6, 0x9f, 0x00),
-];
+use super::bitmap::{self, Bitmap};
+use super::color::Color;
+use super::svg::Drawing;
 
 /// Drawn pixels per saved pixel, on each side.
 pub(super) const FINE: i32 = 3;
+
+/// Longest name that an SVG shows, in characters.
+const LONGEST: usize = 60;
 
 /// Converts saved pixels to the units of drawing.
 pub(super) const fn px(pixels: i32) -> i32 {
     pixels * FINE
 }
-
-const FONT: &str = "figures";
 
 /// Horizontal position of a text relative to its point.
 #[derive(Clone, Copy)]
@@ -49,106 +32,256 @@ pub(super) enum Align {
     Right,
 }
 
-/// A white page of RGB pixels. Its sides are whole numbers of saved pixels.
+/// The kind of file that a page becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Medium {
+    Png,
+    /// Fonts belong to the reader's machine, so widths of text are estimates. The page is smaller, because it must be
+    /// readable on a telephone without being enlarged.
+    Svg,
+}
+
+impl Medium {
+    /// Returns the value for this medium.
+    pub(super) fn pick<T>(self, png: T, svg: T) -> T {
+        match self {
+            Self::Png => png,
+            Self::Svg => svg,
+        }
+    }
+
+    /// Returns the width of a line of text.
+    pub(super) fn text_width(self, text: &str, size: i32) -> Result<i32, Failure> {
+        let width = bitmap::text_width(text, size)?;
+        // Common fonts of screens are up to an eighth wider than the built-in one.
+        Ok(self.pick(width, width + width / 8))
+    }
+
+    /// Returns the text, and the largest size up to `size` at which it is at most `available` wide. An SVG shortens
+    /// text that would become too small to be read.
+    pub(super) fn fitted<'a>(
+        self,
+        text: &'a str,
+        size: i32,
+        available: i32,
+    ) -> Result<(Cow<'a, str>, i32), Failure> {
+        let mut text = self.shortened(text);
+        let mut width = self.text_width(&text, size)?;
+        let smallest = self.pick(0, size * 3 / 4);
+        while width > available && size * available / width < smallest {
+            let length = text.chars().count();
+            if length <= 4 {
+                break;
+            }
+            text = Cow::Owned(cut(&text, length - length.div_ceil(8)));
+            width = self.text_width(&text, size)?;
+        }
+        let size = if width > available {
+            (size * available / width).max(smallest)
+        } else {
+            size
+        };
+        Ok((text, size))
+    }
+
+    /// Returns a name as the medium shows it. PNGs have names of classes and trials only, which are never long.
+    pub(super) fn shortened(self, name: &str) -> Cow<'_, str> {
+        self.pick(Cow::Borrowed(name), shortened(name))
+    }
+}
+
+/// Returns a name of at most [`LONGEST`] characters.
+pub(super) fn shortened(name: &str) -> Cow<'_, str> {
+    if name.chars().nth(LONGEST).is_some() {
+        Cow::Owned(cut(name, LONGEST))
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// Returns the first characters of a text and `…`: `length` characters in total.
+fn cut(text: &str, length: usize) -> String {
+    let mut cut: String = text.chars().take(length.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+/// A white or transparent page.
 pub(super) struct Canvas {
-    width: usize,
-    height: usize,
-    pixels: Vec<u8>,
+    medium: Medium,
+    surface: Surface,
+}
+
+enum Surface {
+    Bitmap(Bitmap),
+    Drawing(Drawing),
 }
 
 impl Canvas {
-    /// Creates a page of `width` by `height`, each rounded up to whole saved pixels.
-    pub(super) fn new(width: i32, height: i32) -> Result<Self, Failure> {
-        register_font()?;
-        let [width, height] =
-            [width, height].map(|side| (side.max(1) as usize).next_multiple_of(FINE as usize));
-        Ok(Self {
-            width,
-            height,
-            pixels: vec![0xff; width * height * 3],
-        })
+    /// Creates a page of `width` by `height`.
+    pub(super) fn new(medium: Medium, width: i32, height: i32) -> Result<Self, Failure> {
+        let surface = match medium {
+            Medium::Png => Surface::Bitmap(Bitmap::new(width, height)?),
+            Medium::Svg => Surface::Drawing(Drawing::new(width, height)),
+        };
+        Ok(Self { medium, surface })
     }
 
-    fn backend(&mut self) -> BitMapBackend<'_> {
-        BitMapBackend::with_buffer(&mut self.pixels, (self.width as u32, self.height as u32))
+    pub(super) fn medium(&self) -> Medium {
+        self.medium
     }
 
-    /// Draws one line of text whose capitals are centred on `y`.
+    /// Draws one line of text whose capitals are centered on `y`.
     pub(super) fn text(
         &mut self,
         text: &str,
-        (x, y): (i32, i32),
+        at: (i32, i32),
         align: Align,
         size: i32,
-        color: RGBColor,
+        color: Color,
     ) -> Result<(), Failure> {
-        let style = style(size, align, color);
-        // plotters centres a box that reaches below the baseline, so the capitals would be too high.
-        self.backend()
-            .draw_text(text, &style, (x, y + size / 5))
-            .map_err(drawing_failed)
+        match &mut self.surface {
+            Surface::Bitmap(bitmap) => bitmap.text(text, at, align, size, color),
+            Surface::Drawing(drawing) => {
+                drawing.text(text, at, align, size, color);
+                Ok(())
+            }
+        }
     }
 
-    /// Draws one line of text that reads upwards, centred on the point.
+    /// Like [`Canvas::text`], but the text is made to fit into `available`.
+    pub(super) fn fitted_text(
+        &mut self,
+        text: &str,
+        (at, align): ((i32, i32), Align),
+        (size, available): (i32, i32),
+        color: Color,
+    ) -> Result<(), Failure> {
+        let (text, size) = self.medium.fitted(text, size, available)?;
+        self.text(&text, at, align, size, color)
+    }
+
+    /// Draws one line of text that reads upwards, centered on the point.
     pub(super) fn vertical_text(
         &mut self,
         text: &str,
-        (x, y): (i32, i32),
+        at: (i32, i32),
         size: i32,
-        color: RGBColor,
+        color: Color,
     ) -> Result<(), Failure> {
-        let style = style(size, Align::Center, color).transform(FontTransform::Rotate270);
-        self.backend()
-            .draw_text(text, &style, (x + size / 5, y))
-            .map_err(drawing_failed)
+        match &mut self.surface {
+            Surface::Bitmap(bitmap) => bitmap.vertical_text(text, at, size, color),
+            Surface::Drawing(drawing) => {
+                drawing.vertical_text(text, at, size, color);
+                Ok(())
+            }
+        }
     }
 
     pub(super) fn line(
         &mut self,
         from: (i32, i32),
         to: (i32, i32),
-        color: RGBColor,
+        color: Color,
         width: i32,
     ) -> Result<(), Failure> {
-        self.backend()
-            .draw_line(from, to, &stroke(color, width))
-            .map_err(drawing_failed)
+        match &mut self.surface {
+            Surface::Bitmap(bitmap) => bitmap.line(from, to, color, width),
+            Surface::Drawing(drawing) => {
+                drawing.path(&[from, to], color, width, "");
+                Ok(())
+            }
+        }
     }
 
+    /// Draws a line through `points`.
     pub(super) fn path(
         &mut self,
         points: &[(i32, i32)],
-        color: RGBColor,
+        color: Color,
         width: i32,
     ) -> Result<(), Failure> {
-        self.backend()
-            .draw_path(points.iter().copied(), &stroke(color, width))
-            .map_err(drawing_failed)
+        match &mut self.surface {
+            Surface::Bitmap(bitmap) => bitmap.path(points, color, width),
+            Surface::Drawing(drawing) => {
+                drawing.path(points, color, width, "");
+                Ok(())
+            }
+        }
     }
 
-    /// Like [`Canvas::line`], but what is below shows through. `opacity` is between 0 and 1.
-    pub(super) fn faint_line(
+    /// Like [`Canvas::path`], but what is below shows through. `opacity` is between 0 and 1.
+    pub(super) fn faint_path(
         &mut self,
-        from: (i32, i32),
-        to: (i32, i32),
-        (color, opacity): (RGBColor, f64),
+        points: &[(i32, i32)],
+        (color, opacity): (Color, f64),
         width: i32,
     ) -> Result<(), Failure> {
-        let style = color.mix(opacity).stroke_width(width.unsigned_abs());
-        self.backend()
-            .draw_line(from, to, &style)
-            .map_err(drawing_failed)
+        match &mut self.surface {
+            Surface::Bitmap(bitmap) => points
+                .windows(2)
+                .try_for_each(|pair| bitmap.faint_line(pair[0], pair[1], (color, opacity), width)),
+            Surface::Drawing(drawing) => {
+                let style = format!(" stroke-opacity=\"{opacity:.2}\"");
+                drawing.path(points, color, width, &style);
+                Ok(())
+            }
+        }
+    }
+
+    /// Like [`Canvas::path`], but with round corners and ends. A single point becomes a dot.
+    pub(super) fn bold_path(
+        &mut self,
+        points: &[(i32, i32)],
+        color: Color,
+        width: i32,
+    ) -> Result<(), Failure> {
+        match &mut self.surface {
+            Surface::Bitmap(bitmap) => {
+                for pair in points.windows(2) {
+                    bitmap.line(pair[0], pair[1], color, width)?;
+                }
+                points
+                    .iter()
+                    .try_for_each(|&point| bitmap.dot(point, width / 2, color))
+            }
+            Surface::Drawing(drawing) => {
+                drawing.path(points, color, width, " stroke-linecap=\"round\"");
+                Ok(())
+            }
+        }
+    }
+
+    /// Draws a dashed line through `points`. `dash` and `period` are lengths.
+    pub(super) fn dashes(
+        &mut self,
+        points: &[(i32, i32)],
+        color: Color,
+        width: i32,
+        (dash, period): (i32, i32),
+    ) -> Result<(), Failure> {
+        match &mut self.surface {
+            Surface::Bitmap(bitmap) => bitmap.dashes(points, color, width, (dash, period)),
+            Surface::Drawing(drawing) => {
+                drawing.dashes(points, color, width, (dash, period));
+                Ok(())
+            }
+        }
     }
 
     pub(super) fn dot(
         &mut self,
         center: (i32, i32),
         radius: i32,
-        color: RGBColor,
+        color: Color,
     ) -> Result<(), Failure> {
-        self.backend()
-            .draw_circle(center, radius.unsigned_abs(), &color.filled(), true)
-            .map_err(drawing_failed)
+        match &mut self.surface {
+            Surface::Bitmap(bitmap) => bitmap.dot(center, radius, color),
+            Surface::Drawing(drawing) => {
+                drawing.dot(center, radius, color);
+                Ok(())
+            }
+        }
     }
 
     /// Fills the rectangle from `from` to just before `to`.
@@ -156,141 +289,81 @@ impl Canvas {
         &mut self,
         from: (i32, i32),
         to: (i32, i32),
-        color: RGBColor,
+        color: Color,
     ) -> Result<(), Failure> {
-        self.backend()
-            .draw_rect(from, (to.0 - 1, to.1 - 1), &color.filled(), true)
-            .map_err(drawing_failed)
+        match &mut self.surface {
+            Surface::Bitmap(bitmap) => bitmap.fill(from, to, color),
+            Surface::Drawing(drawing) => {
+                drawing.fill(from, to, color, 1.0);
+                Ok(())
+            }
+        }
     }
 
     /// Makes the content of a rectangle fainter, so that text on top of it can be read.
     pub(super) fn veil(&mut self, from: (i32, i32), to: (i32, i32)) -> Result<(), Failure> {
-        let style = WHITE.mix(0.88).filled();
-        self.backend()
-            .draw_rect(from, (to.0 - 1, to.1 - 1), &style, true)
-            .map_err(drawing_failed)
+        match &mut self.surface {
+            Surface::Bitmap(bitmap) => bitmap.veil(from, to),
+            Surface::Drawing(drawing) => {
+                drawing.fill(from, to, Color::Paper, 0.88);
+                Ok(())
+            }
+        }
     }
 
-    /// Copies an image (height × width × channels bytes) with its top left corner at `(left, top)`. Each of
-    /// its pixels becomes a square of `factor` × `factor`. The image must lie on the page.
+    /// Copies an image onto the page, as [`Bitmap::image`] does.
+    ///
+    /// # Errors
+    /// If the page becomes an SVG, which has no pixels.
     pub(super) fn image(
         &mut self,
         image: &[u8],
         shape: ImageShape,
-        (left, top): (i32, i32),
+        at: (i32, i32),
         factor: i32,
     ) -> Result<(), Failure> {
-        if image.len() != shape.len() || !matches!(shape.channels, 1 | 3) {
-            return Err(Failure::Internal(format!(
-                "an image of {} bytes does not have the shape {shape}",
-                image.len()
-            )));
-        }
-        let [left, top, factor] = [left, top, factor].map(|length| length as usize);
-        for (y, row) in image.chunks_exact(shape.width * shape.channels).enumerate() {
-            let line: Vec<u8> = row
-                .chunks_exact(shape.channels)
-                .flat_map(|pixel| std::iter::repeat_n(pixel, factor))
-                .flat_map(|pixel| [pixel[0], pixel[pixel.len() / 2], pixel[pixel.len() - 1]])
-                .collect();
-            for y in top + y * factor..top + (y + 1) * factor {
-                let start = (y * self.width + left) * 3;
-                self.pixels[start..start + line.len()].copy_from_slice(&line);
+        match &mut self.surface {
+            Surface::Bitmap(bitmap) => bitmap.image(image, shape, at, factor),
+            Surface::Drawing(_) => {
+                Err(Failure::Internal("an image was drawn on an SVG".to_owned()))
             }
         }
-        Ok(())
+    }
+
+    /// Gives attributes to the next path of an SVG, for the script of a page.
+    pub(super) fn tag(&mut self, attributes: &[(&str, &str)]) {
+        if let Surface::Drawing(drawing) = &mut self.surface {
+            drawing.tag(attributes);
+        }
+    }
+
+    /// Starts a group with attributes in an SVG, for the script of a page.
+    pub(super) fn open(&mut self, attributes: &[(&str, &str)]) {
+        if let Surface::Drawing(drawing) = &mut self.surface {
+            drawing.open(attributes);
+        }
+    }
+
+    /// Ends the group that was started last.
+    pub(super) fn close(&mut self) {
+        if let Surface::Drawing(drawing) = &mut self.surface {
+            drawing.close();
+        }
     }
 
     /// Writes the page as a PNG. The same page always gives the same bytes.
     pub(super) fn save(&self, path: &Path) -> Result<(), Failure> {
-        let (width, height) = (self.width / FINE as usize, self.height / FINE as usize);
-        let mut bytes = Vec::new();
-        PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
-            .write_image(
-                &self.shrunk(),
-                width as u32,
-                height as u32,
-                ExtendedColorType::Rgb8,
-            )
-            .map_err(|e| Failure::Internal(format!("failed to encode `{}`: {e}", path.shown())))?;
-        std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
-    }
-
-    /// Returns the saved pixels, which are means of squares of drawn pixels.
-    fn shrunk(&self) -> Vec<u8> {
-        const PARTS: u32 = (FINE * FINE) as u32;
-        let mut saved = Vec::with_capacity(self.pixels.len() / PARTS as usize);
-        for rows in self.pixels.chunks_exact(self.width * 3 * FINE as usize) {
-            let mut sums = vec![0u32; self.width / FINE as usize * 3];
-            for row in rows.chunks_exact(self.width * 3) {
-                for (sum, pixels) in sums
-                    .chunks_exact_mut(3)
-                    .zip(row.chunks_exact(3 * FINE as usize))
-                {
-                    for pixel in pixels.chunks_exact(3) {
-                        for (sum, &value) in sum.iter_mut().zip(pixel) {
-                            *sum += u32::from(value);
-                        }
-                    }
-                }
-            }
-            saved.extend(sums.iter().map(|sum| ((sum + PARTS / 2) / PARTS) as u8));
+        match &self.surface {
+            Surface::Bitmap(bitmap) => bitmap.save(path),
+            Surface::Drawing(_) => Err(Failure::Internal("an SVG was saved as PNG".to_owned())),
         }
-        saved
     }
-}
 
-/// Returns the width of a line of text.
-pub(super) fn text_width(text: &str, size: i32) -> Result<i32, Failure> {
-    register_font()?;
-    let (width, _) = (FONT, size)
-        .into_font()
-        .box_size(text)
-        .map_err(drawing_failed)?;
-    Ok(width as i32)
-}
-
-/// Returns the largest size up to `size` at which a line of text is at most `available` wide.
-pub(super) fn fitting_size(text: &str, size: i32, available: i32) -> Result<i32, Failure> {
-    let width = text_width(text, size)?;
-    Ok(if width > available {
-        size * available / width
-    } else {
-        size
-    })
-}
-
-fn style(size: i32, align: Align, color: RGBColor) -> TextStyle<'static> {
-    let h_pos = match align {
-        Align::Left => HPos::Left,
-        Align::Center => HPos::Center,
-        Align::Right => HPos::Right,
-    };
-    TextStyle {
-        font: (FONT, size).into_font(),
-        color: color.to_backend_color(),
-        pos: Pos::new(h_pos, VPos::Center),
+    /// Returns the drawing, if the page becomes an SVG.
+    pub(super) fn into_drawing(self) -> Result<Drawing, Failure> {
+        match self.surface {
+            Surface::Drawing(drawing) => Ok(drawing),
+            Surface::Bitmap(_) => Err(Failure::Internal("a PNG was written as SVG".to_owned())),
+        }
     }
-}
-
-fn stroke(color: RGBColor, width: i32) -> ShapeStyle {
-    color.stroke_width(width.unsigned_abs())
-}
-
-/// Registers the built-in font, so that figures are the same on a machine without any fonts.
-fn register_font() -> Result<(), Failure> {
-    static ONCE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    let registered = *ONCE.get_or_init(|| {
-        plotters::style::register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
-            .is_ok()
-    });
-    if registered {
-        Ok(())
-    } else {
-        Err(Failure::Internal("the built-in font cannot be read".into()))
-    }
-}
-
-fn drawing_failed(cause: impl std::fmt::Display) -> Failure {
-    Failure::Internal(format!("failed to draw a figure: {cause}"))
 }

@@ -1,22 +1,23 @@
 //! Draws line charts.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use contract::Failure;
-use plotters::style::RGBColor;
 
 use super::axis::Axis;
-use super::canvas::{
-    Align, BLACK, Canvas, GRAY, LIGHT_GRAY, PALETTE, fitting_size, px, text_width,
-};
+use super::canvas::{Align, Canvas, Medium, px, shortened};
+use super::color::{BLACK, Color, GRAY, LIGHT_GRAY, PALETTE};
 
 pub(super) const TITLE: i32 = px(38);
 pub(super) const TEXT: i32 = px(30);
 pub(super) const PADDING: i32 = px(28);
 pub(super) const STROKE: i32 = px(4);
 pub(super) const DOT: i32 = px(7);
+/// Length of a dash, and its distance from the next one's start.
+pub(super) const DASH: (i32, i32) = (px(16), px(26));
 /// Points are marked by dots if no line has more points than this.
-const MARKED: usize = 40;
+pub(super) const MARKED: usize = 40;
 
 /// A line of a chart: its name in the legend, and its points in the order in which they are joined.
 pub struct Series {
@@ -44,6 +45,7 @@ pub fn line_chart(
     let y = Axis::covering(finite().map(|p| p.1), 6);
     let most = series.iter().map(|s| s.points.len()).max().unwrap_or(0);
     Chart {
+        medium: Medium::Png,
         title,
         x_label,
         y_label,
@@ -59,6 +61,7 @@ pub fn line_chart(
 
 /// A chart without its lines.
 pub(super) struct Chart<'a> {
+    pub(super) medium: Medium,
     pub(super) title: &'a str,
     pub(super) x_label: &'a str,
     pub(super) y_label: &'a str,
@@ -67,7 +70,7 @@ pub(super) struct Chart<'a> {
     /// Width and height of the picture.
     pub(super) size: (i32, i32),
     /// Colors of the lines, used in turn.
-    pub(super) colors: &'a [RGBColor],
+    pub(super) colors: &'a [Color],
     /// Whether every point of a solid line is marked by a dot.
     pub(super) marked: bool,
 }
@@ -75,22 +78,29 @@ pub(super) struct Chart<'a> {
 impl Chart<'_> {
     pub(super) fn draw(&self, series: &[Series]) -> Result<Canvas, Failure> {
         let (mut canvas, plot) = self.page(series)?;
-        for (line, &color) in series.iter().zip(self.colors.iter().cycle()) {
-            self.line(&mut canvas, &plot, line, color)?;
-        }
+        self.lines(&mut canvas, &plot, series)?;
         Ok(canvas)
+    }
+
+    pub(super) fn lines(
+        &self,
+        canvas: &mut Canvas,
+        plot: &Plot,
+        series: &[Series],
+    ) -> Result<(), Failure> {
+        let mut lines = series.iter().zip(self.colors.iter().cycle());
+        lines.try_for_each(|(line, &color)| self.line(canvas, plot, line, color))
     }
 
     /// Draws everything but the lines: title, legend of the `series`, and axes.
     pub(super) fn page(&self, series: &[Series]) -> Result<(Canvas, Plot), Failure> {
         let (width, height) = self.size;
-        let mut canvas = Canvas::new(width, height)?;
+        let mut canvas = Canvas::new(self.medium, width, height)?;
 
-        canvas.text(
+        canvas.fitted_text(
             self.title,
-            (width / 2, PADDING + TITLE / 2),
-            Align::Center,
-            fitting_size(self.title, TITLE, width - 2 * PADDING)?,
+            ((width / 2, PADDING + TITLE / 2), Align::Center),
+            (TITLE, width - 2 * PADDING),
             BLACK,
         )?;
         let legend_bottom = legend(
@@ -103,29 +113,26 @@ impl Chart<'_> {
 
         let mut tick_width = 0;
         for (_, label) in self.y.ticks() {
-            tick_width = tick_width.max(text_width(&label, TEXT)?);
+            tick_width = tick_width.max(self.medium.text_width(&label, TEXT)?);
         }
         let plot = Plot {
-            left: PADDING + TEXT + PADDING / 2 + tick_width + px(12),
+            left: PADDING + TEXT + PADDING / 2 + tick_width + px(12) + self.medium.pick(0, px(8)),
             right: width - 2 * PADDING,
             top: legend_bottom + PADDING / 2,
             bottom: height - PADDING - 2 * TEXT - PADDING / 2 - px(8),
         };
         self.frame(&mut canvas, &plot)?;
-        canvas.vertical_text(
-            self.y_label,
-            (PADDING + TEXT / 2, (plot.top + plot.bottom) / 2),
-            TEXT,
-            BLACK,
-        )?;
-        let below = height - PADDING - TEXT / 2;
-        canvas.text(
-            self.x_label,
-            ((plot.left + plot.right) / 2, below),
-            Align::Center,
-            TEXT,
-            BLACK,
-        )?;
+        let label = |text| match self.medium {
+            // A PNG shows its labels as they are.
+            Medium::Png => Ok((Cow::Borrowed(text), TEXT)),
+            Medium::Svg => self.medium.fitted(text, TEXT, plot.right - plot.left),
+        };
+        let (y_label, size) = label(self.y_label)?;
+        let at = (PADDING + TEXT / 2, (plot.top + plot.bottom) / 2);
+        canvas.vertical_text(&y_label, at, size, BLACK)?;
+        let (x_label, size) = label(self.x_label)?;
+        let at = ((plot.left + plot.right) / 2, height - PADDING - TEXT / 2);
+        canvas.text(&x_label, at, Align::Center, size, BLACK)?;
         Ok((canvas, plot))
     }
 
@@ -169,12 +176,13 @@ impl Chart<'_> {
         canvas: &mut Canvas,
         plot: &Plot,
         line: &Series,
-        color: RGBColor,
+        color: Color,
     ) -> Result<(), Failure> {
         for run in line.points.split(|(x, y)| !x.is_finite() || !y.is_finite()) {
             let pixels: Vec<_> = run.iter().map(|&point| self.pixel(plot, point)).collect();
+            canvas.tag(&[("class", "curve"), ("data-curve", &shortened(&line.name))]);
             if line.dashed {
-                dashes(canvas, &pixels, color)?;
+                canvas.dashes(&pixels, color, STROKE, DASH)?;
             } else if pixels.len() > 1 {
                 canvas.path(&pixels, color, STROKE)?;
             }
@@ -196,12 +204,21 @@ pub(super) struct Plot {
     pub(super) bottom: i32,
 }
 
+/// An entry of a legend.
+struct Entry<'a> {
+    line: &'a Series,
+    /// The line's name as it is shown.
+    name: Cow<'a, str>,
+    color: Color,
+    width: i32,
+}
+
 /// Draws the legend in centred rows from `top` on, without lines that have no finite points. Returns its
 /// lower end.
 fn legend(
     canvas: &mut Canvas,
     series: &[Series],
-    colors: &[RGBColor],
+    colors: &[Color],
     top: i32,
     width: i32,
 ) -> Result<i32, Failure> {
@@ -210,7 +227,8 @@ fn legend(
     const BETWEEN: i32 = px(40);
     const ROW: i32 = TEXT + px(14);
 
-    let mut rows: Vec<Vec<(&Series, RGBColor, i32)>> = Vec::new();
+    let medium = canvas.medium();
+    let mut rows: Vec<Vec<Entry<'_>>> = Vec::new();
     let mut available = 0;
     let drawn = |(line, _): &(&Series, _)| {
         line.points
@@ -218,64 +236,44 @@ fn legend(
             .any(|(x, y)| x.is_finite() && y.is_finite())
     };
     for (line, &color) in series.iter().zip(colors.iter().cycle()).filter(drawn) {
-        let entry = SAMPLE + GAP + text_width(&line.name, TEXT)?;
+        let name = match medium {
+            Medium::Png => Cow::Borrowed(line.name.as_str()),
+            Medium::Svg => {
+                let available = width - 2 * PADDING - SAMPLE - GAP;
+                medium.fitted(&line.name, TEXT, available)?.0
+            }
+        };
+        let entry = SAMPLE + GAP + medium.text_width(&name, TEXT)?;
         if rows.is_empty() || entry > available {
             rows.push(Vec::new());
             available = width - 2 * PADDING;
         }
         available -= entry + BETWEEN;
         if let Some(row) = rows.last_mut() {
-            row.push((line, color, entry));
+            row.push(Entry {
+                line,
+                name,
+                color,
+                width: entry,
+            });
         }
     }
     for (i, row) in rows.iter().enumerate() {
-        let total: i32 = row.iter().map(|(_, _, entry)| entry + BETWEEN).sum::<i32>() - BETWEEN;
+        let total: i32 = row.iter().map(|entry| entry.width + BETWEEN).sum::<i32>() - BETWEEN;
         let y = top + i as i32 * ROW + ROW / 2;
         let mut x = (width - total) / 2;
-        for &(line, color, entry) in row {
+        for entry in row {
+            let &Entry { line, color, .. } = entry;
             if line.points.len() == 1 {
                 canvas.dot((x + SAMPLE / 2, y), DOT + px(2), color)?;
             } else if line.dashed {
-                dashes(canvas, &[(x, y), (x + SAMPLE, y)], color)?;
+                canvas.dashes(&[(x, y), (x + SAMPLE, y)], color, STROKE, DASH)?;
             } else {
                 canvas.line((x, y), (x + SAMPLE, y), color, STROKE)?;
             }
-            canvas.text(&line.name, (x + SAMPLE + GAP, y), Align::Left, TEXT, BLACK)?;
-            x += entry + BETWEEN;
+            canvas.text(&entry.name, (x + SAMPLE + GAP, y), Align::Left, TEXT, BLACK)?;
+            x += entry.width + BETWEEN;
         }
     }
     Ok(top + rows.len() as i32 * ROW)
-}
-
-/// Draws a dashed line through `points`. The dashes continue around corners.
-pub(super) fn dashes(
-    canvas: &mut Canvas,
-    points: &[(i32, i32)],
-    color: RGBColor,
-) -> Result<(), Failure> {
-    const DASH: f64 = px(16) as f64;
-    const PERIOD: f64 = px(26) as f64;
-    let mut run = 0.0;
-    for pair in points.windows(2) {
-        let (from, to) = (pair[0], pair[1]);
-        let (dx, dy) = (f64::from(to.0 - from.0), f64::from(to.1 - from.1));
-        let length = dx.hypot(dy);
-        let at = |distance: f64| {
-            let t = distance / length;
-            (
-                (f64::from(from.0) + t * dx).round() as i32,
-                (f64::from(from.1) + t * dy).round() as i32,
-            )
-        };
-        let mut start = -(run % PERIOD);
-        while start < length {
-            let end = (start + DASH).min(length);
-            if end > 0.0 {
-                canvas.line(at(start.max(0.0)), at(end), color, STROKE)?;
-            }
-            start += PERIOD;
-        }
-        run += length;
-    }
-    Ok(())
 }

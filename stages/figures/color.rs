@@ -86,7 +86,9 @@ impl Color {
                 format!("var(--figure-scale-{step},{})", hex(color))
             }
             // The text of a cell must keep its contrast, so cells look the same on all pages.
-            Self::Shade(_) | Self::OnShade(_) => hex(self.rgb()),
+            Self::Shade(_) => hex(self.rgb()),
+            // Each has a contrast of at least 4.5 to its shades. The text of PNGs, which must not change, has less.
+            Self::OnShade(share) => if share > 0.92 { "#fff" } else { "#000" }.to_owned(),
             Self::Muted => format!("var(--figure-muted,{})", hex(MUTED_IN_SVG)),
             _ => format!("var(--figure-{},{})", self.name(), hex(self.rgb())),
         }

@@ -6,6 +6,7 @@ use contract::analysis::{
     Reliability, Roc, Training,
 };
 
+use super::canvas::shortened;
 use super::ruler::short;
 
 /// Number of values of a list that a description names.
@@ -20,34 +21,45 @@ pub(super) struct Description {
 pub(super) fn describe(figure: &Figure<'_>) -> Description {
     let (title, text) = match figure {
         Figure::LearningCurves(figure) => (
-            format!("Learning curves: {}", figure.title),
+            format!("Learning curves: {}", shortened(figure.title)),
             learning_curves(figure),
         ),
         Figure::ParallelCoordinates(figure) => (
-            format!("Trials: {}", figure.title),
+            format!("Trials: {}", shortened(figure.title)),
             parallel_coordinates(figure),
         ),
-        Figure::Roc(figure) => (format!("ROC curve: {}", figure.positive), roc(figure)),
+        Figure::Roc(figure) => (
+            format!("ROC curve: {}", shortened(&figure.positive)),
+            roc(figure),
+        ),
         Figure::PrecisionRecall(figure) => (
-            format!("Precision and recall: {}", figure.positive),
+            format!("Precision and recall: {}", shortened(&figure.positive)),
             precision_recall(figure),
         ),
         Figure::Confusion(figure) => (
-            format!("Confusion matrix: {}", figure.title),
+            format!("Confusion matrix: {}", shortened(&figure.title)),
             confusion(figure),
         ),
         Figure::Reliability(figure) => (
-            format!("Calibration: {}", figure.class),
+            format!("Calibration: {}", shortened(&figure.class)),
             reliability(figure),
         ),
-        Figure::Training(figure) => (figure.title.clone(), training(figure)),
-        Figure::Bars(figure) => (figure.title.clone(), bars(figure)),
+        Figure::Training(figure) => (shortened(&figure.title).into_owned(), training(figure)),
+        Figure::Bars(figure) => (shortened(&figure.title).into_owned(), bars(figure)),
+    };
+    // A pipeline may have an empty name; an element without a name is of no use.
+    let title = match title.trim() {
+        "" => "figure".to_owned(),
+        _ => title,
     };
     Description { title, text }
 }
 
 /// Formats `0.959, 95 % interval 0.943 to 0.972 over test images`.
 fn estimate(estimate: &Estimate) -> String {
+    if !estimate.value.is_finite() {
+        return "undefined".to_owned();
+    }
     let value = format!("{:.3}", estimate.value);
     match estimate.interval {
         Some(interval) => {
@@ -65,12 +77,14 @@ fn roc(figure: &Roc) -> String {
     let at = figure.operating.as_ref().map(|point| {
         format!(
             " At {}, the false positive rate is {:.3} and the recall {:.3}.",
-            point.rule, point.at.0, point.at.1
+            shortened(&point.rule),
+            point.at.0,
+            point.at.1
         )
     });
     format!(
         "True positive rate against false positive rate of {}. Area under the curve: {}.{}",
-        figure.positive,
+        shortened(&figure.positive),
         estimate(&figure.area),
         at.unwrap_or_default()
     )
@@ -80,14 +94,16 @@ fn precision_recall(figure: &PrecisionRecall) -> String {
     let at = figure.operating.as_ref().map(|point| {
         format!(
             " At {}, the recall is {:.3} and the precision {:.3}.",
-            point.rule, point.at.0, point.at.1
+            shortened(&point.rule),
+            point.at.0,
+            point.at.1
         )
     });
     format!(
         "Precision against recall of {}. Average precision: {}. Share of the images that are {}: {:.3}.{}",
-        figure.positive,
+        shortened(&figure.positive),
         estimate(&figure.average_precision),
-        figure.positive,
+        shortened(&figure.positive),
         figure.prevalence,
         at.unwrap_or_default()
     )
@@ -101,6 +117,7 @@ fn confusion(figure: &ConfusionMatrix) -> String {
         .flat_map(|(actual, row)| {
             let cells = figure.classes.iter().zip(row);
             cells.map(move |(predicted, count)| {
+                let [actual, predicted] = [actual, predicted].map(|class| shortened(class));
                 format!("{count} of actual class {actual} predicted as {predicted}")
             })
         });
@@ -116,7 +133,7 @@ fn reliability(figure: &Reliability) -> String {
     });
     format!(
         "Observed share of {} against its predicted probability. Brier score: {}. {}",
-        figure.class,
+        shortened(&figure.class),
         estimate(&figure.brier),
         listed(bins.collect())
     )
@@ -127,14 +144,17 @@ fn training(figure: &Training) -> String {
         let mut finite = curve.points.iter().filter(|(_, value)| value.is_finite());
         let last = finite.next_back()?;
         let (epoch, value) = (last.0, short(last.1));
-        Some(format!("{}: {value} after epoch {epoch}", curve.name))
+        Some(format!(
+            "{}: {value} after epoch {epoch}",
+            shortened(&curve.name)
+        ))
     });
     let best = figure
         .best
         .map(|epoch| format!(" Weights are kept from epoch {epoch}."));
     format!(
         "{} over the epochs of a training. {}{}",
-        figure.measure,
+        shortened(&figure.measure),
         listed(curves.collect()),
         best.unwrap_or_default()
     )
@@ -146,33 +166,39 @@ fn learning_curves(figure: &LearningCurves<'_>) -> String {
         let points = &figure.curves.get(at)?.points;
         let &(epoch, value) = points.iter().rfind(|(_, value)| value.is_finite())?;
         Some(format!(
-            " Best: {name}, {} after epoch {epoch}.",
+            " Best: {}, {} after epoch {epoch}.",
+            shortened(name),
             short(value)
         ))
     });
     format!(
         "{} over the epochs of {} trials, of which {stopped} were stopped early.{}",
-        figure.metric,
+        shortened(figure.metric),
         figure.curves.len(),
         best.unwrap_or_default()
     )
 }
 
 fn parallel_coordinates(figure: &ParallelCoordinates<'_>) -> String {
-    let axes: Vec<&str> = figure.axes.iter().map(|axis| axis.name.as_str()).collect();
+    let axes = figure
+        .axes
+        .iter()
+        .take(NAMED)
+        .map(|axis| shortened(&axis.name));
+    let axes: Vec<_> = axes.collect();
     let direction = match figure.direction {
         Direction::Maximize => "higher",
         Direction::Minimize => "lower",
     };
     let best = figure.best.and_then(|(at, name)| {
         let value = short(figure.trials.get(at)?.objective);
-        Some(format!(" Best: {name}, {value}."))
+        Some(format!(" Best: {}, {value}.", shortened(name)))
     });
     format!(
         "{} trials as lines across the axes {} and {}, where {direction} is better.{}",
         figure.trials.len(),
         axes.join(", "),
-        figure.objective,
+        shortened(figure.objective),
         best.unwrap_or_default()
     )
 }
@@ -182,14 +208,14 @@ fn bars(figure: &Bars) -> String {
         let values = group.values.iter().enumerate();
         values.map(move |(at, value)| {
             let series = match (figure.series.len(), figure.series.get(at)) {
-                (2.., Some(series)) => format!(", {series}"),
+                (2.., Some(series)) => format!(", {}", shortened(series)),
                 _ => String::new(),
             };
             let value = match value.is_finite() {
                 true => short(*value),
                 false => "missing".to_owned(),
             };
-            format!("{}{series}: {value}", group.name)
+            format!("{}{series}: {value}", shortened(&group.name))
         })
     });
     format!("{}. {}", figure.measure, listed(values.collect()))

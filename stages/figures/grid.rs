@@ -4,7 +4,8 @@ use std::path::Path;
 
 use contract::{Failure, ImageShape};
 
-use super::canvas::{Align, BLACK, Canvas, px, text_width};
+use super::canvas::{Align, Canvas, Medium, px};
+use super::color::BLACK;
 
 /// Images are enlarged until their shorter side has at least this many pixels.
 const SHOWN: usize = 96;
@@ -27,7 +28,7 @@ pub fn grid(rows: &[Row<'_>], image: ImageShape, path: &Path) -> Result<(), Fail
 
     let mut label_width = 0;
     for row in rows {
-        label_width = label_width.max(text_width(row.label, TEXT)?);
+        label_width = label_width.max(Medium::Png.text_width(row.label, TEXT)?);
     }
     let left = if label_width == 0 {
         PADDING
@@ -40,7 +41,7 @@ pub fn grid(rows: &[Row<'_>], image: ImageShape, path: &Path) -> Result<(), Fail
     let width = left + extent(columns, cell_width) + PADDING;
     let height = extent(rows.len(), row_height) + 2 * PADDING;
 
-    let mut canvas = Canvas::new(width, height)?;
+    let mut canvas = Canvas::new(Medium::Png, width, height)?;
     for (r, row) in rows.iter().enumerate() {
         let top = PADDING + r as i32 * (row_height + GAP);
         let middle = top + row_height / 2;

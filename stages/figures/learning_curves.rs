@@ -1,32 +1,31 @@
 //! Draws learning curves of trials: a line for each trial, epoch by epoch.
 
-use std::path::Path;
-
 use contract::Failure;
 use contract::analysis::{Curve, LearningCurves};
-use plotters::style::RGBColor;
 
 use super::axis::{Axis, range_without_outliers};
-use super::canvas::{Canvas, GRAY, LIGHT_GRAY, PALETTE, WHITE, px};
-use super::chart::{Chart, DOT, Plot, Series, dashes};
+use super::canvas::{Canvas, Medium, px};
+use super::chart::{Chart, DASH, DOT, Plot, STROKE, Series};
+use super::color::{Color, GRAY, LIGHT_GRAY, PALETTE, WHITE};
 
-const FINISHED: RGBColor = PALETTE[0];
-const BEST: RGBColor = PALETTE[1];
+const FINISHED: Color = PALETTE[0];
+const BEST: Color = PALETTE[1];
 
-/// Writes the picture as a PNG. Points far outside the others are drawn at the edge.
-pub(super) fn write(figure: &LearningCurves<'_>, path: &Path) -> Result<(), Failure> {
+/// Draws the picture. Points far outside the others are drawn at the edge.
+pub(super) fn page(figure: &LearningCurves<'_>, medium: Medium) -> Result<Canvas, Failure> {
     let points = || {
         let all = figure.curves.iter().flat_map(|curve| &curve.points);
         all.copied().filter(|(x, y)| x.is_finite() && y.is_finite())
     };
     let (low, high) = range_without_outliers(points().map(|point| point.1));
     let chart = Chart {
+        medium,
         title: figure.title,
         x_label: "epoch",
         y_label: figure.metric,
-        x: Axis::tight(points().map(|point| point.0), 10),
+        x: Axis::tight(points().map(|point| point.0), medium.pick(10, 6)),
         y: Axis::covering(points().map(|point| point.1.clamp(low, high)), 6),
-        size: (px(1280), px(900)),
+        size: medium.pick((px(1280), px(900)), (px(960), px(760))),
         colors: &[BEST, FINISHED, GRAY, GRAY],
         marked: false,
     };
@@ -35,7 +34,7 @@ pub(super) fn write(figure: &LearningCurves<'_>, path: &Path) -> Result<(), Fail
         let epoch = epoch as f64;
         if (chart.x.low..=chart.x.high).contains(&epoch) {
             let x = chart.x.place(epoch, plot.left, plot.right);
-            dashes(&mut canvas, &[(x, plot.bottom), (x, plot.top)], LIGHT_GRAY)?;
+            canvas.dashes(&[(x, plot.bottom), (x, plot.top)], LIGHT_GRAY, STROKE, DASH)?;
         }
     }
     let best = figure.best.map(|(at, _)| at);
@@ -58,16 +57,19 @@ pub(super) fn write(figure: &LearningCurves<'_>, path: &Path) -> Result<(), Fail
                     .iter()
                     .map(|&p| chart.pixel(&plot, clamped(&chart, p)))
                     .collect();
-                for pair in pixels.windows(2) {
-                    canvas.line(pair[0], pair[1], color, width)?;
+                if color == BEST {
+                    tag(&mut canvas, curve, "trial best");
                 }
-                for &pixel in &pixels {
-                    canvas.dot(pixel, width / 2, color)?;
-                }
+                canvas.bold_path(&pixels, color, width)?;
             }
         }
     }
-    canvas.save(path)
+    Ok(canvas)
+}
+
+/// Names the trial of the next path.
+fn tag(canvas: &mut Canvas, curve: &Curve, class: &str) {
+    canvas.tag(&[("class", class), ("data-trial", &curve.trial.to_string())]);
 }
 
 fn draw(
@@ -94,8 +96,9 @@ fn draw(
             .iter()
             .map(|&p| chart.pixel(plot, clamped(chart, p)))
             .collect();
-        for pair in pixels.windows(2) {
-            canvas.faint_line(pair[0], pair[1], (color, opacity), width)?;
+        if pixels.len() > 1 {
+            tag(canvas, curve, "trial");
+            canvas.faint_path(&pixels, (color, opacity), width)?;
         }
         if let [alone] = pixels.as_slice() {
             canvas.dot(*alone, width, color)?;
@@ -104,7 +107,7 @@ fn draw(
     }
     // Many dots at one rung look like a bar, unless they are small and light.
     let (radius, color) = if figure.curves.len() > 100 {
-        (px(3), RGBColor(0xb4, 0xb4, 0xb4))
+        (px(3), Color::Faint)
     } else {
         (DOT - px(2), color)
     };

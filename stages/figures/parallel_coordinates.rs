@@ -1,17 +1,15 @@
 //! Draws trials as parallel coordinates: a vertical axis for each parameter and for the objective, and a line
 //! across the axes for each trial.
 
-use std::path::Path;
-
 use contract::analysis::{ParallelCoordinates, Scale};
 use contract::{Direction, Failure};
-use plotters::style::RGBColor;
-use plotters::style::colors::colormaps::{ColorMap, ViridisRGB};
 
 use super::axis::range_without_outliers;
-use super::canvas::{Align, BLACK, Canvas, GRAY, WHITE, fitting_size, px, text_width};
+use super::canvas::{Align, Canvas, Medium, px};
 use super::chart::{PADDING, TEXT, TITLE};
+use super::color::{BLACK, Color, GRAY, STEPS, WHITE};
 use super::ruler::{Ruler, short};
+use super::svg;
 
 const LABEL: i32 = px(26);
 /// Smallest and largest distance between two axes.
@@ -23,23 +21,22 @@ const WIDTH: i32 = px(1000);
 const BAR: i32 = px(22);
 /// Distance between an axis and its labels.
 const GAP: i32 = px(12);
-/// Brightest part of the color scale that is used, for the worst objective. Brighter colors cannot be seen on white.
-const BRIGHTEST: f64 = 0.92;
 
-/// Writes the picture as a PNG. Trials whose objective is not finite are left out. An objective far
-/// outside the others is drawn at the end of its axis.
-pub(super) fn write(figure: &ParallelCoordinates<'_>, path: &Path) -> Result<(), Failure> {
-    let page = Page::new(figure)?;
-    let mut canvas = Canvas::new(page.width, HEIGHT)?;
+/// Draws the picture. Trials whose objective is not finite are left out. An objective far outside the others is drawn
+/// at the end of its axis.
+pub(super) fn page(figure: &ParallelCoordinates<'_>, medium: Medium) -> Result<Canvas, Failure> {
+    let page = Page::new(figure, medium)?;
+    let mut canvas = Canvas::new(medium, page.width, HEIGHT)?;
     page.draw_head(&mut canvas)?;
     page.draw_axes(&mut canvas)?;
     page.draw_trials(&mut canvas)?;
     page.draw_labels(&mut canvas)?;
-    canvas.save(path)
+    Ok(canvas)
 }
 
 struct Page<'a> {
     figure: &'a ParallelCoordinates<'a>,
+    medium: Medium,
     /// Rulers of the coordinates, then of the objective.
     rulers: Vec<Ruler>,
     /// Horizontal position of each ruler.
@@ -57,7 +54,7 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn new(figure: &'a ParallelCoordinates<'a>) -> Result<Self, Failure> {
+    fn new(figure: &'a ParallelCoordinates<'a>, medium: Medium) -> Result<Self, Failure> {
         let trials = figure.trials;
         let mut order: Vec<usize> = (0..trials.len())
             .filter(|&at| trials[at].objective.is_finite())
@@ -99,6 +96,7 @@ impl<'a> Page<'a> {
         let bottom = if is_absent { end - px(70) } else { end };
         let mut page = Self {
             figure,
+            medium,
             rulers,
             columns: Vec::new(),
             width: 0,
@@ -118,10 +116,11 @@ impl<'a> Page<'a> {
         let mut names = Vec::new();
         let mut labels = Vec::new();
         for axis in 0..count {
-            names.push(text_width(self.name(axis), TEXT)?.min(APART.1 - GAP));
+            let name = self.medium.shortened(self.name(axis));
+            names.push(self.medium.text_width(&name, TEXT)?.min(APART.1 - GAP));
             let mut widest = 0;
             for (_, label) in self.labels(axis) {
-                widest = widest.max(text_width(label, LABEL)?);
+                widest = widest.max(self.medium.text_width(label, LABEL)?);
             }
             labels.push(widest);
         }
@@ -167,22 +166,20 @@ impl<'a> Page<'a> {
     }
 
     /// Returns the color for a position on the objective's axis: dark at the good end.
-    fn color(&self, fraction: f64) -> RGBColor {
-        let good = match self.figure.direction {
+    fn color(&self, fraction: f64) -> Color {
+        Color::Scale(match self.figure.direction {
             Direction::Maximize => fraction,
             Direction::Minimize => 1.0 - fraction,
-        };
-        ViridisRGB.get_color((1.0 - good) * BRIGHTEST)
+        })
     }
 
     fn draw_head(&self, canvas: &mut Canvas) -> Result<(), Failure> {
         let figure = self.figure;
         let available = self.width - 2 * PADDING;
-        canvas.text(
+        canvas.fitted_text(
             figure.title,
-            (self.width / 2, PADDING + TITLE / 2),
-            Align::Center,
-            fitting_size(figure.title, TITLE, available)?,
+            ((self.width / 2, PADDING + TITLE / 2), Align::Center),
+            (TITLE, available),
             BLACK,
         )?;
         let count = self.order.len();
@@ -199,13 +196,8 @@ impl<'a> Page<'a> {
         if self.beyond > 0 {
             caption = format!("{caption}, {} beyond the end of the axis", self.beyond);
         }
-        canvas.text(
-            &caption,
-            (self.width / 2, PADDING + TITLE + PADDING / 2 + TEXT / 2),
-            Align::Center,
-            fitting_size(&caption, TEXT, available)?,
-            GRAY,
-        )
+        let at = (self.width / 2, PADDING + TITLE + PADDING / 2 + TEXT / 2);
+        canvas.fitted_text(&caption, (at, Align::Center), (TEXT, available), GRAY)
     }
 
     fn draw_axes(&self, canvas: &mut Canvas) -> Result<(), Failure> {
@@ -215,12 +207,27 @@ impl<'a> Page<'a> {
         let Some(&x) = self.columns.last() else {
             return Ok(());
         };
+        if self.medium == Medium::Svg {
+            return self.draw_steps(canvas, x);
+        }
         let rows = (self.bottom - self.top) / px(1);
         for row in 0..rows {
             let fraction = (f64::from(row) + 0.5) / f64::from(rows);
             let y = self.bottom - (row + 1) * px(1);
             // Each row overlaps the previous one, so that no white gap is left.
             canvas.fill((x, y), (x + BAR, y + px(1) + 1), self.color(fraction))?;
+        }
+        Ok(())
+    }
+
+    /// Draws the colors at the objective's axis. An SVG has [`STEPS`] of them.
+    fn draw_steps(&self, canvas: &mut Canvas, x: i32) -> Result<(), Failure> {
+        let last = f64::from(STEPS - 1);
+        let end = |step: f64| self.height((step / last).clamp(0.0, 1.0));
+        for step in 0..STEPS {
+            let step = f64::from(step);
+            let (top, bottom) = (end(step + 0.5), end(step - 0.5));
+            canvas.fill((x, top), (x + BAR, bottom), self.color(step / last))?;
         }
         Ok(())
     }
@@ -232,27 +239,40 @@ impl<'a> Page<'a> {
         let width = if self.order.len() > 100 { px(2) } else { px(3) };
         for &at in self.order.iter().filter(|&&at| Some(at) != best) {
             let color = self.color_of(at);
-            for pair in self.points(at).windows(2) {
-                canvas.faint_line(pair[0], pair[1], (color, opacity), width)?;
-            }
+            self.tag(canvas, at, "trial");
+            canvas.faint_path(&self.points(at), (color, opacity), width)?;
         }
         let Some(best) = best.filter(|best| self.order.contains(best)) else {
             return Ok(());
         };
         // A white edge sets the best trial off from the others.
         for (color, width) in [(WHITE, px(13)), (self.color_of(best), px(8))] {
-            let points = self.points(best);
-            for pair in points.windows(2) {
-                canvas.line(pair[0], pair[1], color, width)?;
+            match color {
+                WHITE => canvas.tag(&[("class", "halo")]),
+                _ => self.tag(canvas, best, "trial best"),
             }
-            for &point in &points {
-                canvas.dot(point, width / 2, color)?;
-            }
+            canvas.bold_path(&self.points(best), color, width)?;
         }
         Ok(())
     }
 
-    fn color_of(&self, trial: usize) -> RGBColor {
+    /// Gives the next path the number of a trial, its values (`null` where it has none) and its objective.
+    fn tag(&self, canvas: &mut Canvas, trial: usize, class: &str) {
+        if self.medium == Medium::Png {
+            return;
+        }
+        let line = &self.figure.trials[trial];
+        let values =
+            (0..self.figure.axes.len()).map(|axis| line.values.get(axis).copied().flatten());
+        let values: Vec<Option<f64>> = values.chain([Some(line.objective)]).collect();
+        canvas.tag(&[
+            ("class", class),
+            ("data-trial", &line.trial.to_string()),
+            ("data-values", &serde_json::json!(values).to_string()),
+        ]);
+    }
+
+    fn color_of(&self, trial: usize) -> Color {
         let objective = self.figure.trials[trial].objective;
         self.color(
             self.rulers
@@ -276,13 +296,46 @@ impl<'a> Page<'a> {
             .collect()
     }
 
+    /// Returns the distance between two axes.
+    fn apart(&self) -> i32 {
+        match self.columns.as_slice() {
+            [first, second, ..] => second - first,
+            _ => APART.1,
+        }
+    }
+
+    /// Starts the group of an axis, with its place and its scale for the script of a page.
+    fn open_axis(&self, canvas: &mut Canvas, axis: usize) {
+        if self.medium == Medium::Png {
+            return;
+        }
+        let place = |length: i32| svg::number(length);
+        let scale = self.rulers[axis].scale();
+        canvas.open(&[
+            ("class", "axis"),
+            ("data-axis", &self.medium.shortened(self.name(axis))),
+            ("data-x", &place(self.columns[axis])),
+            ("data-top", &place(self.top)),
+            ("data-bottom", &place(self.bottom)),
+            ("data-absent", &self.absent.map(place).unwrap_or_default()),
+            ("data-scale", scale.name),
+            ("data-low", &scale.low.to_string()),
+            ("data-high", &scale.high.to_string()),
+        ]);
+    }
+
     fn draw_labels(&self, canvas: &mut Canvas) -> Result<(), Failure> {
         let last = self.columns.len() - 1;
         for (axis, &x) in self.columns.iter().enumerate() {
-            let name = self.name(axis);
-            let size = fitting_size(name, TEXT, APART.1 - GAP)?;
-            let y = self.top - PADDING - TEXT / 2;
-            canvas.text(name, (x, y), Align::Center, size, BLACK)?;
+            self.open_axis(canvas, axis);
+            let at = (x, self.top - PADDING - TEXT / 2);
+            let available = self.medium.pick(APART.1 - GAP, self.apart() - GAP);
+            canvas.fitted_text(
+                self.name(axis),
+                (at, Align::Center),
+                (TEXT, available),
+                BLACK,
+            )?;
             let mut labels: Vec<(i32, &str)> = self
                 .labels(axis)
                 .into_iter()
@@ -295,7 +348,7 @@ impl<'a> Page<'a> {
                 labels.push((y, "none"));
             }
             for (y, label) in labels {
-                let width = text_width(label, LABEL)?;
+                let width = self.medium.text_width(label, LABEL)?;
                 if axis == last {
                     let at = x + BAR + GAP;
                     canvas.text(label, (at, y), Align::Left, LABEL, BLACK)?;
@@ -307,6 +360,7 @@ impl<'a> Page<'a> {
                 canvas.line((x - px(6), y), (x, y), GRAY, px(2))?;
                 canvas.text(label, (right, y), Align::Right, LABEL, BLACK)?;
             }
+            canvas.close();
         }
         Ok(())
     }

@@ -15,8 +15,18 @@ pub(super) struct Ruler {
     low: f64,
     high: f64,
     log: bool,
+    /// Whether the values are positions in a list of names.
+    choice: bool,
     /// Values and their labels, from low to high.
     ticks: Vec<(f64, String)>,
+}
+
+/// The arrangement of values on a [`Ruler`]: `linear`, `log`, or `choice` for positions in a list; and the values at its
+/// ends.
+pub(super) struct Arrangement {
+    pub(super) name: &'static str,
+    pub(super) low: f64,
+    pub(super) high: f64,
 }
 
 impl Ruler {
@@ -31,6 +41,7 @@ impl Ruler {
                 low: -0.5,
                 high: names.len().max(1) as f64 - 0.5,
                 log: false,
+                choice: true,
                 ticks: ticks.map(|(at, name)| (at as f64, cut(name))).collect(),
             };
         }
@@ -44,6 +55,7 @@ impl Ruler {
                     low: only - margin,
                     high: only + margin,
                     log: false,
+                    choice: false,
                     ticks: each(&[*only]),
                 }
             }
@@ -51,12 +63,14 @@ impl Ruler {
                 low: *low,
                 high: *high,
                 log,
+                choice: false,
                 ticks: each(&distinct),
             },
             [low, .., high] if log => Self {
                 low: *low,
                 high: *high,
                 log,
+                choice: false,
                 ticks: each(&round_within(*low, *high)),
             },
             _ => Self::linear(&distinct),
@@ -69,7 +83,21 @@ impl Ruler {
             low: axis.low,
             high: axis.high,
             log: false,
+            choice: false,
             ticks: axis.ticks(),
+        }
+    }
+
+    /// Returns the arrangement of values, for the script of a page.
+    pub(super) fn scale(&self) -> Arrangement {
+        Arrangement {
+            name: match (self.choice, self.log) {
+                (true, _) => "choice",
+                (false, true) => "log",
+                (false, false) => "linear",
+            },
+            low: self.low,
+            high: self.high,
         }
     }
 

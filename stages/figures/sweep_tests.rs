@@ -4,10 +4,11 @@ use contract::analysis::{Coordinate, Curve, LearningCurves, Line, ParallelCoordi
 use contract::{Direction, random};
 use rand::RngExt;
 
-use super::tests::{Folder, count, margins_are_white, pixels};
+use super::canvas::Medium;
+use super::tests::{Folder, assert_unchanged, count, margins_are_white, pixels};
 use super::{learning_curves, parallel_coordinates};
 
-fn coordinates(count: usize) -> Vec<Coordinate> {
+pub(super) fn coordinates(count: usize) -> Vec<Coordinate> {
     let choice = |names: &[&str]| Scale::Choice(names.iter().map(|&n| n.to_owned()).collect());
     let all = [
         ("learning_rate", Scale::Log),
@@ -31,7 +32,7 @@ fn coordinates(count: usize) -> Vec<Coordinate> {
 }
 
 /// Creates trials whose objective improves as the learning rate approaches 10⁻³.
-fn trials(axes: usize, count: usize) -> Vec<Line> {
+pub(super) fn trials(axes: usize, count: usize) -> Vec<Line> {
     let mut rng = random::stream(5, "test", [axes as u64, count as u64]);
     let mut trial = || {
         let magnitude = rng.random_range(-4.0..-2.0f64);
@@ -55,7 +56,7 @@ fn trials(axes: usize, count: usize) -> Vec<Line> {
     (0..count).map(|_| trial()).collect()
 }
 
-fn best(trials: &[Line]) -> usize {
+pub(super) fn best(trials: &[Line]) -> usize {
     let order = |a: &usize, b: &usize| trials[*a].objective.total_cmp(&trials[*b].objective);
     (0..trials.len()).max_by(order).unwrap()
 }
@@ -75,9 +76,15 @@ fn parallel_coordinates_show_the_best_on_top() {
             trials: &trials,
             best: Some((best, "trial 17")),
         };
-        parallel_coordinates::write(&figure, &path).unwrap();
+        parallel_coordinates::page(&figure, Medium::Png)
+            .unwrap()
+            .save(&path)
+            .unwrap();
         let picture = pixels(&path);
         assert!(margins_are_white(&picture), "{}", path.display());
+        if number == 24 {
+            assert_unchanged(&path, 0xff34_dbdb_52c3_e7e2);
+        }
         // The best trial is dark and thick, and only labels lie over it.
         let dark = picture
             .pixels()
@@ -85,7 +92,10 @@ fn parallel_coordinates_show_the_best_on_top() {
         let dark = dark.count();
         assert!(dark > 6000, "{}: {dark}", path.display());
         let once = std::fs::read(&path).unwrap();
-        parallel_coordinates::write(&figure, &path).unwrap();
+        parallel_coordinates::page(&figure, Medium::Png)
+            .unwrap()
+            .save(&path)
+            .unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), once);
     }
 }
@@ -121,13 +131,16 @@ fn parallel_coordinates_cope_with_awkward_trials() {
             trials: &trials,
             best: (!trials.is_empty()).then_some((0, "trial 0")),
         };
-        parallel_coordinates::write(&figure, &path).unwrap();
+        parallel_coordinates::page(&figure, Medium::Png)
+            .unwrap()
+            .save(&path)
+            .unwrap();
         assert!(margins_are_white(&pixels(&path)), "{name}");
     }
 }
 
 /// Creates curves of trainings. Every ninth runs for all 18 epochs; the others are stopped after 2 or 6.
-fn curves(count: usize) -> Vec<Curve> {
+pub(super) fn curves(count: usize) -> Vec<Curve> {
     let mut rng = random::stream(6, "test", [count as u64, 0]);
     let mut curve = |at: usize| {
         let epochs = match at % 9 {
@@ -168,10 +181,16 @@ fn learning_curves_show_the_stopped_and_the_best_trials() {
             best: Some((0, "trial 12")),
             rungs: &[2, 6, 18],
         };
-        learning_curves::write(&figure, &path).unwrap();
+        learning_curves::page(&figure, Medium::Png)
+            .unwrap()
+            .save(&path)
+            .unwrap();
         let picture = pixels(&path);
         assert!(margins_are_white(&picture));
         assert!(count(&picture, VERMILION) > 3000);
+        if number == 27 {
+            assert_unchanged(&path, 0x4711_d252_7f30_22d0);
+        }
     }
     let nothing = LearningCurves {
         title: "nothing",
@@ -180,5 +199,8 @@ fn learning_curves_show_the_stopped_and_the_best_trials() {
         best: None,
         rungs: &[],
     };
-    learning_curves::write(&nothing, &folder.file("curves-nothing.png")).unwrap();
+    learning_curves::page(&nothing, Medium::Png)
+        .unwrap()
+        .save(&folder.file("curves-nothing.png"))
+        .unwrap();
 }

@@ -39,6 +39,14 @@ impl Folder {
     }
 }
 
+/// Asserts that a PNG has the bytes that it had when its digest was noted. Stages write such files: if their bytes
+/// change, the versions of the kinds must be raised.
+pub(super) fn assert_unchanged(path: &Path, digest: u64) {
+    let bytes = std::fs::read(path).unwrap();
+    let found = contract::random::fnv1a(&bytes);
+    assert_eq!(found, digest, "{}: {found:#018x}", path.display());
+}
+
 pub(super) fn pixels(path: &Path) -> image::RgbImage {
     image::open(path).unwrap().to_rgb8()
 }
@@ -97,6 +105,7 @@ fn grid_shows_every_pixel_enlarged() {
     // The images are 16 pixels wide and are enlarged six times, to at least 96.
     assert_eq!(count(&picture, [10; 3]), 2 * shape.len() * 36);
     assert!(margins_are_white(&picture));
+    assert_unchanged(&folder.file("grid.png"), 0xd2c0_662d_b425_208c);
 }
 
 #[test]
@@ -160,6 +169,7 @@ fn line_chart_shows_its_lines() {
     assert!(margins_are_white(&picture));
 
     let first = std::fs::read(&path).unwrap();
+    assert_unchanged(&path, 0xde9c_8f15_b051_54fc);
     line_chart(&path, "model 6: accuracy", "epoch", "accuracy", &lines).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), first);
 }
@@ -204,6 +214,7 @@ fn line_chart_copes_with_awkward_series() {
         })
         .collect();
     assert!(margins_are_white(&chart("many.png", &many)));
+    assert_unchanged(&folder.file("many.png"), 0x39a8_ab40_ed7a_fe18);
     let path = folder.file("title.png");
     let title = "a title far too long for its picture ".repeat(4);
     line_chart(&path, &title, "epoch", "loss", &many).unwrap();
@@ -214,9 +225,8 @@ fn line_chart_copes_with_awkward_series() {
 fn roc_shows_curve_and_operating_point() {
     let folder = Folder::new();
     let auc = Metric {
-        value: 0.9587,
         interval: Some([0.9431, 0.9722]),
-        direction: Direction::Maximize,
+        ..Metric::new(0.9587, Some(Direction::Maximize))
     };
     let curve = vec![
         (0.0, 0.0),
@@ -236,6 +246,7 @@ fn roc_shows_curve_and_operating_point() {
     )
     .unwrap();
     let picture = pixels(&folder.file("roc.png"));
+    assert_unchanged(&folder.file("roc.png"), 0x582a_9367_56e4_6b52);
     assert!(count(&picture, BLUE) > 3000 && count(&picture, VERMILION) > 100);
     assert!(margins_are_white(&picture));
 }
@@ -253,6 +264,7 @@ fn confusion_matrix_is_colored_by_row() {
     )
     .unwrap();
     let picture = pixels(&folder.file("confusion.png"));
+    assert_unchanged(&folder.file("confusion.png"), 0x78a2_6462_884c_8485);
     // One cell is entirely blue, except for its text.
     assert!(count(&picture, BLUE) > 30_000);
     assert!(margins_are_white(&picture));

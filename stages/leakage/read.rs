@@ -152,3 +152,25 @@ impl From<Distribution> for Similarities {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn damaged_records_are_errors() {
+        for text in [
+            "",
+            "{",
+            "[]",
+            "{\"method\":{}}",
+            "{\"method\":{\"similarity\":\"high\"}}",
+        ] {
+            assert!(read(text.as_bytes()).is_err(), "{text}");
+        }
+        let wrong = r#"{"method":{"similarity":0.9},"between":[{"sets":["a"],"copies":[]}]}"#;
+        assert!(read(wrong.as_bytes()).is_err());
+        let nothing = read(br#"{"method":{"similarity":0.9,"frequencies":24}}"#).unwrap();
+        assert!(nothing.comparisons.is_empty());
+    }
+}

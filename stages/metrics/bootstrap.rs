@@ -26,25 +26,26 @@ impl Bootstrap {
     }
 }
 
-/// Returns 95 % percentile intervals (Efron, 1979) of `N` statistics of a test set.
+/// Returns 95 % percentile intervals (Efron, 1979) of `count` statistics of a test set.
 ///
 /// Each resample draws as many units as there are, with replacement and without regard to
 /// their class. `statistics` gets the number of times that each example was drawn. Resamples for which a statistic
 /// is `None` are left out of its interval, which is `None` if there are no others, or if there is only one unit. The
 /// result depends on `seed`, but not on the number of threads.
-pub(super) fn intervals<const N: usize>(
+pub(super) fn intervals(
     Bootstrap {
         units,
         resamples,
         seed,
     }: &Bootstrap,
-    statistics: impl Fn(&[u32]) -> [Option<f64>; N] + Sync,
-) -> [Option<[f64; 2]>; N] {
+    count: usize,
+    statistics: impl Fn(&[u32]) -> Vec<Option<f64>> + Sync,
+) -> Vec<Option<[f64; 2]>> {
     // A single unit is drawn as it is every time, which says nothing about others.
     if units.count() < 2 {
-        return [None; N];
+        return vec![None; count];
     }
-    let draws: Vec<[Option<f64>; N]> = (0..*resamples as u64)
+    let draws: Vec<Vec<Option<f64>>> = (0..*resamples as u64)
         .into_par_iter()
         .map_init(
             || (Vec::new(), vec![0; units.len()]),
@@ -55,11 +56,12 @@ pub(super) fn intervals<const N: usize>(
             },
         )
         .collect();
-    std::array::from_fn(|i| {
-        let mut values: Vec<f64> = draws.iter().filter_map(|draw| draw[i]).collect();
+    let interval = |index: usize| {
+        let mut values: Vec<f64> = draws.iter().filter_map(|draw| draw[index]).collect();
         values.sort_by(f64::total_cmp);
         Some([percentile(&values, 0.025)?, percentile(&values, 0.975)?])
-    })
+    };
+    (0..count).map(interval).collect()
 }
 
 /// Returns the `share` quantile of `sorted`, with linear interpolation between neighbours (Hyndman and Fan's
@@ -86,19 +88,18 @@ mod tests {
     }
 
     /// Returns a statistic: the share of examples below `successes`.
-    fn share(successes: usize) -> impl Fn(&[u32]) -> [Option<f64>; 1] + Sync {
+    fn share(successes: usize) -> impl Fn(&[u32]) -> Vec<Option<f64>> + Sync {
         move |weights| {
             let hits: u32 = weights[..successes].iter().sum();
-            [Some(f64::from(hits) / weights.len() as f64)]
+            vec![Some(f64::from(hits) / weights.len() as f64)]
         }
     }
 
     #[test]
     fn interval_of_a_share_is_that_of_the_binomial() {
         // The standard error is √(0.2 · 0.8 / 400) = 0.02, and the interval has 1.96 of them on both sides.
-        let [Some([low, high])] = intervals(&Bootstrap::of_images(400, 4000, 7), share(80)) else {
-            panic!()
-        };
+        let found = intervals(&Bootstrap::of_images(400, 4000, 7), 1, share(80));
+        let [low, high] = found[0].unwrap();
         assert!((low - 0.1608).abs() < 0.006, "{low}");
         assert!((high - 0.2392).abs() < 0.006, "{high}");
     }
@@ -110,27 +111,27 @@ mod tests {
                 .num_threads(threads)
                 .build()
                 .unwrap();
-            pool.install(|| intervals(&Bootstrap::of_images(50, 300, 1), share(20)))
+            pool.install(|| intervals(&Bootstrap::of_images(50, 300, 1), 1, share(20)))
         };
         assert_eq!(on(1), on(3));
         assert_ne!(
             on(1),
-            intervals(&Bootstrap::of_images(50, 300, 2), share(20))
+            intervals(&Bootstrap::of_images(50, 300, 2), 1, share(20))
         );
     }
 
     #[test]
     fn undefined_statistics_have_no_interval() {
         assert_eq!(
-            intervals(&Bootstrap::of_images(3, 10, 0), |_| [None]),
+            intervals(&Bootstrap::of_images(3, 10, 0), 1, |_| vec![None]),
             [None]
         );
         assert_eq!(
-            intervals(&Bootstrap::of_images(3, 0, 0), |_| [Some(1.0)]),
+            intervals(&Bootstrap::of_images(3, 0, 0), 1, |_| vec![Some(1.0)]),
             [None]
         );
-        let sometimes = intervals(&Bootstrap::of_images(2, 200, 0), |weights| {
-            [(weights[0] == 1).then_some(0.5)]
+        let sometimes = intervals(&Bootstrap::of_images(2, 200, 0), 1, |weights| {
+            vec![(weights[0] == 1).then_some(0.5)]
         });
         assert_eq!(sometimes, [Some([0.5, 0.5])]);
     }

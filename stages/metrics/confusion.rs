@@ -59,72 +59,62 @@ impl Confusion {
         self.counts.iter().sum()
     }
 
-    /// Share of the examples that were predicted correctly.
-    pub fn accuracy(&self) -> f64 {
+    /// Share of the examples that were predicted correctly; `None` without examples.
+    pub fn accuracy(&self) -> Option<f64> {
         let right = (0..self.classes)
             .map(|class| self.count(class, class))
             .sum();
         ratio(right, self.total())
     }
 
-    /// Share of the examples predicted as `class` that belong to it.
-    pub fn precision(&self, class: usize) -> f64 {
+    /// Share of the examples predicted as `class` that belong to it; `None` if no example was.
+    pub fn precision(&self, class: usize) -> Option<f64> {
         ratio(self.count(class, class), self.predicted(class))
     }
 
-    /// Share of the examples of `class` that were predicted as `class` (sensitivity).
-    pub fn recall(&self, class: usize) -> f64 {
+    /// Share of the examples of `class` that were predicted as `class` (sensitivity); `None` without such examples.
+    pub fn recall(&self, class: usize) -> Option<f64> {
         ratio(self.count(class, class), self.support(class))
     }
 
-    /// Share of the examples of other classes that were not predicted as `class`.
-    pub fn specificity(&self, class: usize) -> f64 {
+    /// Share of the examples of other classes that were not predicted as `class`; `None` without such examples.
+    pub fn specificity(&self, class: usize) -> Option<f64> {
         let others = self.total() - self.support(class);
         let mistaken = self.predicted(class) - self.count(class, class);
         ratio(others - mistaken, others)
     }
 
-    /// Harmonic mean of precision and recall.
-    pub fn f1(&self, class: usize) -> f64 {
+    /// Harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN). `None` if no example belongs to `class` or was
+    /// predicted as `class`. If only one of precision and recall is undefined, F1 is 0.
+    pub fn f1(&self, class: usize) -> Option<f64> {
         ratio(
             2 * self.count(class, class),
             self.support(class) + self.predicted(class),
         )
     }
 
-    /// Mean of the classes' F1. A class that occurs neither among the examples nor among the
-    /// predictions is left out.
-    pub fn macro_f1(&self) -> f64 {
+    /// Returns the mean of `values`, one for each class, over the classes that occur among the examples or the
+    /// predictions. `None` if one of these has no value, or if there are none: a mean of the others would not show
+    /// that a class is missing.
+    pub fn macro_mean(&self, value: impl Fn(usize) -> Option<f64>) -> Option<f64> {
         let occurring = (0..self.classes).filter(|&c| self.support(c) + self.predicted(c) > 0);
-        let (sum, count) =
-            occurring.fold((0.0, 0), |(sum, count), c| (sum + self.f1(c), count + 1));
-        if count == 0 {
-            0.0
-        } else {
-            sum / f64::from(count)
-        }
+        let values: Vec<f64> = occurring.map(value).collect::<Option<_>>()?;
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
 
-    /// Mean of the classes' F1, each weighted by its number of examples.
-    pub fn weighted_f1(&self) -> f64 {
-        let total = self.total();
-        if total == 0 {
-            return 0.0;
-        }
-        (0..self.classes)
-            .map(|c| self.f1(c) * self.support(c) as f64)
-            .sum::<f64>()
-            / total as f64
+    /// Returns the mean of `values`, one for each class, weighted by the number of examples of each class. `None` if a
+    /// class with examples has no value, or if there are no examples.
+    pub fn weighted_mean(&self, value: impl Fn(usize) -> Option<f64>) -> Option<f64> {
+        let classes = (0..self.classes).filter(|&c| self.support(c) > 0);
+        let terms = classes.map(|c| Some(value(c)? * self.support(c) as f64));
+        let terms: Vec<f64> = terms.collect::<Option<_>>()?;
+        (!terms.is_empty()).then(|| terms.iter().sum::<f64>() / self.total() as f64)
     }
 }
 
-/// Returns `part / whole`, or 0 if `whole` is 0.
-fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
+/// Returns `part / whole`, or `None` if `whole` is 0.
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 #[cfg(test)]
@@ -147,15 +137,17 @@ mod tests {
             [c.count(0, 0), c.count(0, 1), c.count(1, 0), c.count(1, 1)],
             [3, 2, 1, 4]
         );
-        assert_eq!(c.accuracy(), 0.7);
-        assert_eq!(c.precision(1), 4.0 / 6.0);
-        assert_eq!(c.recall(1), 0.8);
-        assert_eq!(c.specificity(1), 0.6);
-        assert_eq!(c.f1(1), 8.0 / 11.0);
-        assert_eq!(c.f1(0), 6.0 / 9.0);
-        assert_eq!(c.macro_f1(), (8.0 / 11.0 + 6.0 / 9.0) / 2.0);
+        assert_eq!(c.accuracy(), Some(0.7));
+        assert_eq!(c.precision(1), Some(4.0 / 6.0));
+        assert_eq!(c.recall(1), Some(0.8));
+        assert_eq!(c.specificity(1), Some(0.6));
+        assert_eq!(c.f1(1), Some(8.0 / 11.0));
+        assert_eq!(c.f1(0), Some(6.0 / 9.0));
+        let mean = c.macro_mean(|class| c.f1(class)).unwrap();
+        assert_eq!(mean, (8.0 / 11.0 + 6.0 / 9.0) / 2.0);
         // Both classes have five examples.
-        assert!((c.weighted_f1() - c.macro_f1()).abs() < 1e-15);
+        let weighted = c.weighted_mean(|class| c.f1(class)).unwrap();
+        assert!((weighted - mean).abs() < 1e-15);
     }
 
     #[test]
@@ -169,33 +161,45 @@ mod tests {
     fn three_classes() {
         // Rows: [2 1 0], [0 1 0], [1 0 0].
         let c = Confusion::new(&[0, 0, 0, 1, 2], &[0, 0, 1, 1, 0], 3);
-        assert_eq!(c.accuracy(), 0.6);
-        assert_eq!([c.f1(0), c.f1(1), c.f1(2)], [4.0 / 6.0, 2.0 / 3.0, 0.0]);
-        assert!((c.macro_f1() - 4.0 / 9.0).abs() < 1e-15);
-        assert!((c.weighted_f1() - (3.0 * 4.0 / 6.0 + 2.0 / 3.0) / 5.0).abs() < 1e-15);
-        assert_eq!(c.specificity(0), 0.5);
+        assert_eq!(c.accuracy(), Some(0.6));
+        let f1 = |class| c.f1(class);
+        assert_eq!([0, 1, 2].map(f1), [4.0 / 6.0, 2.0 / 3.0, 0.0].map(Some));
+        assert!((c.macro_mean(f1).unwrap() - 4.0 / 9.0).abs() < 1e-15);
+        let weighted = c.weighted_mean(f1).unwrap();
+        assert!((weighted - (3.0 * 4.0 / 6.0 + 2.0 / 3.0) / 5.0).abs() < 1e-15);
+        assert_eq!(c.specificity(0), Some(0.5));
     }
 
     #[test]
-    fn measures_without_positive_predictions_are_zero_not_nan() {
+    fn a_ratio_of_nothing_is_undefined() {
+        // Nothing was predicted as class 1, which has an example: it was missed, so F1 is 0.
         let c = Confusion::new(&[0, 1], &[0, 0], 2);
-        assert_eq!([c.precision(1), c.recall(1), c.f1(1)], [0.0, 0.0, 0.0]);
+        assert_eq!(
+            [c.precision(1), c.recall(1), c.f1(1)],
+            [None, Some(0.0), Some(0.0)]
+        );
+        let only_positive = Confusion::new(&[1, 1], &[1, 1], 2);
+        assert_eq!(only_positive.specificity(1), None);
+        assert_eq!([only_positive.recall(0), only_positive.f1(0)], [None; 2]);
+        let none = Confusion::new(&[], &[], 2);
+        assert_eq!([none.accuracy(), none.f1(1)], [None; 2]);
     }
 
     #[test]
-    fn absent_classes_and_no_examples_are_defined() {
-        let only_positive = Confusion::new(&[1, 1], &[1, 1], 2);
-        assert_eq!(only_positive.specificity(1), 0.0);
-        assert_eq!(only_positive.macro_f1(), 1.0);
+    fn an_average_needs_a_value_for_each_class_that_occurs() {
+        // Class 2 does not occur. Class 1 has an example, but was never predicted.
+        let c = Confusion::new(&[0, 0, 1], &[0, 0, 0], 3);
+        assert_eq!(c.macro_mean(|class| c.precision(class)), None);
+        assert_eq!(c.weighted_mean(|class| c.precision(class)), None);
+        assert_eq!(c.macro_mean(|class| c.recall(class)), Some(0.5));
+        assert_eq!(c.macro_mean(|class| c.f1(class)), Some(0.4));
+        assert_eq!(c.weighted_mean(|class| c.recall(class)), c.accuracy());
+        // Class 1 was predicted, but has no example: it has no recall, and no weight.
+        let c = Confusion::new(&[0, 0], &[0, 1], 2);
+        assert_eq!(c.macro_mean(|class| c.recall(class)), None);
+        assert_eq!(c.weighted_mean(|class| c.recall(class)), Some(0.5));
         let none = Confusion::new(&[], &[], 2);
-        assert_eq!(
-            [
-                none.accuracy(),
-                none.f1(1),
-                none.macro_f1(),
-                none.weighted_f1()
-            ],
-            [0.0; 4]
-        );
+        assert_eq!(none.macro_mean(|class| none.f1(class)), None);
+        assert_eq!(none.weighted_mean(|class| none.f1(class)), None);
     }
 }

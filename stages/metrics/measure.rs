@@ -1,46 +1,92 @@
 //! Computes all measures of a set of predictions, with intervals.
 
-use contract::{Metric, Metrics};
+use contract::{Metric, MetricInfo, Metrics, name_of_class};
 
 use super::bootstrap::{Bootstrap, intervals};
+use super::declared::{Measure, SUPPORT};
 use super::predictions::{Decision, Predictions};
-use super::scored::{Measure, Scored};
+use super::scored::Scored;
 
-/// Computes all measures of `predictions`, by name: `accuracy`, `macro_f1`, `weighted_f1`, `brier`,
-/// `log_loss`, and for the class `positive` against all others `f1`, `precision`, `recall`, `specificity`,
-/// `roc_auc` and `average_precision`. Their 95 % intervals come from `bootstrap`; without
-/// resamples, there are none. A measure that is undefined for these labels is left out.
+/// Number of classes up to which measures of single classes, and means of the classes' ROC AUC, have intervals. With
+/// more, resampling would take much longer than the predictions.
+const MOST_CLASSES: usize = 20;
+
+/// Computes all measures of `predictions`, by name: those of all classes together (`accuracy`), those of the class
+/// `positive` against all others (`f1`), and the latter for each class (`f1[CLASS]`), with the numbers of images
+/// (`support`). Their 95 % intervals come from `bootstrap`; without resamples, there are none. A measure that is
+/// undefined for these labels is NaN.
 pub fn measure(
     predictions: &Predictions<'_>,
+    classes: &[String],
     decision: Decision,
     positive: usize,
     bootstrap: &Bootstrap,
 ) -> Metrics {
-    let examples = predictions.labels.len();
-    if examples == 0 {
-        return Metrics::new();
-    }
     let scored = Scored::new(predictions, predictions.decide(decision), positive);
-    let values = scored.values(&vec![1; examples]);
-    let intervals = intervals(bootstrap, |weights| scored.values(weights));
-    Measure::ALL
-        .iter()
-        .zip(values.into_iter().zip(intervals))
-        .filter_map(|(measure, (value, interval))| {
-            Some((
-                measure.name().to_owned(),
-                Metric {
-                    value: value?,
-                    interval,
-                    direction: measure.direction(),
-                },
-            ))
-        })
-        .collect()
+    let (mut measures, others) = measures(classes.len());
+    let resampled = measures.clone();
+    measures.extend(others);
+    let weights = vec![1; predictions.labels.len()];
+    let values = scored.values(&measures, &weights);
+    let mut intervals = intervals(bootstrap, resampled.len(), |weights| {
+        scored.values(&resampled, weights)
+    });
+    intervals.resize(measures.len(), None);
+
+    let over = bootstrap.units.over();
+    let subject = |class: Option<usize>| classes.get(class.unwrap_or(positive)).cloned();
+    let mut metrics = Metrics::new();
+    for ((&(measure, class), value), interval) in measures.iter().zip(values).zip(intervals) {
+        let info = measure.info();
+        let interval = interval.filter(|_| value.is_some());
+        let metric = Metric {
+            interval,
+            over: interval.map(|_| over),
+            of: subject(class).filter(|_| info.is_of_positive),
+            ..info.measured(value.unwrap_or(f64::NAN))
+        };
+        metrics.insert(name(info, classes, class), metric);
+    }
+    let confusion = scored.confusion(&weights);
+    for class in std::iter::once(None).chain((0..classes.len()).map(Some)) {
+        let support = confusion.support(class.unwrap_or(positive));
+        let metric = Metric {
+            of: subject(class),
+            ..SUPPORT.measured(support as f64)
+        };
+        metrics.insert(name(&SUPPORT, classes, class), metric);
+    }
+    metrics
+}
+
+/// A measure, and the class that it is of. Without a class, it is that of the positive class or of all.
+type Asked = (Measure, Option<usize>);
+
+/// Returns all measures: those with intervals, and those without.
+fn measures(classes: usize) -> (Vec<Asked>, Vec<Asked>) {
+    let whole = Measure::ALL.into_iter().map(|measure| (measure, None));
+    let per_class = Measure::ALL
+        .into_iter()
+        .filter(|measure| measure.info().per_class);
+    let single =
+        (0..classes).flat_map(|class| per_class.clone().map(move |measure| (measure, Some(class))));
+    whole.chain(single).partition(|(measure, class)| {
+        let is_of_each = class.is_some() || *measure == Measure::MacroRocAuc;
+        classes <= MOST_CLASSES || !is_of_each
+    })
+}
+
+/// Returns the name of a metric, or of the same metric of one class.
+fn name(info: &MetricInfo, classes: &[String], class: Option<usize>) -> String {
+    match class {
+        Some(class) => name_of_class(&info.name, &classes[class]),
+        None => info.name.clone().into_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use contract::analysis::Over;
     use contract::random;
     use rand::RngExt;
 
@@ -48,6 +94,10 @@ mod tests {
 
     const PROBABILITIES: [f32; 8] = [0.875, 0.125, 0.25, 0.75, 0.5, 0.5, 0.75, 0.25];
     const LABELS: [u32; 4] = [0, 1, 1, 1];
+
+    fn classes() -> [String; 2] {
+        ["A", "B"].map(str::to_owned)
+    }
 
     fn predictions() -> Predictions<'static> {
         Predictions {
@@ -63,9 +113,21 @@ mod tests {
             class: 1,
             threshold: 0.5,
         };
-        let metrics = measure(&predictions(), decision, 1, &Bootstrap::of_images(4, 0, 0));
+        let metrics = measure(
+            &predictions(),
+            &classes(),
+            decision,
+            1,
+            &Bootstrap::of_images(4, 0, 0),
+        );
         let value = |name: &str| metrics[name].value;
-        assert_eq!(metrics.len(), 11);
+        // Measures and the support, and for each class those of one class.
+        assert_eq!(metrics.len(), 17 + 2 * 7);
+        assert_eq!(value("recall[A]"), 1.0);
+        assert_eq!(metrics["recall[A]"].of.as_deref(), Some("A"));
+        assert_eq!(metrics["f1"].of.as_deref(), Some("B"));
+        assert_eq!(metrics["accuracy"].of, None);
+        assert_eq!([value("support"), value("support[A]")], [3.0, 1.0]);
         assert_eq!(value("accuracy"), 0.75);
         assert_eq!(value("f1"), 0.8);
         assert_eq!(value("precision"), 1.0);
@@ -80,33 +142,68 @@ mod tests {
     }
 
     #[test]
-    fn undefined_metrics_are_left_out() {
+    fn undefined_metrics_are_nan() {
         let predictions = Predictions {
             labels: &[1; 4],
             ..predictions()
         };
+        let bootstrap = Bootstrap::of_images(4, 50, 0);
         let metrics = measure(
             &predictions,
+            &classes(),
             Decision::MostProbable,
             1,
-            &Bootstrap::of_images(4, 50, 0),
+            &bootstrap,
         );
-        assert!(!metrics.contains_key("roc_auc"));
-        assert!(metrics.values().all(|m| m.value.is_finite()));
+        for name in ["roc_auc", "macro_roc_auc", "specificity", "recall[A]"] {
+            let metric = &metrics[name];
+            assert!(metric.value.is_nan() && metric.interval.is_none(), "{name}");
+        }
+        assert!(metrics["recall"].value.is_finite());
         let none = Predictions {
             probabilities: &[],
             labels: &[],
             classes: 2,
         };
-        assert!(
-            measure(
-                &none,
-                Decision::MostProbable,
-                1,
-                &Bootstrap::of_images(0, 50, 0)
-            )
-            .is_empty()
+        let none = measure(
+            &none,
+            &classes(),
+            Decision::MostProbable,
+            1,
+            &Bootstrap::of_images(0, 50, 0),
         );
+        let support = |name: &str| name.starts_with("support");
+        assert!(
+            none.iter()
+                .all(|(name, m)| m.value.is_nan() != support(name))
+        );
+    }
+
+    #[test]
+    fn with_many_classes_only_overall_measures_have_intervals() {
+        let classes: Vec<String> = (0..21).map(|class| class.to_string()).collect();
+        let labels: Vec<u32> = (0..63).map(|image| image % 21).collect();
+        let right = |image: usize, class: usize| if image % 21 == class { 0.6 } else { 0.02 };
+        let probabilities: Vec<f32> = (0..63)
+            .flat_map(|image| (0..21).map(move |class| right(image, class)))
+            .collect();
+        let predictions = Predictions {
+            probabilities: &probabilities,
+            labels: &labels,
+            classes: 21,
+        };
+        let bootstrap = Bootstrap::of_images(63, 20, 0);
+        let metrics = measure(
+            &predictions,
+            &classes,
+            Decision::MostProbable,
+            20,
+            &bootstrap,
+        );
+        let has_interval = |name: &str| metrics[name].interval.is_some();
+        assert!(has_interval("accuracy") && has_interval("f1"));
+        assert!(!has_interval("f1[3]") && !has_interval("macro_roc_auc"));
+        assert_eq!(metrics["f1[3]"].value, 1.0);
     }
 
     #[test]
@@ -131,12 +228,17 @@ mod tests {
         };
         let metrics = measure(
             &predictions,
+            &classes(),
             decision,
             1,
             &Bootstrap::of_images(300, 500, 9),
         );
-        for (name, metric) in &metrics {
+        let measures = metrics
+            .iter()
+            .filter(|(name, _)| !name.starts_with("support"));
+        for (name, metric) in measures {
             let [low, high] = metric.interval.unwrap();
+            assert_eq!(metric.over, Some(Over::Images));
             assert!(
                 low < metric.value && metric.value < high,
                 "{name}: {metric:?}"
@@ -147,6 +249,7 @@ mod tests {
             metrics,
             measure(
                 &predictions,
+                &classes(),
                 decision,
                 1,
                 &Bootstrap::of_images(300, 500, 9)
@@ -171,6 +274,7 @@ mod tests {
         };
         let metrics = measure(
             &predictions,
+            &classes(),
             decision,
             1,
             &Bootstrap::of_images(24, 200, 42),

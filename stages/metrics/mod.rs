@@ -8,12 +8,13 @@
 //! Two classifiers on the same images are compared by the difference of their [`Resampled`] values, and by McNemar's
 //! test of their mistakes ([`mcnemar`]). [`holm`] corrects for multiple tests.
 //!
-//! No measure is ever NaN. A ratio 0/0 (the precision if nothing was predicted positive) is 0, as with
-//! scikit-learn's `zero_division=0`. A measure that is undefined (the ROC AUC if only one class occurs) is
-//! `None`, and absent from a table of metrics.
+//! No measure is ever NaN. A measure that is undefined for the examples is `None`, and `null` in `metrics.json`: a
+//! ratio 0/0 (the precision if nothing was predicted positive), or the ROC AUC if only one class occurs.
+//! scikit-learn gives 0 for such a ratio.
 
 mod bootstrap;
 mod confusion;
+mod declared;
 mod holm;
 mod loss;
 mod mcnemar;
@@ -28,6 +29,7 @@ mod units;
 
 pub use bootstrap::Bootstrap;
 pub use confusion::Confusion;
+pub use declared::{METRICS, Measure, NamedMeasure, SUPPORT};
 pub use holm::holm;
 pub use loss::{brier_score, log_loss};
 pub use mcnemar::{mcnemar, mcnemar_of_counts};
@@ -35,7 +37,7 @@ pub use measure::measure;
 pub use predictions::{Decision, Predictions};
 pub use ranking::{Ranking, average_precision, roc_auc};
 pub use resampled::{Resampled, Tested};
-pub use scored::{Measure, Scored};
+pub use scored::Scored;
 pub use spread::spread;
 pub use threshold::{f1_threshold, youden_threshold};
 pub use units::Units;

@@ -1,126 +1,29 @@
 //! Computes measures of weighted examples. A weight is the number of times that a resample drew the example.
 
-use contract::Direction;
+use std::sync::OnceLock;
 
 use super::confusion::Confusion;
+use super::declared::Measure;
 use super::loss::{log_losses, squared_errors, weighted_mean};
 use super::predictions::Predictions;
 use super::ranking::Ranking;
-
-/// A measure of labelled predictions; [`measure`](super::measure) computes all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    Accuracy,
-    F1,
-    MacroF1,
-    WeightedF1,
-    Precision,
-    Recall,
-    Specificity,
-    RocAuc,
-    AveragePrecision,
-    Brier,
-    LogLoss,
-}
-
-impl Measure {
-    pub const ALL: [Self; 11] = [
-        Self::Accuracy,
-        Self::F1,
-        Self::MacroF1,
-        Self::WeightedF1,
-        Self::Precision,
-        Self::Recall,
-        Self::Specificity,
-        Self::RocAuc,
-        Self::AveragePrecision,
-        Self::Brier,
-        Self::LogLoss,
-    ];
-
-    /// Returns the measure's name among the metrics of `evaluate`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Accuracy => "accuracy",
-            Self::F1 => "f1",
-            Self::MacroF1 => "macro_f1",
-            Self::WeightedF1 => "weighted_f1",
-            Self::Precision => "precision",
-            Self::Recall => "recall",
-            Self::Specificity => "specificity",
-            Self::RocAuc => "roc_auc",
-            Self::AveragePrecision => "average_precision",
-            Self::Brier => "brier",
-            Self::LogLoss => "log_loss",
-        }
-    }
-
-    /// Returns the measure with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|measure| measure.name() == name)
-    }
-
-    pub fn direction(self) -> Direction {
-        match self {
-            Self::Brier | Self::LogLoss => Direction::Minimize,
-            _ => Direction::Maximize,
-        }
-    }
-
-    /// Returns the lowest and the highest possible value.
-    pub fn range(self) -> [f64; 2] {
-        match self {
-            Self::LogLoss => [0.0, f64::INFINITY],
-            // For more than two classes; 1 for two.
-            Self::Brier => [0.0, 2.0],
-            _ => [0.0, 1.0],
-        }
-    }
-
-    /// Whether the measure is that of the positive class against all others.
-    pub fn is_of_positive(self) -> bool {
-        match self {
-            Self::F1
-            | Self::Precision
-            | Self::Recall
-            | Self::Specificity
-            | Self::RocAuc
-            | Self::AveragePrecision => true,
-            Self::Accuracy | Self::MacroF1 | Self::WeightedF1 | Self::Brier | Self::LogLoss => {
-                false
-            }
-        }
-    }
-
-    /// Whether the measure depends on how probabilities are turned into classes.
-    pub fn needs_decision(self) -> bool {
-        match self {
-            Self::Accuracy
-            | Self::F1
-            | Self::MacroF1
-            | Self::WeightedF1
-            | Self::Precision
-            | Self::Recall
-            | Self::Specificity => true,
-            Self::RocAuc | Self::AveragePrecision | Self::Brier | Self::LogLoss => false,
-        }
-    }
-}
 
 /// Predictions, prepared for all measures, so that a resample only needs other weights.
 pub struct Scored {
     labels: Vec<u32>,
     decided: Vec<u32>,
+    probabilities: Vec<f32>,
     classes: usize,
     positive: usize,
-    ranking: Ranking,
+    /// The ranking by the score of each class, computed when it is needed.
+    rankings: Vec<OnceLock<Ranking>>,
     squared_errors: Vec<f64>,
     log_losses: Vec<f64>,
 }
 
 impl Scored {
     /// Prepares `predictions`. `decided` is the predicted class of each example, and `positive` is the class
-    /// of `f1`, `precision`, `recall`, `specificity`, `roc_auc` and `average_precision`.
+    /// of measures that are of one class, such as `f1`.
     pub fn new(predictions: &Predictions<'_>, decided: Vec<u32>, positive: usize) -> Self {
         let Predictions {
             probabilities,
@@ -130,9 +33,10 @@ impl Scored {
         Self {
             labels: labels.to_vec(),
             decided,
+            probabilities: probabilities.to_vec(),
             classes,
             positive,
-            ranking: predictions.ranking(positive),
+            rankings: (0..classes).map(|_| OnceLock::new()).collect(),
             squared_errors: squared_errors(probabilities, labels, classes),
             log_losses: log_losses(probabilities, labels, classes),
         }
@@ -150,45 +54,63 @@ impl Scored {
 
     /// Returns `measure` of the examples, each counted as often as its weight; `None` if it is undefined.
     pub fn value(&self, measure: Measure, weights: &[u32]) -> Option<f64> {
-        self.value_given(measure, weights, &self.confusion(weights))
+        self.value_given(measure, self.positive, weights, &self.confusion(weights))
     }
 
-    /// Returns all measures, in the order of [`Measure::ALL`].
-    pub(super) fn values(&self, weights: &[u32]) -> [Option<f64>; Measure::ALL.len()] {
+    /// Returns all of `measures`. A measure without a class is that of the positive class.
+    pub(super) fn values(
+        &self,
+        measures: &[(Measure, Option<usize>)],
+        weights: &[u32],
+    ) -> Vec<Option<f64>> {
         let confusion = self.confusion(weights);
-        Measure::ALL.map(|measure| self.value_given(measure, weights, &confusion))
+        let value = |&(measure, class): &(Measure, Option<usize>)| {
+            self.value_given(measure, class.unwrap_or(self.positive), weights, &confusion)
+        };
+        measures.iter().map(value).collect()
     }
 
-    fn confusion(&self, weights: &[u32]) -> Confusion {
+    pub(super) fn confusion(&self, weights: &[u32]) -> Confusion {
         Confusion::weighted(&self.labels, &self.decided, weights, self.classes)
     }
 
-    fn value_given(&self, measure: Measure, weights: &[u32], confusion: &Confusion) -> Option<f64> {
+    fn ranking(&self, class: usize) -> &Ranking {
+        self.rankings[class].get_or_init(|| {
+            let predictions = Predictions {
+                probabilities: &self.probabilities,
+                labels: &self.labels,
+                classes: self.classes,
+            };
+            predictions.ranking(class)
+        })
+    }
+
+    /// Returns `measure` of `class`, if it is that of one class.
+    fn value_given(
+        &self,
+        measure: Measure,
+        class: usize,
+        weights: &[u32],
+        confusion: &Confusion,
+    ) -> Option<f64> {
+        let auc = |class: usize| self.ranking(class).roc_auc(weights);
         match measure {
-            Measure::Accuracy => Some(confusion.accuracy()),
-            Measure::F1 => Some(confusion.f1(self.positive)),
-            Measure::MacroF1 => Some(confusion.macro_f1()),
-            Measure::WeightedF1 => Some(confusion.weighted_f1()),
-            Measure::Precision => Some(confusion.precision(self.positive)),
-            Measure::Recall => Some(confusion.recall(self.positive)),
-            Measure::Specificity => Some(confusion.specificity(self.positive)),
-            Measure::RocAuc => self.ranking.roc_auc(weights),
-            Measure::AveragePrecision => self.ranking.average_precision(weights),
+            Measure::Accuracy => confusion.accuracy(),
+            Measure::F1 => confusion.f1(class),
+            Measure::MacroF1 => confusion.macro_mean(|c| confusion.f1(c)),
+            Measure::WeightedF1 => confusion.weighted_mean(|c| confusion.f1(c)),
+            Measure::Precision => confusion.precision(class),
+            Measure::MacroPrecision => confusion.macro_mean(|c| confusion.precision(c)),
+            Measure::WeightedPrecision => confusion.weighted_mean(|c| confusion.precision(c)),
+            Measure::Recall => confusion.recall(class),
+            Measure::MacroRecall => confusion.macro_mean(|c| confusion.recall(c)),
+            Measure::WeightedRecall => confusion.weighted_mean(|c| confusion.recall(c)),
+            Measure::Specificity => confusion.specificity(class),
+            Measure::RocAuc => auc(class),
+            Measure::MacroRocAuc => confusion.macro_mean(auc),
+            Measure::AveragePrecision => self.ranking(class).average_precision(weights),
             Measure::Brier => weighted_mean(&self.squared_errors, weights),
             Measure::LogLoss => weighted_mean(&self.log_losses, weights),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Measure;
-
-    #[test]
-    fn a_measure_is_found_by_its_exact_name_only() {
-        for measure in Measure::ALL {
-            assert_eq!(Measure::named(measure.name()), Some(measure));
-        }
-        assert_eq!(Measure::named("F1"), None);
     }
 }

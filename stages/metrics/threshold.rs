@@ -153,7 +153,10 @@ mod tests {
         let actual: Vec<u32> = positive.iter().map(|&p| u32::from(p)).collect();
         let predicted: Vec<u32> = scores.iter().map(|&s| u32::from(s >= threshold)).collect();
         let c = Confusion::new(&actual, &predicted, 2);
-        (c.recall(1) + c.specificity(1) - 1.0, c.f1(1))
+        (
+            c.recall(1).unwrap() + c.specificity(1).unwrap() - 1.0,
+            c.f1(1).unwrap(),
+        )
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use contract::analysis::Over;
 use rand::{Rng, RngExt};
 
 /// The units of a test set: groups of images, such as patients, or single images.
@@ -13,6 +14,7 @@ pub struct Units {
     /// The unit of each image.
     of: Vec<u32>,
     count: usize,
+    is_grouped: bool,
 }
 
 impl Units {
@@ -21,6 +23,7 @@ impl Units {
         Self {
             of: (0..images as u32).collect(),
             count: images,
+            is_grouped: false,
         }
     }
 
@@ -34,12 +37,21 @@ impl Units {
         Self {
             of: of.collect(),
             count: known.len(),
+            is_grouped: true,
         }
     }
 
     /// Returns the number of units.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Returns the source of variation that resamples of the units cover.
+    pub fn over(&self) -> Over {
+        match self.is_grouped {
+            true => Over::Groups,
+            false => Over::Images,
+        }
     }
 
     /// Returns the number of images.

@@ -2,10 +2,60 @@
 
 use std::path::Path;
 
-use contract::{Direction, Failure, HISTORY_FILE, METRICS_FILE, Metric, Metrics, json};
+use contract::{
+    Failure, HISTORY_FILE, METRICS_FILE, MetricInfo, Metrics, NOT_NEGATIVE, SHARE, json,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::figures::chart::{Series, line_chart};
+
+/// The metrics of a training.
+pub const HISTORY_METRICS: &[MetricInfo] = &[
+    VALIDATION_LOSS,
+    VALIDATION_ACCURACY,
+    VALIDATION_AUC,
+    LOSS,
+    ACCURACY,
+    EPOCHS,
+    BEST_EPOCH,
+];
+
+const EPOCH: [f64; 2] = [1.0, f64::INFINITY];
+
+const VALIDATION_LOSS: MetricInfo = MetricInfo::new(
+    "validation_loss",
+    "cross-entropy of the model on the validation images",
+    NOT_NEGATIVE,
+)
+.minimized();
+const VALIDATION_ACCURACY: MetricInfo = MetricInfo::new(
+    "validation_accuracy",
+    "share of the validation images that the model classifies correctly",
+    SHARE,
+)
+.maximized();
+const VALIDATION_AUC: MetricInfo = MetricInfo::new(
+    "validation_auc",
+    "area under the ROC curve on the validation images, for two classes",
+    SHARE,
+)
+.maximized();
+const LOSS: MetricInfo = MetricInfo::new(
+    "loss",
+    "cross-entropy in the best epoch, on the training images",
+    NOT_NEGATIVE,
+)
+.minimized();
+const ACCURACY: MetricInfo = MetricInfo::new(
+    "accuracy",
+    "share of the training images that were classified correctly in the best epoch",
+    SHARE,
+)
+.maximized();
+const EPOCHS: MetricInfo =
+    MetricInfo::new("epochs", "number of epochs of the training", EPOCH).unit("epochs");
+const BEST_EPOCH: MetricInfo =
+    MetricInfo::new("best_epoch", "epoch whose weights are kept, from 1", EPOCH);
 
 /// Results of one epoch, measured during training: `batch_norm` layers predict with running statistics. Times are not
 /// included, so that a history is the same wherever it was made.
@@ -120,31 +170,20 @@ fn csv(rows: &[EpochRow]) -> String {
 
 fn summary(rows: &[EpochRow], best: usize, validation: Option<&Validation>) -> Metrics {
     let mut metrics = Metrics::new();
-    let mut add = |name: &str, value: f64, direction| {
-        metrics.insert(
-            name.to_owned(),
-            Metric {
-                value,
-                interval: None,
-                direction,
-            },
-        );
+    let mut add = |info: &MetricInfo, value: f64| {
+        metrics.insert(info.name.clone().into_owned(), info.measured(value));
     };
-    add("epochs", rows.len() as f64, Direction::Minimize);
-    add("best_epoch", best as f64, Direction::Minimize);
+    add(&EPOCHS, rows.len() as f64);
+    add(&BEST_EPOCH, best as f64);
     if let Some(row) = rows.iter().find(|row| row.epoch == best) {
-        add("loss", row.loss, Direction::Minimize);
-        add("accuracy", row.accuracy, Direction::Maximize);
+        add(&LOSS, row.loss);
+        add(&ACCURACY, row.accuracy);
     }
     if let Some(validation) = validation {
-        add("validation_loss", validation.loss, Direction::Minimize);
-        add(
-            "validation_accuracy",
-            validation.accuracy,
-            Direction::Maximize,
-        );
+        add(&VALIDATION_LOSS, validation.loss);
+        add(&VALIDATION_ACCURACY, validation.accuracy);
         if let Some(auc) = validation.auc {
-            add("validation_auc", auc, Direction::Maximize);
+            add(&VALIDATION_AUC, auc);
         }
     }
     metrics

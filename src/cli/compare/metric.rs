@@ -17,8 +17,9 @@ pub(super) struct MetricPair {
     pub b_interval: Option<[f64; 2]>,
     /// `b - a`.
     pub difference: Option<f64>,
-    pub direction: Direction,
-    /// How `b` compares with `a`.
+    /// `None` if neither higher nor lower values are better.
+    pub direction: Option<Direction>,
+    /// How `b` compares with `a`; `None` without two values or a direction.
     pub verdict: Option<MetricChange>,
     /// Whether the intervals do not overlap; `None` unless there are two.
     pub apart: Option<bool>,
@@ -72,7 +73,9 @@ pub(super) fn paired(
         Some(MetricPair {
             difference,
             direction,
-            verdict: difference.map(|difference| MetricChange::of(difference, direction)),
+            verdict: difference
+                .zip(direction)
+                .map(|(difference, direction)| MetricChange::of(difference, direction)),
             apart: both.map(|(a, b)| a[1] < b[0] || b[1] < a[0]),
             port,
             metric,

@@ -5,6 +5,7 @@ mod metric;
 mod page;
 mod run_diff;
 mod run_pair;
+mod view;
 
 use clap::Args;
 use engine::error::Error;
@@ -15,6 +16,8 @@ use super::run_filter::RunFilter;
 use super::unwritten;
 use crate::report::Console;
 use run_diff::RunDiff;
+
+pub(super) use view::view;
 
 /// Compare two runs: first what differs, then which metrics became better or worse
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use clap::Args;
 use contract::ShowPath;
 use engine::error::Error;
-use engine::graph::{self, Graph};
+use engine::graph::{self, Graph, Row};
 use engine::plan::{PlanOptions, State};
 use engine::run::Outcomes;
 use engine::run::contrasts::Against;
@@ -13,13 +13,14 @@ use engine::run::failures::Failures;
 use engine::run::measurements::Measurements;
 use engine::run::planned;
 use engine::run::replay::replay;
+use serde_json::json;
 
 use super::expectations::{self, ExpectationArgs};
 use super::pipeline::{ANALYSIS, PipelineArgs, StoreArgs};
 use super::{preflight, unwritten};
 use crate::report::expectations::{Judgements, list};
 use crate::report::format::Format;
-use crate::report::table::render;
+use crate::report::table::{object, render};
 use crate::report::{Console, Warnings, markdown};
 
 /// Print the pipeline's tables from the results in the store; for a sweep, those of its best trial
@@ -130,16 +131,24 @@ pub(super) fn print(
 ) -> Result<(), Error> {
     let tables = &results.graph.tables;
     let mut has_contrasts = false;
-    let mut texts = Vec::new();
+    let (mut texts, mut objects) = (Vec::new(), Vec::new());
     for table in tables {
-        let cells = |row: &str, column: &graph::Column| results.cell(&table.rows, row, column);
+        let cells = |row: &Row, column: &graph::Column| results.cell(row, column);
         let contrasts = results.contrasts(table, against);
         has_contrasts |= !contrasts.is_empty();
-        texts.push(render(table, cells, judgements, &contrasts, format));
+        match format {
+            Format::Json => objects.push(object(table, cells, judgements, &contrasts)),
+            _ => texts.push(render(table, cells, judgements, &contrasts, format)),
+        }
     }
     let rest = judgements.outside(tables);
-    if !rest.is_empty() {
-        texts.push(list(&rest, format));
+    match format {
+        Format::Json => {
+            let all = json!({ "tables": objects, "expectations": list::objects(&rest) });
+            texts.push(format!("{all:#}\n"));
+        }
+        _ if rest.is_empty() => {}
+        _ => texts.push(list::list(&rest, format)),
     }
     for (index, text) in texts.iter().enumerate() {
         let gap = if index == 0 { "" } else { "\n" };

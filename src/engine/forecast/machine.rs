@@ -7,6 +7,8 @@ use std::thread::available_parallelism;
 use contract::files::system_text;
 use rustix::fs::statvfs;
 
+use crate::wording::counted;
+
 /// Resources of the machine that a plan runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
@@ -43,6 +45,23 @@ impl Machine {
                 .ok()
                 .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
         }
+    }
+
+    /// Describes the machine: `AMD EPYC 7763, 2 cores, 23 GiB of memory`. Parts that are not known are left out.
+    pub fn describe(&self) -> String {
+        let cpuinfo = system_text("/proc/cpuinfo").unwrap_or_default();
+        let mut lines = cpuinfo.lines();
+        let model = lines.find_map(|line| {
+            let (field, value) = line.split_once(':')?;
+            (field.trim() == "model name").then(|| value.trim().to_owned())
+        });
+        let cores = counted(self.cpus, "core");
+        let gib = (1_u64 << 30) as f64;
+        let memory = self
+            .ram
+            .map(|bytes| format!("{:.0} GiB of memory", bytes as f64 / gib));
+        let parts: Vec<String> = model.into_iter().chain([cores]).chain(memory).collect();
+        parts.join(", ")
     }
 }
 

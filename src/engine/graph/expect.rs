@@ -4,7 +4,7 @@ use petgraph::graph::NodeIndex;
 
 use super::metric::{self, PortMetric};
 use super::ports::Ports;
-use super::table::Table;
+use super::table::{Row, Table};
 use super::{Graph, InstanceName};
 use crate::spec::{Bounds, Diagnostic, ExpectSpec, Pipeline, Place, StageSpec, suggest};
 
@@ -16,6 +16,8 @@ pub struct Expectation {
     pub axes: Vec<(String, String)>,
     pub metric: PortMetric,
     pub bounds: Bounds,
+    /// The row of a table whose cell is meant: the mean of its instances. `None` if each instance is meant.
+    pub row: Option<Row>,
 }
 
 impl Expectation {
@@ -67,17 +69,15 @@ fn of_table(table: &Table) -> impl Iterator<Item = Expectation> {
     table.columns.iter().flat_map(move |column| {
         let within = column.within.into_iter();
         within.flat_map(move |within| {
-            let rows = table.row_values.iter();
+            let rows = table.rows.iter();
             rows.filter_map(move |row| {
-                let value = *column.reference.get(row)?;
+                let value = *column.reference.get(&row.label())?;
                 Some(Expectation {
                     stage: column.metric.stage.clone(),
-                    axes: vec![(table.rows.clone(), row.clone())],
-                    metric: PortMetric {
-                        port: None,
-                        name: column.metric.metric.clone(),
-                    },
+                    axes: row.axes.clone(),
+                    metric: column.port_metric(),
                     bounds: Bounds::Near { value, within },
+                    row: Some(row.clone()),
                 })
             })
         })
@@ -108,6 +108,7 @@ impl Reader<'_> {
             axes: axes(stage, name, values, place)?,
             metric: metric::named(declared, rest, place)?,
             bounds: spec.bounds,
+            row: None,
         })
     }
 

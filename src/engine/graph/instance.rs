@@ -1,8 +1,9 @@
 //! [`Instance`]: a stage at one point of its matrix, with its parsed parameters, device and resources.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use contract::{ArtifactType, Device, Invalid, KindInfo, Port, Signature, Stage};
+use contract::{ArtifactType, Device, Invalid, KindInfo, MetricInfo, Port, Signature, Stage};
 
 use super::Catalogue;
 use super::device::{self, Assigned, Computing};
@@ -84,6 +85,16 @@ impl Instance {
     /// Returns the bytes that it takes of one GPU; `None` if it has its GPUs to itself, or takes none.
     pub fn gpu_memory(&self) -> Option<u64> {
         self.resources.gpu_memory.filter(|_| self.gpus() == 1)
+    }
+
+    /// Returns the metrics that an output port may contain; `None` if their names are not known before the stage has
+    /// run.
+    pub fn metrics(&self, port: &str) -> Option<Cow<'static, [MetricInfo]>> {
+        if self.kind.declares_ports {
+            return self.stage.metrics(port).map(Cow::Owned);
+        }
+        let output = self.kind.outputs.iter().find(|output| output.port == port);
+        Some(Cow::Borrowed(output.map_or(&[], |output| output.metrics)))
     }
 
     /// Returns the output port with the metrics that tables show, if there is one.

@@ -37,7 +37,7 @@ pub use self::expect::Expectation;
 pub use self::instance::{Demand, Instance};
 pub use self::metric::PortMetric;
 pub use self::name::InstanceName;
-pub use self::table::{Column, MetricRef, Table};
+pub use self::table::{Column, MetricRef, Row, SEED_AXIS, Table};
 pub(crate) use self::union::{Identity, Names, Union, identities};
 use crate::devices::Chosen;
 pub use crate::spec::{Bounds, Limits, Resources};

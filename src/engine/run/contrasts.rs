@@ -10,7 +10,7 @@ use contract::analysis::{
 
 use super::metrics;
 use crate::error::Error;
-use crate::graph::{Column, Graph, Table};
+use crate::graph::{Column, Graph, Row, Table};
 use crate::spec::suggest;
 use store::Store;
 use store::keys::Digest;
@@ -87,15 +87,12 @@ impl Against {
         let Self::Row(row) = self else {
             return Ok(());
         };
-        let mut rows: Vec<&str> = Vec::new();
-        for value in graph.tables.iter().flat_map(|table| &table.row_values) {
-            if !rows.contains(&value.as_str()) {
-                rows.push(value);
-            }
-        }
-        if rows.contains(&row.as_str()) {
+        let rows = graph.tables.iter().flat_map(|table| &table.rows);
+        let rows: Vec<String> = rows.map(Row::label).filter(|row| !row.is_empty()).collect();
+        if rows.contains(row) {
             return Ok(());
         }
+        let rows = suggest::distinct(rows.iter().map(String::as_str));
         let hint = suggest::hint("rows", row, rows);
         let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
         Err(Error::Usage(format!("no table has a row `{row}`{hint}")))
@@ -104,26 +101,32 @@ impl Against {
 
 /// Compares the rows of every column whose metric [`Analysis::contrasts_by`] accepts. `outputs` returns the metrics
 /// artifacts of a row: one for each seed, in the same order for all rows; empty if the row has not run.
+///
+/// Means over an axis, such as the folds of a cross-validation, are not compared: the trainings of different folds
+/// share images, so their differences are not independent. Seeds are compared only with a row that the user chose,
+/// because the best seed is the best by chance.
 pub fn contrasts(
     store: &Store,
     analysis: &dyn Analysis,
     table: &Table,
-    outputs: impl Fn(&str, &Column) -> Vec<Digest>,
+    outputs: impl Fn(&Row, &Column) -> Vec<Digest>,
     against: &Against,
 ) -> Vec<ColumnContrasts> {
+    let has_seeds = table.rows.iter().any(|row| row.seed.is_some());
     let reference = match against {
         Against::None => return Vec::new(),
+        Against::Best if has_seeds => return Vec::new(),
         Against::Best => Reference::Best,
         Against::Row(row) => Reference::Row(row.clone()),
     };
     let of_column = |column: &Column| {
         let metric = &column.metric.metric;
-        if !analysis.contrasts_by(metric) {
+        if !analysis.contrasts_by(metric) || !column.mean.is_empty() {
             return None;
         }
-        let rows = table.row_values.iter();
+        let rows = table.rows.iter();
         let rows: Vec<EvaluatedRow> = rows
-            .filter_map(|row| evaluated(store, analysis, row, &outputs(row, column)))
+            .filter_map(|row| evaluated(store, analysis, &row.label(), &outputs(row, column)))
             .collect();
         let found = analysis.contrast_rows(metric, &rows, &reference)?;
         Some(ColumnContrasts {

@@ -157,6 +157,7 @@ mod tests {
             runner: "1".to_owned(),
             commit: None,
             device: None,
+            machine: None,
             started: "2026-11-23T08:15:00Z".to_owned(),
             finished: None,
             seconds: 0.1,

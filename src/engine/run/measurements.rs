@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use contract::analysis::{Analysis, Evaluation, Summary};
+use contract::analysis::{Analysis, Decision, Evaluation, Summary};
 use contract::{METRICS_FILE, Metric};
 use petgraph::graph::NodeIndex;
 
@@ -10,7 +10,7 @@ use super::contrasts::{Against, ColumnContrasts, contrasts, evaluation};
 use super::metrics;
 use crate::event::StageReport;
 use crate::executor::Outputs;
-use crate::graph::{Column, Graph, Instance, InstanceName, PortMetric, Table};
+use crate::graph::{Column, Graph, Instance, InstanceName, PortMetric, Row, SEED_AXIS, Table};
 use store::Store;
 use store::keys::Digest;
 
@@ -18,8 +18,26 @@ use store::keys::Digest;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     Value(Summary),
+    /// Summary of the instances that have a value.
+    Partial {
+        summary: Summary,
+        /// Number of all instances in the cell.
+        of: usize,
+        /// Why a value is missing: `failed`.
+        why: String,
+    },
     /// A short reason: `not run`, `failed`.
     Missing(String),
+}
+
+impl Cell {
+    /// The summary of the values in the cell, if there are any.
+    pub fn summary(&self) -> Option<&Summary> {
+        match self {
+            Self::Value(summary) | Self::Partial { summary, .. } => Some(summary),
+            Self::Missing(_) => None,
+        }
+    }
 }
 
 /// Measured values of the instances that are shown.
@@ -31,6 +49,8 @@ pub struct Measurements<'a> {
     outputs: &'a HashMap<NodeIndex, Outputs>,
     /// The instances in all copies of the pipeline that are shown, copy by copy, without duplicates.
     shown: Vec<NodeIndex>,
+    /// The instances of each of these copies, and its seed if copies differ in it.
+    copies: Vec<(Option<&'a str>, &'a [NodeIndex])>,
     /// How each stage ended; empty if there was no run.
     pub stages: &'a [StageReport],
 }
@@ -46,12 +66,22 @@ impl<'a> Measurements<'a> {
         analysis: &'a dyn Analysis,
     ) -> Self {
         let mut seen = HashSet::new();
-        let nodes = copies.iter().flat_map(|&copy| &graph.copies[copy].nodes);
+        let copies: Vec<_> = copies
+            .iter()
+            .map(|&copy| {
+                let copy = &graph.copies[copy];
+                let mut labels = copy.labels.iter();
+                let seed = labels.find(|(axis, _)| axis == SEED_AXIS);
+                (seed.map(|(_, seed)| seed.as_str()), copy.nodes.as_slice())
+            })
+            .collect();
+        let nodes = copies.iter().flat_map(|(_, nodes)| nodes.iter());
         Self {
             graph,
             store,
             outputs,
             shown: nodes.copied().filter(|&node| seen.insert(node)).collect(),
+            copies,
             stages,
             analysis,
         }
@@ -65,25 +95,84 @@ impl<'a> Measurements<'a> {
             .collect()
     }
 
-    /// The instances of a column's stage in a row.
-    fn in_cell(&self, axis: &str, row: &str, column: &Column) -> Vec<NodeIndex> {
-        self.instances(|name| name.stage == column.metric.stage && name.axis(axis) == Some(row))
+    /// The instances of a stage in a row of a table, seed by seed.
+    pub fn in_row(&self, stage: &str, row: &Row) -> Vec<NodeIndex> {
+        let mut seen = HashSet::new();
+        let mut found = Vec::new();
+        for &(seed, nodes) in &self.copies {
+            let shown = nodes.iter().copied().filter(|&node| {
+                let name = &self.graph.stages[node].name;
+                name.stage == stage && row.shows(name, seed)
+            });
+            found.extend(shown.filter(|&node| seen.insert(node)));
+        }
+        found
     }
 
     /// The content of a cell of a table.
-    pub fn cell(&self, axis: &str, row: &str, column: &Column) -> Cell {
-        let metric = PortMetric {
-            port: None,
-            name: column.metric.metric.clone(),
+    pub fn cell(&self, row: &Row, column: &Column) -> Cell {
+        let nodes = self.in_row(&column.metric.stage, row);
+        if nodes.is_empty() {
+            return Cell::Missing(self.why_empty().to_owned());
+        }
+        let metric = column.port_metric();
+        let (mut found, mut results, mut why) = (Vec::new(), Vec::new(), None);
+        for &node in &nodes {
+            match self.metric(node, &metric) {
+                Ok(result) => {
+                    found.push(node);
+                    results.push(result);
+                }
+                Err(reason) => why = why.or(Some(reason)),
+            }
+        }
+        let evaluations = self.evaluations(&found);
+        let summary = match column.mean.as_slice() {
+            [] => self
+                .analysis
+                .summarize(&metric.name, &results, &evaluations),
+            _ => self.mean(&metric.name, &results, &evaluations),
         };
-        let nodes = self.in_cell(axis, row, column);
-        let summarized = self.measured(&nodes, &metric).and_then(|results| {
-            let summary =
-                self.analysis
-                    .summarize(&metric.name, &results, &self.evaluations(&nodes));
-            summary.ok_or("not run".to_owned())
+        match (summary, why) {
+            (Some(summary), None) => Cell::Value(summary),
+            (Some(summary), Some(why)) => Cell::Partial {
+                summary,
+                of: nodes.len(),
+                why,
+            },
+            (None, why) => Cell::Missing(why.unwrap_or_else(|| "not run".to_owned())),
+        }
+    }
+
+    /// Summarizes results over an axis by their mean and standard deviation.
+    ///
+    /// There is no interval: values on an axis are not a random sample, and the trainings of different folds share
+    /// images, so no unbiased estimate of the variance of their mean exists (Bengio and Grandvalet, 2004).
+    fn mean(
+        &self,
+        metric: &str,
+        results: &[Metric],
+        evaluations: &[Evaluation],
+    ) -> Option<Summary> {
+        if results.len() < 2 {
+            return self.analysis.summarize(metric, results, evaluations);
+        }
+        let values: Vec<f64> = results.iter().map(|result| result.value).collect();
+        let mut summary = Summary {
+            interval: None,
+            ..self.analysis.spread(&values)?
+        };
+        let each = results.iter().zip(evaluations).filter_map(|(result, one)| {
+            let (result, one) = (std::slice::from_ref(result), std::slice::from_ref(one));
+            self.analysis.summarize(metric, result, one)
         });
-        summarized.map_or_else(Cell::Missing, Cell::Value)
+        let each: Vec<Summary> = each.collect();
+        if let Some(first) = each.first() {
+            let is_same = each.iter().all(|one| one.positive == first.positive);
+            summary.positive = first.positive.clone().filter(|_| is_same);
+            summary.decision = common_decision(&each);
+        }
+        Some(summary)
     }
 
     /// The evaluations of instances, in their order; empty unless each of them is an evaluation.
@@ -102,13 +191,13 @@ impl<'a> Measurements<'a> {
 
     /// Compares the rows of each column of `table` with one of them.
     pub fn contrasts(&self, table: &Table, against: &Against) -> Vec<ColumnContrasts> {
-        let outputs = |row: &str, column: &Column| self.outputs(&table.rows, row, column);
+        let outputs = |row: &Row, column: &Column| self.outputs(row, column);
         contrasts(self.store, self.analysis, table, outputs, against)
     }
 
     /// The metrics artifacts of a cell, one for each seed; empty unless all of them exist.
-    fn outputs(&self, axis: &str, row: &str, column: &Column) -> Vec<Digest> {
-        let nodes = self.in_cell(axis, row, column).into_iter();
+    fn outputs(&self, row: &Row, column: &Column) -> Vec<Digest> {
+        let nodes = self.in_row(&column.metric.stage, row).into_iter();
         let outputs = nodes.map(|node| self.output(node, None).ok());
         outputs.collect::<Option<_>>().unwrap_or_default()
     }
@@ -120,10 +209,7 @@ impl<'a> Measurements<'a> {
         metric: &PortMetric,
     ) -> Result<Vec<Metric>, String> {
         if nodes.is_empty() {
-            // As long as a sweep has no best trial, it has no instances to show.
-            let is_open = self.shown.is_empty();
-            let why = if is_open { "not run" } else { "no such stage" };
-            return Err(why.to_owned());
+            return Err(self.why_empty().to_owned());
         }
         let metrics = nodes.iter().map(|&node| self.metric(node, metric));
         let (found, missing): (Vec<_>, Vec<_>) = metrics.partition(Result::is_ok);
@@ -135,6 +221,15 @@ impl<'a> Measurements<'a> {
                 let missing = seeds - found.len();
                 Err(format!("{missing} of {seeds} seeds: {why}"))
             }
+        }
+    }
+
+    /// Why no instance matches.
+    fn why_empty(&self) -> &'static str {
+        // As long as a sweep has no best trial, it has no instances to show.
+        match self.shown.is_empty() {
+            true => "not run",
+            false => "no such stage",
         }
     }
 
@@ -170,4 +265,22 @@ impl<'a> Measurements<'a> {
             _ => "not run".to_owned(),
         }
     }
+}
+
+/// The decision rule of all summaries; `None` if one has none or if they are about different classes.
+fn common_decision(summaries: &[Summary]) -> Option<Decision> {
+    let all = summaries.iter().map(|summary| summary.decision.as_ref());
+    let all: Vec<&Decision> = all.collect::<Option<_>>()?;
+    let class = &all.first()?.class;
+    if all.iter().any(|decision| decision.class != *class) {
+        return None;
+    }
+    let thresholds = || all.iter().flat_map(|decision| decision.thresholds);
+    Some(Decision {
+        class: class.clone(),
+        thresholds: [
+            thresholds().fold(f64::INFINITY, f64::min),
+            thresholds().fold(f64::NEG_INFINITY, f64::max),
+        ],
+    })
 }

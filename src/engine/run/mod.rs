@@ -1,8 +1,8 @@
 //! Executes pipelines and sweeps, and keeps and reads the records of runs.
 //!
 //! A run's [`Session`] sends its events to observers: the terminal and the [`event_log`]. A run's folder holds its
-//! plan and its report ([`files`]), which [`history`] and [`recorded`] read. [`follow`] reads the events of a run while it
-//! goes on, also from another process. Tables and reports of sweeps are filled
+//! plan, its report ([`files`]) and its metrics ([`run_metrics`]), which [`history`] and [`recorded`] read. [`follow`]
+//! reads the events of a run while it goes on, also from another process. Tables and reports of sweeps are filled
 //! from the store ([`measurements`], [`contrasts`], [`sweep_report`]).
 
 mod commit;
@@ -22,6 +22,7 @@ pub mod planned_stage;
 pub mod recorded;
 pub mod replay;
 pub mod rounds;
+pub mod run_metrics;
 pub mod saved_plan;
 pub mod session;
 pub mod sweep_report;

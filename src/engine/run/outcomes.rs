@@ -14,12 +14,15 @@ use crate::plan::{Plan, State};
 use crate::scheduler::Outcome;
 use crate::sweep::{MetricAt, Missing, Results};
 use store::Store;
+use store::keys::Key;
 
 /// Outputs and failures of stages, as far as they are known.
 pub struct Outcomes<'a> {
     store: &'a Store,
     pub outputs: HashMap<NodeIndex, Outputs>,
     failed: HashMap<NodeIndex, String>,
+    /// Action keys of all planned stages.
+    keys: HashMap<NodeIndex, Key>,
 }
 
 impl<'a> Outcomes<'a> {
@@ -28,11 +31,20 @@ impl<'a> Outcomes<'a> {
             store,
             outputs: HashMap::new(),
             failed: HashMap::new(),
+            keys: HashMap::new(),
         }
+    }
+
+    /// Returns the action key of a stage that was planned.
+    pub fn key(&self, node: NodeIndex) -> Option<&Key> {
+        self.keys.get(&node)
     }
 
     /// Adds the outcomes of an executed plan.
     pub fn executed(&mut self, plan: &Plan, execution: Execution) {
+        let keys = plan.actions.iter();
+        self.keys
+            .extend(keys.map(|action| (action.node, action.action_key)));
         for (action, stage) in plan.actions.iter().zip(&execution.stages) {
             if stage.outcome == Outcome::Failed {
                 let error = stage.error.clone().unwrap_or_default();

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::event::RunState;
 use crate::event::{Event, Reporter, RunReport};
 use crate::executor::{self, Execution};
+use crate::forecast::Machine;
 use crate::graph::{Demand, Graph};
 use crate::launch::{Interrupt, Launcher, Local};
 use crate::plan::{Plan, State};
@@ -109,6 +110,7 @@ impl<'a> Session<'a> {
             runner: env!("CARGO_PKG_VERSION").to_owned(),
             commit: commit::checked_out(subject.file),
             device: None,
+            machine: Some(Machine::current(store.root()).describe()),
             started: now.to_string(),
             finished: None,
             seconds: 0.0,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::wording::{self, exact};
 use serde::Serialize;
 
 /// Bounds within which a value is expected to lie. They are finite and inclusive.
@@ -51,8 +52,10 @@ impl Bounds {
             let shown = text.parse().is_ok_and(|shown| self.hold(shown));
             shown == self.hold(value)
         };
-        let texts = (3..=17).map(|decimals| format!("{value:.decimals$}"));
-        texts.into_iter().find(shows).unwrap_or(value.to_string())
+        let few = std::iter::once(wording::measured(value));
+        let more = (4..=17).map(|decimals| format!("{value:.decimals$}"));
+        let mut texts = few.chain(more);
+        texts.find(shows).unwrap_or_else(|| exact(value))
     }
 }
 
@@ -60,10 +63,12 @@ impl Bounds {
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Near { value, within } => write!(f, "{value} ± {within}"),
-            Self::Between { at_least, at_most } => write!(f, "{at_least} to {at_most}"),
-            Self::AtLeast { at_least } => write!(f, "at least {at_least}"),
-            Self::AtMost { at_most } => write!(f, "at most {at_most}"),
+            Self::Near { value, within } => write!(f, "{} ± {}", exact(*value), exact(*within)),
+            Self::Between { at_least, at_most } => {
+                write!(f, "{} to {}", exact(*at_least), exact(*at_most))
+            }
+            Self::AtLeast { at_least } => write!(f, "at least {}", exact(*at_least)),
+            Self::AtMost { at_most } => write!(f, "at most {}", exact(*at_most)),
         }
     }
 }

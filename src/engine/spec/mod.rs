@@ -64,7 +64,7 @@ pub use promote::promote;
 pub use stage::Resources;
 pub(crate) use stage::{Axis, StageSpec, resource_place};
 pub(crate) use sweep::{AshaFields, Method, SweepSpec};
-pub(crate) use table::TableSpec;
+pub(crate) use table::{Paper, TableSpec};
 pub(crate) use vars::Vars;
 
 /// Settings for loading a pipeline, mostly from the command line.

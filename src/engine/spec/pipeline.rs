@@ -38,6 +38,8 @@ pub struct Pipeline {
     pub seed: u64,
     /// Number of repetitions of everything that depends on the seed, each with a different seed.
     pub(crate) seeds: Option<SeedCount>,
+    /// Labels of the copies that differ in their seeds; empty if there is one copy.
+    pub(crate) seed_labels: Vec<String>,
     /// Device that stages compute on, and the place where it is set.
     pub(crate) device: DeviceChoice,
     pub(crate) device_place: Option<Place>,
@@ -219,6 +221,7 @@ impl Pipeline {
             name: fields.name,
             seed: fields.seed.unwrap_or_default(),
             seeds,
+            seed_labels: Vec::new(),
             device: fields.device,
             device_place: document.get("device").map(|node| node.place.clone()),
             precision: fields.precision,

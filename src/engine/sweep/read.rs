@@ -63,6 +63,7 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
         _ => None,
     };
     pipeline.errors.append(&mut errors);
+    pipeline.seed_labels = seeds::labels(&seeds);
     let base = Graph::build(pipeline, &catalogue)?;
     let design = match design {
         Some(design) => design,
@@ -206,6 +207,7 @@ impl Sweep {
         let mut pipeline = self.document.resolve_with(assignments)?;
         let objective = self.objective.as_ref();
         pipeline.objective = objective.map(|objective| objective.metric.stage.clone());
+        pipeline.seed_labels = seeds::labels(&self.seeds);
         let graph = Graph::build(pipeline, &self.catalogue)?;
         if let Some(rungs) = &self.rungs {
             rungs.check(&graph).map_err(|error| vec![error])?;

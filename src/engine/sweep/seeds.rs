@@ -45,3 +45,11 @@ pub(super) fn copies(pipeline: &Pipeline, wanted: Option<(usize, &Place)>) -> Ve
     let count = most.map_or(1, |&(_, _, count, _)| count);
     (0..count).map(copy).collect()
 }
+
+/// Returns the labels that tell copies apart; empty if there is only one copy.
+pub(super) fn labels(copies: &[SeedCopy]) -> Vec<String> {
+    match copies {
+        [_] => Vec::new(),
+        several => several.iter().map(|copy| copy.label.clone()).collect(),
+    }
+}

@@ -94,7 +94,7 @@ impl Trials {
                 if !metric.value.is_finite() {
                     return Err(Missing::Failed(format!("`{at}` is {}", metric.value)));
                 }
-                direction.get_or_insert(metric.direction);
+                *direction = direction.or(metric.direction);
                 values.push(metric.value);
             }
             Ok(values)

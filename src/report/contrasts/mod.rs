@@ -3,10 +3,12 @@
 
 mod delimited;
 mod json;
+mod page;
 mod text;
 
 pub use delimited::{fields, header};
 pub use json::object;
+pub use page::views;
 pub use text::{markdown, terminal};
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub fn markdown(columns: &[ColumnContrasts]) -> String {
 
 /// A heading such as `f1-score: difference from model3 (the best) on the same 400 images; paired bootstrap,
 /// 10000 resamples`, and a line about the intervals and p-values.
-fn heading(contrasts: &ColumnContrasts) -> String {
+pub(super) fn heading(contrasts: &ColumnContrasts) -> String {
     let ColumnContrasts {
         column, against, ..
     } = contrasts;
@@ -111,7 +111,7 @@ fn only_reason(contrasts: &ColumnContrasts) -> Option<&str> {
 }
 
 /// Rows that were not compared, with the reason. Empty if the heading already contains the reason.
-fn other_reasons(contrasts: &ColumnContrasts) -> Vec<(&str, &str)> {
+pub(super) fn other_reasons(contrasts: &ColumnContrasts) -> Vec<(&str, &str)> {
     match only_reason(contrasts) {
         Some(_) => Vec::new(),
         None => missing(contrasts).collect(),
@@ -119,7 +119,7 @@ fn other_reasons(contrasts: &ColumnContrasts) -> Vec<(&str, &str)> {
 }
 
 /// The header and a line for each row that was compared.
-fn rows(contrasts: &ColumnContrasts) -> Vec<[String; 7]> {
+pub(super) fn rows(contrasts: &ColumnContrasts) -> Vec<[String; 7]> {
     let head = [
         "",
         "difference",

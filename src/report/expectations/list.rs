@@ -13,11 +13,13 @@ pub fn list(judgements: &[&Judgement], format: Format) -> String {
         Format::Markdown => for_people(judgements).markdown(),
         Format::Latex => for_people(judgements).latex(),
         Format::Csv => for_spreadsheets(judgements).csv(),
-        Format::Json => {
-            let all: Vec<Value> = judgements.iter().map(|one| json(one)).collect();
-            format!("{:#}\n", json!({ "expectations": all }))
-        }
+        Format::Json => format!("{:#}\n", json!(objects(judgements))),
     }
+}
+
+/// One JSON object for each judgement.
+pub fn objects(judgements: &[&Judgement]) -> Vec<Value> {
+    judgements.iter().map(|one| json(one)).collect()
 }
 
 fn for_people(judgements: &[&Judgement]) -> Grid {

@@ -3,16 +3,14 @@
 //! [`judge`] compares one value with its bounds; [`Judgements`] holds the verdicts for a pipeline. Tables
 //! show them in their cells, and a [`list`] shows those that have no cell. This module reads no files.
 
-mod list;
+pub mod list;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use engine::graph::{Bounds, Column, InstanceName, PortMetric, Table};
+use engine::graph::{Bounds, Column, InstanceName, PortMetric, Row, SEED_AXIS, Table};
 use engine::wording;
 use serde::Serialize;
-
-pub use self::list::list;
 
 /// Maximum number of unmet expectations that are listed.
 const LISTED: usize = 20;
@@ -34,6 +32,17 @@ impl Verdict {
             Self::Pass => "✓",
             Self::Fail => "✗",
             Self::NotKnown => "?",
+        }
+    }
+}
+
+impl Verdict {
+    /// The same verdict for a page.
+    pub fn view(self) -> pages::Verdict {
+        match self {
+            Self::Pass => pages::Verdict::Pass,
+            Self::NotKnown => pages::Verdict::NotKnown,
+            Self::Fail => pages::Verdict::Fail,
         }
     }
 }
@@ -113,7 +122,7 @@ impl Judgements {
     pub fn new(all: Vec<Judgement>) -> Self {
         let mut by_subject: HashMap<Subject, Vec<usize>> = HashMap::new();
         for (index, judgement) in all.iter().enumerate() {
-            let subject = judgement.subject.clone();
+            let subject = judgement.subject.sorted();
             by_subject.entry(subject).or_default().push(index);
         }
         Self { all, by_subject }
@@ -125,16 +134,16 @@ impl Judgements {
 
     /// The judgements of one metric.
     pub fn of(&self, subject: &Subject) -> Vec<&Judgement> {
-        let found = self.by_subject.get(subject).into_iter().flatten();
+        let found = self.by_subject.get(&subject.sorted()).into_iter().flatten();
         found.map(|&index| &self.all[index]).collect()
     }
 
     /// The judgements that have no cell in these tables.
     pub fn outside(&self, tables: &[Table]) -> Vec<&Judgement> {
         let cells = tables.iter().flat_map(subjects);
-        let shown: HashSet<Subject> = cells.collect();
+        let shown: HashSet<Subject> = cells.map(|cell| cell.sorted()).collect();
         let all = self.all.iter();
-        all.filter(|judgement| !shown.contains(&judgement.subject))
+        all.filter(|judgement| !shown.contains(&judgement.subject.sorted()))
             .collect()
     }
 
@@ -169,24 +178,36 @@ impl Judgements {
 fn subjects(table: &Table) -> impl Iterator<Item = Subject> {
     let columns = table.columns.iter();
     columns.flat_map(move |column| {
-        let rows = table.row_values.iter();
-        rows.map(move |row| Subject::of_cell(table, row, column))
+        let rows = table.rows.iter();
+        rows.map(move |row| Subject::of_cell(row, column))
     })
 }
 
 impl Subject {
     /// The subject of a cell.
-    pub fn of_cell(table: &Table, row: &str, column: &Column) -> Self {
+    pub fn of_cell(row: &Row, column: &Column) -> Self {
         Self {
-            instance: InstanceName {
-                stage: column.metric.stage.clone(),
-                axes: vec![(table.rows.clone(), row.to_owned())],
-                copy: Vec::new(),
-            },
-            metric: PortMetric {
-                port: None,
-                name: column.metric.metric.clone(),
-            },
+            instance: Self::instance_of_row(&column.metric.stage, row),
+            metric: column.port_metric(),
         }
+    }
+
+    /// Name of what a row shows of a stage: an instance, or several whose mean is shown.
+    pub fn instance_of_row(stage: &str, row: &Row) -> InstanceName {
+        let seed = row.seed.iter();
+        InstanceName {
+            stage: stage.to_owned(),
+            axes: row.axes.clone(),
+            copy: seed
+                .map(|seed| (SEED_AXIS.to_owned(), seed.clone()))
+                .collect(),
+        }
+    }
+
+    /// The subject with its axes sorted by name: tables may list axes in another order than stages.
+    fn sorted(&self) -> Self {
+        let mut subject = self.clone();
+        subject.instance.axes.sort();
+        subject
     }
 }

@@ -2,7 +2,7 @@
 
 use contract::analysis::Summary;
 use engine::graph::Column;
-use engine::run::measurements::Cell;
+use engine::wording;
 
 use super::Filled;
 use super::notes::rule;
@@ -10,18 +10,22 @@ use crate::report::contrasts;
 use crate::report::csv::line;
 
 /// Comma-separated values. Each column of the table has fields for its value, the ends of its interval, what the
-/// interval accounts for, and the reference value. If a column has means over seeds, fields for their number and
+/// interval accounts for, and the reference value. If a column has means over seeds or an axis, fields for the number of values and the
 /// standard deviation follow; if it has a positive class or a threshold, a field for them follows; if it has
 /// expectations, fields for the verdict and the bounds follow. The fields of contrasts come last. Missing values are
 /// empty.
 pub(super) fn csv(filled: &Filled<'_>) -> String {
-    let mut header = vec![filled.table.rows.clone()];
+    let mut header = filled.table.axes.clone();
     for column in &filled.table.columns {
         header.push(column.title.clone());
         let named = |what: &str| format!("{} {what}", column.title);
         header.extend(["low", "high", "interval over", &column.reference_label].map(named));
         if is_repeated(filled, column) {
-            header.extend(["seeds", "sd"].map(named));
+            let count = match column.mean.as_slice() {
+                [] => "seeds".to_owned(),
+                axes => format!("values of {}", axes.join(" and ")),
+            };
+            header.extend([named(&count), named("sd")]);
         }
         if is_decided(filled, column) {
             header.push(named("rule"));
@@ -33,13 +37,12 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
     header.extend(contrasts::header(filled.contrasts));
     let mut text = line(&header);
     for (row, cells) in &filled.rows {
-        let mut fields = vec![(*row).to_owned()];
+        let mut fields = row.values.clone();
         for shown in filled.cells(row, cells) {
-            let summary = summary(shown.cell);
+            let summary = shown.cell.summary();
             let interval = summary.and_then(|summary| summary.interval);
             let [low, high] = interval.map_or([None; 2], |interval| interval.ends.map(Some));
-            let number =
-                |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
+            let number = |number: Option<f64>| number.map_or(String::new(), wording::exact);
             fields.extend([summary.map(|summary| summary.mean), low, high].map(number));
             fields.push(interval.map_or(String::new(), |interval| interval.over.to_string()));
             fields.push(number(shown.reference));
@@ -60,7 +63,7 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
                 fields.push(bounds.join("; "));
             }
         }
-        fields.extend(contrasts::fields(filled.contrasts, row));
+        fields.extend(contrasts::fields(filled.contrasts, &row.label()));
         text.push_str(&line(&fields));
     }
     text
@@ -84,15 +87,8 @@ fn has(filled: &Filled<'_>, column: &Column, condition: impl Fn(&Summary) -> boo
         filled
             .cells(row, cells)
             .filter(|shown| std::ptr::eq(shown.column, column))
-            .any(|shown| summary(shown.cell).is_some_and(&condition))
+            .any(|shown| shown.cell.summary().is_some_and(&condition))
     })
-}
-
-fn summary(cell: &Cell) -> Option<&Summary> {
-    match cell {
-        Cell::Value(summary) => Some(summary),
-        Cell::Missing(_) => None,
-    }
 }
 
 /// Whether there is an expectation in any row of this column.

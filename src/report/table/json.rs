@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{Cell, Filled};
 use crate::report::contrasts;
 
-/// One JSON object: name, title, axis, and the rows with their cells in the table's order.
-pub(super) fn json(filled: &Filled<'_>) -> String {
+/// One JSON object: name, title, axes, and the rows with their cells in the table's order.
+pub(super) fn object(filled: &Filled<'_>) -> Value {
     let rows: Vec<Value> = filled
         .rows
         .iter()
@@ -18,10 +18,21 @@ pub(super) fn json(filled: &Filled<'_>) -> String {
                     let mut object =
                         json!({ "title": column.title, "metric": column.metric.to_string() });
                     match shown.cell {
-                        Cell::Value(summary) => {
+                        Cell::Value(summary) | Cell::Partial { summary, .. } => {
                             object["value"] = json!(summary.mean);
+                            let key = match column.mean.is_empty() {
+                                true => "seeds",
+                                false => "mean",
+                            };
                             if let Some(sd) = summary.sd {
-                                object["seeds"] = json!({ "count": summary.n, "sd": sd });
+                                object[key] = json!({ "count": summary.n, "sd": sd });
+                            }
+                            if !column.mean.is_empty() && summary.sd.is_some() {
+                                object[key]["over"] = json!(column.mean);
+                            }
+                            if let Cell::Partial { of, why, .. } = shown.cell {
+                                object["partial"] =
+                                    json!({ "count": summary.n, "of": of, "missing": why });
                             }
                             if let Some(interval) = summary.interval {
                                 object["interval"] = json!(interval.ends);
@@ -50,15 +61,18 @@ pub(super) fn json(filled: &Filled<'_>) -> String {
                     object
                 })
                 .collect();
-            json!({ "row": row, "cells": cells })
+            let values: serde_json::Map<String, Value> = (filled.table.axes.iter().cloned())
+                .zip(row.values.iter().map(|value| json!(value)))
+                .collect();
+            json!({ "row": row.label(), "values": values, "cells": cells })
         })
         .collect();
     let table = filled.table;
     let mut object =
-        json!({ "name": table.name, "title": table.title, "axis": table.rows, "rows": rows });
+        json!({ "name": table.name, "title": table.title, "axes": table.axes, "rows": rows });
     if !filled.contrasts.is_empty() {
         let contrasts = filled.contrasts.iter().map(contrasts::object);
         object["comparisons"] = contrasts.collect();
     }
-    format!("{object:#}\n")
+    object
 }

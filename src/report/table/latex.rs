@@ -1,7 +1,9 @@
 //! Tables as LaTeX for papers.
 
+use engine::graph::Row;
+
 use super::notes::notes;
-use super::text::{as_printed, deviation, interval, value};
+use super::text::{as_printed, deviation, interval, partial, value};
 use super::{Cell, Filled, Shown};
 use crate::report::expectations::Verdict;
 use crate::report::latex::{Tabular, escaped, line, number};
@@ -9,8 +11,8 @@ use crate::report::latex::{Tabular, escaped, line, number};
 /// Renders our value with its interval, and the reference value in a separate column next to it.
 pub(super) fn latex(filled: &Filled<'_>) -> String {
     let table = filled.table;
-    let row = |(row, cells): &(&str, Vec<Cell>)| {
-        let mut fields = vec![escaped(row)];
+    let row = |(row, cells): &(&Row, Vec<Cell>)| {
+        let mut fields: Vec<String> = row.values.iter().map(|value| escaped(value)).collect();
         for shown in filled.cells(row, cells) {
             fields.push(ours(&shown));
             if shown.column.has_reference() {
@@ -28,7 +30,7 @@ pub(super) fn latex(filled: &Filled<'_>) -> String {
     Tabular {
         name: &table.name,
         caption: table.title.as_deref().map(escaped),
-        columns: format!("l{columns}"),
+        columns: "l".repeat(table.axes.len()) + &columns,
         header: header(filled),
         rows: filled.rows.iter().map(row).collect(),
         notes: notes(filled).iter().map(|note| escaped(note)).collect(),
@@ -40,14 +42,14 @@ pub(super) fn latex(filled: &Filled<'_>) -> String {
 /// columns.
 fn header(filled: &Filled<'_>) -> String {
     let table = filled.table;
-    let axis = escaped(&table.rows);
+    let axes: Vec<String> = table.axes.iter().map(|axis| escaped(axis)).collect();
     if !table.columns.iter().any(|column| column.has_reference()) {
         let titles = table.columns.iter().map(|column| escaped(&column.title));
-        let titles: Vec<String> = std::iter::once(axis).chain(titles).collect();
+        let titles: Vec<String> = axes.into_iter().chain(titles).collect();
         return line(&titles);
     }
-    let (mut titles, mut rules, mut below) = (vec![String::new()], Vec::new(), vec![axis]);
-    let mut first = 2;
+    let mut first = axes.len() + 1;
+    let (mut titles, mut rules, mut below) = (vec![String::new(); axes.len()], Vec::new(), axes);
     for column in &table.columns {
         let title = escaped(&column.title);
         if column.has_reference() {
@@ -66,9 +68,9 @@ fn header(filled: &Filled<'_>) -> String {
 
 fn ours(shown: &Shown<'_>) -> String {
     let mut text = match shown.cell {
-        Cell::Value(_) => {
+        Cell::Value(_) | Cell::Partial { .. } => {
             let figures = value(shown) + &deviation(shown, "$\\pm$") + &interval(shown);
-            number(&figures)
+            number(&figures) + &escaped(&partial(shown))
         }
         Cell::Missing(reason) => escaped(reason),
     };

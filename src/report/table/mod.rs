@@ -7,52 +7,48 @@ mod delimited;
 mod json;
 mod latex;
 mod notes;
+mod page;
 mod text;
 
-use engine::graph::{Bounds, Column, Table};
+use engine::graph::{Bounds, Column, Row, Table};
 use engine::run::contrasts::ColumnContrasts;
 use engine::run::measurements::Cell;
+use serde_json::Value;
 
 use super::contrasts;
 use super::expectations::{Judgement, Judgements, Subject, Verdict};
 use super::format::Format;
+
+pub use page::{Behind, view};
 
 /// Renders `table`, with its rows in the order of the axis. `cells` is called once for each row and column.
 /// Cells show the verdicts in `expected`. The `contrasts` of columns are shown below the table or in it, but
 /// not in LaTeX. The text ends with a line feed.
 pub fn render(
     table: &Table,
-    cells: impl Fn(&str, &Column) -> Cell,
+    cells: impl Fn(&Row, &Column) -> Cell,
     expected: &Judgements,
     contrasts: &[ColumnContrasts],
     format: Format,
 ) -> String {
-    let filled = Filled {
-        table,
-        expected,
-        contrasts,
-        rows: table
-            .row_values
-            .iter()
-            .map(|row| {
-                (
-                    row.as_str(),
-                    table
-                        .columns
-                        .iter()
-                        .map(|column| cells(row, column))
-                        .collect(),
-                )
-            })
-            .collect(),
-    };
+    let filled = Filled::of(table, cells, expected, contrasts);
     match format {
         Format::Terminal => text::grid(&filled).terminal() + &contrasts::terminal(contrasts),
         Format::Markdown => text::grid(&filled).markdown() + &contrasts::markdown(contrasts),
         Format::Csv => delimited::csv(&filled),
-        Format::Json => json::json(&filled),
+        Format::Json => format!("{:#}\n", json::object(&filled)),
         Format::Latex => latex::latex(&filled),
     }
+}
+
+/// A table as a JSON object: name, title, axes, and the rows with their cells in the table's order.
+pub fn object(
+    table: &Table,
+    cells: impl Fn(&Row, &Column) -> Cell,
+    expected: &Judgements,
+    contrasts: &[ColumnContrasts],
+) -> Value {
+    json::object(&Filled::of(table, cells, expected, contrasts))
 }
 
 /// A table and its cells. Each row has as many cells as the table has columns.
@@ -60,7 +56,7 @@ struct Filled<'a> {
     table: &'a Table,
     expected: &'a Judgements,
     contrasts: &'a [ColumnContrasts],
-    rows: Vec<(&'a str, Vec<Cell>)>,
+    rows: Vec<(&'a Row, Vec<Cell>)>,
 }
 
 /// A cell with everything that is shown in it.
@@ -72,20 +68,45 @@ struct Shown<'a> {
 }
 
 impl<'a> Filled<'a> {
+    fn of(
+        table: &'a Table,
+        cells: impl Fn(&Row, &Column) -> Cell,
+        expected: &'a Judgements,
+        contrasts: &'a [ColumnContrasts],
+    ) -> Self {
+        let rows = table.rows.iter().map(|row| {
+            let columns = table.columns.iter();
+            (row, columns.map(|column| cells(row, column)).collect())
+        });
+        Self {
+            table,
+            expected,
+            contrasts,
+            rows: rows.collect(),
+        }
+    }
+
     /// The cells of a row.
-    fn cells(&self, row: &'a str, cells: &'a [Cell]) -> impl Iterator<Item = Shown<'a>> {
+    fn cells(&self, row: &'a Row, cells: &'a [Cell]) -> impl Iterator<Item = Shown<'a>> {
         let columns = self.table.columns.iter();
         columns.zip(cells).map(move |(column, cell)| Shown {
             column,
             cell,
-            reference: column.reference.get(row).copied(),
+            reference: column.reference.get(&row.label()).copied(),
             judgements: self.judgements(row, column),
         })
     }
 
-    fn judgements(&self, row: &str, column: &Column) -> Vec<&'a Judgement> {
-        let subject = Subject::of_cell(self.table, row, column);
-        self.expected.of(&subject)
+    fn judgements(&self, row: &Row, column: &Column) -> Vec<&'a Judgement> {
+        self.expected.of(&Subject::of_cell(row, column))
+    }
+}
+
+/// The values that a mean is over, in words: `5 seeds`, `4 values of fold`.
+fn values_of(column: &Column, count: &str) -> String {
+    match column.mean.as_slice() {
+        [] => format!("{count} seeds"),
+        axes => format!("{count} values of {}", axes.join(" and ")),
     }
 }
 

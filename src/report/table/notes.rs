@@ -1,16 +1,17 @@
 //! Notes below a table: what the intervals account for, and how classes were decided.
 
 use contract::analysis::{Decision, Over, Summary};
+use engine::graph::Column;
 use engine::run::measurements::Cell;
 
-use super::Filled;
+use super::{Filled, values_of};
 
 /// Returns the notes of the columns, each with the titles of the columns that it is for. If all columns that need a note
 /// need the same one, it has no titles.
 pub(super) fn notes(filled: &Filled<'_>) -> Vec<String> {
     let mut notes: Vec<(String, Vec<&str>)> = Vec::new();
     for (place, column) in filled.table.columns.iter().enumerate() {
-        let note = note(&summaries(filled, place));
+        let note = note(column, &summaries(filled, place));
         match notes.iter_mut().find(|(known, _)| *known == note) {
             _ if note.is_empty() => {}
             Some((_, titles)) => titles.push(&column.title),
@@ -29,21 +30,20 @@ pub(super) fn notes(filled: &Filled<'_>) -> Vec<String> {
 /// The values of the column at `place`.
 fn summaries<'a>(filled: &'a Filled<'_>, place: usize) -> Vec<&'a Summary> {
     let cells = filled.rows.iter().filter_map(|(_, cells)| cells.get(place));
-    let summary = |cell: &'a Cell| match cell {
-        Cell::Value(summary) => Some(summary),
-        Cell::Missing(_) => None,
-    };
-    cells.filter_map(summary).collect()
+    cells.filter_map(Cell::summary).collect()
 }
 
 /// `± standard deviation over 5 seeds; 95 % intervals over seeds and test images; positive class: PNEUMONIA, from a
 /// probability of 0.5`.
-fn note(summaries: &[&Summary]) -> String {
+fn note(column: &Column, summaries: &[&Summary]) -> String {
     let repeated = summaries.iter().filter(|summary| summary.sd.is_some());
-    let seeds = range(repeated.map(|summary| summary.n));
-    let deviation = seeds.map(|(fewest, most)| match fewest == most {
-        true => format!("± standard deviation over {most} seeds"),
-        false => format!("± standard deviation over {fewest} to {most} seeds"),
+    let counts = range(repeated.map(|summary| summary.n));
+    let deviation = counts.map(|(fewest, most)| {
+        let count = match fewest == most {
+            true => most.to_string(),
+            false => format!("{fewest} to {most}"),
+        };
+        format!("± standard deviation over {}", values_of(column, &count))
     });
     let mut covered: Vec<String> = Vec::new();
     for interval in summaries.iter().filter_map(|summary| summary.interval) {

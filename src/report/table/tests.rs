@@ -1,5 +1,5 @@
 use contract::analysis::{Decision, Interval, Over, Summary};
-use engine::graph::{Bounds, Column, InstanceName, MetricRef, PortMetric, Table};
+use engine::graph::{Bounds, Column, InstanceName, MetricRef, PortMetric, Row, Table};
 use engine::run::measurements::Cell;
 
 use super::{Format, render};
@@ -16,6 +16,7 @@ fn column(title: &str, stage: &str, reference: &[(&str, f64)]) -> Column {
             .iter()
             .map(|&(row, value)| (row.to_owned(), value))
             .collect(),
+        mean: Vec::new(),
         reference_label: "paper".to_owned(),
         within: None,
     }
@@ -41,9 +42,9 @@ fn judged(format: Format) -> String {
         };
         let shown = table();
         let column = shown.columns.iter().find(|c| c.metric.stage == stage);
-        let measured = match cell(row, column.unwrap()) {
+        let measured = match cell(&row_of("model", row), column.unwrap()) {
             Cell::Value(summary) => Ok(summary.mean),
-            Cell::Missing(reason) => Err(reason),
+            Cell::Partial { why, .. } | Cell::Missing(why) => Err(why),
         };
         Judgement::of(subject, bounds, measured)
     };
@@ -73,9 +74,11 @@ fn table() -> Table {
     Table {
         name: "table1".to_owned(),
         title: Some("Table 1".to_owned()),
-        rows: "model".to_owned(),
+        axes: vec!["model".to_owned()],
         // Not in numerical order: rows keep the order of the axis.
-        row_values: ["model1", "model10", "model2"].map(str::to_owned).to_vec(),
+        rows: ["model1", "model10", "model2"]
+            .map(|value| row_of("model", value))
+            .to_vec(),
         columns: vec![
             column(
                 "f1-score",
@@ -88,6 +91,14 @@ fn table() -> Table {
                 &[("model1", 0.8)],
             ),
         ],
+    }
+}
+
+fn row_of(axis: &str, value: &str) -> Row {
+    Row {
+        values: vec![value.to_owned()],
+        axes: vec![(axis.to_owned(), value.to_owned())],
+        seed: None,
     }
 }
 
@@ -105,8 +116,8 @@ fn value(mean: f64, interval: Option<[f64; 2]>) -> Cell {
     })
 }
 
-fn cell(row: &str, column: &Column) -> Cell {
-    match (row, column.metric.stage.as_str()) {
+fn cell(row: &Row, column: &Column) -> Cell {
+    match (row.label().as_str(), column.metric.stage.as_str()) {
         ("model1", "evaluate") => value(0.9182, Some([0.8949, 0.9375])),
         ("model1", _) => value(0.8, None),
         ("model2", "evaluate") => Cell::Missing("not run".to_owned()),
@@ -152,8 +163,8 @@ fn markdown_escapes_bars() {
     let table = Table {
         name: "t".to_owned(),
         title: None,
-        rows: "a|b".to_owned(),
-        row_values: vec!["x".to_owned()],
+        axes: vec!["a|b".to_owned()],
+        rows: vec![row_of("a|b", "x")],
         columns: vec![column("f1", "evaluate", &[])],
     };
     let text = render(
@@ -184,9 +195,9 @@ fn json() {
     let expected = serde_json::json!({
         "name": "table1",
         "title": "Table 1",
-        "axis": "model",
+        "axes": ["model"],
         "rows": [
-            { "row": "model1", "cells": [
+            { "row": "model1", "values": { "model": "model1" }, "cells": [
                 {
                     "title": "f1-score", "metric": "evaluate.f1", "value": 0.9182,
                     "interval": [0.8949, 0.9375], "interval_over": "images", "reference": { "label": "paper", "value": 0.95 },
@@ -196,7 +207,7 @@ fn json() {
                     "reference": { "label": "paper", "value": 0.8 },
                 },
             ] },
-            { "row": "model10", "cells": [
+            { "row": "model10", "values": { "model": "model10" }, "cells": [
                 {
                     "title": "f1-score", "metric": "evaluate.f1", "value": 1.0,
                     "interval": [0.5, 1.0], "interval_over": "images", "reference": { "label": "paper", "value": 0.96 },
@@ -206,7 +217,7 @@ fn json() {
                     "interval": [0.5, 1.0], "interval_over": "images",
                 },
             ] },
-            { "row": "model2", "cells": [
+            { "row": "model2", "values": { "model": "model2" }, "cells": [
                 { "title": "f1-score", "metric": "evaluate.f1", "missing": "not run" },
                 { "title": "f1-score, \"GAN\"", "metric": "evaluate-synthetic.f1", "missing": "failed" },
             ] },
@@ -317,8 +328,8 @@ fn latex_without_reference_values_has_one_line_of_titles() {
     let plain = Table {
         name: "all_losses".to_owned(),
         title: None,
-        rows: "width_%".to_owned(),
-        row_values: vec!["4".to_owned()],
+        axes: vec!["width_%".to_owned()],
+        rows: vec![row_of("width_%", "4")],
         columns: vec![
             column("a & b_c", "evaluate", &[]),
             column(r"50 % {of} $#~^\<|>", "other", &[]),
@@ -350,23 +361,24 @@ fn latex_without_reference_values_has_one_line_of_titles() {
 
 /// Renders a mean over five seeds.
 fn repeated(format: Format) -> String {
-    let cells = |row: &str, column: &Column| match (row, column.metric.stage.as_str()) {
-        ("model1", "evaluate") => Cell::Value(Summary {
-            n: 5,
-            mean: 0.9182,
-            sd: Some(0.0125),
-            interval: Some(Interval {
-                ends: [0.9026, 0.9337],
-                over: Over::SeedsAndImages,
+    let cells =
+        |row: &Row, column: &Column| match (row.label().as_str(), column.metric.stage.as_str()) {
+            ("model1", "evaluate") => Cell::Value(Summary {
+                n: 5,
+                mean: 0.9182,
+                sd: Some(0.0125),
+                interval: Some(Interval {
+                    ends: [0.9026, 0.9337],
+                    over: Over::SeedsAndImages,
+                }),
+                positive: Some("PNEUMONIA".to_owned()),
+                decision: Some(Decision {
+                    class: "PNEUMONIA".to_owned(),
+                    thresholds: [0.31, 0.6251],
+                }),
             }),
-            positive: Some("PNEUMONIA".to_owned()),
-            decision: Some(Decision {
-                class: "PNEUMONIA".to_owned(),
-                thresholds: [0.31, 0.6251],
-            }),
-        }),
-        _ => Cell::Missing("not run".to_owned()),
-    };
+            _ => Cell::Missing("not run".to_owned()),
+        };
     render(&table(), cells, &Judgements::default(), &[], format)
 }
 
@@ -400,4 +412,73 @@ fn several_seeds_show_their_mean_and_deviation_in_every_format() {
     says(Format::Json, "\"class\": \"PNEUMONIA\"");
     says(Format::Json, "\"count\": 5");
     says(Format::Json, "\"sd\": 0.0125");
+}
+
+/// Renders a table with a single row: a mean over folds of which one failed, and a huge value.
+fn single_row(format: Format) -> String {
+    let mut folds = column("F1", "evaluate", &[]);
+    folds.mean = vec!["fold".to_owned()];
+    let table = Table {
+        name: "cv".to_owned(),
+        rows: vec![Row::default()],
+        columns: vec![folds, column("=cmd()", "other", &[("", 0.9)])],
+        ..Table::default()
+    };
+    let cells = |_: &Row, column: &Column| match column.metric.stage.as_str() {
+        "evaluate" => Cell::Partial {
+            summary: Summary {
+                n: 4,
+                mean: 0.91,
+                sd: Some(0.02),
+                interval: None,
+                positive: None,
+                decision: None,
+            },
+            of: 5,
+            why: "failed".to_owned(),
+        },
+        _ => value(1e300, Some([-1e300, 2.0])),
+    };
+    render(&table, cells, &Judgements::default(), &[], format)
+}
+
+#[test]
+fn a_single_row_has_no_column_for_its_name() {
+    let expected = "\
+┌────────────────────────────────────────┬──────────────────────────────────────────┐
+│ F1                                     ┆ =cmd()                                   │
+╞════════════════════════════════════════╪══════════════════════════════════════════╡
+│ 0.910 ± 0.020 (4 of 5 values of fold)  ┆ 1.000e300 [-1.000e300, 2.00] (paper 0.90) │
+└────────────────────────────────────────┴──────────────────────────────────────────┘
+";
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = words(&single_row(Format::Terminal));
+    for line in expected.lines().filter(|line| line.starts_with('│')) {
+        assert!(text.contains(&words(line)), "{text}");
+    }
+    assert!(
+        text.contains("F1: ± standard deviation over 4 values of fold"),
+        "{text}"
+    );
+    assert_eq!(
+        single_row(Format::Csv),
+        "F1,F1 low,F1 high,F1 interval over,F1 paper,F1 values of fold,F1 sd,'=cmd(),'=cmd() low,'=cmd() high,\
+         '=cmd() interval over,'=cmd() paper\n0.91,,,,,4,0.02,1e300,-1e300,2,test images,0.9\n"
+    );
+    let latex = single_row(Format::Latex);
+    assert!(latex.contains("\\begin{tabular}{llr}\n"), "{latex}");
+    assert!(
+        latex.contains("0.910 $\\pm$ 0.020 (4 of 5 values of fold) & 1.000e300"),
+        "{latex}"
+    );
+    assert!(latex.contains("\\cmidrule(lr){2-3}"), "{latex}");
+    let object: serde_json::Value = serde_json::from_str(&single_row(Format::Json)).unwrap();
+    assert_eq!(
+        object["rows"][0]["cells"][0]["mean"],
+        serde_json::json!({ "count": 4, "sd": 0.02, "over": ["fold"] })
+    );
+    assert_eq!(
+        object["rows"][0]["cells"][0]["partial"],
+        serde_json::json!({ "count": 4, "of": 5, "missing": "failed" })
+    );
 }

@@ -1,22 +1,24 @@
 //! Tables as text: `0.918 [0.89, 0.94] (paper 0.95) ✓`, or `0.918 ± 0.012 [0.90, 0.93]` for several seeds.
 
 use contract::analysis::Summary;
+use engine::graph::Row;
+use engine::wording;
 
-use super::{Cell, Filled, Shown, notes};
+use super::{Cell, Filled, Shown, notes, values_of};
 use crate::report::grid::Grid;
 
 /// Formats every cell as text.
 pub(super) fn grid(filled: &Filled<'_>) -> Grid {
     let table = filled.table;
     let titles = table.columns.iter().map(|column| column.title.clone());
-    let row = |(row, cells): &(&str, Vec<Cell>)| {
+    let row = |(row, cells): &(&Row, Vec<Cell>)| {
         let cells = filled.cells(row, cells).map(|shown| cell(&shown));
-        std::iter::once((*row).to_owned()).chain(cells).collect()
+        row.values.iter().cloned().chain(cells).collect()
     };
     Grid {
         name: table.name.clone(),
         title: table.title.clone(),
-        header: std::iter::once(table.rows.clone()).chain(titles).collect(),
+        header: table.axes.iter().cloned().chain(titles).collect(),
         rows: filled.rows.iter().map(row).collect(),
         notes: notes::notes(filled),
     }
@@ -24,7 +26,9 @@ pub(super) fn grid(filled: &Filled<'_>) -> Grid {
 
 fn cell(shown: &Shown<'_>) -> String {
     let mut text = match shown.cell {
-        Cell::Value(_) => value(shown) + &deviation(shown, "±") + &interval(shown),
+        Cell::Value(_) | Cell::Partial { .. } => {
+            value(shown) + &deviation(shown, "±") + &interval(shown) + &partial(shown)
+        }
         Cell::Missing(reason) => reason.clone(),
     };
     if let Some(figure) = shown.reference {
@@ -43,41 +47,52 @@ fn cell(shown: &Shown<'_>) -> String {
 
 /// The value with three decimals, or with as many as it takes to show on which side of a bound it is.
 pub(super) fn value(shown: &Shown<'_>) -> String {
-    let Cell::Value(Summary { mean: value, .. }) = shown.cell else {
+    let Some(Summary { mean: value, .. }) = shown.cell.summary() else {
         return String::new();
     };
     let bounds = shown.judgements.iter().map(|judgement| judgement.bounds);
     let texts = bounds.map(|bounds| bounds.figure(*value));
     texts
         .max_by_key(String::len)
-        .unwrap_or_else(|| format!("{value:.3}"))
+        .unwrap_or_else(|| wording::measured(*value))
 }
 
-/// ` ± 0.012`, the standard deviation over several seeds, or an empty string.
+/// ` ± 0.012`, the standard deviation over several values, or an empty string.
 pub(super) fn deviation(shown: &Shown<'_>, sign: &str) -> String {
-    match shown.cell {
-        Cell::Value(Summary { sd: Some(sd), .. }) => format!(" {sign} {sd:.3}"),
+    match shown.cell.summary() {
+        Some(Summary { sd: Some(sd), .. }) => format!(" {sign} {}", wording::measured(*sd)),
         _ => String::new(),
     }
 }
 
 /// ` [0.89, 0.94]`, or an empty string.
 pub(super) fn interval(shown: &Shown<'_>) -> String {
+    let interval = shown.cell.summary().and_then(|summary| summary.interval);
+    let Some(interval) = interval else {
+        return String::new();
+    };
+    let end = |end: f64| match (0.0..1e6).contains(&end.abs()) {
+        true => format!("{end:.2}"),
+        false => wording::measured(end),
+    };
+    let [low, high] = interval.ends.map(end);
+    format!(" [{low}, {high}]")
+}
+
+/// ` (2 of 3 seeds)` if some values of a mean are missing, or an empty string.
+pub(super) fn partial(shown: &Shown<'_>) -> String {
     match shown.cell {
-        Cell::Value(Summary {
-            interval: Some(interval),
-            ..
-        }) => {
-            let [low, high] = interval.ends;
-            format!(" [{low:.2}, {high:.2}]")
+        Cell::Partial { summary, of, .. } => {
+            let count = format!("{} of {of}", summary.n);
+            format!(" ({})", values_of(shown.column, &count))
         }
-        _ => String::new(),
+        Cell::Value(_) | Cell::Missing(_) => String::new(),
     }
 }
 
 /// A reference value in the way papers print it: a single decimal is filled up to two (`0.80`).
 pub(super) fn as_printed(value: f64) -> String {
-    let text = value.to_string();
+    let text = wording::exact(value);
     match text.split_once('.') {
         Some((_, decimals)) if decimals.len() == 1 => text + "0",
         _ => text,

@@ -4,6 +4,7 @@
 //! outcome. They do not know the files of an evaluation, statistics, or how to draw a figure: an implementation
 //! of [`Analysis`] provides these. Everything else here is data.
 
+mod class_report;
 mod contrast;
 mod dataset;
 mod evaluation;
@@ -14,6 +15,7 @@ mod summary;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use class_report::{ClassLine, ClassReport, ClassScores, UNDEFINED, three_decimals};
 pub use contrast::{
     ComparedRow, Contrast, CorrectedContrast, Difference, Distribution, EvaluatedRow, McNemar,
     Reference, RowContrasts,
@@ -40,6 +42,9 @@ pub trait Analysis: Sync {
     /// # Errors
     /// If the content is not an evaluation. The error says why.
     fn read_evaluation(&self, files: &[Vec<u8>]) -> Result<Evaluation, String>;
+
+    /// Computes the results of an evaluation for each class.
+    fn class_report(&self, evaluation: &Evaluation) -> ClassReport;
 
     /// Whether [`Analysis::contrast_rows`] compares rows by this metric.
     fn contrasts_by(&self, metric: &str) -> bool;

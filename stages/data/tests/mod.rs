@@ -10,6 +10,7 @@ mod patients;
 mod real;
 mod splits;
 mod transforms;
+mod views;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

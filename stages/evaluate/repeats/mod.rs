@@ -3,7 +3,7 @@
 use contract::analysis::{Contrast, Evaluation, McNemar, Over};
 
 use super::evaluation::{Unlike, check_alike, has_same_images, scored, units};
-use crate::metrics::{Measure, Resampled, Scored, Tested, Units, mcnemar};
+use crate::metrics::{Measure, NamedMeasure, Resampled, Scored, Tested, Units, mcnemar};
 
 /// Reasons why two classifiers cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,8 @@ pub(super) enum Incomparable {
 /// The evaluations of a classifier, one for each seed, prepared for comparisons by one measure.
 pub(super) struct Repeats<'a> {
     evaluations: &'a [Evaluation],
-    measure: Measure,
+    measure: NamedMeasure<'a>,
+    /// Empty if an evaluation lacks the class of the measure.
     scored: Vec<Scored>,
     /// `None` if the measure is undefined for a seed.
     resampled: Option<Resampled>,
@@ -32,11 +33,13 @@ impl<'a> Repeats<'a> {
     /// images and the same `seed` get the same resamples.
     pub(super) fn new(
         evaluations: &'a [Evaluation],
-        measure: Measure,
+        measure: NamedMeasure<'a>,
         resamples: usize,
         seed: u64,
     ) -> Self {
-        let scored: Vec<Scored> = evaluations.iter().map(scored).collect();
+        let of_class = |evaluation| scored(evaluation, measure.class);
+        let scored: Option<Vec<Scored>> = evaluations.iter().map(of_class).collect();
+        let scored = scored.unwrap_or_default();
         let units: Vec<Units> = evaluations.iter().map(units).collect();
         // Seeds with the same images share one resample of them.
         let images = evaluations.iter().map(|evaluation| {
@@ -51,7 +54,7 @@ impl<'a> Repeats<'a> {
                 images,
             })
             .collect();
-        let resampled = Resampled::new(&tested, measure, resamples, seed);
+        let resampled = Resampled::new(&tested, measure.measure, resamples, seed);
         Self {
             evaluations,
             measure,
@@ -114,7 +117,7 @@ impl<'a> Repeats<'a> {
     fn mcnemar(&self, other: &Self) -> Option<McNemar> {
         match (self.scored.as_slice(), other.scored.as_slice()) {
             ([ours], [theirs])
-                if self.measure == Measure::Accuracy && !is_grouped(self.evaluations) =>
+                if self.measure.measure == Measure::Accuracy && !is_grouped(self.evaluations) =>
             {
                 Some(mcnemar(&ours.right(), &theirs.right()))
             }

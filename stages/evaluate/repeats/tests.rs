@@ -30,7 +30,13 @@ fn write_evaluation(salt: u64, folder: &std::path::Path) -> Metrics {
         class: 1,
         threshold: 0.4,
     };
-    let metrics = measure(&predictions, decision, 1, &Bootstrap::of_images(40, 0, 0));
+    let metrics = measure(
+        &predictions,
+        &classes,
+        decision,
+        1,
+        &Bootstrap::of_images(40, 0, 0),
+    );
     let names: Vec<String> = (0..40).map(|i| format!("image, {i}\n.png")).collect();
     let report = Report {
         classes: &classes,
@@ -44,6 +50,12 @@ fn write_evaluation(salt: u64, folder: &std::path::Path) -> Metrics {
     metrics
 }
 
+/// Returns the F1 of a class, or of the positive one.
+fn f1_of(evaluation: &Evaluation, class: Option<&str>) -> f64 {
+    let scored = scored(evaluation, class).unwrap();
+    scored.value(Measure::F1, &[1; 40]).unwrap()
+}
+
 fn contrast(
     a: &[Evaluation],
     b: &[Evaluation],
@@ -51,7 +63,7 @@ fn contrast(
     resamples: usize,
     seed: u64,
 ) -> Result<Contrast, Incomparable> {
-    let side = |evaluations| Repeats::new(evaluations, measure, resamples, seed);
+    let side = |evaluations| Repeats::new(evaluations, measure.into(), resamples, seed);
     side(a).minus(&side(b))
 }
 
@@ -76,13 +88,12 @@ fn an_evaluation_that_is_read_back_has_the_same_measures() {
     let found = read_evaluation(&read(PREDICTIONS_FILE), &read(CONFUSION_FILE)).unwrap();
     assert_eq!(found.names[7], "image, 7\n.png");
     assert_eq!(found.classes, CLASSES);
-    assert_eq!(metrics.len(), Measure::ALL.len());
-    let scored = scored(&found);
+    let scored = scored(&found, None).unwrap();
     for measure in Measure::ALL {
         let metric = &metrics[measure.name()];
         let value = scored.value(measure, &[1; 40]);
         assert_eq!(value, Some(metric.value), "{measure:?}");
-        assert_eq!(measure.direction(), metric.direction);
+        assert_eq!(Some(measure.direction()), metric.direction);
     }
 }
 
@@ -171,11 +182,7 @@ fn evaluations_of_different_images_are_not_compared() {
 fn images_of_one_group_have_no_interval() {
     let mut one = evaluation(1);
     one.groups = vec!["person1".to_owned(); 40];
-    let metric = |value| Metric {
-        value,
-        interval: None,
-        direction: Direction::Maximize,
-    };
+    let metric = |value| Metric::new(value, Some(Direction::Maximize));
     let results = [metric(0.5), metric(0.75)];
     let summary = summarize("f1", &results, &[one.clone(), one.clone()]).unwrap();
     assert_eq!(summary.interval.unwrap().over, Over::Seeds);
@@ -199,7 +206,7 @@ fn mcnemars_test_is_run_if_accuracy_is_compared_under_one_seed() {
         (found.images, found.seeds, found.over),
         (40, 1, Over::Images)
     );
-    let right = |side: &Evaluation| scored(side).right();
+    let right = |side: &Evaluation| scored(side, None).unwrap().right();
     assert_eq!(found.mcnemar, Some(mcnemar(&right(&a[0]), &right(&b[0]))));
     assert_eq!(contrast(&a, &b, Measure::F1, 500, 0).unwrap().mcnemar, None);
 
@@ -250,9 +257,8 @@ fn seeds_with_different_images_are_drawn_independently() {
 #[test]
 fn a_summary_accounts_for_seeds_and_images() {
     let f1 = |evaluation: &Evaluation| Metric {
-        value: scored(evaluation).value(Measure::F1, &[1; 40]).unwrap(),
         interval: Some([0.5, 0.9]),
-        direction: Direction::Maximize,
+        ..Measure::F1.info().measured(f1_of(evaluation, None))
     };
     let evaluations: Vec<Evaluation> = (1..4).map(evaluation).collect();
     let results: Vec<Metric> = evaluations.iter().map(f1).collect();
@@ -291,11 +297,7 @@ fn a_summary_accounts_for_seeds_and_images() {
 #[test]
 fn a_summary_says_how_the_class_was_decided() {
     let mut evaluations: Vec<Evaluation> = (1..4).map(evaluation).collect();
-    let metric = Metric {
-        value: 0.5,
-        interval: None,
-        direction: Direction::Maximize,
-    };
+    let metric = Metric::new(0.5, Some(Direction::Maximize));
     let results = vec![metric; 3];
     let decision = |metric: &str, evaluations: &[Evaluation]| {
         summarize(metric, &results, evaluations).unwrap().decision
@@ -314,4 +316,28 @@ fn a_summary_says_how_the_class_was_decided() {
     assert_eq!(found.thresholds, [0.4, 0.7]);
     evaluations[2].threshold = None;
     assert_eq!(decision("accuracy", &evaluations), None);
+}
+
+#[test]
+fn a_measure_of_one_class_is_that_class_against_all_others() {
+    let evaluations: Vec<Evaluation> = (1..4).map(evaluation).collect();
+    let values: Vec<f64> = evaluations
+        .iter()
+        .map(|one| f1_of(one, Some("NORMAL")))
+        .collect();
+    let results: Vec<Metric> = values
+        .iter()
+        .map(|&value| Metric::new(value, Some(Direction::Maximize)))
+        .collect();
+    let summary = summarize("f1[NORMAL]", &results, &evaluations).unwrap();
+    assert_eq!(summary.positive.as_deref(), Some("NORMAL"));
+    let [low, high] = summary.interval.unwrap().ends;
+    assert!(low < summary.mean && summary.mean < high);
+    assert!((summary.mean - values.iter().sum::<f64>() / 3.0).abs() < 1e-15);
+    assert_ne!(values[0], f1_of(&evaluations[0], None));
+
+    let of = |metric: &str| summarize(metric, &results, &evaluations).unwrap();
+    assert_eq!(of("f1").positive.as_deref(), Some(CLASSES[1]));
+    // A class that does not exist leaves only the spread over the seeds.
+    assert_eq!(of("f1[OTHER]").interval.unwrap().over, Over::Seeds);
 }

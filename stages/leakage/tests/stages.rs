@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use contract::analysis::Likeness;
 use contract::{Artifact, ImageShape, Invalid, Signature};
 use image::GrayImage;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::super::read;
 use super::{CHANGES, jpeg_bytes, picture, via};
 use crate::data::tests::{Finished, artifact, gray, make_dataset, real_data, run};
 use crate::data::write_dataset;
@@ -16,8 +18,11 @@ use crate::nets::{Architecture, Feature, GeneratorCard, Initializer, Layer, Netw
 
 /// Returns the content of `leakage.json` of a port.
 fn record(finished: &Finished, port: &str) -> Value {
-    let artifact = finished.artifact(port);
-    serde_json::from_slice(&fs::read(artifact.file("leakage.json").unwrap()).unwrap()).unwrap()
+    serde_json::from_slice(&bytes(finished, port)).unwrap()
+}
+
+fn bytes(finished: &Finished, port: &str) -> Vec<u8> {
+    fs::read(finished.artifact(port).file("leakage.json").unwrap()).unwrap()
 }
 
 fn save(folder: &Path, name: &str, bytes: &[u8]) {
@@ -146,6 +151,18 @@ fn a_patient_on_both_sides_is_a_leak() {
         ),
         "{warning}"
     );
+    let found = read(&bytes(&finished, "figure")).unwrap();
+    let leaks: Vec<_> = found.comparisons.iter().filter(|c| c.leaks()).collect();
+    let [leak] = leaks.as_slice() else {
+        panic!("{leaks:?}");
+    };
+    assert_eq!(leak.set, "test");
+    let images = finished.dataset("test").len() as u64;
+    assert_eq!(leak.images, Some(images));
+    assert_eq!(leak.groups[0].group, "p4");
+    assert_eq!(leak.groups[0].images[0], ["test/A/p4_99.jpeg"]);
+    // Three pairs of splits, and each split with itself.
+    assert_eq!(found.comparisons.len(), 6);
     let failure = make_dataset(params(folder.path(), "fail"), 1).unwrap_err();
     assert!(failure.to_string().contains("`p4`"), "{failure}");
 }
@@ -356,6 +373,14 @@ fn generated_images_that_are_training_images_are_found() {
         (&found["copied"], &found["nearest"]["median"]),
         (&json!(1.0), &json!(1.0))
     );
+    let read = read(&bytes(&memorised, "figure")).unwrap();
+    let [comparison] = read.comparisons.as_slice() else {
+        panic!("{read:?}");
+    };
+    assert_eq!(comparison.copies.len(), 12);
+    assert_eq!(comparison.copies[0].likeness, Likeness::SamePixels);
+    assert_eq!(comparison.nearest.unwrap().median, 1.0);
+    assert!(comparison.leaks() && comparison.nearest_among_originals.is_some());
     let failure = run(&*stage("fail"), 5, &inputs).unwrap_err();
     assert!(
         failure.to_string().starts_with("leakage: 12 of 12"),

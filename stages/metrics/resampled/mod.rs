@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use super::bootstrap::percentile;
-use super::scored::{Measure, Scored};
+use super::declared::Measure;
+use super::scored::Scored;
 use super::units::Units;
 
 /// A classifier that was trained under one seed, on its test images.

@@ -1,6 +1,6 @@
 //! Matrices (instances, joins, fan-in, broadcast) and the tables over them.
 
-use engine::graph::Graph;
+use engine::graph::{Graph, Row};
 use serde_json::json;
 
 use super::{build, errors, links, params, with_stages};
@@ -243,11 +243,16 @@ fn a_table_has_a_row_for_every_value_of_its_axis() {
         (
             table.name.as_str(),
             table.title.as_deref(),
-            table.rows.as_str()
+            table.axes.as_slice()
         ),
-        ("results", Some("all of it"), "model")
+        (
+            "results",
+            Some("all of it"),
+            ["model".to_owned()].as_slice()
+        )
     );
-    assert_eq!(table.row_values, ["b", "a"]);
+    let rows: Vec<String> = table.rows.iter().map(Row::label).collect();
+    assert_eq!(rows, ["b", "a"]);
     let columns = json!(
         table
             .columns

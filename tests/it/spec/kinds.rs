@@ -33,6 +33,7 @@ const fn output(port: &'static str, yields: ArtifactType) -> Output {
         port,
         yields,
         doc: "",
+        metrics: &[],
     }
 }
 

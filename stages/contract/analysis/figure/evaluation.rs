@@ -5,7 +5,8 @@ use crate::analysis::Interval;
 /// The figures of one evaluation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvaluationFigures {
-    pub confusion: ConfusionMatrix,
+    /// `None` if there are more than 64 classes, which would be too many to see.
+    pub confusion: Option<ConfusionMatrix>,
     /// `None` unless there are images of the positive class and of others.
     pub roc: Option<Roc>,
     /// `None` unless there are images of the positive class and of others.

@@ -12,6 +12,9 @@ use crate::metrics::{Predictions, average_precision, brier_score, roc_auc};
 /// Number of bins of a reliability diagram, equally wide.
 const BINS: usize = 10;
 
+/// Largest number of classes of a confusion matrix that is shown.
+const MOST_CLASSES: usize = 64;
+
 /// The 97.5 % quantile of the standard normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
@@ -19,7 +22,6 @@ pub(super) fn figures(evaluation: &Evaluation, metrics: &Metrics) -> EvaluationF
     let figures = Figures {
         evaluation,
         metrics,
-        counts: counts(evaluation),
         scores: predictions(evaluation).scores(evaluation.positive as usize),
     };
     let (roc, precision_recall) = figures.ranked().unzip();
@@ -27,19 +29,13 @@ pub(super) fn figures(evaluation: &Evaluation, metrics: &Metrics) -> EvaluationF
         roc,
         precision_recall,
         reliability: figures.reliability(),
-        confusion: ConfusionMatrix {
-            title: format!("{} images", evaluation.labels.len()),
-            classes: evaluation.classes.clone(),
-            counts: figures.counts,
-        },
+        confusion: confusion(evaluation),
     }
 }
 
 struct Figures<'a> {
     evaluation: &'a Evaluation,
     metrics: &'a Metrics,
-    /// Numbers of images by actual and by predicted class.
-    counts: Vec<Vec<u64>>,
     /// The probability of the positive class for each image.
     scores: Vec<f32>,
 }
@@ -84,11 +80,14 @@ impl Figures<'_> {
     /// Returns the positions of the decisions that were made: false positive rate and recall, and recall and precision.
     /// A position is `None` if one of its coordinates is 0 / 0.
     fn operating_points(&self) -> [Option<OperatingPoint>; 2] {
-        let positive = self.evaluation.positive as usize;
-        let hits = self.counts[positive][positive];
-        let actual: u64 = self.counts[positive].iter().sum();
-        let predicted: u64 = self.counts.iter().map(|row| row[positive]).sum();
-        let all: u64 = self.counts.iter().flatten().sum();
+        let positive = self.evaluation.positive;
+        let (labels, decided) = (&self.evaluation.labels, &self.evaluation.predicted);
+        let count = |classes: &[u32]| classes.iter().filter(|&&c| c == positive).count() as u64;
+        let (actual, predicted, all) = (count(labels), count(decided), labels.len() as u64);
+        let both = labels.iter().zip(decided);
+        let hits = both
+            .filter(|&(&a, &b)| a == positive && b == positive)
+            .count() as u64;
         let recall = share(hits, actual);
         let at = |x: Option<f64>, y: Option<f64>| {
             let rule = rule(self.evaluation);
@@ -168,13 +167,20 @@ fn predictions(evaluation: &Evaluation) -> Predictions<'_> {
     }
 }
 
-fn counts(evaluation: &Evaluation) -> Vec<Vec<u64>> {
+fn confusion(evaluation: &Evaluation) -> Option<ConfusionMatrix> {
     let classes = evaluation.classes.len();
+    if classes > MOST_CLASSES {
+        return None;
+    }
     let mut counts = vec![vec![0; classes]; classes];
     for (&actual, &predicted) in evaluation.labels.iter().zip(&evaluation.predicted) {
         counts[actual as usize][predicted as usize] += 1;
     }
-    counts
+    Some(ConfusionMatrix {
+        title: format!("{} images", evaluation.labels.len()),
+        classes: evaluation.classes.clone(),
+        counts,
+    })
 }
 
 /// Formats the rule that decides as `threshold 0.620`, with the class if it is not the positive one.
@@ -217,3 +223,6 @@ fn wilson(hits: u64, all: u64) -> [f64; 2] {
     let half = Z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
     [(middle - half).max(0.0), (middle + half).min(1.0)]
 }
+
+#[cfg(test)]
+mod tests;

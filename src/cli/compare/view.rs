@@ -1,0 +1,56 @@
+//! The comparison of two runs for a page.
+
+use engine::run::recorded::Recorded;
+use pages::{ChangeView, Comparison, MetricChangeView};
+use store::Store;
+
+use super::metric::{MetricChange, MetricPair};
+use super::run_diff::{Change, RunDiff};
+use crate::cli::record_text::when;
+
+/// Compares a run with an earlier one.
+pub(in crate::cli) fn view(store: &Store, before: &Recorded, now: &Recorded) -> Comparison {
+    let diff = RunDiff::of(store, before, now);
+    let settings = diff.settings.into_iter();
+    let changes = diff.changes.into_iter();
+    let (mut metrics, mut same_metrics) = (Vec::new(), 0);
+    for stage in &diff.stages {
+        for pair in &stage.metrics {
+            match pair.a == pair.b {
+                true => same_metrics += 1,
+                false => metrics.push(metric(&stage.name, pair)),
+            }
+        }
+    }
+    let stages = diff.stages.iter();
+    Comparison {
+        other: before.report.run.clone(),
+        other_started: when(&before.report.started),
+        settings: settings
+            .map(|one| (one.what.to_owned(), one.a, one.b))
+            .collect(),
+        changes: changes
+            .map(|cause| ChangeView {
+                what: cause.what,
+                stages: cause.stages,
+            })
+            .collect(),
+        metrics,
+        same_metrics,
+        same_stages: stages.filter(|stage| stage.change == Change::Same).count(),
+    }
+}
+
+fn metric(stage: &str, pair: &MetricPair) -> MetricChangeView {
+    MetricChangeView {
+        stage: stage.to_owned(),
+        metric: pair.metric.clone(),
+        values: [pair.a, pair.b],
+        is_better: match pair.verdict {
+            Some(MetricChange::Better) => Some(true),
+            Some(MetricChange::Worse) => Some(false),
+            Some(MetricChange::Equal) | None => None,
+        },
+        is_apart: pair.apart == Some(true),
+    }
+}

@@ -1,0 +1,178 @@
+//! What a page shows about a run and its folder does not contain: tables, expectations, and the run before it.
+
+use std::collections::HashMap;
+
+use contract::ShowPath;
+use engine::graph::{Column, Row};
+use engine::run::measurements::Measurements;
+use engine::run::recorded::{self, Recorded};
+use pages::{ExpectationView, Extras};
+use store::{Lookup, Store};
+
+use super::Pipeline;
+use crate::cli::compare;
+use crate::cli::expectations;
+use crate::cli::pipeline::ANALYSIS;
+use crate::cli::preflight;
+use crate::report::expectations::Judgement;
+use crate::report::table::{Behind, view};
+
+/// Most runs that are searched for the one before.
+const SEARCHED: usize = 200;
+
+/// Collects the extras of a run.
+pub(super) fn extras(
+    store: &Store,
+    run: &Recorded,
+    pipeline: Option<Pipeline<'_>>,
+    mut notices: Vec<String>,
+) -> Extras {
+    let mut extras = Extras {
+        comparison: previous(store, run).map(|before| compare::view(store, &before, run)),
+        commands: commands(run),
+        ..Extras::default()
+    };
+    if let Some(mut pipeline) = pipeline {
+        notices.extend(pipeline.difference(run));
+        pipeline.use_results_of(store, run);
+        add_tables(&mut extras, store, run, &pipeline);
+        let warnings = pipeline.graph.warnings.iter();
+        extras.warnings = warnings.map(preflight::warning).collect();
+    }
+    extras.notices = notices;
+    extras
+}
+
+fn add_tables(extras: &mut Extras, store: &Store, run: &Recorded, pipeline: &Pipeline<'_>) {
+    let graph = &pipeline.graph;
+    let outputs = &pipeline.outcomes.outputs;
+    let stages = &run.report.stages;
+    let results = Measurements::new(graph, store, outputs, &pipeline.shown, stages, ANALYSIS);
+    let judgements = expectations::judge(&results);
+    let behind = |row: &Row, column: &Column| {
+        let nodes = results.in_row(&column.metric.stage, row);
+        let measured = results.measured(&nodes, &column.port_metric());
+        let direction = measured.ok().and_then(|found| found.first()?.direction);
+        let names = nodes.iter().map(|&node| graph.stages[node].name.to_string());
+        Behind {
+            stages: names.collect(),
+            direction,
+        }
+    };
+    let against = engine::run::contrasts::Against::Best;
+    for table in &graph.tables {
+        let cells = |row: &Row, column: &Column| results.cell(row, column);
+        let contrasts = results.contrasts(table, &against);
+        let table = view(table, cells, &judgements, &contrasts, behind);
+        extras.tables.push(table);
+    }
+    extras.expectations = judgements.all().iter().map(expectation).collect();
+}
+
+fn expectation(judgement: &Judgement) -> ExpectationView {
+    ExpectationView {
+        metric: judgement.subject.to_string(),
+        value: match &judgement.measured {
+            Ok(value) => judgement.bounds.figure(*value),
+            Err(reason) => reason.clone(),
+        },
+        expected: judgement.bounds.to_string(),
+        verdict: judgement.verdict.view(),
+        stage: judgement.subject.instance.to_string(),
+    }
+}
+
+impl Pipeline<'_> {
+    /// States that the pipeline is not as it was when the run began; `None` if it is.
+    fn difference(&self, run: &Recorded) -> Option<String> {
+        let now: HashMap<String, _> = self
+            .plan
+            .actions
+            .iter()
+            .map(|action| {
+                let name = self.graph.stages[action.node].name.to_string();
+                (name, action.action_key)
+            })
+            .collect();
+        let stages = run.stages.iter().map(|stage| &stage.planned);
+        let other = stages.filter(|stage| now.get(&stage.name) != Some(&stage.key));
+        let count = other.count();
+        (count > 0).then(|| {
+            let of = engine::wording::stages(run.stages.len());
+            let file = self.graph.file.shown();
+            format!(
+                "{file} with these options is not what this run executed: {count} of {of} would be different now. \
+                 This page shows the results of the run."
+            )
+        })
+    }
+
+    /// Replaces the results that the pipeline has now by those of a run, stage by stage.
+    fn use_results_of(&mut self, store: &Store, run: &Recorded) {
+        let nodes = self.graph.stages.node_indices();
+        let nodes: HashMap<String, _> = nodes
+            .map(|node| (self.graph.stages[node].name.to_string(), node))
+            .collect();
+        let planned = || run.stages.iter().map(|stage| &stage.planned);
+        let keys: Vec<_> = planned().map(|stage| stage.key).collect();
+        let found = store.results().look_up(&keys);
+        let found = found.inspect_err(|error| tracing::warn!("{error}"));
+        for (stage, found) in planned().zip(found.unwrap_or_default()) {
+            let Some(&node) = nodes.get(&stage.name) else {
+                continue;
+            };
+            match found {
+                Lookup::Hit(record) => {
+                    self.outcomes.outputs.insert(node, record.outputs);
+                }
+                Lookup::Absent | Lookup::Damaged | Lookup::OutputMissing { .. } => {
+                    self.outcomes.outputs.remove(&node);
+                }
+            }
+        }
+    }
+}
+
+/// The run of the same pipeline before this one. Logs a warning if runs cannot be read.
+fn previous(store: &Store, run: &Recorded) -> Option<Recorded> {
+    let found = recorded::newest(store, Some(&run.report.pipeline), SEARCHED);
+    let found = found.inspect_err(|error| tracing::warn!("failed to read runs: {error}"));
+    let mut runs = found.ok()?.runs.into_iter();
+    runs.by_ref()
+        .find(|other| other.report.run == run.report.run)?;
+    runs.next()
+}
+
+/// The commands that repeat a run.
+fn commands(run: &Recorded) -> Vec<String> {
+    let mut words = vec!["runner".to_owned(), "run".to_owned(), quoted(&run.report.file)];
+    let profile = run.report.profile.iter().map(|name| ("--profile", name));
+    let sets = run.report.sets.iter().map(|set| ("-S", set));
+    for (flag, value) in profile.chain(sets) {
+        words.push(flag.to_owned());
+        words.push(quoted(value));
+    }
+    vec![words.join(" ")]
+}
+
+/// A word for a POSIX shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&byte);
+    match !word.is_empty() && word.bytes().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        assert_eq!(quoted("epochs=3"), "epochs=3");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("$(rm -r)'x"), r"'$(rm -r)'\''x'");
+        assert_eq!(quoted(""), "''");
+    }
+}

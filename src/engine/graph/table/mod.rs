@@ -1,0 +1,97 @@
+//! Tables of metrics: a row for every value of an axis, for every seed, or a single row.
+
+mod reader;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{InstanceName, PortMetric};
+
+pub(super) use self::reader::read;
+
+/// Name of the axis of seeds. An axis of a matrix with this name takes precedence.
+pub const SEED_AXIS: &str = "seed";
+
+/// A table to print after a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    pub name: String,
+    pub title: Option<String>,
+    /// The axes whose values are the rows; empty if there is a single row.
+    pub axes: Vec<String>,
+    /// In the order of the axes.
+    pub rows: Vec<Row>,
+    pub columns: Vec<Column>,
+}
+
+/// A row: the instances with certain values on the axes of the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Row {
+    /// The values on the axes of the table, including the seed.
+    pub values: Vec<String>,
+    /// The values on axes of matrices.
+    pub axes: Vec<(String, String)>,
+    /// The seed of the copy of the pipeline; `None` for the mean over all seeds.
+    pub seed: Option<String>,
+}
+
+impl Row {
+    /// Name of the row, as in the names of instances: `model1,real`. Empty for a single row.
+    pub fn label(&self) -> String {
+        self.values.join(",")
+    }
+
+    /// Whether the row shows this instance of its column's stage in the copy of a seed.
+    pub fn shows(&self, instance: &InstanceName, seed: Option<&str>) -> bool {
+        let has = |(axis, value): &(String, String)| instance.axis(axis) == Some(value);
+        let is_seed = match (&self.seed, seed) {
+            (Some(wanted), Some(seed)) => wanted == seed,
+            _ => true,
+        };
+        is_seed && self.axes.iter().all(has)
+    }
+}
+
+/// A column: one metric of one stage, with reference values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    pub title: String,
+    pub metric: MetricRef,
+    /// Axes of the stage over which cells show the mean; empty if each cell shows one instance, or the mean over seeds
+    /// only.
+    pub mean: Vec<String>,
+    /// Reference values by row.
+    pub reference: BTreeMap<String, f64>,
+    /// Source of the reference values: `paper`.
+    pub reference_label: String,
+    /// Largest distance from the reference value that is still as expected.
+    pub within: Option<f64>,
+}
+
+impl Column {
+    /// Whether there are reference values.
+    pub fn has_reference(&self) -> bool {
+        !self.reference.is_empty()
+    }
+
+    /// Returns the metric on the port that the column shows.
+    pub fn port_metric(&self) -> PortMetric {
+        PortMetric {
+            port: None,
+            name: self.metric.metric.clone(),
+        }
+    }
+}
+
+/// A metric of a stage: `evaluate.f1`. Whether the stage measures it is known only after the stage has run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricRef {
+    pub stage: String,
+    pub metric: String,
+}
+
+impl fmt::Display for MetricRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.stage, self.metric)
+    }
+}

@@ -1,0 +1,329 @@
+//! Resolves the names in tables.
+
+use std::collections::BTreeMap;
+
+use contract::Segment;
+
+use super::{Column, MetricRef, Row, SEED_AXIS, Table};
+use crate::graph::metric::{self, PortMetric};
+use crate::graph::ports::Ports;
+use crate::spec::{Axis, Diagnostic, Paper, Pipeline, Place, StageSpec, TableSpec, suggest};
+
+/// Reads all tables.
+pub(in crate::graph) fn read(
+    pipeline: &Pipeline,
+    ports: &Ports<'_>,
+    errors: &mut Vec<Diagnostic>,
+) -> Vec<Table> {
+    pipeline
+        .tables
+        .iter()
+        .map(|spec| {
+            Reader {
+                pipeline,
+                ports,
+                spec,
+                errors,
+            }
+            .table()
+        })
+        .collect()
+}
+
+struct Reader<'a> {
+    pipeline: &'a Pipeline,
+    ports: &'a Ports<'a>,
+    spec: &'a TableSpec,
+    errors: &'a mut Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    fn table(&mut self) -> Table {
+        let fields = &self.spec.fields;
+        let mut measured: Vec<Option<(&StageSpec, MetricRef)>> = Vec::new();
+        for (index, column) in fields.columns.iter().enumerate() {
+            let place = self.place(index, &[Segment::Key("metric".to_owned())]);
+            let found = self.metric(&column.metric, &place);
+            measured.push(found.map_err(|error| self.errors.extend(error)).ok());
+        }
+        if fields.columns.is_empty() {
+            let place = self.key_place("columns");
+            self.errors.push(Diagnostic::at(
+                &place,
+                format!("the table `{}` has no columns", self.spec.name),
+            ));
+        }
+        let stages: Vec<&StageSpec> = measured.iter().flatten().map(|(stage, _)| *stage).collect();
+        // The rows of a table are known only if all its columns are valid.
+        let mut is_complete = stages.len() == fields.columns.len() && !stages.is_empty();
+        is_complete &= self.check_axes(&stages, is_complete);
+        for (index, (stage, _)) in measured.iter().flatten().enumerate() {
+            let place = self.place(index, &[Segment::Key("metric".to_owned())]);
+            if let Err(error) = self.check_stage(stage, &stages, &place) {
+                self.errors.push(error);
+                is_complete = false;
+            }
+        }
+        let rows = match is_complete {
+            true => self.rows(&stages),
+            false => Vec::new(),
+        };
+        let mut columns = Vec::new();
+        for (index, (stage, metric)) in measured.iter().flatten().enumerate() {
+            let column = &fields.columns[index];
+            let reference = self.reference(index, &column.paper, &rows, is_complete);
+            if column.within.is_some() && reference.is_empty() && is_complete {
+                self.report_useless_tolerance(index);
+            }
+            let mean = fields.mean.0.iter();
+            let mean = mean.filter(|name| stage.matrix.iter().any(|axis| axis.name == **name));
+            columns.push(Column {
+                title: column
+                    .title
+                    .clone()
+                    .unwrap_or_else(|| column.metric.clone()),
+                metric: metric.clone(),
+                mean: mean.cloned().collect(),
+                reference,
+                reference_label: "paper".to_owned(),
+                within: column.within,
+            });
+        }
+        Table {
+            name: self.spec.name.clone(),
+            title: fields.title.clone(),
+            axes: fields.rows.0.clone(),
+            rows,
+            columns,
+        }
+    }
+
+    fn report_useless_tolerance(&mut self, column: usize) {
+        let place = self.place(column, &[Segment::Key("within".to_owned())]);
+        let message = "the column has no reference values, so `within` has no effect";
+        let hint = "add reference values under `paper`, or use `at_least` under `expect`";
+        self.errors
+            .push(Diagnostic::at(&place, message).hint(hint.to_owned()));
+    }
+
+    /// Resolves `evaluate.f1` into its stage and metric. `Err(None)` means that the stage has an error of its own.
+    fn metric(
+        &self,
+        text: &str,
+        place: &Place,
+    ) -> Result<(&'a StageSpec, MetricRef), Option<Diagnostic>> {
+        let malformed = || {
+            let message = format!("expected `STAGE.METRIC`, found `{text}`");
+            Some(Diagnostic::at(place, message).hint("for example `evaluate.f1`".to_owned()))
+        };
+        if text
+            .split_once('.')
+            .is_none_or(|(_, metric)| metric.is_empty())
+        {
+            return Err(malformed());
+        }
+        let Some((spec, stage, metric)) = self.pipeline.refer(0, text) else {
+            if self.pipeline.is_broken(0, text) {
+                return Err(None);
+            }
+            return Err(Some(self.pipeline.unknown_stage(0, text, place)));
+        };
+        let metric = metric.filter(|metric| !metric.is_empty());
+        let metric = metric.ok_or_else(malformed)?;
+        let declared = self.ports.get(&spec.name).ok_or(None)?;
+        metric::measures(declared, stage, place)?;
+        let metric = match metric::named(declared, metric, place)? {
+            PortMetric { port: None, name } => name,
+            PortMetric { port: Some(_), .. } => metric.to_owned(),
+        };
+        let metric = MetricRef {
+            stage: stage.to_owned(),
+            metric,
+        };
+        Ok((spec, metric))
+    }
+
+    /// Checks the axes under `rows` and `mean` by themselves. Whether a stage has an axis under `mean` can be checked
+    /// only if all stages are known.
+    fn check_axes(&mut self, stages: &[&StageSpec], are_known: bool) -> bool {
+        let fields = &self.spec.fields;
+        let mut is_valid = true;
+        let mut seen: Vec<&str> = Vec::new();
+        let all = fields.rows.0.iter().map(|axis| ("rows", axis));
+        for (key, axis) in all.chain(fields.mean.0.iter().map(|axis| ("mean", axis))) {
+            let has = |stage: &&StageSpec| stage.matrix.iter().any(|known| known.name == *axis);
+            let place = self.value_place(key);
+            let error = if seen.contains(&axis.as_str()) {
+                Diagnostic::at(&place, format!("the axis `{axis}` is listed twice"))
+            } else if key == "mean" && axis != SEED_AXIS && are_known && !stages.iter().any(has) {
+                let known = stages.iter().flat_map(|stage| &stage.matrix);
+                let known = suggest::distinct(known.map(|axis| axis.name.as_str()));
+                let message = format!("no stage of this table has the axis `{axis}`");
+                Diagnostic::at(&place, message).hint(suggest::hint("axes", axis, known))
+            } else {
+                seen.push(axis);
+                continue;
+            };
+            self.errors.push(error);
+            is_valid = false;
+        }
+        is_valid
+    }
+
+    /// Fails unless a stage has all axes of the rows, and each of its other axes is under `mean`.
+    fn check_stage(
+        &self,
+        stage: &StageSpec,
+        stages: &[&StageSpec],
+        place: &Place,
+    ) -> Result<(), Diagnostic> {
+        let fields = &self.spec.fields;
+        let (rows, mean) = (&fields.rows.0, &fields.mean.0);
+        let has = |name: &str| stage.matrix.iter().any(|axis| axis.name == name);
+        let is_seed = |name: &str| name == SEED_AXIS && are_seeds(stages);
+        if let Some(name) = rows.iter().find(|name| !has(name) && !is_seed(name)) {
+            let known = stage.matrix.iter().map(|axis| axis.name.as_str());
+            let message = format!("`{}` has no axis `{name}`", stage.name);
+            return Err(Diagnostic::at(&self.value_place("rows"), message)
+                .hint(suggest::hint("axes", name, known)));
+        }
+        let is_used = |axis: &&Axis| rows.contains(&axis.name) || mean.contains(&axis.name);
+        let Some(other) = stage.matrix.iter().find(|axis| !is_used(axis)) else {
+            return Ok(());
+        };
+        let (stage, other) = (&stage.name, &other.name);
+        let (also, written) = match rows.as_slice() {
+            [] => (String::new(), other.clone()),
+            [row] => (format!(" as well as `{row}`"), format!("[{row}, {other}]")),
+            several => {
+                let names: Vec<&str> = several.iter().map(String::as_str).collect();
+                (
+                    format!(" as well as {}", suggest::quoted(&names)),
+                    format!("[{}, {other}]", several.join(", ")),
+                )
+            }
+        };
+        let message =
+            format!("`{stage}` has the axis `{other}`{also}, so a cell would hold several values");
+        let hint =
+            format!("add `mean: {other}` to show the mean over it, or write `rows: {written}`");
+        Err(Diagnostic::at(place, message).hint(hint))
+    }
+
+    /// All combinations of the values of the row axes, in the order in which they are written.
+    fn rows(&self, stages: &[&StageSpec]) -> Vec<Row> {
+        let mut rows = vec![Row::default()];
+        for name in &self.spec.fields.rows.0 {
+            let is_seed = name == SEED_AXIS && are_seeds(stages);
+            let values = match is_seed {
+                true => self.seeds(),
+                false => values(stages, name),
+            };
+            let extended = |row: &Row, value: &String| {
+                let mut row = row.clone();
+                row.values.push(value.clone());
+                match is_seed {
+                    true => row.seed = Some(value.clone()),
+                    false => row.axes.push((name.clone(), value.clone())),
+                }
+                row
+            };
+            let product = rows.iter().flat_map(|row| {
+                let values = values.iter();
+                values.map(move |value| extended(row, value))
+            });
+            rows = product.collect();
+        }
+        rows
+    }
+
+    /// The seeds of the pipeline's copies, or its only seed.
+    fn seeds(&self) -> Vec<String> {
+        match self.pipeline.seed_labels.as_slice() {
+            [] => vec![self.pipeline.seed.to_string()],
+            labels => labels.to_vec(),
+        }
+    }
+
+    /// The reference values of a column by row.
+    fn reference(
+        &mut self,
+        column: usize,
+        paper: &Paper,
+        rows: &[Row],
+        are_rows_known: bool,
+    ) -> BTreeMap<String, f64> {
+        let by_row = match paper {
+            Paper::All(value) => return rows.iter().map(|row| (row.label(), *value)).collect(),
+            Paper::ByRow(by_row) => by_row,
+        };
+        let labels: Vec<String> = rows.iter().map(Row::label).collect();
+        // `--set` may shorten an axis, so reference values for rows that this run does not have are allowed.
+        // But if a row has no reference value, such a name is probably a misspelling of that row.
+        if !are_rows_known || labels.iter().all(|row| by_row.contains_key(row)) {
+            return by_row.clone();
+        }
+        for row in by_row.keys().filter(|row| !labels.contains(row)) {
+            let path = [Segment::Key("paper".to_owned()), Segment::Key(row.clone())];
+            let place = self.place(column, &path);
+            let axes = &self.spec.fields.rows.0;
+            let error = match axes.as_slice() {
+                [] => Diagnostic::at(&place, "the table has a single row".to_owned())
+                    .hint("write the value itself, as in `paper: 0.95`".to_owned()),
+                [axis] => {
+                    let message = format!("the axis `{axis}` has no value `{row}`");
+                    let known = labels.iter().map(String::as_str);
+                    Diagnostic::at(&place, message).hint(suggest::hint("values", row, known))
+                }
+                _ => {
+                    let message = format!("the table has no row `{row}`");
+                    let known = labels.iter().map(String::as_str);
+                    Diagnostic::at(&place, message).hint(suggest::hint("rows", row, known))
+                }
+            };
+            self.errors.push(error);
+        }
+        by_row.clone()
+    }
+
+    fn place(&self, column: usize, path: &[Segment]) -> Place {
+        let mut full = vec![Segment::Key("columns".to_owned()), Segment::Index(column)];
+        full.extend_from_slice(path);
+        let located = self.spec.node.locate(&self.spec.place, &full);
+        match path.last() {
+            Some(Segment::Key(key)) if key != "metric" => located.key_place(),
+            _ => located.place(),
+        }
+    }
+
+    /// Place of a key of the table.
+    fn key_place(&self, key: &str) -> Place {
+        let path = [Segment::Key(key.to_owned())];
+        self.spec.node.locate(&self.spec.place, &path).key_place()
+    }
+
+    /// Place of the value of a key of the table, or of the table's name if it does not have the key.
+    fn value_place(&self, key: &str) -> Place {
+        let value = self.spec.node.get(key);
+        value.map_or(&self.spec.place, |node| &node.place).clone()
+    }
+}
+
+/// Whether the axis `seed` means the seeds of the pipeline: no stage of the table has an axis of this name.
+fn are_seeds(stages: &[&StageSpec]) -> bool {
+    let mut axes = stages.iter().flat_map(|stage| &stage.matrix);
+    axes.all(|axis| axis.name != SEED_AXIS)
+}
+
+/// The values of an axis in any of the stages.
+fn values(stages: &[&StageSpec], name: &str) -> Vec<String> {
+    let axes = stages.iter().flat_map(|stage| &stage.matrix);
+    let axes = axes.filter(|axis| axis.name == name);
+    let mut found: Vec<String> = Vec::new();
+    for (value, _) in axes.flat_map(|axis| &axis.values) {
+        if !found.contains(value) {
+            found.push(value.clone());
+        }
+    }
+    found
+}

@@ -1,0 +1,201 @@
+//! What pages show and the folder of a run does not contain: the caller knows it from the pipeline file and from
+//! other runs.
+
+/// Parts of a page that the caller provides.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// Sentences that the reader should know first, such as: the pipeline file has changed since this run.
+    pub notices: Vec<String>,
+    pub tables: Vec<TableView>,
+    pub expectations: Vec<ExpectationView>,
+    /// The run compared with the one before it.
+    pub comparison: Option<Comparison>,
+    /// Warnings about the pipeline.
+    pub warnings: Vec<String>,
+    /// Commands that repeat the run, one a line.
+    pub commands: Vec<String>,
+}
+
+/// A table of a pipeline.
+#[derive(Clone, Debug)]
+pub struct TableView {
+    pub title: String,
+    /// The axes whose values are the rows; empty if there is a single row.
+    pub axes: Vec<String>,
+    /// Titles of the columns.
+    pub columns: Vec<String>,
+    pub rows: Vec<RowView>,
+    pub notes: Vec<String>,
+    pub contrasts: Vec<ContrastView>,
+    /// The best row of each column whose metric has a direction.
+    pub best: Vec<BestRow>,
+}
+
+/// A row of a table.
+#[derive(Clone, Debug)]
+pub struct RowView {
+    /// Its values on the axes.
+    pub names: Vec<String>,
+    pub cells: Vec<CellView>,
+}
+
+/// The rows of a column, compared with one of them.
+#[derive(Clone, Debug)]
+pub struct ContrastView {
+    pub title: String,
+    /// Empty if no row was compared.
+    pub header: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+    pub notes: Vec<String>,
+}
+
+/// The best row of a column.
+#[derive(Clone, Debug)]
+pub struct BestRow {
+    pub column: String,
+    pub row: String,
+    /// `0.921 [0.89, 0.95]`.
+    pub value: String,
+    /// The instances behind the value.
+    pub stages: Vec<String>,
+}
+
+/// A cell of a table.
+#[derive(Clone, Debug, Default)]
+pub struct CellView {
+    /// `0.921`, or why there is no value: `not run`.
+    pub value: String,
+    pub is_missing: bool,
+    /// `± 0.012 [0.90, 0.93]`; may be empty.
+    pub spread: String,
+    pub reference: Option<Reference>,
+    pub verdict: Option<Verdict>,
+    /// The bounds that are violated.
+    pub failed: Vec<String>,
+    /// Whether it is the best value of its column.
+    pub is_best: bool,
+    /// The instances behind the value: one, or one for each seed.
+    pub stages: Vec<String>,
+    /// The value in full precision, for sorting.
+    pub sort_key: String,
+}
+
+/// A value to compare with: `paper`, `0.95`.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    pub label: String,
+    pub value: String,
+}
+
+/// Whether a value is as expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Pass,
+    NotKnown,
+    Fail,
+}
+
+impl Verdict {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::NotKnown => "not known",
+            Self::Fail => "fail",
+        }
+    }
+
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::NotKnown => "unknown",
+            Self::Fail => "fail",
+        }
+    }
+
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Pass => "✓",
+            Self::NotKnown => "?",
+            Self::Fail => "✗",
+        }
+    }
+}
+
+/// An expectation and its verdict.
+#[derive(Clone, Debug)]
+pub struct ExpectationView {
+    /// `evaluate[model1].f1`
+    pub metric: String,
+    /// The value, or why there is none.
+    pub value: String,
+    pub expected: String,
+    pub verdict: Verdict,
+    /// The instance that was measured.
+    pub stage: String,
+}
+
+/// A run compared with an earlier one.
+#[derive(Clone, Debug, Default)]
+pub struct Comparison {
+    /// Id and time of the earlier run.
+    pub other: String,
+    pub other_started: String,
+    /// Settings that differ: what, before, now.
+    pub settings: Vec<(String, String, String)>,
+    pub changes: Vec<ChangeView>,
+    pub metrics: Vec<MetricChangeView>,
+    /// Number of metrics that are the same in both runs.
+    pub same_metrics: usize,
+    /// Number of stages whose keys are the same in both runs.
+    pub same_stages: usize,
+}
+
+/// A difference that caused others, and the stages that have it.
+#[derive(Clone, Debug)]
+pub struct ChangeView {
+    /// `params.epochs 2 → 1`
+    pub what: String,
+    pub stages: Vec<String>,
+}
+
+/// A metric with different values in both runs.
+#[derive(Clone, Debug)]
+pub struct MetricChangeView {
+    pub stage: String,
+    pub metric: String,
+    /// Before and now.
+    pub values: [Option<f64>; 2],
+    /// Whether it became better; `None` if that is not known.
+    pub is_better: Option<bool>,
+    /// Whether the intervals of both values do not overlap.
+    pub is_apart: bool,
+}
+
+impl MetricChangeView {
+    pub fn before(&self) -> String {
+        self.values[0].map_or_else(|| "–".to_owned(), crate::metric::number)
+    }
+
+    pub fn now(&self) -> String {
+        self.values[1].map_or_else(|| "–".to_owned(), crate::metric::number)
+    }
+
+    /// `+0.012`.
+    pub fn change(&self) -> String {
+        match self.values {
+            [Some(before), Some(now)] => crate::metric::change(now - before),
+            _ => String::new(),
+        }
+    }
+
+    /// `better`, and whether the difference exceeds the intervals.
+    pub fn verdict(&self) -> &'static str {
+        match (self.is_better, self.is_apart) {
+            (Some(true), true) => "better, intervals apart",
+            (Some(true), false) => "better",
+            (Some(false), true) => "worse, intervals apart",
+            (Some(false), false) => "worse",
+            (None, _) => "",
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! [`RunView`]: everything that a page shows about a run.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use engine::run::files::EVENTS_FILE;
+use engine::run::recorded::Recorded;
+use engine::wording;
+use serde::Deserialize;
+use store::{Found, read_file};
+
+use contract::Progress;
+
+use crate::data::{DataView, GalleryView, GeneratedView, datasets, galleries, generated};
+use crate::evaluation::{EvaluationView, evaluation};
+use crate::extras::Extras;
+use crate::metric::MetricView;
+use crate::picture::Datasets;
+use crate::reader::Reader;
+use crate::stage::{SourceView, StageState, StageView, stages};
+use crate::summary::Summary;
+use crate::sweep::{SweepView, sweep};
+use crate::training::{TrainingView, training};
+
+/// A run, as pages show it. Stages are referred to by their positions in `stages`.
+pub struct RunView {
+    pub summary: Summary,
+    pub extras: Extras,
+    pub stages: Vec<StageView>,
+    /// Progress of running stages, in words.
+    pub progress: HashMap<usize, String>,
+    pub evaluations: Vec<EvaluationView>,
+    /// Trainings of models that no evaluation shows.
+    pub trainings: Vec<TrainingView>,
+    /// Trainings of the models of evaluations, by the position of their stage.
+    pub trained: HashMap<usize, TrainingView>,
+    /// Metrics of other stages: programs.
+    pub programs: Vec<usize>,
+    pub data: Vec<DataView>,
+    pub generated: Vec<GeneratedView>,
+    pub galleries: Vec<GalleryView>,
+    pub sweep: Option<SweepView>,
+    /// Warnings about results, each with the stages that have it.
+    pub warnings: Vec<WarningView>,
+    pub sources: Vec<SourceView>,
+    positions: HashMap<String, usize>,
+}
+
+/// A warning and the stages that have it.
+#[derive(Clone, Debug)]
+pub struct WarningView {
+    pub text: String,
+    /// Positions of the stages.
+    pub stages: Vec<usize>,
+}
+
+impl RunView {
+    /// Reads the view of a run. `opened` keeps the datasets that were opened for it.
+    pub fn read(
+        reader: Reader<'_>,
+        opened: &Datasets<'_>,
+        run: &Recorded,
+        extras: Extras,
+    ) -> Self {
+        let events = Events::read(&run.folder);
+        let stages = stages(reader, run, &events.reasons);
+        let positions: HashMap<String, usize> = stages
+            .iter()
+            .enumerate()
+            .map(|(at, stage)| (stage.name.clone(), at))
+            .collect();
+        let evaluations: Vec<EvaluationView> = (0..stages.len())
+            .filter_map(|at| evaluation(reader, opened, &stages, at))
+            .collect();
+        let evaluated: HashSet<usize> = evaluations.iter().map(|found| found.stage).collect();
+        let (trained, trainings) = trainings(reader, &stages, &evaluations);
+        let programs = stages.iter().enumerate();
+        let programs = programs.filter(|(at, stage)| {
+            let is_shown = evaluated.contains(at) || stage.kind != "command";
+            !is_shown && !stage.metrics.is_empty()
+        });
+        let progress = events.progress.iter().filter_map(|(name, progress)| {
+            let at = *positions.get(name)?;
+            let is_running = stages[at].state == StageState::Running;
+            is_running.then(|| (at, wording::progress(progress)))
+        });
+        Self {
+            summary: Summary::new(run, &stages),
+            progress: progress.collect(),
+            programs: programs.map(|(at, _)| at).collect(),
+            data: datasets(reader, opened, &stages),
+            generated: generated(reader, opened, &stages),
+            galleries: galleries(reader, &stages),
+            sweep: sweep(reader, &run.folder),
+            warnings: warnings(&stages),
+            sources: sources(&stages),
+            extras,
+            evaluations,
+            trainings,
+            trained,
+            stages,
+            positions,
+        }
+    }
+
+    /// The stage with this name.
+    pub fn find(&self, name: &str) -> Option<&StageView> {
+        Some(&self.stages[*self.positions.get(name)?])
+    }
+
+    /// The stages that failed or were killed.
+    pub fn failures(&self) -> Vec<&StageView> {
+        let failed = |stage: &&StageView| {
+            matches!(stage.state, StageState::Failed | StageState::Killed)
+        };
+        self.stages.iter().filter(failed).collect()
+    }
+
+    /// The positions of the stages that use an output of a stage.
+    pub fn consumers(&self, stage: &StageView) -> Vec<usize> {
+        let at = self.positions.get(&stage.name).copied();
+        let stages = self.stages.iter().enumerate();
+        let consumers = stages.filter(|(_, stage)| {
+            let mut inputs = stage.inputs.iter();
+            inputs.any(|input| at.is_some() && input.maker == at)
+        });
+        consumers.map(|(consumer, _)| consumer).collect()
+    }
+
+    /// The evaluation with the best value of a metric among those on the same images: name, metric and position.
+    pub fn best_evaluation(&self) -> Option<(&StageView, &MetricView)> {
+        let candidates = self.evaluations.iter();
+        let candidates = candidates.filter_map(|found| {
+            let metric = *found.headline().first()?;
+            Some((found, metric, metric.value?))
+        });
+        let candidates: Vec<_> = candidates.collect();
+        let (first, rest) = candidates.split_first()?;
+        let is_alike = |(found, metric, _): &&(&EvaluationView, &MetricView, f64)| {
+            found.dataset == first.0.dataset && metric.name == first.1.name
+        };
+        if rest.is_empty() || !rest.iter().all(|one| is_alike(&one)) {
+            return None;
+        }
+        let sign = match first.1.direction? {
+            contract::Direction::Maximize => 1.0,
+            contract::Direction::Minimize => -1.0,
+        };
+        let better = |a: f64, b: f64| (sign * a) > (sign * b);
+        let best = rest.iter().fold(first, |best, one| match better(one.2, best.2) {
+            true => one,
+            false => best,
+        });
+        Some((&self.stages[best.0.stage], best.1))
+    }
+}
+
+/// The trainings of evaluated models by position, and the others in order.
+fn trainings(
+    reader: Reader<'_>,
+    stages: &[StageView],
+    evaluations: &[EvaluationView],
+) -> (HashMap<usize, TrainingView>, Vec<TrainingView>) {
+    let models: HashSet<usize> = evaluations.iter().filter_map(|one| one.model).collect();
+    let (mut trained, mut others) = (HashMap::new(), Vec::new());
+    for (at, stage) in stages.iter().enumerate() {
+        let Some(training) = training(reader, at, stage) else {
+            continue;
+        };
+        if models.contains(&at) {
+            trained.insert(at, training);
+        } else {
+            others.push(training);
+        }
+    }
+    (trained, others)
+}
+
+/// All warnings. Instances of a stage share one if their texts differ only in numbers.
+fn warnings(stages: &[StageView]) -> Vec<WarningView> {
+    let mut found: Vec<WarningView> = Vec::new();
+    let mut known: HashMap<(&str, String), usize> = HashMap::new();
+    for (at, stage) in stages.iter().enumerate() {
+        for text in &stage.warnings {
+            let plain: String = text.chars().filter(|char| !char.is_ascii_digit()).collect();
+            let place = *known.entry((&stage.stage, plain)).or_insert(found.len());
+            if place == found.len() {
+                found.push(WarningView {
+                    text: text.clone(),
+                    stages: Vec::new(),
+                });
+            }
+            found[place].stages.push(at);
+        }
+    }
+    found
+}
+
+/// The distinct sources and programs of all stages.
+fn sources(stages: &[StageView]) -> Vec<SourceView> {
+    let mut all: Vec<SourceView> = stages
+        .iter()
+        .flat_map(|stage| stage.sources.iter().cloned())
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// What the events of a run say about its stages.
+#[derive(Default)]
+struct Events {
+    /// Why stages were executed.
+    reasons: HashMap<String, String>,
+    /// The newest progress of each stage.
+    progress: BTreeMap<String, Progress>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event {
+    StageStarted {
+        stage: String,
+        reason: String,
+    },
+    StageProgress {
+        stage: String,
+        progress: Progress,
+    },
+    #[serde(other)]
+    Other,
+}
+
+impl Events {
+    /// Reads the events, and skips lines that were cut off by a kill.
+    fn read(folder: &Path) -> Self {
+        let mut events = Self::default();
+        let Ok(Found::Bytes(text)) = read_file(&folder.join(EVENTS_FILE)) else {
+            return events;
+        };
+        for line in String::from_utf8_lossy(&text).lines() {
+            match serde_json::from_str(line) {
+                Ok(Event::StageStarted { stage, reason }) => {
+                    events.reasons.insert(stage, reason);
+                }
+                Ok(Event::StageProgress { stage, progress }) => {
+                    events.progress.insert(stage, progress);
+                }
+                Ok(Event::Other) | Err(_) => {}
+            }
+        }
+        events
+    }
+}

@@ -1,0 +1,86 @@
+//! All metrics, one per line.
+
+use engine::run::run_metrics::Measured;
+use engine::wording;
+use serde_json::{Value, json};
+
+use super::{figure, interval, name};
+use crate::report::columns::dynamic;
+use crate::report::csv::line;
+
+/// Lines with the name, value, interval and class of each metric.
+pub fn text(all: &[&Measured<'_>]) -> String {
+    let head = ["stage", "metric", "value", "95 % interval", "class"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(all.iter().map(|one| {
+        let seeds = match one.values.len() {
+            0 | 1 => String::new(),
+            seeds if one.defined() < seeds => format!(" ({} of {seeds} seeds)", one.defined()),
+            seeds => format!(" ({seeds} seeds)"),
+        };
+        vec![
+            name(one.instance),
+            name(&one.metric()),
+            figure(one) + &seeds,
+            one.interval().map_or(String::new(), interval),
+            one.class().map_or(String::new(), name),
+        ]
+    }));
+    // Columns that are empty in all rows are left out.
+    let is_used = |column: usize| rows.iter().skip(1).any(|row| !row[column].is_empty());
+    let used: Vec<usize> = (0..head.len()).filter(|&column| is_used(column)).collect();
+    let shown = rows.iter().map(|row| used.iter().map(|&at| row[at].clone()));
+    let shown: Vec<Vec<String>> = shown.map(Iterator::collect).collect();
+    dynamic(&shown, &[])
+}
+
+/// Comma-separated values in full precision. Missing values are empty.
+pub fn csv(all: &[&Measured<'_>]) -> String {
+    let head = [
+        "instance", "stage", "port", "metric", "value", "sd", "seeds", "low", "high", "class",
+        "direction", "headline",
+    ];
+    let mut text = line(&head.map(str::to_owned));
+    let number = |value: Option<f64>| value.map_or(String::new(), wording::exact);
+    for one in all {
+        let ends = one.interval();
+        text += &line(&[
+            one.instance.to_owned(),
+            one.stage.to_owned(),
+            one.port.to_owned(),
+            one.name.to_owned(),
+            number(one.mean()),
+            number(one.deviation()),
+            one.defined().to_string(),
+            number(ends.map(|[low, _]| low)),
+            number(ends.map(|[_, high]| high)),
+            one.class().unwrap_or_default().to_owned(),
+            json!(one.direction()).as_str().unwrap_or_default().to_owned(),
+            one.headline.is_some().to_string(),
+        ]);
+    }
+    text
+}
+
+/// One JSON object for each metric. `values` has the value of every seed; `null` where it is undefined.
+pub fn json(all: &[&Measured<'_>]) -> Vec<Value> {
+    let object = |one: &&Measured<'_>| {
+        let values = one.values.iter().map(|(instance, metric)| {
+            json!({ "instance": instance, "value": metric.value })
+        });
+        json!({
+            "instance": one.instance,
+            "stage": one.stage,
+            "port": one.port,
+            "metric": one.name,
+            "value": one.mean(),
+            "sd": one.deviation(),
+            "interval": one.interval(),
+            "of": one.class(),
+            "direction": one.direction(),
+            "headline": one.headline.is_some(),
+            "values": values.collect::<Vec<_>>(),
+        })
+    };
+    all.iter().map(object).collect()
+}

@@ -1,0 +1,237 @@
+//! [`Measure`]: the measures of labelled predictions, and their declarations as metrics of `evaluate`.
+
+use contract::{Direction, MetricInfo, NOT_NEGATIVE, SHARE, class_of};
+
+/// A measure of labelled predictions; [`measure`](super::measure) computes all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    Accuracy,
+    F1,
+    MacroF1,
+    WeightedF1,
+    Precision,
+    MacroPrecision,
+    WeightedPrecision,
+    Recall,
+    MacroRecall,
+    WeightedRecall,
+    Specificity,
+    RocAuc,
+    MacroRocAuc,
+    AveragePrecision,
+    Brier,
+    LogLoss,
+}
+
+/// The metrics of `evaluate`: all measures in the order of [`Measure::ALL`], then [`SUPPORT`].
+pub const METRICS: &[MetricInfo] = &[
+    MetricInfo::new(
+        "accuracy",
+        "share of images that are classified correctly",
+        SHARE,
+    )
+    .maximized()
+    .headline(),
+    MetricInfo::new("f1", "harmonic mean of precision and recall", SHARE)
+        .maximized()
+        .of_positive()
+        .headline(),
+    MetricInfo::new("macro_f1", "mean of the classes' F1", SHARE).maximized(),
+    MetricInfo::new(
+        "weighted_f1",
+        "mean of the classes' F1, weighted by their numbers of images",
+        SHARE,
+    )
+    .maximized(),
+    MetricInfo::new(
+        "precision",
+        "share of the images classified as the class that belong to it",
+        SHARE,
+    )
+    .maximized()
+    .of_positive(),
+    MetricInfo::new("macro_precision", "mean of the classes' precision", SHARE).maximized(),
+    MetricInfo::new(
+        "weighted_precision",
+        "mean of the classes' precision, weighted by their numbers of images",
+        SHARE,
+    )
+    .maximized(),
+    MetricInfo::new(
+        "recall",
+        "share of the class's images that are classified as it (sensitivity)",
+        SHARE,
+    )
+    .maximized()
+    .of_positive(),
+    MetricInfo::new(
+        "macro_recall",
+        "mean of the classes' recall (balanced accuracy)",
+        SHARE,
+    )
+    .maximized(),
+    MetricInfo::new(
+        "weighted_recall",
+        "mean of the classes' recall, weighted by their numbers of images; equals the accuracy",
+        SHARE,
+    )
+    .maximized(),
+    MetricInfo::new(
+        "specificity",
+        "share of other classes' images that are not classified as the class",
+        SHARE,
+    )
+    .maximized()
+    .of_positive(),
+    MetricInfo::new(
+        "roc_auc",
+        "area under the ROC curve of the class against all others",
+        SHARE,
+    )
+    .maximized()
+    .of_positive()
+    .headline(),
+    MetricInfo::new("macro_roc_auc", "mean of the classes' `roc_auc`", SHARE).maximized(),
+    MetricInfo::new(
+        "average_precision",
+        "mean precision over recall, of the class against all others",
+        SHARE,
+    )
+    .maximized()
+    .of_positive(),
+    MetricInfo::new(
+        "brier",
+        "mean squared error of the probabilities (at most 1 with two classes)",
+        [0.0, 2.0],
+    )
+    .minimized(),
+    MetricInfo::new(
+        "log_loss",
+        "cross-entropy of the probabilities",
+        NOT_NEGATIVE,
+    )
+    .minimized(),
+    SUPPORT,
+];
+
+/// The number of images of a class.
+pub const SUPPORT: MetricInfo =
+    MetricInfo::new("support", "number of the class's images", NOT_NEGATIVE)
+        .unit("images")
+        .of_positive();
+
+/// A measure, and the class that it is of if its name says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedMeasure<'a> {
+    pub measure: Measure,
+    /// `None` for the positive class, or if the measure covers all classes.
+    pub class: Option<&'a str>,
+}
+
+impl From<Measure> for NamedMeasure<'_> {
+    fn from(measure: Measure) -> Self {
+        Self {
+            measure,
+            class: None,
+        }
+    }
+}
+
+impl<'a> NamedMeasure<'a> {
+    /// Returns the measure with this name: `recall`, or `recall[BACTERIA]` for one class.
+    pub fn new(name: &'a str) -> Option<Self> {
+        if let Some(measure) = Measure::named(name) {
+            return Some(measure.into());
+        }
+        let (base, class) = class_of(name)?;
+        let measure = Measure::named(base).filter(|measure| measure.info().per_class)?;
+        let class = Some(class);
+        Some(Self { measure, class })
+    }
+}
+
+impl Measure {
+    pub const ALL: [Self; 16] = [
+        Self::Accuracy,
+        Self::F1,
+        Self::MacroF1,
+        Self::WeightedF1,
+        Self::Precision,
+        Self::MacroPrecision,
+        Self::WeightedPrecision,
+        Self::Recall,
+        Self::MacroRecall,
+        Self::WeightedRecall,
+        Self::Specificity,
+        Self::RocAuc,
+        Self::MacroRocAuc,
+        Self::AveragePrecision,
+        Self::Brier,
+        Self::LogLoss,
+    ];
+
+    /// Returns the declaration of the measure as a metric of `evaluate`.
+    pub fn info(self) -> &'static MetricInfo {
+        &METRICS[self as usize]
+    }
+
+    /// Returns the measure's name among the metrics of `evaluate`.
+    pub fn name(self) -> &'static str {
+        &self.info().name
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|measure| measure.name() == name)
+    }
+
+    /// Returns the direction in which the measure improves.
+    pub fn direction(self) -> Direction {
+        self.info().direction.unwrap_or(Direction::Maximize)
+    }
+
+    /// Whether the measure depends on how probabilities are turned into classes.
+    pub fn needs_decision(self) -> bool {
+        match self {
+            Self::Accuracy
+            | Self::F1
+            | Self::MacroF1
+            | Self::WeightedF1
+            | Self::Precision
+            | Self::MacroPrecision
+            | Self::WeightedPrecision
+            | Self::Recall
+            | Self::MacroRecall
+            | Self::WeightedRecall
+            | Self::Specificity => true,
+            Self::RocAuc
+            | Self::MacroRocAuc
+            | Self::AveragePrecision
+            | Self::Brier
+            | Self::LogLoss => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{METRICS, Measure, NamedMeasure};
+
+    #[test]
+    fn a_measure_is_found_by_its_exact_name_only() {
+        assert_eq!(METRICS.len(), Measure::ALL.len() + 1);
+        for (index, measure) in Measure::ALL.into_iter().enumerate() {
+            assert_eq!(measure as usize, index);
+            assert_eq!(NamedMeasure::new(measure.name()), Some(measure.into()));
+            assert!(measure.info().direction.is_some());
+        }
+        assert_eq!(NamedMeasure::new("F1"), None);
+    }
+
+    #[test]
+    fn a_measure_of_one_class_has_the_class_in_its_name() {
+        let found = NamedMeasure::new("recall[A]").unwrap();
+        assert_eq!((found.measure, found.class), (Measure::Recall, Some("A")));
+        assert_eq!(NamedMeasure::new("macro_recall[A]"), None);
+        assert_eq!(NamedMeasure::new("support[A]"), None);
+    }
+}
