@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::pipeline::{ANALYSIS, StoreArgs, catalogue};
+use super::report::extras_of;
 use super::unwritten;
 use crate::config;
 use crate::report::{Console, Verbosity};
@@ -45,6 +46,7 @@ impl Serve {
             store,
             analysis: ANALYSIS,
             catalogue: catalogue(),
+            extras: extras_of,
             token: token(console)?,
             launch,
         };

@@ -64,7 +64,7 @@ pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Answer {
 }
 
 /// A style sheet or a script of ours. Its content changes only with the binary.
-pub(crate) fn asset(kind: &'static str, content: &'static str) -> Answer {
+pub(crate) fn asset(kind: &'static str, content: impl Into<Bytes>) -> Answer {
     let mut answer = answer(StatusCode::OK, kind, whole(content));
     let cache = HeaderValue::from_static("private, max-age=60");
     answer.headers_mut().insert(CACHE_CONTROL, cache);

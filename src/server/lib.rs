@@ -16,7 +16,6 @@ mod access;
 mod answer;
 mod connections;
 mod control;
-mod files;
 mod index;
 mod live;
 mod page;
@@ -40,9 +39,9 @@ use tokio::sync::watch;
 
 pub use control::Launch;
 pub use port::{BindError, DEFAULT_PORT, Ports};
+pub use results::ExtrasOf;
 pub use token::Token;
 
-use control::Control;
 use site::Site;
 
 /// Number of threads that read files.
@@ -53,6 +52,8 @@ pub struct Settings {
     pub store: Store,
     pub analysis: &'static dyn Analysis,
     pub catalogue: Catalogue,
+    /// Finds the tables of a run, and what compares it with others.
+    pub extras: ExtrasOf,
     pub token: Token,
     /// How runs are started; `None` if they can be neither started nor cancelled.
     pub launch: Option<Launch>,
@@ -118,15 +119,7 @@ impl Server {
             .max_blocking_threads(READERS)
             .build()?;
         let stopped = stop.0.subscribe();
-        let settings = self.settings;
-        let site = Site::new(
-            Arc::new(settings.store),
-            settings.analysis,
-            settings.catalogue,
-            settings.token,
-            settings.launch.map(Control::new),
-            stopped.clone(),
-        );
+        let site = Site::new(self.settings, stopped.clone());
         runtime.block_on(async {
             let listeners = self.listeners.into_iter().map(tokio::net::TcpListener::from_std);
             let listeners: Vec<_> = listeners.collect::<io::Result<_>>()?;

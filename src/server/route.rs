@@ -23,7 +23,10 @@ pub(crate) enum Route {
     /// `/pictures/DESCRIPTION`
     Picture(String),
     Style,
+    /// What all pages can do, also those from disk.
     Script,
+    /// What keeps pages up to date.
+    LiveScript,
     /// POST `/runs`: start a run.
     Start,
     /// `/starts/N`: what became of a run that was started here.
@@ -61,6 +64,7 @@ pub(crate) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
         ["events"] => (READ, Route::RunsEvents),
         ["page.css"] => (READ, Route::Style),
         ["page.js"] => (READ, Route::Script),
+        ["live.js"] => (READ, Route::LiveScript),
         ["runs"] => (POST, Route::Start),
         ["starts", number] => {
             let number = number.parse().map_err(|_| NoRoute::NotFound)?;

@@ -7,25 +7,26 @@ use contract::analysis::Analysis;
 use engine::executor::log_file;
 use engine::graph::Catalogue;
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::HeaderName;
 use hyper::http::request::Parts as Head;
 use hyper::{Method, Request, StatusCode};
 use jiff::Timestamp;
+use pages::page::{STYLE, theme};
 use store::Store;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::Settings;
 use crate::access::{self, PARAMETER};
 use crate::answer::{self, Answer};
 use crate::connections::BODY_TIME;
 use crate::control::{Control, StartError};
-use crate::files;
 use crate::index::Index;
 use crate::live::{Hub, LiveRun, LiveState, Looked, Watched};
 use crate::page::{
     self, ListPage, ListQuery, LogTail, Look, Message, RunPage, StagesQuery, run_address,
 };
-use crate::results;
+use crate::results::{self, ExtrasOf, Results};
 use crate::route::{NoRoute, Route, route};
 use crate::stream::{Closed, Position, Stream, blocking};
 use crate::token::Token;
@@ -41,6 +42,8 @@ const OPEN_PAGES: usize = 64;
 const INTERVAL: Duration = Duration::from_secs(1);
 const USAGE_INTERVAL: Duration = Duration::from_secs(2);
 
+const SCRIPT_TYPE: &str = "text/javascript; charset=utf-8";
+
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Everything that answers are made from.
@@ -48,6 +51,10 @@ pub(crate) struct Site {
     pub(crate) store: Arc<Store>,
     pub(crate) analysis: &'static dyn Analysis,
     pub(crate) catalogue: Catalogue,
+    pub(crate) extras: ExtrasOf,
+    pub(crate) results: Results,
+    /// The style sheet of all pages.
+    style: Bytes,
     pub(crate) token: Token,
     pub(crate) hub: Hub,
     pub(crate) index: Index,
@@ -60,23 +67,25 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(
-        store: Arc<Store>,
-        analysis: &'static dyn Analysis,
-        catalogue: Catalogue,
-        token: Token,
-        control: Option<Control>,
+        settings: Settings,
         stop: watch::Receiver<bool>,
     ) -> Self {
+        let store = Arc::new(settings.store);
+        let colors = theme(&settings.analysis.theme_colors());
+        let style = [STYLE, &colors, include_str!("assets/live.css")].join("\n");
         Self {
             hub: Hub::new(Arc::clone(&store)),
             index: Index::new(Arc::clone(&store)),
             usage: Usage::default(),
             places: Arc::new(Semaphore::new(OPEN_PAGES)),
+            results: Results::default(),
+            style: Bytes::from(style),
             store,
-            analysis,
-            catalogue,
-            token,
-            control,
+            analysis: settings.analysis,
+            catalogue: settings.catalogue,
+            extras: settings.extras,
+            token: settings.token,
+            control: settings.launch.map(Control::new),
             stop,
         }
     }
@@ -112,8 +121,9 @@ impl Site {
     async fn routed(self: Arc<Self>, route: Route, head: Head, body: Incoming) -> Answer {
         let query = head.uri.query().unwrap_or_default().to_owned();
         match route {
-            Route::Style => answer::asset("text/css; charset=utf-8", files::STYLE),
-            Route::Script => answer::asset("text/javascript; charset=utf-8", files::SCRIPT),
+            Route::Style => answer::asset("text/css; charset=utf-8", self.style.clone()),
+            Route::Script => answer::asset(SCRIPT_TYPE, pages::page::SCRIPT),
+            Route::LiveScript => answer::asset(SCRIPT_TYPE, include_str!("assets/live.js")),
             Route::Start => self.start(body).await,
             Route::Cancel(run) => self.cancel(run).await,
             Route::RunsEvents => {
@@ -143,11 +153,12 @@ impl Site {
         match route {
             Route::Runs => self.list(query),
             Route::Run(run) => self.with_run(&run, |run, id| {
+                let results = results::of_run(self, run);
                 let page = RunPage {
                     id,
                     query: &StagesQuery::parse(query),
                     allow_run: self.control.is_some(),
-                    results: results::of_run(self, run),
+                    results: &results,
                 };
                 answer::html(StatusCode::OK, page::run_page(self.look(), run, page))
             }),
@@ -187,6 +198,7 @@ impl Site {
             Route::Started(number) => self.started(number),
             Route::Style
             | Route::Script
+            | Route::LiveScript
             | Route::Start
             | Route::Cancel(_)
             | Route::RunsEvents

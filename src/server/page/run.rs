@@ -34,7 +34,7 @@ pub(crate) struct RunPage<'a> {
     /// Whether runs can be cancelled.
     pub(crate) allow_run: bool,
     /// Results as HTML.
-    pub(crate) results: String,
+    pub(crate) results: &'a str,
 }
 
 #[derive(Template)]
@@ -48,7 +48,7 @@ struct RunTemplate<'a> {
     cancel: Option<String>,
     summary: String,
     running: String,
-    results: String,
+    results: &'a str,
     rows: Vec<String>,
     found: String,
     pages: usize,
