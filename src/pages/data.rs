@@ -62,6 +62,8 @@ pub struct SampleView {
 pub struct LeakageView {
     /// A row for each comparison: the sets, copies, shared groups, and how similar the nearest images are.
     pub rows: Vec<[String; 4]>,
+    /// Whether any row has similarities.
+    pub has_similarities: bool,
     /// Whether anything leaks.
     pub leaks: bool,
     /// The first findings, as sentences.
@@ -357,8 +359,10 @@ fn leakage_view(found: &Leakage) -> LeakageView {
         copies.chain(groups).collect::<Vec<_>>()
     });
     let findings: Vec<String> = findings.collect();
+    let rows: Vec<[String; 4]> = found.comparisons.iter().map(row).collect();
     LeakageView {
-        rows: found.comparisons.iter().map(row).collect(),
+        has_similarities: rows.iter().any(|row| !row[3].is_empty()),
+        rows,
         leaks: !findings.is_empty(),
         more: findings.len().saturating_sub(FINDINGS),
         findings: findings.into_iter().take(FINDINGS).collect(),

@@ -1,6 +1,7 @@
 //! [`EvaluationView`]: how good a model is, and what it gets wrong.
 
-use contract::analysis::{ClassReport, Evaluation, EvaluationFigures, Figure, three_decimals};
+use contract::analysis::{
+    ClassReport, ConfusionMatrix, Evaluation, EvaluationFigures, Figure, three_decimals};
 use contract::{Metrics, class_of};
 use engine::run::metrics;
 use store::keys::Digest;
@@ -35,7 +36,7 @@ pub struct EvaluationView {
     /// Headers and rows of the report for each class.
     pub class_header: Vec<&'static str>,
     pub class_rows: Vec<Vec<String>>,
-    pub confusion: ConfusionView,
+    pub confusion: Option<ConfusionView>,
     pub figures: Vec<FigureView>,
     pub mistakes: Vec<MistakeView>,
     pub mistake_count: usize,
@@ -128,7 +129,7 @@ pub(crate) fn evaluation(
         rule: rule(&evaluation),
         class_header: ClassReport::header(),
         class_rows: report.rows(three_decimals, " (positive)"),
-        confusion: confusion(&figures),
+        confusion: figures.confusion.as_ref().map(confusion),
         figures: drawn(reader, stage, &figures),
         mistakes,
         mistake_count,
@@ -167,8 +168,7 @@ fn rule(evaluation: &Evaluation) -> String {
     }
 }
 
-fn confusion(figures: &EvaluationFigures) -> ConfusionView {
-    let matrix = &figures.confusion;
+fn confusion(matrix: &ConfusionMatrix) -> ConfusionView {
     let row = |(actual, row): (usize, &Vec<u64>)| {
         let all: u64 = row.iter().sum();
         let cells = row.iter().enumerate().map(|(predicted, &count)| ConfusionCell {
@@ -196,7 +196,7 @@ fn drawn(
     let draw = |what: &str, caption: &str, figure: Figure<'_>| {
         let (id, caption) = (
             format!("{}-{what}", stage.id),
-            format!("{caption} of {}", stage.name),
+            format!("{}: {caption}", stage.name),
         );
         FigureView::new(reader, id, caption, &figure)
     };

@@ -44,6 +44,15 @@ impl MetricView {
         }
     }
 
+    /// `↑` if higher values are better, `↓` if lower ones are, or an empty string.
+    pub fn arrow(&self) -> &'static str {
+        match self.direction {
+            Some(Direction::Maximize) => "↑",
+            Some(Direction::Minimize) => "↓",
+            None => "",
+        }
+    }
+
     /// The value for sorting, in full precision.
     pub fn sort_key(&self) -> String {
         self.value.map_or_else(String::new, |value| value.to_string())

@@ -12,6 +12,7 @@ use crate::extras::Verdict;
 use crate::links::Links;
 use crate::picture::Pictures;
 use crate::run::RunView;
+use crate::stage::StageView;
 
 /// A template failed.
 pub use askama::Error as Failure;
@@ -144,12 +145,15 @@ impl RunPage<'_> {
     /// Address of the results of a stage: of its evaluation if it is one.
     fn name_link(&self, name: &str) -> Option<String> {
         let stage = self.view.find(name)?;
-        let mut evaluations = self.view.evaluations.iter();
-        let is_evaluation = evaluations.any(|one| self.view.stages[one.stage].name == name);
-        Some(match is_evaluation {
+        Some(match self.is_evaluation(stage) {
             true => self.links.evaluation(&stage.id),
             false => self.links.stage(&stage.id),
         })
+    }
+
+    fn is_evaluation(&self, stage: &StageView) -> bool {
+        let mut evaluations = self.view.evaluations.iter();
+        evaluations.any(|one| self.view.stages[one.stage].id == stage.id)
     }
 
     /// Address of the first of several stages that is in the run.

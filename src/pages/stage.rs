@@ -372,10 +372,20 @@ fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Null => "none".to_owned(),
         Value::Array(layers) if layers.iter().any(Value::is_object) => {
-            let lines: Vec<String> = layers.iter().map(in_line).collect();
+            let lines: Vec<String> = layers.iter().map(layer).collect();
             lines.join("\n")
         }
         other => in_line(other),
+    }
+}
+
+/// An entry of a list of layers: `conv: { filters: 16 }`, or `flatten`.
+fn layer(value: &Value) -> String {
+    let entries: Vec<_> = value.as_object().into_iter().flatten().collect();
+    match entries.as_slice() {
+        [(name, Value::Object(settings))] if settings.is_empty() => (*name).clone(),
+        [(name, settings)] => format!("{name}: {}", in_line(settings)),
+        _ => in_line(value),
     }
 }
 
@@ -384,6 +394,7 @@ fn in_line(value: &Value) -> String {
         return format!("content {}", digest.short());
     }
     match value {
+        Value::Object(map) if map.is_empty() => "{}".to_owned(),
         Value::Object(map) => {
             let entries = map
                 .iter()

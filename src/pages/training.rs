@@ -25,7 +25,8 @@ pub(crate) fn training(reader: Reader<'_>, at: usize, stage: &StageView) -> Opti
     let figures = reader.analysis.training_figures(&history, best, epochs);
     let figures = figures.iter().filter_map(|figure| {
         let id = format!("{}-{}", stage.id, figure.measure.replace(' ', "-"));
-        let caption = format!("{} of {}", figure.measure, stage.name);
+        let measure = figure.measure.replace('_', " ");
+        let caption = format!("{}: {measure} by epoch", stage.name);
         FigureView::new(reader, id, caption, &Figure::Training(figure))
     });
     let figures: Vec<FigureView> = figures.collect();

@@ -116,12 +116,122 @@ function startZoom(graph) {
   if (canvas.clientWidth > 0) fit();
 }
 
+// --- Selecting trials on parallel axes ---
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function element(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+// An axis of a figure: converts values to heights, and holds the selected range of heights.
+function readAxis(group, index) {
+  const { axis: name, scale } = group.dataset;
+  const number = key => group.dataset[key] === "" ? NaN : Number(group.dataset[key]);
+  const [x, top, bottom, absent] = ["x", "top", "bottom", "absent"].map(number);
+  const line = scale === "log" ? Math.log : value => value;
+  const [low, high] = [line(number("low")), line(number("high"))];
+  const height = value => {
+    if (value === null) return absent;
+    const share = (line(value) - low) / (high - low);
+    return bottom - (bottom - top) * Math.min(1, Math.max(0, share));
+  };
+  return { name, index, group, x, top, bottom, height, range: null };
+}
+
+function startBrushing(svg, table) {
+  const hint = document.getElementById("brush");
+  const [output, clear] = [hint.querySelector("output"), hint.querySelector("button")];
+  const axes = all("g.axis", svg).map(readAxis);
+  const lines = all("[data-values]", svg).map(line => [line, JSON.parse(line.dataset.values)]);
+
+  const isSelected = values => axes.every(({ range, height, index }) => {
+    if (!range) return true;
+    const at = height(values[index] ?? null);
+    return at >= range[0] - 0.5 && at <= range[1] + 0.5;
+  });
+  const show = () => {
+    const isFiltered = axes.some(axis => axis.range);
+    const selected = new Set();
+    for (const [line, values] of lines) {
+      const isIn = isSelected(values);
+      line.classList.toggle("out", !isIn);
+      if (isIn) selected.add(line.dataset.trial);
+    }
+    for (const row of table.tBodies[0].rows) row.hidden = isFiltered && !selected.has(row.dataset.trial);
+    for (const { band, range } of axes) {
+      band.setAttribute("y", range ? range[0] : 0);
+      band.setAttribute("height", range ? Math.max(1, range[1] - range[0]) : 0);
+    }
+    clear.hidden = !isFiltered;
+    output.textContent = isFiltered ? `${selected.size} of ${table.tBodies[0].rows.length} trials selected.` : "";
+  };
+  const clearAll = () => {
+    for (const axis of axes) axis.range = null;
+    show();
+  };
+
+  // Arrow keys move the selected range of an axis, and change its size with Shift; Escape clears all.
+  const step = (axis, key, isResizing) => {
+    const unit = (axis.bottom - axis.top) / 20;
+    const by = key === "ArrowUp" ? -unit : unit;
+    let [from, to] = axis.range ?? [axis.top, axis.top + 5 * unit];
+    if (axis.range) {
+      if (isResizing) to = Math.max(from + unit, Math.min(axis.bottom, to + by));
+      else if (from + by >= axis.top - 0.5 && to + by <= axis.bottom + 0.5) [from, to] = [from + by, to + by];
+    }
+    axis.range = [from, to];
+    show();
+  };
+
+  for (const axis of axes) {
+    const [width, height] = [48, axis.bottom - axis.top + 48];
+    axis.band = element("rect", { class: "band", x: axis.x - 14, width: 28, y: 0, height: 0 });
+    const area = element("rect", {
+      class: "brush", x: axis.x - width / 2, y: axis.top - 24, width, height, tabindex: 0, role: "button",
+      "aria-label": `Select trials by ${axis.name}: arrow keys move the range, with Shift they resize it, Escape clears`,
+    });
+    const at = event => {
+      const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+      return Math.min(axis.bottom, Math.max(axis.top, point.y));
+    };
+    let start = null;
+    area.addEventListener("pointerdown", event => {
+      start = at(event);
+      axis.range = null;
+      area.setPointerCapture(event.pointerId);
+      show();
+    });
+    area.addEventListener("pointermove", event => {
+      if (start === null) return;
+      const end = at(event);
+      axis.range = Math.abs(end - start) < 2 ? null : [Math.min(start, end), Math.max(start, end)];
+      show();
+    });
+    area.addEventListener("pointerup", () => { start = null; });
+    area.addEventListener("keydown", event => {
+      if (event.key === "Escape") clearAll();
+      else if (event.key === "ArrowUp" || event.key === "ArrowDown") step(axis, event.key, event.shiftKey);
+      else return;
+      event.preventDefault();
+    });
+    svg.append(axis.band, area);
+  }
+  // An image has no controls inside for screen readers; a group has.
+  svg.setAttribute("role", "group");
+  clear.addEventListener("click", clearAll);
+  hint.hidden = false;
+}
+
 // --- Figures ---
 
 // Saves a figure with its current colors, so that the file does not depend on this page.
 function save(figure) {
   const svg = figure.querySelector("svg");
   const copy = svg.cloneNode(true);
+  for (const control of all(".brush, .band", copy)) control.remove();
   const styles = getComputedStyle(document.documentElement);
   let text = new XMLSerializer().serializeToString(copy);
   text = text.replace(/var\((--[\w-]+)(?:,\s*([^()]*))?\)/g, (_, name, fallback) =>
@@ -170,6 +280,9 @@ all(".graph").forEach(graph => {
   else startZoom(graph);
 });
 all("figure[id]").forEach(startSaving);
+const trials = document.getElementById("trials");
+const axes = document.querySelector("svg.figure-parallel-coordinates, figure#parallel-coordinates svg");
+if (trials && axes && axes.querySelector("g.axis")) startBrushing(axes, trials);
 startPrinting();
 addEventListener("hashchange", reveal);
 if (location.hash) reveal();
