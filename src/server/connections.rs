@@ -2,7 +2,7 @@
 //!
 //! | a client that | is stopped by |
 //! | --- | --- |
-//! | sends its request slowly, or nothing | [`HEADER_TIME`], [`BODY_TIME`] |
+//! | sends its request slowly, or nothing | [`HEADER_TIME`], [`BODY_TIME`](crate::site::BODY_TIME) |
 //! | sends a large request | hyper's limits on headers (431), [`BODY_BYTES`](crate::site::BODY_BYTES) |
 //! | does not read its answer | [`UNREAD_TIME`] |
 //! | opens many connections | [`CONNECTIONS`]: others wait until one ends |
@@ -20,11 +20,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::site::Site;
+use crate::stream::stopped;
 
 /// Time for the headers of a request, and longest pause between two requests.
 const HEADER_TIME: Duration = Duration::from_secs(10);
-/// Time for the body of a request.
-pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
 /// Time after which a connection is closed whose client does not read, in milliseconds.
 const UNREAD_TIME: u32 = 20_000;
 /// Number of connections at a time.
@@ -108,12 +107,6 @@ async fn serve(
         tracing::debug!("a connection ended: {error}");
     }
     drop(place);
-}
-
-/// Waits until the server ends.
-pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that nobody can stop the server any more, so it ends now.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {

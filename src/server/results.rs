@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use askama::Template;
+use contract::analysis::Analysis;
 use contract::lock;
 use engine::event::RunState;
+use engine::graph::Catalogue;
 use engine::run::recorded::{self, Recorded};
 use pages::page::{RunPage, SiteResults, SiteStage};
 use pages::picture::{Datasets, Picture, Pictures, Shown, png};
@@ -15,7 +17,6 @@ use store::Store;
 
 use crate::live::{LiveRun, LiveStage};
 use crate::page::run_address;
-use crate::site::Site;
 
 /// Number of stages of a run up to which its page shows its results. The pages of stages show them for all runs.
 const MOST_STAGES: usize = 1000;
@@ -34,27 +35,36 @@ pub type ExtrasOf = fn(&Store, &Recorded) -> Extras;
 /// Results of runs that have ended, as HTML, newest last.
 pub(crate) type Results = Mutex<VecDeque<(String, Instant, Arc<str>)>>;
 
+/// What results are read from.
+pub(crate) struct Sources<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) analysis: &'a dyn Analysis,
+    pub(crate) extras: ExtrasOf,
+    pub(crate) kept: &'a Results,
+}
+
 /// The results of a run so far. Those of a run with very many stages are left out.
-pub(crate) fn of_run(site: &Site, run: &LiveRun) -> Arc<str> {
+pub(crate) fn of_run(sources: &Sources<'_>, run: &LiveRun) -> Arc<str> {
     if run.stages.len() > MOST_STAGES {
         return "<p class=\"note\">This run has too many stages to show all results here. The pages of its stages show them.</p>".into();
     }
     let id = &run.record.run;
     {
-        let mut kept = lock(&site.results);
+        let mut kept = lock(sources.kept);
         kept.retain(|(_, made, _)| made.elapsed() < FRESH);
         if let Some((.., html)) = kept.iter().find(|(known, ..)| known == id) {
             return Arc::clone(html);
         }
     }
-    let Ok(Some(recorded)) = recorded::read(&site.store, id, &mut None) else {
+    let Ok(Some(recorded)) = recorded::read(sources.store, id, &mut None) else {
         return "".into();
     };
-    let extras = (site.extras)(&site.store, &recorded);
-    let html = view(site, run, &recorded, extras, |page| SiteResults(page).render());
+    let extras = (sources.extras)(sources.store, &recorded);
+    let html = view(sources, run, &recorded, extras, |page| SiteResults(page).render());
     let html: Arc<str> = html.into();
     if run.state != RunState::Running {
-        let mut kept = lock(&site.results);
+        let mut kept = lock(sources.kept);
         kept.push_back((id.clone(), Instant::now(), Arc::clone(&html)));
         if kept.len() > KEPT {
             kept.pop_front();
@@ -64,14 +74,14 @@ pub(crate) fn of_run(site: &Site, run: &LiveRun) -> Arc<str> {
 }
 
 /// The details of a stage and its results.
-pub(crate) fn of_stage(site: &Site, run: &LiveRun, stage: &LiveStage) -> String {
-    let Ok(Some(mut recorded)) = recorded::read(&site.store, &run.record.run, &mut None) else {
+pub(crate) fn of_stage(sources: &Sources<'_>, run: &LiveRun, stage: &LiveStage) -> String {
+    let Ok(Some(mut recorded)) = recorded::read(sources.store, &run.record.run, &mut None) else {
         return String::new();
     };
     let related = related(run, &stage.planned.name);
     recorded.stages.retain(|stage| related.contains(stage.planned.name.as_str()));
     let name = &stage.planned.name;
-    view(site, run, &recorded, Extras::default(), |page| {
+    view(sources, run, &recorded, Extras::default(), |page| {
         let at = page.view.stages.iter().position(|stage| stage.name == *name);
         at.map_or(Ok(String::new()), |at| SiteStage { page, at }.render())
     })
@@ -79,13 +89,13 @@ pub(crate) fn of_stage(site: &Site, run: &LiveRun, stage: &LiveStage) -> String 
 
 /// Reads the view of a run and renders it.
 fn view(
-    site: &Site,
+    sources: &Sources<'_>,
     run: &LiveRun,
     recorded: &Recorded,
     extras: Extras,
     render: impl FnOnce(RunPage<'_>) -> Result<String, askama::Error>,
 ) -> String {
-    let reader = reader(site);
+    let reader = reader(sources);
     let datasets = Datasets::new(reader);
     let mut view = RunView::read(reader, &datasets, recorded, extras);
     // The ids of this site depend on all stages of the run, and `recorded` may be a part of them.
@@ -129,11 +139,11 @@ fn related<'a>(run: &'a LiveRun, name: &'a str) -> HashSet<&'a str> {
     related
 }
 
-fn reader(site: &Site) -> Reader<'_> {
+fn reader<'a>(sources: &Sources<'a>) -> Reader<'a> {
     Reader {
-        store: &site.store,
-        catalogue: &site.catalogue,
-        analysis: site.analysis,
+        store: sources.store,
+        catalogue: sources.catalogue,
+        analysis: sources.analysis,
     }
 }
 
@@ -178,9 +188,9 @@ impl Pictures for Addresses {
 }
 
 /// The PNG of the picture that an address describes.
-pub(crate) fn picture(site: &Site, picture: &str, query: &str) -> Option<Vec<u8>> {
+pub(crate) fn picture(sources: &Sources<'_>, picture: &str, query: &str) -> Option<Vec<u8>> {
     let picture = described(picture, query)?;
-    let reader = reader(site);
+    let reader = reader(sources);
     let bytes = png(reader, &Datasets::new(reader), &picture)?;
     // Results may contain any file under the name of a picture.
     bytes.starts_with(b"\x89PNG\r\n\x1a\n").then_some(bytes)

@@ -19,14 +19,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::Settings;
 use crate::access::{self, PARAMETER};
 use crate::answer::{self, Answer};
-use crate::connections::BODY_TIME;
 use crate::control::{Control, StartError};
 use crate::index::Index;
 use crate::live::{Hub, LiveRun, LiveState, Looked, Watched};
 use crate::page::{
     self, ListPage, ListQuery, LogTail, Look, Message, RunPage, StagesQuery, run_address,
 };
-use crate::results::{self, ExtrasOf, Results};
+use crate::results::{self, ExtrasOf, Results, Sources};
 use crate::route::{NoRoute, Route, route};
 use crate::stream::{Closed, Position, Stream, blocking};
 use crate::token::Token;
@@ -34,6 +33,8 @@ use crate::usage::Usage;
 
 /// Largest body of a request, in bytes.
 pub(crate) const BODY_BYTES: usize = 64 << 10;
+/// Time for the body of a request.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Number of pages that are kept up to date at a time.
 const OPEN_PAGES: usize = 64;
@@ -48,19 +49,19 @@ const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Everything that answers are made from.
 pub(crate) struct Site {
-    pub(crate) store: Arc<Store>,
-    pub(crate) analysis: &'static dyn Analysis,
-    pub(crate) catalogue: Catalogue,
-    pub(crate) extras: ExtrasOf,
-    pub(crate) results: Results,
+    store: Arc<Store>,
+    analysis: &'static dyn Analysis,
+    catalogue: Catalogue,
+    extras: ExtrasOf,
+    results: Results,
     /// The style sheet of all pages.
     style: Bytes,
-    pub(crate) token: Token,
-    pub(crate) hub: Hub,
-    pub(crate) index: Index,
-    pub(crate) usage: Usage,
+    token: Token,
+    hub: Hub,
+    index: Index,
+    usage: Usage,
     /// `None` if runs can be neither started nor cancelled.
-    pub(crate) control: Option<Control>,
+    control: Option<Control>,
     places: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
@@ -153,7 +154,7 @@ impl Site {
         match route {
             Route::Runs => self.list(query),
             Route::Run(run) => self.with_run(&run, |run, id| {
-                let results = results::of_run(self, run);
+                let results = results::of_run(&self.sources(), run);
                 let page = RunPage {
                     id,
                     query: &StagesQuery::parse(query),
@@ -172,7 +173,7 @@ impl Site {
                     text: format!("the log cannot be read: {error}"),
                     ..LogTail::default()
                 });
-                let details = results::of_stage(self, run, stage);
+                let details = results::of_stage(&self.sources(), run, stage);
                 answer::html(
                     StatusCode::OK,
                     page::stage_page(self.look(), run, stage, &log, details),
@@ -191,7 +192,7 @@ impl Site {
                     }
                 }
             }),
-            Route::Picture(picture) => match results::picture(self, &picture, query) {
+            Route::Picture(picture) => match results::picture(&self.sources(), &picture, query) {
                 Some(png) => answer::picture("image/png", png),
                 None => not_found("There is no such picture."),
             },
@@ -204,6 +205,16 @@ impl Site {
             | Route::RunsEvents
             | Route::RunEvents(_)
             | Route::StageEvents(..) => not_found("There is no such page."),
+        }
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            store: &self.store,
+            catalogue: &self.catalogue,
+            analysis: self.analysis,
+            extras: self.extras,
+            kept: &self.results,
         }
     }
 

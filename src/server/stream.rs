@@ -13,7 +13,6 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 
-use crate::connections::stopped;
 use crate::page::Parts;
 
 /// Time after which a browser that reads nothing is given up.
@@ -134,6 +133,12 @@ impl Position {
             log: log.parse().unwrap_or_default(),
         }
     }
+}
+
+/// Waits until the server ends.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody can stop the server any more, so it ends now.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Runs blocking code on another thread. `None` if it panicked.

@@ -97,6 +97,7 @@ document.addEventListener("visibilitychange", () => {
   else if (!events) connect();
 });
 window.addEventListener("pagehide", disconnect);
+window.addEventListener("pageshow", () => { if (source && !events && !document.hidden) connect(); });
 
 function duration(seconds) {
   const whole = Math.round(seconds);
@@ -125,7 +126,7 @@ if (source) {
   document.body.append(announcer);
   announcer.textContent = document.getElementById("announcement")?.textContent ?? "";
   announce();
-  if (!document.hidden) connect();
+  if (!document.hidden && !events) connect();
   tick();
   setInterval(tick, 1000);
 }
