@@ -94,7 +94,11 @@ pub(crate) fn no_events() -> Answer {
 
 /// Sends the browser to `address`, which is a path of ours.
 pub(crate) fn redirect(address: &str) -> Answer {
-    let mut answer = answer(StatusCode::SEE_OTHER, "text/plain; charset=utf-8", whole(""));
+    let mut answer = answer(
+        StatusCode::SEE_OTHER,
+        "text/plain; charset=utf-8",
+        whole(""),
+    );
     if let Ok(address) = HeaderValue::from_str(address) {
         answer.headers_mut().insert(LOCATION, address);
     }
@@ -111,5 +115,7 @@ pub(crate) fn set_cookie(answer: &mut Answer, name: &str, value: &str) {
 
 /// Names the methods that an address has.
 pub(crate) fn allow(answer: &mut Answer, methods: &'static str) {
-    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    answer
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(methods));
 }

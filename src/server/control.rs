@@ -149,7 +149,8 @@ impl Started {
     pub(crate) fn output(&self) -> Option<String> {
         let mut file = self.output.try_clone().ok()?;
         let length = file.metadata().ok()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(SHOWN))).ok()?;
+        file.seek(SeekFrom::Start(length.saturating_sub(SHOWN)))
+            .ok()?;
         let mut bytes = Vec::new();
         file.take(SHOWN).read_to_end(&mut bytes).ok()?;
         let text = String::from_utf8_lossy(&bytes);
@@ -162,7 +163,10 @@ pub(crate) fn cancel(store: &Store, run: &str) -> Result<(), String> {
     let process = store.process_of(run).map_err(|error| error.to_string())?;
     let process = process.and_then(|process| Pid::from_raw(i32::try_from(process).ok()?));
     let Some(process) = process else {
-        return Err("Its process was not found. It may run on another machine or belong to another user.".to_owned());
+        return Err(
+            "Its process was not found. It may run on another machine or belong to another user."
+                .to_owned(),
+        );
     };
     kill_process(process, Signal::TERM).map_err(|error| format!("The signal was refused: {error}."))
 }
@@ -181,19 +185,32 @@ fn options(form: &[u8], folder: &Path) -> Result<Vec<String>, StartError> {
                 let lines = value.lines().map(str::trim).filter(|line| !line.is_empty());
                 options.extend(lines.map(|line| format!("--set={line}")));
             }
-            name => return Err(wrong(format!("The form has an unknown field `{}`.", printable(name)))),
+            name => {
+                return Err(wrong(format!(
+                    "The form has an unknown field `{}`.",
+                    printable(name)
+                )));
+            }
         }
     }
     let file = file.filter(|file| !file.is_empty());
     let file = file.ok_or_else(|| wrong("The form names no pipeline file.".to_owned()))?;
-    if options.iter().chain([&file]).any(|text| text.contains('\0')) {
-        return Err(wrong("The form contains a character that no option can have.".to_owned()));
+    if options
+        .iter()
+        .chain([&file])
+        .any(|text| text.contains('\0'))
+    {
+        return Err(wrong(
+            "The form contains a character that no option can have.".to_owned(),
+        ));
     }
     let path = Path::new(&file);
     let mut parts = path.components();
     if !parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         let folder = folder.shown();
-        return Err(wrong(format!("The pipeline file must be given by a path below `{folder}`.")));
+        return Err(wrong(format!(
+            "The pipeline file must be given by a path below `{folder}`."
+        )));
     }
     let is_file = files::leads_to(&folder.join(path), std::fs::Metadata::is_file);
     if !is_file.unwrap_or(false) {
@@ -220,7 +237,13 @@ mod tests {
     #[test]
     fn a_form_becomes_options_that_cannot_be_mistaken_for_others() {
         let all = of("file=deep%2F-p.yaml&profile=-n&sets=a%3D1%0D%0A%0D%0A--force");
-        let expected = ["--profile=-n", "--set=a=1", "--set=--force", "--", "deep/-p.yaml"];
+        let expected = [
+            "--profile=-n",
+            "--set=a=1",
+            "--set=--force",
+            "--",
+            "deep/-p.yaml",
+        ];
         assert_eq!(all.unwrap(), expected);
         assert_eq!(of("file=p.yaml&profile=&sets=").unwrap(), ["--", "p.yaml"]);
     }

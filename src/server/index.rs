@@ -95,12 +95,10 @@ impl Index {
             Some((id, folder, entry))
         });
         let known: Vec<_> = known.collect();
-        let entries = known
-            .into_par_iter()
-            .filter_map(|(id, folder, entry)| {
-                let entry = examined(&self.store, &id, &folder, entry)?;
-                Some((id, entry))
-            });
+        let entries = known.into_par_iter().filter_map(|(id, folder, entry)| {
+            let entry = examined(&self.store, &id, &folder, entry)?;
+            Some((id, entry))
+        });
         state.entries = entries.collect();
         let mut rows: Vec<Arc<Row>> = state.entries.values().map(|e| Arc::clone(&e.row)).collect();
         rows.sort_by(|a, b| order(b).cmp(&order(a)));
@@ -195,7 +193,10 @@ fn why(folder: &Path, fault: Fault) -> String {
 impl Listed {
     /// What the list shows of a run that has ended.
     fn ended(record: &RunReport) -> Self {
-        let profile = record.profile.iter().map(|profile| format!("--profile {profile}"));
+        let profile = record
+            .profile
+            .iter()
+            .map(|profile| format!("--profile {profile}"));
         let options: Vec<String> = profile.chain(record.sets.iter().cloned()).collect();
         Self {
             number: record.number,

@@ -105,7 +105,11 @@ impl Server {
     /// The address to open in a browser. It contains the token.
     pub fn address(&self) -> String {
         let token = self.settings.token.text();
-        format!("http://127.0.0.1:{}/?{}={token}", self.port, access::PARAMETER)
+        format!(
+            "http://127.0.0.1:{}/?{}={token}",
+            self.port,
+            access::PARAMETER
+        )
     }
 
     /// Answers requests until `stop` stops it.
@@ -121,7 +125,10 @@ impl Server {
         let stopped = stop.0.subscribe();
         let site = Site::new(self.settings, stopped.clone());
         runtime.block_on(async {
-            let listeners = self.listeners.into_iter().map(tokio::net::TcpListener::from_std);
+            let listeners = self
+                .listeners
+                .into_iter()
+                .map(tokio::net::TcpListener::from_std);
             let listeners: Vec<_> = listeners.collect::<io::Result<_>>()?;
             connections::accept(listeners, Arc::new(site), stopped).await;
             Ok(())

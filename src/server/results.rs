@@ -61,7 +61,9 @@ pub(crate) fn of_run(sources: &Sources<'_>, run: &LiveRun) -> Arc<str> {
         return "".into();
     };
     let extras = (sources.extras)(sources.store, &recorded);
-    let html = view(sources, run, &recorded, extras, |page| SiteResults(page).render());
+    let html = view(sources, run, &recorded, extras, |page| {
+        SiteResults(page).render()
+    });
     let html: Arc<str> = html.into();
     if run.state != RunState::Running {
         let mut kept = lock(sources.kept);
@@ -79,10 +81,16 @@ pub(crate) fn of_stage(sources: &Sources<'_>, run: &LiveRun, stage: &LiveStage) 
         return String::new();
     };
     let related = related(run, &stage.planned.name);
-    recorded.stages.retain(|stage| related.contains(stage.planned.name.as_str()));
+    recorded
+        .stages
+        .retain(|stage| related.contains(stage.planned.name.as_str()));
     let name = &stage.planned.name;
     view(sources, run, &recorded, Extras::default(), |page| {
-        let at = page.view.stages.iter().position(|stage| stage.name == *name);
+        let at = page
+            .view
+            .stages
+            .iter()
+            .position(|stage| stage.name == *name);
         at.map_or(Ok(String::new()), |at| SiteStage { page, at }.render())
     })
 }
@@ -99,7 +107,10 @@ fn view(
     let datasets = Datasets::new(reader);
     let mut view = RunView::read(reader, &datasets, recorded, extras);
     // The ids of this site depend on all stages of the run, and `recorded` may be a part of them.
-    let ids = run.stages.iter().map(|stage| (stage.planned.name.as_str(), &stage.id));
+    let ids = run
+        .stages
+        .iter()
+        .map(|stage| (stage.planned.name.as_str(), &stage.id));
     let ids: HashMap<&str, &String> = ids.collect();
     for stage in &mut view.stages {
         if let Some(id) = ids.get(stage.name.as_str()) {
@@ -127,7 +138,10 @@ fn related<'a>(run: &'a LiveRun, name: &'a str) -> HashSet<&'a str> {
     let mut related = HashSet::from([name]);
     let mut open = VecDeque::from([name]);
     while let Some(next) = open.pop_front() {
-        let inputs = by_name.get(next).into_iter().flat_map(|stage| &stage.inputs);
+        let inputs = by_name
+            .get(next)
+            .into_iter()
+            .flat_map(|stage| &stage.inputs);
         for input in inputs {
             if related.len() < MOST_RELATED && related.insert(&input.from) {
                 open.push_back(&input.from);
@@ -135,7 +149,11 @@ fn related<'a>(run: &'a LiveRun, name: &'a str) -> HashSet<&'a str> {
         }
     }
     let consumers = stages().filter(|stage| stage.inputs.iter().any(|input| input.from == name));
-    related.extend(consumers.take(MOST_RELATED).map(|stage| stage.name.as_str()));
+    related.extend(
+        consumers
+            .take(MOST_RELATED)
+            .map(|stage| stage.name.as_str()),
+    );
     related
 }
 
@@ -260,7 +278,11 @@ mod tests {
             },
         ] {
             let address = Addresses.place(&picture).unwrap().src;
-            let (path, query) = address.strip_prefix("/pictures/").unwrap().split_once('?').unwrap();
+            let (path, query) = address
+                .strip_prefix("/pictures/")
+                .unwrap()
+                .split_once('?')
+                .unwrap();
             assert_eq!(described(path, query), Some(picture));
         }
     }

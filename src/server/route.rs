@@ -103,7 +103,10 @@ mod tests {
             ("/events", Route::RunsEvents),
             ("/runs/a", Route::Run(text("a"))),
             ("/runs/a/events", Route::RunEvents(text("a"))),
-            ("/runs/a/stages/b%5B1%5D", Route::Stage(text("a"), text("b[1]"))),
+            (
+                "/runs/a/stages/b%5B1%5D",
+                Route::Stage(text("a"), text("b[1]")),
+            ),
             ("/runs/a/stages/b/log", Route::Log(text("a"), text("b"))),
             ("/pictures/00", Route::Picture(text("00"))),
             ("/starts/3", Route::Started(3)),
@@ -114,7 +117,10 @@ mod tests {
 
     #[test]
     fn encoded_slashes_and_dots_divide_nothing() {
-        assert_eq!(get("/runs/..%2f..%2fetc"), Ok(Route::Run("../../etc".to_owned())));
+        assert_eq!(
+            get("/runs/..%2f..%2fetc"),
+            Ok(Route::Run("../../etc".to_owned()))
+        );
         for path in [
             "",
             "*",
@@ -136,8 +142,20 @@ mod tests {
             assert_eq!(get(path), Err(NoRoute::WrongMethod("POST")));
             route(&Method::POST, path).unwrap();
         }
-        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::TRACE] {
-            for path in ["/", "/events", "/runs/a", "/runs/a/stages/b/log", "/page.js"] {
+        for method in [
+            Method::POST,
+            Method::PUT,
+            Method::DELETE,
+            Method::OPTIONS,
+            Method::TRACE,
+        ] {
+            for path in [
+                "/",
+                "/events",
+                "/runs/a",
+                "/runs/a/stages/b/log",
+                "/page.js",
+            ] {
                 assert_eq!(route(&method, path), Err(NoRoute::WrongMethod("GET, HEAD")));
             }
         }

@@ -67,10 +67,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(
-        settings: Settings,
-        stop: watch::Receiver<bool>,
-    ) -> Self {
+    pub(crate) fn new(settings: Settings, stop: watch::Receiver<bool>) -> Self {
         let store = Arc::new(settings.store);
         let colors = theme(&settings.analysis.theme_colors());
         let style = [STYLE, &colors, include_str!("assets/live.css")].join("\n");
@@ -137,7 +134,9 @@ impl Site {
             }
             Route::StageEvents(run, stage) => {
                 let since = position(&head);
-                self.stream(&head, |site, stream| site.send_stage(run, stage, since, stream))
+                self.stream(&head, |site, stream| {
+                    site.send_stage(run, stage, since, stream)
+                })
             }
             read => {
                 let answer = blocking(move || self.read(read, &query)).await;
@@ -249,8 +248,9 @@ impl Site {
             Looked::Begun => {
                 let message = Message {
                     title: id.to_owned(),
-                    message: "This run has no record yet: it has just begun, or was killed at its start. Reload the page to see news.".to_owned(),
+                    message: "This run has no record yet: it has just begun, or was killed at its start. This page loads again by itself.".to_owned(),
                     link: Some((run_address(id), "Reload".to_owned())),
+                    refresh: true,
                     ..Message::default()
                 };
                 answer::html(StatusCode::OK, page::message(message))
@@ -289,7 +289,11 @@ impl Site {
     }
 
     /// Sends the list of runs whenever it changes.
-    async fn send_list(self: Arc<Self>, query: ListQuery, mut stream: Stream) -> Result<(), Closed> {
+    async fn send_list(
+        self: Arc<Self>,
+        query: ListQuery,
+        mut stream: Stream,
+    ) -> Result<(), Closed> {
         stream.begin().await?;
         let mut sent = None;
         loop {
@@ -302,7 +306,9 @@ impl Site {
             });
             if let Some(Some((list, rows))) = list.await {
                 sent = Some(rows);
-                stream.parts(&vec![("list".to_owned(), list)], "", "0").await?;
+                stream
+                    .parts(&vec![("list".to_owned(), list)], "", "0")
+                    .await?;
             }
             stream.wait(None, INTERVAL).await?;
         }
@@ -433,7 +439,10 @@ impl Site {
                 return answer::text(StatusCode::PAYLOAD_TOO_LARGE, message);
             }
             Err(_) => {
-                return answer::text(StatusCode::REQUEST_TIMEOUT, "the form was sent too slowly\n");
+                return answer::text(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the form was sent too slowly\n",
+                );
             }
         };
         let started = blocking(move || {
@@ -455,7 +464,10 @@ impl Site {
 
     /// The page about a run that was started here: leads to the run as soon as it has a record.
     fn started(&self, number: u64) -> Answer {
-        let started = self.control.as_ref().and_then(|control| control.started(number));
+        let started = self
+            .control
+            .as_ref()
+            .and_then(|control| control.started(number));
         let Some(started) = started else {
             return not_found("No run was started here under this number.");
         };
@@ -463,7 +475,8 @@ impl Site {
             return answer::redirect(&run_address(&run));
         }
         let message = match started.ending() {
-            None => "The run is being prepared. Reload this page to see the run.".to_owned(),
+            None => "The run is being prepared. This page leads to the run as soon as it begins."
+                .to_owned(),
             Some(ending) => ending,
         };
         let page = Message {
@@ -512,7 +525,10 @@ struct News {
 
 /// Where a page continues: after the last event that its browser got, or else as its address says.
 fn position(head: &Head) -> Position {
-    let last = head.headers.get(LAST_EVENT).and_then(|last| last.to_str().ok());
+    let last = head
+        .headers
+        .get(LAST_EVENT)
+        .and_then(|last| last.to_str().ok());
     let query = head.uri.query().unwrap_or_default();
     let since = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "since");
     let since = since.map(|(_, since)| since);
@@ -523,7 +539,9 @@ fn position(head: &Head) -> Position {
 fn without_token(head: &Head) -> String {
     let query = head.uri.query().unwrap_or_default();
     let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != PARAMETER);
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish();
     // `//name` would lead to another host.
     let path = format!("/{}", head.uri.path().trim_start_matches('/'));
     match query.is_empty() {
@@ -550,4 +568,3 @@ fn error_page(status: StatusCode, title: &str, message: &str) -> Answer {
     };
     answer::html(status, page::message(message))
 }
-

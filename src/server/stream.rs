@@ -65,7 +65,8 @@ impl Stream {
             "" => json!({ "parts": parts }),
             log => json!({ "parts": parts, "log": log }),
         };
-        self.send(format!("id: {position}\nevent: parts\ndata: {data}\n\n")).await
+        self.send(format!("id: {position}\nevent: parts\ndata: {data}\n\n"))
+            .await
     }
 
     /// Shows the use of the machine.

@@ -31,7 +31,9 @@ impl Token {
         while filled < BYTES {
             filled += getrandom(&mut bytes[filled..], GetRandomFlags::empty())?;
         }
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Self(
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        ))
     }
 
     /// The token in `file`, or a new one that is written there. With a kept token, pages that are open in a browser

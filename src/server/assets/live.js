@@ -32,7 +32,6 @@ let waiting = null;
 function announce() {
   const text = document.getElementById("announcement");
   if (!text) return;
-  text.removeAttribute("role");
   if (text.textContent === announcer.textContent || waiting) return;
   waiting = setTimeout(() => {
     waiting = null;

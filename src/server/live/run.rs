@@ -145,7 +145,12 @@ impl LiveRun {
         }
         // Before the events, so that all events of a run that has ended are read.
         let state = self.state_now(store);
-        let read = self.read_events();
+        let is_recorded = !matches!(state, RunState::Running | RunState::Killed);
+        let read = match is_recorded && self.offset == 0 {
+            // The record of a run that has ended says it all.
+            true => Ok(()),
+            false => self.read_events(),
+        };
         if state != RunState::Running {
             self.end(state);
         }
@@ -309,7 +314,8 @@ impl LiveRun {
             if self.positions.contains_key(&planned.name) {
                 continue;
             }
-            self.positions.insert(planned.name.clone(), self.stages.len());
+            self.positions
+                .insert(planned.name.clone(), self.stages.len());
             self.stages.push(LiveStage {
                 id: self.ids.id("stage", &planned.name),
                 planned,

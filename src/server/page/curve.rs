@@ -32,7 +32,8 @@ pub(super) fn curves(analysis: &dyn Analysis, running: &Running, prefix: &str) -
     let numbered = trainings.iter().enumerate();
     let drawn = numbered.filter_map(|(number, training)| {
         let svg = analysis.svg(&Figure::Training(training), &format!("{prefix}-{number}"));
-        svg.inspect_err(|error| tracing::warn!("failed to draw a curve: {error}")).ok()
+        svg.inspect_err(|error| tracing::warn!("failed to draw a curve: {error}"))
+            .ok()
     });
     drawn.collect()
 }

@@ -79,7 +79,10 @@ pub(crate) fn list_page(rows: &[Arc<Row>], page: ListPage<'_>) -> String {
 /// The list itself, which changes while runs go on.
 pub(crate) fn list(rows: &[Arc<Row>], query: &ListQuery) -> String {
     let text = query.text.to_lowercase();
-    let shown = rows.iter().map(|row| &**row).filter(|row| is_shown(row, query, &text));
+    let shown = rows
+        .iter()
+        .map(|row| &**row)
+        .filter(|row| is_shown(row, query, &text));
     let mut shown: Vec<&Row> = shown.collect();
     sort(&mut shown, query);
     let pages = pages(shown.len(), ROWS);
@@ -137,7 +140,11 @@ fn sort(rows: &mut [&Row], query: &ListQuery) {
             (Err(_), Ok(_)) => return Ordering::Greater,
             (Err(_), Err(_)) => Ordering::Equal,
         };
-        if query.descending { order.reverse() } else { order }
+        if query.descending {
+            order.reverse()
+        } else {
+            order
+        }
     });
 }
 
@@ -147,7 +154,9 @@ impl Listed {
     }
 
     fn since(&self) -> String {
-        self.started.map(|started| started.to_string()).unwrap_or_default()
+        self.started
+            .map(|started| started.to_string())
+            .unwrap_or_default()
     }
 
     /// Wall time so far, in seconds.

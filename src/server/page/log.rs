@@ -42,7 +42,10 @@ impl LogTail {
         let mut left_out = start - offset;
         if left_out > 0 {
             // Do not begin in the middle of a line.
-            let first = lines.iter().position(|&byte| is_line_end(byte)).map_or(0, |at| at + 1);
+            let first = lines
+                .iter()
+                .position(|&byte| is_line_end(byte))
+                .map_or(0, |at| at + 1);
             lines = &lines[first..];
             left_out += first as u64;
         }

@@ -37,7 +37,11 @@ fn rendered(template: &impl Template) -> String {
 }
 
 /// All characters but those that need no escaping in a segment of an address.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// A name as a segment of an address.
 pub(crate) fn segment(name: &str) -> String {
@@ -65,7 +69,10 @@ fn when(time: &str) -> String {
 
 /// Seconds from `since` to `now`.
 fn seconds_between(since: Timestamp, now: Timestamp) -> f64 {
-    (now - since).total(jiff::Unit::Second).unwrap_or_default().max(0.0)
+    (now - since)
+        .total(jiff::Unit::Second)
+        .unwrap_or_default()
+        .max(0.0)
 }
 
 /// Name of a state, also of its CSS class.

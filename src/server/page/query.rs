@@ -220,6 +220,9 @@ mod tests {
     fn nonsense_in_an_address_is_ignored() {
         let query = ListQuery::parse("page=-1&sort=no&x=y&&=&%ff&state=%00");
         assert_eq!((query.page, query.sort), (1, Sort::Started));
-        assert_eq!(StagesQuery::parse("page=0&page=99999999999999999999").page, 1);
+        assert_eq!(
+            StagesQuery::parse("page=0&page=99999999999999999999").page,
+            1
+        );
     }
 }

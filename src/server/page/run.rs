@@ -5,7 +5,9 @@ use engine::event::RunState;
 use engine::wording;
 
 use super::query::StagesQuery;
-use super::{Look, curve, pages, rendered, run_address, seconds_between, stage_address, state_name, when};
+use super::{
+    Look, curve, pages, rendered, run_address, seconds_between, stage_address, state_name, when,
+};
 use crate::live::{LiveRun, LiveStage, LiveState, Running};
 
 /// Number of stages on a page.
@@ -62,7 +64,8 @@ impl RunTemplate<'_> {
 
     fn events(&self) -> Option<String> {
         let since = self.offset;
-        self.is_running.then(|| format!("{}/events?since={since}", self.address))
+        self.is_running
+            .then(|| format!("{}/events?since={since}", self.address))
     }
 }
 
@@ -146,8 +149,7 @@ pub(crate) fn run_page(look: Look<'_>, run: &LiveRun, page: RunPage<'_>) -> Stri
         address: run_address(page.id),
         query: &query,
         is_running,
-        cancel: (page.allow_run && is_running)
-            .then(|| format!("{}/cancel", run_address(page.id))),
+        cancel: (page.allow_run && is_running).then(|| format!("{}/cancel", run_address(page.id))),
         summary: summary(look, run),
         running: running(look, run),
         results: page.results,
@@ -292,7 +294,9 @@ fn row(run: &LiveRun, stage: &LiveStage) -> String {
         warnings: end.map_or(0, |end| end.warnings.len()),
         time: time(end.and_then(|end| end.seconds)),
         cpu: time(end.and_then(|end| end.cpu_seconds)),
-        memory: memory.map(|mib| format!("{mib:.0} MiB")).unwrap_or_default(),
+        memory: memory
+            .map(|mib| format!("{mib:.0} MiB"))
+            .unwrap_or_default(),
     })
 }
 

@@ -118,7 +118,9 @@ fn state(look: Look<'_>, run: &LiveRun, stage: &LiveStage) -> String {
 /// `12.3 s, 20.1 s of CPU time, 210 MiB`; empty for a stage that was not executed.
 fn ending(end: &StageReport) -> String {
     let time = end.seconds.map(wording::duration);
-    let cpu = end.cpu_seconds.map(|cpu| format!("{} of CPU time", wording::duration(cpu)));
+    let cpu = end
+        .cpu_seconds
+        .map(|cpu| format!("{} of CPU time", wording::duration(cpu)));
     let memory = end.peak_memory_mib.map(|mib| format!("{mib:.0} MiB"));
     let parts: Vec<String> = [time, cpu, memory].into_iter().flatten().collect();
     parts.join(", ")

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn the_answer_of_the_driver_is_parsed() {
-        let answer = "0, NVIDIA H200, 87, 1024, 143771\n1, NVIDIA A30, [N/A], 0, 24576\nno devices\n";
+        let answer =
+            "0, NVIDIA H200, 87, 1024, 143771\n1, NVIDIA A30, [N/A], 0, 24576\nno devices\n";
         let gpus = parse(answer);
         assert_eq!(gpus.len(), 2);
         assert_eq!(gpus[0].name, "GPU 0 (NVIDIA H200)");

@@ -86,7 +86,8 @@ impl Usage {
     fn html(&self, before: &Measured, after: &Measured) -> Option<String> {
         let seconds = (after.at - before.at).as_secs_f64();
         let per_second = rustix::param::clock_ticks_per_second() as f64;
-        let used = |before: u64, after: u64| after.saturating_sub(before) as f64 / per_second / seconds;
+        let used =
+            |before: u64, after: u64| after.saturating_sub(before) as f64 / per_second / seconds;
         let cores = after.machine.cores as f64;
         let run = used(before.run.ticks, after.run.ticks).min(cores);
         let machine = used(before.machine.busy, after.machine.busy).min(cores);
@@ -189,6 +190,9 @@ mod tests {
         assert!(after.machine.busy >= before.machine.busy + 2);
         assert!(after.run.memory > MIB && after.machine.used > after.run.memory / 2.0);
         let html = Usage::default().html(&before, &after).unwrap();
-        assert!(html.contains("CPU, this run") && html.contains("GiB"), "{html}");
+        assert!(
+            html.contains("CPU, this run") && html.contains("GiB"),
+            "{html}"
+        );
     }
 }

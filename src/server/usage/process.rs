@@ -56,11 +56,12 @@ fn measured(process: u32) -> Option<Processes> {
 fn children(process: u32) -> Vec<u32> {
     let threads = fs::read_dir(format!("/proc/{process}/task"));
     let threads = threads.into_iter().flatten().flatten();
-    let lists = threads.filter_map(|thread| {
-        files::system_text(thread.path().join("children")).ok()
-    });
+    let lists =
+        threads.filter_map(|thread| files::system_text(thread.path().join("children")).ok());
     let parse = |list: String| -> Vec<u32> {
-        list.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect()
+        list.split_ascii_whitespace()
+            .filter_map(|child| child.parse().ok())
+            .collect()
     };
     lists.flat_map(parse).collect()
 }

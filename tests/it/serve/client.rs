@@ -73,18 +73,35 @@ impl Served {
         self.raw(&format!("{method} {path} HTTP/1.1\r\n{head}Connection: close\r\n\r\n{body}"))
     }
 
+    /// Sends a request that should be refused before it was read to its end. Returns the status of the answer, unless
+    /// it was lost.
+    pub(super) fn refusal(&self, method: &str, path: &str, headers: &str, body: &str) -> Option<u16> {
+        let (port, token, length) = (self.port, &self.token, body.len());
+        let head = format!(
+            "Host: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n{headers}"
+        );
+        let answer = self.try_raw(&format!("{method} {path} HTTP/1.1\r\n{head}\r\n{body}"))?;
+        Some(answer.status)
+    }
+
     pub(super) fn get(&self, path: &str) -> Answer {
         self.request("GET", path, "", "")
     }
 
     /// Sends bytes as they are.
     pub(super) fn raw(&self, request: &str) -> Answer {
+        self.try_raw(request).expect("there must be an answer")
+    }
+
+    /// Like [`Served::raw`]. `None` if the connection was reset: the system may discard an answer that was sent before
+    /// everything was read.
+    pub(super) fn try_raw(&self, request: &str) -> Option<Answer> {
         let mut stream = self.connect();
         // The server may answer and close before it has read everything.
         let _ = stream.write_all(request.as_bytes());
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes);
-        Answer::parse(&bytes)
+        (!bytes.is_empty()).then(|| Answer::parse(&bytes))
     }
 
     /// Opens a stream of events. `headers` are added to the request.

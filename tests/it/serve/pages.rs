@@ -1,7 +1,8 @@
 //! What the pages show.
 
-use std::fmt::Write as _;
 use std::fs;
+
+use serde_json::{Value, json};
 
 use super::client::Served;
 use crate::sandbox::{Sandbox, TINY, list};
@@ -10,20 +11,33 @@ use crate::sandbox::{Sandbox, TINY, list};
 fn record(sandbox: &Sandbox, id: &str, number: usize, pipeline: &str, stages: usize) {
     let folder = sandbox.path(&format!("artifacts/v1/runs/{id}"));
     fs::create_dir_all(&folder).unwrap();
-    let state = ["succeeded", "failed"][number % 2];
-    let mut entries = String::new();
-    for stage in 0..stages {
-        let comma = if stage == 0 { "" } else { "," };
-        let key = format!("{stage:064x}");
-        write!(
-            entries,
-            r#"{comma}{{"name":"s[{stage}]","outcome":"succeeded","key":"{key}","seconds":1.5,"cpu_seconds":1.5,"peak_memory_mib":20.0}}"#
-        )
-        .unwrap();
-    }
-    let text = format!(
-        r#"{{"run":"{id}","number":{number},"pipeline":{pipeline:?},"file":"{pipeline}.yaml","profile":null,"sets":["epochs={number}"],"runner":"0.1.0","device":"cpu","started":"2026-11-23T08:15:00Z","finished":"2026-11-23T08:16:00Z","seconds":{number}.5,"state":"{state}","counts":{{"cached":0,"succeeded":{stages},"failed":0,"skipped":0,"cancelled":0}},"stages":[{entries}]}}"#
-    );
+    let entries = (0..stages).map(|stage| {
+        json!({
+            "name": format!("s[{stage}]"),
+            "outcome": "succeeded",
+            "key": format!("{stage:064x}"),
+            "seconds": 1.5,
+            "cpu_seconds": 1.5,
+            "peak_memory_mib": 20.0,
+        })
+    });
+    let counts = json!({ "cached": 0, "succeeded": stages, "failed": 0, "skipped": 0, "cancelled": 0 });
+    let record = json!({
+        "run": id,
+        "number": number,
+        "pipeline": pipeline,
+        "file": format!("{pipeline}.yaml"),
+        "profile": null,
+        "sets": [format!("epochs={number}")],
+        "runner": "0.1.0",
+        "started": "2026-11-23T08:15:00Z",
+        "finished": "2026-11-23T08:16:00Z",
+        "seconds": number as f64 + 0.5,
+        "state": ["succeeded", "failed"][number % 2],
+        "counts": counts,
+        "stages": entries.collect::<Vec<Value>>(),
+    });
+    let text = record.to_string();
     fs::write(folder.join("run.json"), text).unwrap();
     fs::write(folder.join("plan.json"), "[]").unwrap();
     fs::write(folder.join("events.jsonl"), "").unwrap();
@@ -184,7 +198,7 @@ fn hostile_names_are_text_in_pages_and_events() {
         check(&path, &served.get(&path).text());
     }
     let mut events = served.events("/events", "");
-    let data: serde_json::Value = serde_json::from_str(&events.named("parts").data).unwrap();
+    let data: Value = serde_json::from_str(&events.named("parts").data).unwrap();
     check("/events", data["parts"][0][1].as_str().unwrap());
 }
 
