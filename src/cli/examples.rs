@@ -144,6 +144,7 @@ fn of(path: &str) -> Option<&'static str> {
         "runs show" => {
             "\
   runner runs show latest
+  runner runs show                             the newest run, and how far it is if it goes on
   runner runs show 20261124-09 --json          a run by the beginning of its id
   runner runs show latest --pipeline table1    the newest run of one pipeline"
         }
@@ -162,6 +163,17 @@ fn of(path: &str) -> Option<&'static str> {
             "\
   runner runs logs latest
   runner runs logs latest~1 'cnn[model1]'"
+        }
+        "runs cancel" => {
+            "\
+  runner runs cancel latest
+  runner runs cancel 20261124-09 --again    kill the stages of a run that is stopping"
+        }
+        "attach" => {
+            "\
+  runner attach                          follow the newest run that goes on
+  runner attach --pipeline table1
+  runner attach 20261124-09              a run by the beginning of its id"
         }
         "artifacts" | "artifacts ls" => {
             "\

@@ -1,6 +1,7 @@
 //! The command line, with one file per subcommand.
 
 mod artifacts;
+mod attach;
 mod bench;
 mod cache;
 mod command_line;
@@ -28,6 +29,7 @@ mod resources;
 mod result_metrics;
 mod run;
 mod run_filter;
+mod run_notes;
 mod runs;
 mod schema;
 mod selection;
@@ -100,6 +102,7 @@ enum Command {
     Kinds(kinds::Kinds),
     Schema(schema::Schema),
     Runs(runs::Runs),
+    Attach(attach::Attach),
     Serve(serve::Serve),
     Artifacts(artifacts::Artifacts),
     Graph(graph::Graph),
@@ -173,6 +176,7 @@ impl Cli {
             Command::Kinds(kinds) => kinds.execute(console),
             Command::Schema(schema) => schema.execute(console),
             Command::Runs(runs) => runs.execute(console),
+            Command::Attach(attach) => attach.execute(console),
             Command::Serve(serve) => serve.execute(console),
             Command::Artifacts(artifacts) => artifacts.execute(console),
             Command::Cache(cache) => cache.execute(console),
@@ -192,6 +196,15 @@ impl Cli {
 /// The clap command, with the examples of every subcommand.
 pub fn command() -> clap::Command {
     examples::added(Cli::command())
+}
+
+/// A name as an argument of a shell command: in quotes if it needs them.
+fn quoted(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    if !name.is_empty() && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    format!("'{}'", name.replace('\'', r"'\''"))
 }
 
 /// For `map_err`: converts an error from writing a result.

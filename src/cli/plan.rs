@@ -17,6 +17,7 @@ use store::Store;
 
 use super::pipeline::{Overrides, PipelineArgs, SourceArgs, StoreArgs, catalogue};
 use super::resources::ResourceArgs;
+use super::run_notes::RunNotes;
 use super::selection::Selection;
 use super::{preflight, status, unwritten};
 use crate::report::Console;
@@ -96,7 +97,7 @@ pub(super) fn print(
 ) -> Result<(), Error> {
     let machine = Machine::current(store.root());
     let capacity = resources.capacity(graph, &machine);
-    let forecast = forecast(
+    let mut forecast = forecast(
         graph,
         plan,
         store,
@@ -104,18 +105,20 @@ pub(super) fn print(
         &capacity,
         RecordScope::All,
     );
+    let notes = RunNotes::of(graph, plan, store)?;
+    forecast.resume(&notes.points, graph, plan, &capacity);
     let findings = check(graph, plan, &forecast, &capacity, &machine);
     let text = if json {
-        object(graph, plan, &forecast, &findings).to_string()
+        object(graph, plan, &forecast, &findings, &notes).to_string()
     } else {
-        listing(graph, plan, &forecast)
+        listing(graph, plan, &forecast, &notes)
     };
     console.result(&text).map_err(unwritten)?;
     preflight::print(console, &findings);
     Ok(())
 }
 
-fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> String {
+fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, notes: &RunNotes) -> String {
     let width = status::name_width(graph, plan);
     let time = |estimate: Option<&Estimate>| match estimate {
         None => String::new(),
@@ -130,7 +133,7 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> String {
     let mut text = String::new();
     for (action, time) in plan.actions.iter().zip(&times) {
         let name = status::name(graph, action);
-        let state = status::state(graph, action);
+        let state = notes.state(graph, action);
         let gap = if column == 0 { "" } else { "  " };
         text.push_str(&format!("{name:width$}{gap}{time:>column$}  {state}\n"));
     }
@@ -141,34 +144,54 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> String {
     if forecast.totals.stages > 0 {
         text.push_str(&format!("\n{}", totals(forecast)));
     }
+    for line in notes.lines(graph, plan) {
+        text.push_str(&format!("\n{line}"));
+    }
     text
 }
 
-/// `about 42 min (26 of 30 stages known); memory: 1.2 GiB; disk: 800.0 MiB`.
+/// `about 42 min; memory: 1.2 GiB; disk: 800.0 MiB`, or what is not known: `at least 3 s: 5 of 8 stages have never run
+/// here; disk: at least 800.0 MiB`.
 pub(super) fn totals(forecast: &Forecast) -> String {
     let totals = &forecast.totals;
-    let of = format!(
-        "{} of {} known",
-        totals.known,
-        wording::stages(totals.stages)
+    let unknown = totals.stages - totals.known;
+    let never = format!(
+        "{unknown} of {} {} never run here",
+        wording::stages(totals.stages),
+        if unknown == 1 { "has" } else { "have" }
     );
     let mut text = match totals.seconds {
-        None => "time: not known until similar stages have run".to_owned(),
-        Some(seconds) if totals.known == totals.stages => wording::about_in_words(seconds),
-        Some(seconds) => format!("{} ({of})", wording::about_in_words(seconds)),
+        Some(seconds) if unknown == 0 => wording::about_in_words(seconds),
+        Some(seconds) if seconds >= 0.95 => {
+            format!("at least {}: {never}", wording::about(seconds))
+        }
+        _ => format!("time unknown: {never}"),
     };
-    let size = |bytes: u64| ByteSize::b(bytes).display().iec().to_string();
-    if let Some(bytes) = totals.memory_bytes {
-        text.push_str(&format!("; memory: {}", size(bytes)));
-    }
-    if let Some(bytes) = totals.output_bytes {
-        text.push_str(&format!("; disk: {}", size(bytes)));
-    }
+    let size = |what: &str, bytes: Option<u64>, known: usize| {
+        let least = if known < totals.stages {
+            "at least "
+        } else {
+            ""
+        };
+        let size = |bytes| ByteSize::b(bytes).display().iec().to_string();
+        bytes.map_or(String::new(), |bytes| {
+            format!("; {what}: {least}{}", size(bytes))
+        })
+    };
+    text += &size("memory", totals.memory_bytes, totals.known_memory);
+    text += &size("disk", totals.output_bytes, totals.known_output);
     text
 }
 
-fn object(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, findings: &Findings) -> Value {
+fn object(
+    graph: &Graph,
+    plan: &plan::Plan,
+    forecast: &Forecast,
+    findings: &Findings,
+    notes: &RunNotes,
+) -> Value {
     let mut stages = status::objects(graph, plan);
+    notes.add_to(&mut stages, plan);
     for (stage, action) in stages.iter_mut().zip(&plan.actions) {
         stage["estimate"] = forecast.stages.get(&action.node).map_or(Value::Null, |e| {
             json!({
@@ -186,6 +209,7 @@ fn object(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, findings: &Find
     json!({
         "pipeline": graph.pipeline,
         "device": graph.devices(),
+        "running": notes.running(),
         "stages": stages,
         "totals": forecast.totals,
         "refusals": findings.errors(),

@@ -26,11 +26,9 @@ use super::plan::SavedPlan;
 use super::resources::ResourceArgs;
 use super::selection::Selection;
 use super::{plan, preflight, result_metrics, sweep, table, unwritten};
-use crate::report::bars::Bars;
 use crate::report::format::Format;
-use crate::report::lines::Lines;
 use crate::report::logs::RunLog;
-use crate::report::{Console, Verbosity};
+use crate::report::{Console, Verbosity, Viewer, display};
 
 /// Run the stages that are not cached, and print the pipeline's tables
 #[derive(Debug, Args)]
@@ -223,11 +221,7 @@ impl Run {
             parse: catalogue().parse,
             observe: &|folder, reporter| {
                 logs.open(folder)?;
-                if console.is_live() {
-                    reporter.add(Bars::new(console.clone()));
-                } else {
-                    reporter.add(Lines::new(console.clone()));
-                }
+                reporter.add(display(console, Viewer::Runner));
                 Ok(())
             },
         };

@@ -12,6 +12,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs};
 use super::resources::ResourceArgs;
+use super::run_notes::RunNotes;
 use super::{preflight, unwritten};
 use crate::report::Console;
 
@@ -42,16 +43,20 @@ impl Status {
         let plan = planned(&graph, &store, &PlanOptions::default())?;
         let misses = plan.misses().map(|action| action.node);
         let findings = preflight::requests(&graph, misses, &self.resources);
+        let notes = RunNotes::of(&graph, &plan, &store)?;
         let text = if self.json {
+            let mut stages = objects(&graph, &plan);
+            notes.add_to(&mut stages, &plan);
             json!({
                 "pipeline": graph.pipeline,
-                "stages": objects(&graph, &plan),
+                "stages": stages,
+                "running": notes.running(),
                 "refusals": findings.errors(),
                 "warnings": findings.warnings,
             })
             .to_string()
         } else {
-            listing(&graph, &plan)
+            listing(&graph, &plan, &notes)
         };
         console.result(&text).map_err(unwritten)?;
         preflight::print(console, &findings);
@@ -74,14 +79,18 @@ pub(super) fn verdict(plan: &Plan) -> Result<(), Error> {
     }
 }
 
-fn listing(graph: &Graph, plan: &Plan) -> String {
+fn listing(graph: &Graph, plan: &Plan, notes: &RunNotes) -> String {
     let width = name_width(graph, plan);
     let mut text = String::new();
     for action in &plan.actions {
         let name = name(graph, action);
-        text.push_str(&format!("{name:width$}  {}\n", state(graph, action)));
+        text.push_str(&format!("{name:width$}  {}\n", notes.state(graph, action)));
     }
-    text + &counts(plan)
+    text += &counts(plan);
+    for line in notes.lines(graph, plan) {
+        text += &format!("\n{line}");
+    }
+    text
 }
 
 /// Width of the longest name, in columns.

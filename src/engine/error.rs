@@ -23,7 +23,7 @@ Exit codes:
   75   another process is using the store; try again, or use `cache gc --wait`
   100  a stage failed
   101  with `--strict`: an expectation failed or could not be checked, and no stage failed
-  130  stopped by Ctrl-C
+  130  stopped by Ctrl-C; for `attach`, Ctrl-C detached or the run was stopped
   143  stopped by SIGTERM";
 
 /// Reason why a command failed.
@@ -61,6 +61,9 @@ pub enum Error {
     /// A signal with this number stopped the run.
     #[error("stopped")]
     Interrupted(i32),
+    /// Ctrl-C detached from this run, which goes on.
+    #[error("detached; the run goes on, and `runner attach {0}` follows it again")]
+    Detached(String),
 }
 
 impl Error {
@@ -92,6 +95,7 @@ impl Error {
             Self::WouldRun(_) => 3,
             Self::StagesFailed(_) => 100,
             Self::Unmet(_) => 101,
+            Self::Detached(_) => 130,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
         })
     }

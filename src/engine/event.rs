@@ -6,7 +6,7 @@ use std::fmt;
 use contract::{Position, Progress};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::scheduler::{Counts, Outcome};
+use crate::scheduler::{Counts, Outcome, Schedule};
 use store::keys::Key;
 
 /// Something that happens in a run, for the terminal and for records. Messages for developers use `tracing`.
@@ -31,6 +31,13 @@ pub enum Event {
         round: usize,
         stages: usize,
         cached: usize,
+    },
+    /// The stages that a round runs, with their expected times. Follows `RunStarted` and `RoundStarted`, unless
+    /// everything is cached.
+    Scheduled {
+        schedule: Schedule,
+        /// Number of trials that later rounds will choose. `None` if there are no later rounds.
+        later_trials: Option<usize>,
     },
     /// All stages of a round have ended.
     RoundEnded {
@@ -83,6 +90,29 @@ pub enum Event {
     Interrupted { signal: i32 },
     /// The run has ended, and no stage is running.
     RunEnded { counts: Counts, seconds: f64 },
+}
+
+impl Event {
+    /// The name of the stage instance that the event is about.
+    pub fn stage(&self) -> Option<&str> {
+        match self {
+            Self::StageStarted { stage, .. }
+            | Self::StageResumed { stage, .. }
+            | Self::StageCheckpoint { stage, .. }
+            | Self::StageStartsOver { stage, .. }
+            | Self::StageProgress { stage, .. }
+            | Self::StageWarning { stage, .. }
+            | Self::StageNote { stage, .. } => Some(stage),
+            Self::StageEnded { stage } => Some(&stage.name),
+            Self::RunStarted { .. }
+            | Self::RoundStarted { .. }
+            | Self::Scheduled { .. }
+            | Self::RoundEnded { .. }
+            | Self::TrialJudged { .. }
+            | Self::Interrupted { .. }
+            | Self::RunEnded { .. } => None,
+        }
+    }
 }
 
 /// The best trial of a sweep so far.

@@ -1,9 +1,9 @@
 //! Reports for users: progress on the terminal, logs, tables and diagrams.
 //!
 //! The engine sends [events](engine::event::Event) to observers: the terminal ([`bars`], or [`lines`] if the
-//! output is not a terminal) and the run's event log. Observers send nothing back to the engine.
+//! output is not a terminal; [`live`] has what both share) and the run's event log. Observers send nothing back to the engine.
 
-pub mod bars;
+mod bars;
 pub mod columns;
 pub mod console;
 pub mod contrasts;
@@ -14,14 +14,26 @@ pub mod format;
 mod grid;
 pub mod junit;
 pub mod latex;
-pub mod lines;
+mod lines;
+pub mod live;
 pub mod logs;
 pub mod markdown;
 pub mod metrics;
 pub mod sweep;
 pub mod table;
+mod ticker;
 pub mod warnings;
 mod xml;
 
 pub use console::{Console, Verbosity};
+pub use live::{Display, Viewer};
 pub use warnings::Warnings;
+
+/// Creates the display of a run that suits the terminal.
+pub fn display(console: &Console, viewer: Viewer) -> Box<dyn Display> {
+    if console.is_live() {
+        Box::new(bars::Bars::new(console.clone(), viewer))
+    } else {
+        Box::new(lines::Lines::new(console.clone(), viewer))
+    }
+}

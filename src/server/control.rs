@@ -13,7 +13,6 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
 use contract::{ShowPath, files, lock, printable};
-use rustix::process::{Pid, Signal, kill_process};
 use store::Store;
 
 /// Number of started runs that are remembered.
@@ -156,19 +155,6 @@ impl Started {
         let text = String::from_utf8_lossy(&bytes);
         (!text.is_empty()).then(|| printable(&text).into_owned())
     }
-}
-
-/// Asks the process of a run to stop, as Ctrl-C does.
-pub(crate) fn cancel(store: &Store, run: &str) -> Result<(), String> {
-    let process = store.process_of(run).map_err(|error| error.to_string())?;
-    let process = process.and_then(|process| Pid::from_raw(i32::try_from(process).ok()?));
-    let Some(process) = process else {
-        return Err(
-            "Its process was not found. It may run on another machine or belong to another user."
-                .to_owned(),
-        );
-    };
-    kill_process(process, Signal::TERM).map_err(|error| format!("The signal was refused: {error}."))
 }
 
 /// The options of `runner run` that a form describes.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use contract::analysis::Analysis;
 use engine::executor::log_file;
 use engine::graph::Catalogue;
+use engine::run::cancel::{CancelMode, NotCancelled, cancel};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::HeaderName;
@@ -140,10 +141,7 @@ impl Site {
             }
             read => {
                 let answer = blocking(move || self.read(read, &query)).await;
-                answer.unwrap_or_else(|| {
-                    let message = "The page could not be made because of a mistake in runner. Its log has the details.";
-                    error_page(StatusCode::INTERNAL_SERVER_ERROR, "Error", message)
-                })
+                answer.unwrap_or_else(failed)
             }
         }
     }
@@ -498,19 +496,19 @@ impl Site {
             return not_found("There is no such run.");
         };
         let cancelled = blocking(move || {
-            let is_running = !run.run().has_ended();
-            is_running.then(|| crate::control::cancel(&self.store, &run.run().record.run))
+            let run = run.run().record.run.clone();
+            cancel(&self.store, &run, CancelMode::Gently)
         });
-        match cancelled.await.flatten() {
-            Some(Ok(())) => answer::redirect(&run_address(&id)),
-            Some(Err(message)) => {
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                error_page(status, "The run was not cancelled", &message)
+        match cancelled.await {
+            // A second click changes nothing: what the first one asked for goes on.
+            Some(Ok(()) | Err(NotCancelled::Stopping { .. })) => {
+                answer::redirect(&run_address(&id))
             }
-            None => {
-                let message = "The run has already ended.";
-                error_page(StatusCode::CONFLICT, "The run was not cancelled", message)
+            Some(Err(error)) => {
+                let message = format!("{error}.");
+                error_page(StatusCode::CONFLICT, "The run was not cancelled", &message)
             }
+            None => failed(),
         }
     }
 }
@@ -548,6 +546,12 @@ fn without_token(head: &Head) -> String {
         true => path,
         false => format!("{path}?{query}"),
     }
+}
+
+/// The answer if the code for it panicked.
+fn failed() -> Answer {
+    let message = "This could not be done because of a mistake in runner. The server printed the details.";
+    error_page(StatusCode::INTERNAL_SERVER_ERROR, "Error", message)
 }
 
 fn not_found(message: &str) -> Answer {

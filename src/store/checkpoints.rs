@@ -65,6 +65,27 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Returns the positions of the checkpoints under `key`, the furthest first. Only their manifests are read, so the
+    /// files of one may turn out to be damaged.
+    pub fn checkpoint_positions(&self, key: &Key) -> Vec<Position> {
+        let folder = self.home.join("checkpoints").join(key.to_string());
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let position = |folder: PathBuf| {
+            let Ok(Found::Bytes(bytes)) = files::read(&folder.join(MANIFEST)) else {
+                return None;
+            };
+            let manifest: Manifest = unseal(&bytes).ok()?;
+            let is_right = manifest.key == *key && folder.ends_with(name(manifest.position));
+            is_right.then_some(manifest.position)
+        };
+        let mut positions: Vec<Position> =
+            entries.filter_map(|entry| position(entry.path())).collect();
+        positions.sort_by_key(|&position| std::cmp::Reverse(position));
+        positions
+    }
+}
+
 impl Checkpoints<'_> {
     /// Returns the complete checkpoints, the furthest first. Damaged ones are set aside. For one that cannot
     /// be read, a warning is logged and the checkpoint stays.

@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, Found};
 use super::inventory::entries;
 use super::lock::locked;
 use super::sealed::{seal, unseal};
-use super::{Error, Store, lock, session};
+use super::{Error, Owner, Store, lock, session};
 use crate::keys::Key;
 
 /// While a guard is held, nothing is collected. A process holds one while it uses or makes something in the store
@@ -58,6 +59,15 @@ pub struct Needs {
     pub keys: Vec<Key>,
 }
 
+/// Content of the file with a process's needs.
+#[derive(Serialize, Deserialize)]
+struct OwnedNeeds {
+    #[serde(flatten)]
+    needs: Needs,
+    /// The process; `None` if an older version of runner wrote the file.
+    owner: Option<Owner>,
+}
+
 /// The runs in progress.
 #[derive(Clone, Debug)]
 pub struct Living {
@@ -87,7 +97,11 @@ impl Store {
     /// Records what this process needs for as long as it lives.
     pub fn need(&self, needs: &Needs) -> Result<(), Error> {
         let session = self.session()?;
-        let bytes = seal(needs).map_err(|source| Error::Serialize {
+        let file = OwnedNeeds {
+            needs: needs.clone(),
+            owner: Some(Owner::current()),
+        };
+        let bytes = seal(&file).map_err(|source| Error::Serialize {
             what: "what a run needs",
             source,
         })?;
@@ -119,14 +133,47 @@ impl Store {
         found
     }
 
+    /// Returns the process that executes a run. `None` if no living process is known to execute it; the process is
+    /// `None` if an older version of runner executes it.
+    pub fn owner(&self, run: &str) -> Result<Option<Option<Owner>>, Error> {
+        for session in self.living_sessions()? {
+            if let Ok(Some(file)) = needs_of::<OwnedNeeds>(&session)
+                && file.needs.run == run
+            {
+                return Ok(Some(file.owner));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the run that a process of this machine executes, as soon as the process has recorded what it needs.
+    ///
+    /// # Errors
+    /// If the folders of the processes cannot be listed.
+    pub fn run_of(&self, process: u32) -> Result<Option<String>, Error> {
+        let files = self.living_sessions()?.into_iter();
+        let mut files = files.filter_map(|session| needs_of::<OwnedNeeds>(&session).ok()?);
+        let found = files.find(|file| {
+            let owner = file.owner.as_ref();
+            owner.and_then(Owner::local_process) == Some(process)
+        });
+        Ok(found.map(|file| file.needs.run))
+    }
+
     /// Returns what each living process needs. `None` stands for a process that has recorded no needs; it may
     /// rely only on what its guard protects.
     fn living(&self) -> Result<Vec<Result<Option<Needs>, Error>>, Error> {
+        let living = self.living_sessions()?.into_iter();
+        Ok(living.map(|session| needs_of(&session)).collect())
+    }
+
+    /// Returns the folders of living processes.
+    fn living_sessions(&self) -> Result<Vec<PathBuf>, Error> {
         let sessions = entries(&self.home.join("tmp"))?.into_iter();
         // Besides the folders of processes there is a lock file.
         let living =
             sessions.filter(|session| session.kind.is_dir() && !session::is_dead(&session.path));
-        Ok(living.map(|session| needs_of(&session.path)).collect())
+        Ok(living.map(|session| session.path).collect())
     }
 
     /// Waits until no collection is in progress, and prevents the next one.
@@ -178,7 +225,7 @@ fn is_read_only(error: &io::Error, path: &Path) -> bool {
     }
 }
 
-pub(super) fn needs_of(session: &Path) -> Result<Option<Needs>, Error> {
+fn needs_of<T: DeserializeOwned>(session: &Path) -> Result<Option<T>, Error> {
     let path = session.join(NEEDS);
     match files::read(&path).map_err(Error::io("read", &path))? {
         Found::Bytes(bytes) => match unseal(&bytes) {

@@ -16,8 +16,7 @@ use contract::{Folder, ShowPath};
 use super::files::{is, mode, remove, sync};
 use super::{Error, lock};
 
-/// Name of the file in a session's folder that its owner holds locked.
-pub(super) const LOCK: &str = "lock";
+const LOCK: &str = "lock";
 /// The file in `tmp` that is locked while folders are created or swept.
 pub(super) const GATE: &str = ".lock";
 

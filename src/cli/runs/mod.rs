@@ -1,5 +1,6 @@
-//! `runner runs`: lists, shows and compares runs, and prints the output of their stages.
+//! `runner runs`: lists, shows, compares and stops runs, and prints the output of their stages.
 
+mod cancel;
 mod list;
 mod logs;
 mod show;
@@ -10,7 +11,7 @@ use engine::error::Error;
 use super::compare::Compare;
 use crate::report::Console;
 
-/// List runs, show one, compare two, or print what stages wrote
+/// List runs, show one, compare two, print what stages wrote, or stop a run
 #[derive(Debug, Args)]
 pub(super) struct Runs {
     #[command(subcommand)]
@@ -24,6 +25,7 @@ enum Command {
     /// Same as `runner compare`
     Diff(Compare),
     Logs(logs::Logs),
+    Cancel(cancel::Cancel),
 }
 
 impl Runs {
@@ -33,6 +35,7 @@ impl Runs {
             Command::Show(show) => show.execute(console),
             Command::Diff(diff) => diff.execute(console),
             Command::Logs(logs) => logs.execute(console),
+            Command::Cancel(cancel) => cancel.execute(console),
         }
     }
 }

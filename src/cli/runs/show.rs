@@ -4,21 +4,22 @@ use clap::Args;
 use contract::ShowPath;
 use engine::error::Error;
 use engine::event::RunState;
-use engine::run::recorded::Recorded;
+use engine::run::recorded::{ProgressNow, Recorded};
 use engine::wording;
 use serde_json::{Value, json};
 
 use crate::cli::record_text::{options, when};
 use crate::cli::run_filter::RunFilter;
+use crate::cli::run_notes::progress_object;
 use crate::cli::unwritten;
 use crate::report::columns::columns;
 use crate::report::{Console, Warnings};
 
-/// Show the options of a run, and how each of its stages ended
+/// Show the options of a run, and how each of its stages ended; for a run that goes on, also how far it is
 #[derive(Debug, Args)]
 pub(super) struct Show {
     /// Run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth run before the latest
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", default_value = "latest")]
     run: String,
     #[command(flatten)]
     filter: RunFilter,
@@ -57,6 +58,9 @@ fn page(run: &Recorded) -> String {
         _ => format!("took {time}"),
     };
     lines.push(("started", format!("{}, {took}", when(&report.started))));
+    if let Some(now) = &run.progress {
+        lines.push(("progress", now.progress.line(now.now)));
+    }
     lines.push(("runner", report.runner.clone()));
     lines.push(("folder", run.folder.shown()));
     let mut text = String::new();
@@ -79,6 +83,9 @@ fn page(run: &Recorded) -> String {
         rows.push([name, word, time, cpu, memory, stage.planned.key.short()]);
     }
     text += &format!("\n{}", columns(&rows));
+    if let Some(now) = &run.progress {
+        text += &running(now);
+    }
     let failed = run.stages.iter().filter_map(|stage| stage.end.as_ref());
     for failed in failed {
         if let Some(error) = &failed.error {
@@ -91,6 +98,33 @@ fn page(run: &Recorded) -> String {
         text += &format!("\n{line}");
     }
     text
+}
+
+/// A line for each running stage: `cnn: epoch 7/20, loss 0.3120, 412 images/s, 2 min 10 s left; checkpoint after epoch 6`.
+fn running(now: &ProgressNow) -> String {
+    let stages = now.progress.running.iter().map(|stage| {
+        let mut parts = vec![match &stage.progress {
+            Some((progress, _)) => wording::progress(progress),
+            None => format!(
+                "runs for {}",
+                wording::duration((now.now - stage.started).max(0.0))
+            ),
+        }];
+        parts.extend(
+            stage
+                .left(now.now)
+                .map(|left| format!("{} left", wording::duration(left))),
+        );
+        let checkpoint = stage.resumes_after();
+        let checkpoint = checkpoint.map(|position| format!("; checkpoint after {position}"));
+        format!(
+            "\n{}: {}{}",
+            stage.name,
+            parts.join(", "),
+            checkpoint.unwrap_or_default()
+        )
+    });
+    stages.collect()
 }
 
 /// The object that `run --json` prints, plus the stages that did not end and the run's folder.
@@ -108,5 +142,6 @@ fn object(run: &Recorded) -> Result<Value, Error> {
     });
     object["stages"] = Value::Array(stages.collect::<Result<_, _>>().map_err(internal)?);
     object["folder"] = json!(run.folder);
+    object["progress"] = json!(run.progress.as_ref().map(progress_object));
     Ok(object)
 }

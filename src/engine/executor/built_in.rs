@@ -31,15 +31,13 @@ pub(super) fn run_worker(
     checkpoints: Option<&Checkpoints<'_>>,
 ) -> (Ending, Messages) {
     let name = context.name(action.node);
-    context.reporter.send(&Event::StageStarted {
+    context.reporter.send(Event::StageStarted {
         stage: name.clone(),
         reason: reason.to_owned(),
     });
     if let Some(why) = starts_over(context, action, request) {
         let stage = name.clone();
-        context
-            .reporter
-            .send(&Event::StageStartsOver { stage, why });
+        context.reporter.send(Event::StageStartsOver { stage, why });
     }
     let messages = Mutex::new(Messages::default());
     let log = context.log(action);
@@ -60,7 +58,7 @@ pub(super) fn run_worker(
                 if let Some(writer) = &writer {
                     writer.queue(folder, position);
                 }
-                context.reporter.send(&Event::StageCheckpoint {
+                context.reporter.send(Event::StageCheckpoint {
                     stage: name.clone(),
                     position,
                     seconds,
@@ -103,7 +101,7 @@ fn starts_over(context: &Context<'_>, action: &PlannedAction, request: &Request)
 
 fn pass_on(context: &Context<'_>, stage: &str, event: StageEvent, messages: &Mutex<Messages>) {
     let stage = stage.to_owned();
-    context.reporter.send(&match event {
+    context.reporter.send(match event {
         StageEvent::Progress(progress) => Event::StageProgress { stage, progress },
         StageEvent::Warning {
             message,

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use petgraph::graph::NodeIndex;
 
+use super::announcer::Announcer;
 use super::log_file;
-use crate::event::{Event, Reporter};
+use crate::event::Event;
 use crate::graph::{Graph, Limits};
 use crate::launch::Launcher;
 use crate::plan::{Plan, PlannedAction};
@@ -18,7 +19,7 @@ pub(super) struct Context<'a> {
     pub plan: &'a Plan,
     pub store: &'a Store,
     pub launcher: &'a dyn Launcher,
-    pub reporter: &'a Reporter,
+    pub reporter: &'a Announcer<'a>,
     /// Folder of the run, which also holds the logs of its stages.
     pub folder: &'a Path,
     /// Limits of stages that have none of their own.
@@ -40,7 +41,7 @@ impl Context<'_> {
 
     /// Warns about this run of an action, not about its result.
     pub(super) fn warn(&self, action: &PlannedAction, message: impl Into<String>) {
-        self.reporter.send(&Event::StageWarning {
+        self.reporter.send(Event::StageWarning {
             stage: self.name(action.node),
             message: message.into(),
             about_run_only: true,

@@ -29,7 +29,7 @@ pub(super) fn run_program(
     scratch: &Scratch<'_>,
     limits: Limits,
 ) -> (Ending, Gathered) {
-    context.reporter.send(&Event::StageStarted {
+    context.reporter.send(Event::StageStarted {
         stage: context.name(action.node),
         reason: reason.to_owned(),
     });
@@ -90,7 +90,7 @@ fn in_scratch(
     match made {
         Ok(gathered) => {
             for message in &gathered.warnings {
-                context.reporter.send(&Event::StageWarning {
+                context.reporter.send(Event::StageWarning {
                     stage: context.name(action.node),
                     message: message.clone(),
                     about_run_only: false,

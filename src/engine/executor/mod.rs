@@ -7,9 +7,11 @@
 //! | find its result in the store after all, or take the lease | `hits.rs` |
 //! | otherwise make it: run the stage, retry, ingest the outputs | `make.rs`, `built_in.rs`, `external.rs` |
 //! | record results in batches, on a thread of its own | `commits.rs` |
+//! | send events in the order of dependencies | `announcer.rs` |
 //!
 //! All parts read the [`Context`]. What changes is in the [`ExecutionState`].
 
+mod announcer;
 mod built_in;
 mod checkpoint_writer;
 mod commits;
@@ -41,7 +43,8 @@ use crate::event::{Event, Reporter, StageReport};
 use crate::graph::{Demand, Graph, Limits};
 use crate::launch::Launcher;
 use crate::plan::{Plan, PlannedAction, State};
-use crate::scheduler::{self, Capacity, Entry, OnFailure, Outcome, Queue, Slots};
+use crate::scheduler::{self, Capacity, Entry, OnFailure, Outcome, Queue, Schedule, Slots};
+use announcer::Announcer;
 use commits::Recorder;
 use context::Context;
 use fill::{Filler, Miss};
@@ -70,6 +73,10 @@ pub struct Options<'a> {
     pub resume: bool,
     /// Expected resources of stages, from earlier runs or from the work that the stages declare.
     pub demands: HashMap<NodeIndex, Demand>,
+    /// Expected wall times of stages, in seconds, as far as they are known.
+    pub seconds: HashMap<NodeIndex, f64>,
+    /// Number of trials that later rounds will choose. `None` if there are no later rounds.
+    pub later_trials: Option<usize>,
     /// Stages that fail if they have to run, with the reasons.
     pub refused: HashMap<NodeIndex, String>,
 }
@@ -96,12 +103,18 @@ pub fn execute(
 ) -> io::Result<Execution> {
     let misses: Vec<&PlannedAction> = plan.misses().collect();
     let (misses, entries) = schedule(graph, &misses, options);
+    if !misses.is_empty() {
+        reporter.send(&scheduled(graph, &misses, &entries, options));
+    }
+    let upstream: Vec<&[usize]> = entries.iter().map(|entry| &*entry.upstream).collect();
+    let names = misses.iter().map(|miss| name(graph, miss));
+    let announcer = Announcer::new(reporter, names, &upstream);
     let context = Context {
         graph,
         plan,
         store,
         launcher,
-        reporter,
+        reporter: &announcer,
         folder: options.folder,
         limits: options.limits,
         resume: options.resume,
@@ -118,13 +131,14 @@ pub fn execute(
         let report = reports.remove(&index).unwrap_or_else(|| {
             let name = context.name(miss.action.node);
             let report = StageReport::not_executed(&name, outcome, &miss.action.action_key);
-            reporter.send(&Event::StageEnded {
+            announcer.send(Event::StageEnded {
                 stage: report.clone(),
             });
             report
         });
         cached.insert(miss.action.node, report);
     }
+    announcer.finish();
     Ok(Execution {
         stages: plan
             .actions
@@ -133,6 +147,27 @@ pub fn execute(
             .collect(),
         outputs: state.outputs.into_inner(),
     })
+}
+
+/// The event with the schedule of the misses.
+fn scheduled(
+    graph: &Graph,
+    misses: &[Miss<'_>],
+    entries: &[Entry],
+    options: &Options<'_>,
+) -> Event {
+    let stages = misses.iter().map(|miss| {
+        let seconds = options.seconds.get(&miss.action.node).copied();
+        (name(graph, miss), seconds)
+    });
+    Event::Scheduled {
+        schedule: Schedule::new(entries, stages, &options.capacity, options.on_failure),
+        later_trials: options.later_trials,
+    }
+}
+
+fn name(graph: &Graph, miss: &Miss<'_>) -> String {
+    graph.stages[miss.action.node].name.to_string()
 }
 
 /// Fills the misses, and records the results on a second thread. Returns the outcomes in the queue's order.
@@ -187,7 +222,7 @@ fn report_cached(context: &Context<'_>, outputs: &KnownOutputs) -> HashMap<NodeI
             warnings: record.warnings.clone(),
             ..StageReport::not_executed(&name, Outcome::Cached, &action.action_key)
         };
-        context.reporter.send(&Event::StageEnded {
+        context.reporter.send(Event::StageEnded {
             stage: report.clone(),
         });
         reports.insert(action.node, report);

@@ -96,7 +96,7 @@ impl Reports {
     /// Sends the report of an ended action, and keeps it.
     pub(super) fn add(&self, context: &Context<'_>, index: usize, report: StageReport) {
         tracing::debug!(stage = report.name, outcome = %report.outcome, error = report.error, "ended");
-        context.reporter.send(&Event::StageEnded {
+        context.reporter.send(Event::StageEnded {
             stage: report.clone(),
         });
         lock(&self.0).insert(index, report);

@@ -8,6 +8,7 @@ mod expected;
 mod machine;
 mod past;
 pub mod preflight;
+mod resuming;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::plan::{Plan, PlannedAction, action_key};
 use crate::scheduler::Capacity;
 pub use machine::Machine;
 use past::Past;
+pub use resuming::{ResumePoint, resume_points};
 use store::keys::Fingerprint;
 use store::{ActionRecord, Store};
 
@@ -62,6 +64,32 @@ pub struct Estimate {
 }
 
 impl Forecast {
+    /// Returns the expected wall times of the stages, in seconds, as far as they are known.
+    pub fn seconds(&self) -> HashMap<NodeIndex, f64> {
+        let stages = self.stages.iter();
+        stages
+            .filter_map(|(&node, estimate)| Some((node, estimate.seconds?)))
+            .collect()
+    }
+
+    /// Takes off the time that stages save because they resume from checkpoints.
+    pub fn resume(
+        &mut self,
+        points: &BTreeMap<NodeIndex, ResumePoint>,
+        graph: &Graph,
+        plan: &Plan,
+        capacity: &Capacity,
+    ) {
+        for (node, point) in points {
+            if let Some(estimate) = self.stages.get_mut(node) {
+                let left = |time: f64| time * point.share_left();
+                estimate.seconds = estimate.seconds.map(left);
+                estimate.cpu_seconds = estimate.cpu_seconds.map(left);
+            }
+        }
+        self.totals = totals(graph, plan, &self.stages, capacity);
+    }
+
     /// Returns the resources that the stages take, for scheduling; see [`Estimate::demand`].
     pub fn demands(&self, graph: &Graph) -> HashMap<NodeIndex, Demand> {
         let stages = self.stages.iter();
@@ -111,6 +139,10 @@ pub struct Totals {
     pub output_bytes: Option<u64>,
     /// Number of stages whose time is known.
     pub known: usize,
+    /// Number of stages whose memory is known.
+    pub known_memory: usize,
+    /// Number of stages whose disk space is known.
+    pub known_output: usize,
     /// Number of stages that are not cached.
     pub stages: usize,
 }
@@ -182,6 +214,8 @@ pub fn totals(
         memory_bytes: entries.memory_at_once(capacity),
         output_bytes: sum(|e| e.output_bytes.map(|bytes| bytes as f64)).map(|bytes| bytes as u64),
         known,
+        known_memory: stages.values().filter(|e| e.memory.is_some()).count(),
+        known_output: stages.values().filter(|e| e.output_bytes.is_some()).count(),
         stages: stages.len(),
     }
 }

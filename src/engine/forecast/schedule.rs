@@ -8,7 +8,7 @@ use petgraph::graph::NodeIndex;
 use super::Estimate;
 use crate::graph::Graph;
 use crate::plan::Plan;
-use crate::scheduler::{Capacity, Entry, OnFailure, Outcome, Queue};
+use crate::scheduler::{Capacity, Entry, OnFailure, Queue, makespan};
 
 /// Maximum number of stages that are considered for running at once: those that need the most memory.
 const MOST_COMPARED: usize = 100;
@@ -60,24 +60,8 @@ impl Schedule {
 
     /// Returns the seconds from the first start to the last end. Stages of unknown time count as 0.
     pub(super) fn seconds(&self, total: &Capacity) -> f64 {
-        let mut queue = Queue::new(self.entries.clone(), total, OnFailure::KeepGoing);
-        let mut running: Vec<(f64, usize)> = Vec::new();
-        let mut now = 0.0;
-        loop {
-            while let Some((index, _)) = queue.start() {
-                running.push((now + self.seconds[index], index));
-            }
-            let next = running
-                .iter()
-                .enumerate()
-                .min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            let Some((position, _)) = next else {
-                return now;
-            };
-            let (end, index) = running.swap_remove(position);
-            now = end;
-            queue.finish(index, Outcome::Succeeded);
-        }
+        let queue = Queue::new(self.entries.clone(), total, OnFailure::KeepGoing);
+        makespan(queue, &[], &self.seconds)
     }
 
     /// Returns the largest sum of memory, in bytes, of stages that do not depend on one another and fit into

@@ -11,9 +11,9 @@ use signal_hook::iterator::Signals;
 
 use super::Launcher;
 
-/// Time that a user's program has to end after it was asked to. A worker may take longer, because it saves a
+/// Seconds that a user's program has to end after it was asked to. A worker may take longer, because it saves a
 /// checkpoint.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PROGRAM_SECONDS: u64 = 10;
 /// Time that a run has to end after its workers were killed.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -46,7 +46,7 @@ impl Interrupt {
                         let later = {
                             let launcher = Arc::clone(&launcher);
                             move || {
-                                thread::sleep(PATIENCE);
+                                thread::sleep(Duration::from_secs(PROGRAM_SECONDS));
                                 launcher.kill_programs();
                             }
                         };

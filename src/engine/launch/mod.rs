@@ -18,7 +18,7 @@ use contract::{Failure, Program, Request, StageEvent};
 
 use crate::graph::Limits;
 
-pub use interrupt::Interrupt;
+pub use interrupt::{Interrupt, PROGRAM_SECONDS};
 pub(crate) use local::WHOLE_LOG;
 pub use local::{Local, VISIBLE_GPUS, own_binary, peak_memory_mib, warden};
 

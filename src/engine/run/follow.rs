@@ -74,6 +74,18 @@ pub enum FollowError {
     },
 }
 
+impl RecordedEvent {
+    /// Returns the seconds from the run's first event, which was recorded at `first`, to this one.
+    pub fn seconds_since(&self, first: Timestamp) -> f64 {
+        seconds_between(first, self.time)
+    }
+}
+
+/// Returns the seconds from one time to another, negative if it is earlier.
+pub(super) fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
+    (to - from).total(jiff::Unit::Second).unwrap_or_default()
+}
+
 #[derive(Deserialize)]
 struct Line {
     time: Timestamp,
@@ -133,6 +145,26 @@ pub fn read_events(
         offset: end,
         has_more: complete > 0 && bytes.len() as u64 == limit,
     })
+}
+
+/// Calls `each` with every event that the run in `folder` has recorded. Returns the offset at which to continue.
+///
+/// # Errors
+/// As for [`read_events`].
+pub fn replay_events(
+    folder: &Path,
+    detail: ProgressDetail,
+    mut each: impl FnMut(&RecordedEvent),
+) -> Result<u64, FollowError> {
+    let mut offset = 0;
+    loop {
+        let new = read_events(folder, offset, detail)?;
+        new.events.iter().for_each(&mut each);
+        offset = new.offset;
+        if !new.has_more {
+            return Ok(offset);
+        }
+    }
 }
 
 /// Parses whole lines, which begin at `offset` in the file.

@@ -5,6 +5,7 @@
 //! reads the events of a run while it goes on, also from another process. Tables and reports of sweeps are filled
 //! from the store ([`measurements`], [`contrasts`], [`sweep_report`]).
 
+pub mod cancel;
 mod commit;
 pub mod contrasts;
 mod curve;
@@ -19,6 +20,7 @@ pub mod metrics;
 pub mod number;
 pub mod outcomes;
 pub mod planned_stage;
+pub mod progress;
 pub mod recorded;
 pub mod replay;
 pub mod rounds;

@@ -4,16 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use contract::ShowPath;
 use jiff::Timestamp;
-use serde::Deserialize;
 
-use super::files::{EVENTS_FILE, Fault, RUN_FILE, RunFile, has_events, read_plan, read_run};
+use super::files::{Fault, RUN_FILE, RunFile, has_events, read_plan, read_run};
+use super::follow::{FollowError, ProgressDetail, RecordedEvent, replay_events, seconds_between};
 use super::history::{BadRun, History, folders};
 use super::planned_stage::PlannedStage;
-use crate::event::{RunReport, RunState, StageReport};
+use super::progress::RunProgress;
+use crate::event::{Event, RunReport, RunState, StageReport};
 use crate::scheduler::Counts;
-use store::{Found, Living, Store, read_file};
+use store::{Living, Store};
 
 /// A run, as recorded in its folder.
 #[derive(Clone, Debug)]
@@ -23,6 +23,16 @@ pub struct Recorded {
     pub report: RunReport,
     /// In the order of the plan.
     pub stages: Vec<RecordedStage>,
+    /// How far it is, if it goes on.
+    pub progress: Option<ProgressNow>,
+}
+
+/// The progress of a run that goes on.
+#[derive(Clone, Debug)]
+pub struct ProgressNow {
+    pub progress: RunProgress,
+    /// The present time in the time of `progress`: seconds since the run's first event.
+    pub now: f64,
 }
 
 /// A stage of a run.
@@ -92,6 +102,20 @@ pub fn newest(store: &Store, pipeline: Option<&str>, limit: usize) -> io::Result
     Ok(found)
 }
 
+/// The runs that go on, newest first. If `pipeline` is given, only runs of that pipeline.
+pub fn running(store: &Store, pipeline: Option<&str>) -> Vec<Recorded> {
+    let living = store.living_runs();
+    let ids = living.runs.clone();
+    let mut living = Some(living);
+    let runs = ids.iter().rev();
+    let runs = runs.filter_map(|id| read(store, id, &mut living).ok().flatten());
+    let is_meant = |run: &Recorded| {
+        let of_pipeline = pipeline.is_none_or(|name| run.report.pipeline == name);
+        of_pipeline && run.report.state == RunState::Running
+    };
+    runs.filter(is_meant).collect()
+}
+
 /// Reads the run `id`. Returns `None` if it has no record, for example because it has just begun. `living`
 /// caches the runs that are still going on; it is filled on first use.
 ///
@@ -127,6 +151,7 @@ pub fn read(
             folder,
             report,
             stages,
+            progress: None,
         }));
     }
     let events = Events::read(&folder);
@@ -139,11 +164,12 @@ pub fn read(
         })
         .collect();
     let began: Option<Timestamp> = report.started.parse().ok();
-    let now = if alive {
-        Some(Timestamp::now())
-    } else {
-        events.last
-    };
+    let present = Timestamp::now();
+    let now = if alive { Some(present) } else { events.last };
+    let progress = events.first.filter(|_| alive).map(|first| ProgressNow {
+        progress: events.progress,
+        now: seconds_between(first, present),
+    });
     report.state = if alive {
         RunState::Running
     } else {
@@ -151,9 +177,7 @@ pub fn read(
     };
     report.seconds = began
         .zip(now)
-        .map_or(0.0, |(began, now)| {
-            (now - began).total(jiff::Unit::Second).unwrap_or_default()
-        })
+        .map_or(0.0, |(began, now)| seconds_between(began, now))
         .max(0.0);
     report.stages = stages
         .iter()
@@ -168,6 +192,7 @@ pub fn read(
         folder,
         report,
         stages,
+        progress,
     }))
 }
 
@@ -210,27 +235,9 @@ fn ended(planned: Vec<PlannedStage>, reports: &[StageReport]) -> Vec<RecordedSta
 struct Events {
     starts: HashSet<String>,
     ends: HashMap<String, StageReport>,
+    first: Option<Timestamp>,
     last: Option<Timestamp>,
-}
-
-#[derive(Deserialize)]
-struct Line {
-    time: Timestamp,
-    #[serde(flatten)]
-    event: RecordedEvent,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-enum RecordedEvent {
-    StageStarted {
-        stage: String,
-    },
-    StageEnded {
-        stage: StageReport,
-    },
-    #[serde(other)]
-    Other,
+    progress: RunProgress,
 }
 
 impl Events {
@@ -238,32 +245,25 @@ impl Events {
     /// be read, because then no stage seems to have ended.
     fn read(folder: &Path) -> Self {
         let mut events = Self::default();
-        let path = folder.join(EVENTS_FILE);
-        let text = match read_file(&path) {
-            Ok(Found::Bytes(text)) => text,
-            Ok(Found::Missing) => Vec::new(),
-            Ok(Found::Foreign) => {
-                tracing::warn!("`{}` is not a regular file", path.shown());
-                Vec::new()
-            }
-            Err(error) => {
-                tracing::warn!("failed to read `{}`: {error}", path.shown());
-                Vec::new()
-            }
-        };
-        for line in String::from_utf8_lossy(&text).lines() {
-            let Ok(line) = serde_json::from_str::<Line>(line) else {
-                continue;
-            };
-            events.last = Some(line.time);
-            match line.event {
-                RecordedEvent::StageStarted { stage } => drop(events.starts.insert(stage)),
-                RecordedEvent::StageEnded { stage } => {
-                    drop(events.ends.insert(stage.name.clone(), stage))
-                }
-                RecordedEvent::Other => {}
-            }
+        match replay_events(folder, ProgressDetail::Last, |read| events.add(read)) {
+            Ok(_) | Err(FollowError::Missing { .. }) => {}
+            Err(error) => tracing::warn!("{error}"),
         }
         events
+    }
+
+    fn add(&mut self, read: &RecordedEvent) {
+        let first = *self.first.get_or_insert(read.time);
+        self.last = Some(read.time);
+        self.progress.apply(&read.event, read.seconds_since(first));
+        match &read.event {
+            Event::StageStarted { stage, .. } => {
+                self.starts.insert(stage.clone());
+            }
+            Event::StageEnded { stage } => {
+                self.ends.insert(stage.name.clone(), stage.clone());
+            }
+            _ => {}
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::{Outcomes, planned};
 use crate::error::Error;
 use crate::executor::{ask_versions, damaged_artifacts};
 use crate::forecast::preflight::{Findings, check};
-use crate::forecast::{Machine, RecordScope, forecast};
+use crate::forecast::{Forecast, Machine, RecordScope, forecast, resume_points};
 use crate::graph::{Graph, ParseStage};
 use crate::plan::{Plan, PlanOptions, wanted};
 use crate::scheduler::{Capacity, OnFailure};
@@ -69,6 +69,12 @@ pub fn run_rounds<'a>(
         );
         let findings = check(graph, &plan, &forecast, &capacity, &machine);
         warn(&findings);
+        let seconds = match session {
+            // Records of other stages take long to read. In later rounds, stages like those of earlier rounds tell as
+            // much.
+            Some(_) => forecast.seconds(),
+            None => expected_seconds(request, graph, &plan, store, &capacity, &forecast),
+        };
         let (session, refused) = match &mut *session {
             Some(session) => (session, refused(&findings)?),
             None if !findings.errors.is_empty() => {
@@ -85,6 +91,10 @@ pub fn run_rounds<'a>(
                 (none.insert(begun), HashMap::new())
             }
         };
+        let later_trials = experiment.has_several_rounds().then(|| {
+            let trials = experiment.extent().trials;
+            trials.saturating_sub(experiment.trials().len())
+        });
         session.add_plan(graph, &plan)?;
         drop(guard);
         let execution = session.execute(
@@ -96,6 +106,8 @@ pub fn run_rounds<'a>(
                 limits: request.limits,
                 resume: request.resume,
                 demands: forecast.demands(graph),
+                seconds,
+                later_trials,
                 refused,
             },
         )?;
@@ -108,6 +120,37 @@ pub fn run_rounds<'a>(
         }
     }
     Ok(())
+}
+
+/// The expected wall times of the plan's misses, in seconds, as far as they are known.
+fn expected_seconds(
+    request: &RunRequest<'_>,
+    graph: &Graph,
+    plan: &Plan,
+    store: &Store,
+    capacity: &Capacity,
+    own: &Forecast,
+) -> HashMap<NodeIndex, f64> {
+    let mut seconds = own.seconds();
+    if seconds.len() < own.stages.len() {
+        let all = forecast(
+            graph,
+            plan,
+            store,
+            request.parse,
+            capacity,
+            RecordScope::All,
+        );
+        seconds = all.seconds();
+    }
+    if request.resume {
+        for (node, point) in resume_points(graph, plan, store) {
+            if let Some(seconds) = seconds.get_mut(&node) {
+                *seconds *= point.share_left();
+            }
+        }
+    }
+    seconds
 }
 
 /// The stages of a later round that are certain to fail, and why. They fail without being run, so that the

@@ -40,6 +40,10 @@ pub struct RunOptions {
     pub resume: bool,
     /// Expected resources of stages, from earlier runs or from the work that the stages declare.
     pub demands: HashMap<NodeIndex, Demand>,
+    /// Expected wall times of stages, in seconds, as far as they are known.
+    pub seconds: HashMap<NodeIndex, f64>,
+    /// Number of trials that later rounds will choose. `None` if there are no later rounds.
+    pub later_trials: Option<usize>,
     /// Stages that fail without being run, and why.
     pub refused: HashMap<NodeIndex, String>,
 }
@@ -191,6 +195,8 @@ impl<'a> Session<'a> {
             limits: options.limits,
             resume: options.resume,
             demands: options.demands,
+            seconds: options.seconds,
+            later_trials: options.later_trials,
             refused: options.refused,
         };
         let execution = executor::execute(

@@ -8,9 +8,11 @@ mod outcome;
 #[cfg(test)]
 mod properties;
 mod queue;
+mod schedule;
 mod slots;
 
 pub use dispatch::{Executor, run};
 pub use outcome::{Counts, Outcome};
 pub use queue::{Entry, OnFailure, Queue};
+pub use schedule::{Phase, Schedule, ScheduledStage, TimeLeft, makespan};
 pub use slots::{Capacity, Free, Grant, Slots};

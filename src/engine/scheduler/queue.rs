@@ -149,6 +149,26 @@ impl Queue {
         Some((index, grant))
     }
 
+    /// Starts a ready action before those of a higher rank, for simulations. Returns whether it was ready and its
+    /// resources were free.
+    pub fn start_first(&mut self, index: usize) -> bool {
+        let slots = self.entries[index].slots;
+        let rank = (Reverse(self.heights[index]), index);
+        let is_ready = self
+            .ready
+            .get(&slots)
+            .is_some_and(|ranks| ranks.contains(&rank));
+        if !is_ready {
+            return false;
+        }
+        let Some(grant) = self.free.take(slots) else {
+            return false;
+        };
+        self.ready.entry(slots).or_default().remove(&rank);
+        self.grants.insert(index, grant);
+        true
+    }
+
     /// Notes that a started action has ended: frees its slots, and makes its dependents ready or skips them.
     pub fn finish(&mut self, index: usize, outcome: Outcome) {
         if let Some(grant) = self.grants.remove(&index) {

@@ -2,9 +2,11 @@
 //! granted ones ([`Grant`]).
 
 use contract::Gpu;
+use serde::{Deserialize, Serialize};
 
 /// Resources that an action takes while it runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Slots {
     pub cpus: usize,
     /// Main memory in bytes; 0 if unknown.
@@ -12,6 +14,7 @@ pub struct Slots {
     pub gpus: usize,
     /// Bytes of memory that it takes of one GPU, which it shares with other actions. `None`:
     /// it has its GPUs to itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu_memory: Option<u64>,
 }
 

@@ -78,7 +78,7 @@ impl Usage {
             runs.insert(run.to_owned(), Measured { html, ..after });
             return shown;
         }
-        let process = store.process_of(run).ok()??;
+        let process = store.owner(run).ok()???.local_process()?;
         runs.insert(run.to_owned(), Measured::now(process)?);
         None
     }

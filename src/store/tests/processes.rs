@@ -189,41 +189,18 @@ fn processes_may_ingest_the_same_content() {
 }
 
 #[test]
-fn the_process_of_a_run_is_found_while_it_lives() {
+fn the_run_of_a_process_is_found_while_it_lives() {
     let root = tempfile::tempdir().unwrap();
     let (store, other) = (Store::open(root.path()).unwrap(), Store::open(root.path()).unwrap());
-    let needs = |run: &str| Needs {
-        run: run.to_owned(),
+    let own = std::process::id();
+    assert_eq!(other.run_of(own).unwrap(), None);
+    let needs = Needs {
+        run: "a".to_owned(),
         keys: Vec::new(),
     };
-    assert_eq!(other.process_of("a").unwrap(), None);
-    store.need(&needs("a")).unwrap();
-    let own = std::process::id();
-    assert_eq!(other.process_of("a").unwrap(), Some(own));
-    assert_eq!(other.process_of("b").unwrap(), None);
+    store.need(&needs).unwrap();
     assert_eq!(other.run_of(own).unwrap().as_deref(), Some("a"));
     assert_eq!(other.run_of(1).unwrap(), None);
     drop(store);
-    assert_eq!(other.process_of("a").unwrap(), None);
-}
-
-#[test]
-fn a_process_that_does_not_hold_the_lock_is_not_that_of_a_run() {
-    let root = tempfile::tempdir().unwrap();
-    let store = Store::open(root.path()).unwrap();
-    store
-        .need(&Needs {
-            run: "a".to_owned(),
-            keys: Vec::new(),
-        })
-        .unwrap();
-    // As if the folder came from another machine, where this process id means another program.
-    let tmp = root.path().join("v1/tmp");
-    let own = std::process::id().to_string();
-    let folder = fs::read_dir(&tmp).unwrap().map(|entry| entry.unwrap().path());
-    let mut folder = folder.filter(|path| path.is_dir());
-    let folder = folder.next().unwrap();
-    let name = folder.file_name().unwrap().to_str().unwrap().replace(&own, "1");
-    fs::rename(&folder, tmp.join(name)).unwrap();
-    assert_eq!(store.process_of("a").unwrap(), None);
+    assert_eq!(other.run_of(own).unwrap(), None);
 }

@@ -1,0 +1,145 @@
+//! [`RunNotes`]: what the runs of a pipeline, past and present, tell about a plan.
+
+use std::collections::BTreeMap;
+
+use engine::error::Error;
+use engine::forecast::{ResumePoint, resume_points};
+use engine::graph::Graph;
+use engine::plan::{Plan, PlannedAction};
+use engine::run::failures::{Failure, Failures};
+use engine::run::recorded::{self, Recorded};
+use petgraph::graph::NodeIndex;
+use serde_json::{Value, json};
+use store::Store;
+
+use super::record_text::when;
+use super::{quoted, status};
+
+/// Checkpoints and failures of the stages of a plan, and the runs that go on.
+pub(super) struct RunNotes {
+    pub points: BTreeMap<NodeIndex, ResumePoint>,
+    failures: Failures,
+    running: Vec<Recorded>,
+}
+
+impl RunNotes {
+    /// Collects the notes about a plan.
+    pub(super) fn of(graph: &Graph, plan: &Plan, store: &Store) -> Result<Self, Error> {
+        let failures = match plan.misses().next() {
+            Some(_) => Failures::recent(store, &graph.pipeline)?,
+            None => Failures::default(),
+        };
+        Ok(Self {
+            points: resume_points(graph, plan, store),
+            failures,
+            running: recorded::running(store, Some(&graph.pipeline)),
+        })
+    }
+
+    /// The planned state of a stage, and where it resumes: `will run: first run; resumes after epoch 6 of 20`.
+    pub(super) fn state(&self, graph: &Graph, action: &PlannedAction) -> String {
+        let state = status::state(graph, action);
+        let Some(ResumePoint { position, epochs }) = self.points.get(&action.node) else {
+            return state;
+        };
+        let of = match (epochs, position.batch) {
+            (Some(epochs), 0) => format!(" of {epochs}"),
+            (Some(epochs), _) => format!("/{epochs}"),
+            (None, _) => String::new(),
+        };
+        format!("{state}; resumes after {position}{of}")
+    }
+
+    /// Lines about failures and about the runs that go on.
+    pub(super) fn lines(&self, graph: &Graph, plan: &Plan) -> Vec<String> {
+        let failed = plan.misses().filter_map(|action| {
+            let Failure { error, run } = self.failures.last(&action.action_key)?;
+            let name = status::name(graph, action);
+            let first = error.lines().next().unwrap_or_default();
+            let log = quoted(&name);
+            Some(format!(
+                "{name}: failed in run {run}: {first}; `runner runs logs {run} {log}` prints its output"
+            ))
+        });
+        let running = self.running.iter().map(|run| {
+            let report = &run.report;
+            let line = run.progress.as_ref().map(|now| now.progress.line(now.now));
+            format!(
+                "run {0} goes on since {1}: {2}; `runner attach {0}` follows it",
+                report.run,
+                when(&report.started),
+                line.unwrap_or_else(|| "it has just started".to_owned())
+            )
+        });
+        failed.chain(running).collect()
+    }
+
+    /// Adds the notes about stages to their objects, which are in the order of the plan.
+    pub(super) fn add_to(&self, objects: &mut [Value], plan: &Plan) {
+        for (object, action) in objects.iter_mut().zip(&plan.actions) {
+            let point = self.points.get(&action.node);
+            object["resumes_after"] = match point {
+                Some(ResumePoint { position, epochs }) => json!({
+                    "epoch": position.epoch,
+                    "batch": position.batch,
+                    "epochs": epochs,
+                }),
+                None => Value::Null,
+            };
+            let failure = Some(action).filter(|action| action.is_miss());
+            let failure = failure.and_then(|action| self.failures.last(&action.action_key));
+            object["last_failure"] = match failure {
+                Some(Failure { error, run }) => json!({ "run": run, "error": error }),
+                None => Value::Null,
+            };
+        }
+    }
+
+    /// Objects of the runs that go on.
+    pub(super) fn running(&self) -> Vec<Value> {
+        let running = self.running.iter();
+        running
+            .map(|run| {
+                json!({
+                    "run": run.report.run,
+                    "started": run.report.started,
+                    "progress": run.progress.as_ref().map(progress_object),
+                })
+            })
+            .collect()
+    }
+}
+
+/// The progress of a run as JSON.
+pub(super) fn progress_object(now: &recorded::ProgressNow) -> Value {
+    let recorded::ProgressNow { progress, now } = now;
+    let running = progress.running.iter().map(|stage| {
+        let reached = stage.progress.as_ref().map(|(progress, _)| {
+            let figures = progress.figures.iter();
+            let figures = figures.map(|(name, value)| (name.clone(), json!(value)));
+            json!({
+                "unit": progress.unit,
+                "done": progress.done,
+                "total": progress.total,
+                "figures": figures.collect::<serde_json::Map<String, Value>>(),
+            })
+        });
+        json!({
+            "name": stage.name,
+            "seconds": (now - stage.started).max(0.0),
+            "seconds_left": stage.left(*now),
+            "progress": reached,
+            "checkpoint": stage.resumes_after(),
+        })
+    });
+    let left = progress.left(*now);
+    json!({
+        "stages": progress.stages,
+        "ended": progress.counts.total(),
+        "running": running.collect::<Vec<Value>>(),
+        "round": progress.round,
+        "seconds_left": left.seconds,
+        "stages_of_unknown_time": left.unknown,
+        "stopping": progress.signal.is_some(),
+    })
+}

@@ -1,0 +1,59 @@
+//! `runner runs cancel`: stops a run that goes on in another process.
+
+use clap::Args;
+use engine::error::Error;
+use engine::event::RunState;
+use engine::run::cancel::{CancelMode, NotCancelled, cancel};
+
+use crate::cli::run_filter::RunFilter;
+use crate::report::{Console, Verbosity};
+
+/// Ask a run to stop, as Ctrl-C does where it was started
+///
+/// Returns at once; trainings save a checkpoint first. `runner attach` shows when the run has ended. Only the process of
+/// this run is ever signalled, and only on the machine where it runs.
+#[derive(Debug, Args)]
+pub(super) struct Cancel {
+    /// Run: an id, the beginning of an id, or `latest`
+    #[arg(value_name = "RUN")]
+    run: String,
+    #[command(flatten)]
+    filter: RunFilter,
+    /// If the run is stopping already, kill its stages, as a second Ctrl-C does
+    #[arg(long)]
+    again: bool,
+}
+
+impl Cancel {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.filter.store.existing()?;
+        let run = self.filter.find(&store, &self.run, console)?.report;
+        if run.state != RunState::Running {
+            let (id, state) = (&run.run, run.state);
+            return Err(Error::Usage(format!(
+                "run `{id}` does not go on: it is `{state}`"
+            )));
+        }
+        let mode = match self.again {
+            true => CancelMode::Again,
+            false => CancelMode::Gently,
+        };
+        cancel(&store, &run.run, mode).map_err(|error| match error {
+            NotCancelled::Store(error) => Error::Store(error),
+            NotCancelled::NotRunning { .. } | NotCancelled::Unknown { .. } => {
+                Error::Usage(error.to_string())
+            }
+            NotCancelled::Stopping { run } => Error::Usage(format!(
+                "run `{run}` is stopping already; `--again` kills its stages"
+            )),
+            NotCancelled::Refused { .. } => Error::System(error.to_string()),
+        })?;
+        if console.verbosity > Verbosity::Quiet {
+            let id = &run.run;
+            console.message(&format!(
+                "asked run `{id}` to stop; `runner attach {id}` shows when it has ended"
+            ));
+        }
+        Ok(())
+    }
+}
