@@ -21,6 +21,7 @@ fn record(sandbox: &Sandbox, id: &str, number: usize, pipeline: &str, stages: us
             "peak_memory_mib": 20.0,
         })
     });
+    let state = ["succeeded", "failed"][number % 2];
     let counts = json!({ "cached": 0, "succeeded": stages, "failed": 0, "skipped": 0, "cancelled": 0 });
     let record = json!({
         "run": id,
@@ -33,7 +34,7 @@ fn record(sandbox: &Sandbox, id: &str, number: usize, pipeline: &str, stages: us
         "started": "2026-11-23T08:15:00Z",
         "finished": "2026-11-23T08:16:00Z",
         "seconds": number as f64 + 0.5,
-        "state": ["succeeded", "failed"][number % 2],
+        "state": state,
         "counts": counts,
         "stages": entries.collect::<Vec<Value>>(),
     });
