@@ -99,6 +99,13 @@ fn of(path: &str) -> Option<&'static str> {
   runner status pipelines/table1.yaml
   runner status pipelines/table1.yaml -S epochs=3 --json"
         }
+        "report" => {
+            "\
+  runner report pipelines/table1.yaml                   write report.html
+  runner report pipelines/table1.yaml -o results.html
+  runner report pipelines/table1.yaml -o results/       a folder, with pictures as files
+  runner report --run latest~1                          a recorded run"
+        }
         "table" => {
             "\
   runner table pipelines/table1.yaml

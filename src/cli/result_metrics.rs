@@ -51,7 +51,9 @@ pub(super) fn print(
     let before = previous.map(|previous| (previous.run.as_str(), previous.metrics.shown()));
     if !has_tables {
         let width = console.width().map_or(WIDTH, usize::from);
-        let before = before.as_ref().map(|(run, metrics)| (*run, metrics.as_slice()));
+        let before = before
+            .as_ref()
+            .map(|(run, metrics)| (*run, metrics.as_slice()));
         let mut command = format!("runner metrics {}", file.shown());
         if let Some(profile) = &experiment.profile {
             command += &format!(" --profile {profile}");

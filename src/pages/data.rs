@@ -134,7 +134,10 @@ fn data(
         let counts = dataset.counts();
         let samples = (0..classes.len() as u32).filter_map(|class| {
             let images = of_class(&*dataset, class, SAMPLES);
-            let what = format!("{} images of class {}", output.port, classes[class as usize]);
+            let what = format!(
+                "{} images of class {}",
+                output.port, classes[class as usize]
+            );
             let caption = format!("{}, {}", classes[class as usize], output.port);
             sample(output.digest, images, caption, &what)
         });
@@ -281,12 +284,7 @@ fn of_class(dataset: &dyn DatasetView, class: u32, count: usize) -> Vec<usize> {
         .collect()
 }
 
-fn sample(
-    dataset: Digest,
-    images: Vec<usize>,
-    caption: String,
-    what: &str,
-) -> Option<SampleView> {
+fn sample(dataset: Digest, images: Vec<usize>, caption: String, what: &str) -> Option<SampleView> {
     (!images.is_empty()).then(|| SampleView {
         alt: format!("{} {what}", images.len()),
         caption,
@@ -325,7 +323,10 @@ fn leakage_view(found: &Leakage) -> LeakageView {
         let similar = |of: &Option<Similarities>| {
             of.map(|of| format!("median {}, highest {}", number(of.median), number(of.max)))
         };
-        let nearest = match (similar(&compared.nearest), similar(&compared.nearest_among_originals)) {
+        let nearest = match (
+            similar(&compared.nearest),
+            similar(&compared.nearest_among_originals),
+        ) {
             (Some(nearest), Some(among)) => format!("{nearest} (among the originals: {among})"),
             (Some(nearest), None) => nearest,
             _ => String::new(),

@@ -100,7 +100,11 @@ pub fn draw(shapes: &[Shape], connections: &[Connection]) -> Drawing {
                 "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{content}</text>"
             );
         }
-        body.push_str(if link.is_some() { "</g></a>\n" } else { "</g>\n" });
+        body.push_str(if link.is_some() {
+            "</g></a>\n"
+        } else {
+            "</g>\n"
+        });
     }
     Drawing {
         body,

@@ -79,6 +79,9 @@ mod properties {
 
     #[test]
     fn characters_that_hide_or_reorder_text_become_visible() {
-        assert_eq!(escaped("a\u{1b}[2J\u{202e}b\u{0}\n"), "a\\u001b[2J\\u202eb\\u0000\n");
+        assert_eq!(
+            escaped("a\u{1b}[2J\u{202e}b\u{0}\n"),
+            "a\\u001b[2J\\u202eb\\u0000\n"
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! [`EvaluationView`]: how good a model is, and what it gets wrong.
 
 use contract::analysis::{
-    ClassReport, ConfusionMatrix, Evaluation, EvaluationFigures, Figure, three_decimals};
+    ClassReport, ConfusionMatrix, Evaluation, EvaluationFigures, Figure, three_decimals,
+};
 use contract::{Metrics, class_of};
 use engine::run::metrics;
 use store::keys::Digest;
@@ -78,7 +79,10 @@ impl EvaluationView {
 
     /// The metrics that say the most.
     pub fn headline(&self) -> Vec<&MetricView> {
-        HEADLINE.iter().filter_map(|name| self.metric(name)).collect()
+        HEADLINE
+            .iter()
+            .filter_map(|name| self.metric(name))
+            .collect()
     }
 
     /// `24 of 36 misclassified images, the most confident mistakes first`.
@@ -120,10 +124,10 @@ pub(crate) fn evaluation(
         images: stage.maker("images"),
         dataset: images.map_or_else(String::new, |input| input.artifact.clone()),
         image_count: evaluation.labels.len(),
-        // The metrics of single classes are in the report for each class.
+        // The report for each class has the metrics of single classes and their averages.
         metrics: measured
             .iter()
-            .filter(|(name, _)| class_of(name).is_none())
+            .filter(|(name, _)| !is_in_class_report(name))
             .map(|(name, metric)| MetricView::new(name, metric))
             .collect(),
         rule: rule(&evaluation),
@@ -149,7 +153,16 @@ fn read(reader: Reader<'_>, output: &Digest) -> Option<(Evaluation, Metrics)> {
     let evaluation = evaluation.inspect_err(|e| tracing::warn!("{output}: {e}"));
     let measured = metrics::read(reader.store, output);
     let measured = measured.inspect_err(|e| tracing::warn!("{e}"));
-    Some((evaluation.ok()?, measured.ok().flatten().unwrap_or_default()))
+    Some((
+        evaluation.ok()?,
+        measured.ok().flatten().unwrap_or_default(),
+    ))
+}
+
+/// Whether a metric is that of one class, or an average over the classes.
+fn is_in_class_report(metric: &str) -> bool {
+    let is_average = metric.starts_with("macro_") || metric.starts_with("weighted_");
+    is_average || metric == "support" || class_of(metric).is_some()
 }
 
 fn rule(evaluation: &Evaluation) -> String {
@@ -162,7 +175,10 @@ fn rule(evaluation: &Evaluation) -> String {
         }
         Some((of, threshold)) => {
             let name = class(of).map_or("?", String::as_str);
-            format!("{positive}; {name} from a probability of {}", number(threshold))
+            format!(
+                "{positive}; {name} from a probability of {}",
+                number(threshold)
+            )
         }
         None => positive,
     }
@@ -171,15 +187,18 @@ fn rule(evaluation: &Evaluation) -> String {
 fn confusion(matrix: &ConfusionMatrix) -> ConfusionView {
     let row = |(actual, row): (usize, &Vec<u64>)| {
         let all: u64 = row.iter().sum();
-        let cells = row.iter().enumerate().map(|(predicted, &count)| ConfusionCell {
-            count,
-            percent: match all {
-                0 => "–".to_owned(),
-                all => format!("{:.0} %", 100.0 * count as f64 / all as f64),
-            },
-            shade: (9 * count).checked_div(all).unwrap_or(0),
-            is_correct: actual == predicted,
-        });
+        let cells = row
+            .iter()
+            .enumerate()
+            .map(|(predicted, &count)| ConfusionCell {
+                count,
+                percent: match all {
+                    0 => "–".to_owned(),
+                    all => format!("{:.0} %", 100.0 * count as f64 / all as f64),
+                },
+                shade: (9 * count).checked_div(all).unwrap_or(0),
+                is_correct: actual == predicted,
+            });
         cells.collect()
     };
     ConfusionView {
@@ -188,11 +207,7 @@ fn confusion(matrix: &ConfusionMatrix) -> ConfusionView {
     }
 }
 
-fn drawn(
-    reader: Reader<'_>,
-    stage: &StageView,
-    figures: &EvaluationFigures,
-) -> Vec<FigureView> {
+fn drawn(reader: Reader<'_>, stage: &StageView, figures: &EvaluationFigures) -> Vec<FigureView> {
     let draw = |what: &str, caption: &str, figure: Figure<'_>| {
         let (id, caption) = (
             format!("{}-{what}", stage.id),
@@ -212,7 +227,10 @@ fn drawn(
         let figure = Figure::Reliability(curve);
         draw("reliability", "Reliability", figure)
     });
-    [roc, precision, reliability].into_iter().flatten().collect()
+    [roc, precision, reliability]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The most confident mistakes, and the number of all mistakes.
@@ -260,4 +278,3 @@ fn mistakes(
     });
     (mistakes.collect(), count)
 }
-

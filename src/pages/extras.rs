@@ -146,6 +146,8 @@ pub struct Comparison {
     pub metrics: Vec<MetricChangeView>,
     /// Number of metrics that are the same in both runs.
     pub same_metrics: usize,
+    /// Number of metrics that only one of the runs has.
+    pub unpaired_metrics: usize,
     /// Number of stages whose keys are the same in both runs.
     pub same_stages: usize,
 }
@@ -164,7 +166,7 @@ pub struct MetricChangeView {
     pub stage: String,
     pub metric: String,
     /// Before and now.
-    pub values: [Option<f64>; 2],
+    pub values: [f64; 2],
     /// Whether it became better; `None` if that is not known.
     pub is_better: Option<bool>,
     /// Whether the intervals of both values do not overlap.
@@ -173,19 +175,21 @@ pub struct MetricChangeView {
 
 impl MetricChangeView {
     pub fn before(&self) -> String {
-        self.values[0].map_or_else(|| "–".to_owned(), crate::metric::number)
+        crate::metric::number(self.values[0])
     }
 
     pub fn now(&self) -> String {
-        self.values[1].map_or_else(|| "–".to_owned(), crate::metric::number)
+        crate::metric::number(self.values[1])
     }
 
     /// `+0.012`.
     pub fn change(&self) -> String {
-        match self.values {
-            [Some(before), Some(now)] => crate::metric::change(now - before),
-            _ => String::new(),
-        }
+        crate::metric::change(self.values[1] - self.values[0])
+    }
+
+    /// The change in full precision, for sorting.
+    pub fn sort_key(&self) -> f64 {
+        self.values[1] - self.values[0]
     }
 
     /// `better`, and whether the difference exceeds the intervals.

@@ -14,11 +14,11 @@
 )]
 
 pub mod chart;
+mod data;
 pub mod drawing;
 pub mod escape;
-mod extras;
-mod data;
 mod evaluation;
+mod extras;
 mod figure;
 mod layout;
 mod links;
@@ -34,11 +34,13 @@ mod sweep;
 pub mod sweep_figures;
 mod training;
 
-pub use data::{DataView, GalleryView, GeneratedView, LeakageView, PairView, SampleView, SplitView};
+pub use data::{
+    DataView, GalleryView, GeneratedView, LeakageView, PairView, SampleView, SplitView,
+};
 pub use evaluation::{ConfusionCell, ConfusionView, EvaluationView, MistakeView};
 pub use extras::{
-    BestRow, CellView, ChangeView, Comparison, ContrastView, ExpectationView, Extras, MetricChangeView, Reference,
-    RowView, TableView, Verdict,
+    BestRow, CellView, ChangeView, Comparison, ContrastView, ExpectationView, Extras,
+    MetricChangeView, Reference, RowView, TableView, Verdict,
 };
 pub use figure::FigureView;
 pub use links::{Ids, Links};

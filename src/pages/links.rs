@@ -68,7 +68,14 @@ mod tests {
     #[test]
     fn ids_are_unique_and_contain_only_safe_characters() {
         let mut ids = Ids::default();
-        let names = ["cnn[Model1]", "cnn[model1]", "\"><script>", "<script>", "画像", ""];
+        let names = [
+            "cnn[Model1]",
+            "cnn[model1]",
+            "\"><script>",
+            "<script>",
+            "画像",
+            "",
+        ];
         let ids: Vec<String> = names.iter().map(|name| ids.id("stage", name)).collect();
         let expected = [
             "stage-cnn-model1",

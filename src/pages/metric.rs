@@ -55,7 +55,8 @@ impl MetricView {
 
     /// The value for sorting, in full precision.
     pub fn sort_key(&self) -> String {
-        self.value.map_or_else(String::new, |value| value.to_string())
+        self.value
+            .map_or_else(String::new, |value| value.to_string())
     }
 }
 
@@ -91,7 +92,16 @@ mod tests {
 
     #[test]
     fn numbers_have_the_digits_that_matter() {
-        let shown = [0.0, 7.0, 0.92139, 12.345, 1234.56, 2.5e7 + 0.5, 1.2e-5, -0.25];
+        let shown = [
+            0.0,
+            7.0,
+            0.92139,
+            12.345,
+            1234.56,
+            2.5e7 + 0.5,
+            1.2e-5,
+            -0.25,
+        ];
         let shown: Vec<String> = shown.into_iter().map(number).collect();
         let expected = [
             "0", "7", "0.921", "12.35", "1234.6", "2.50e7", "1.20e-5", "-0.250",

@@ -12,7 +12,6 @@ use crate::extras::Verdict;
 use crate::links::Links;
 use crate::picture::Pictures;
 use crate::run::RunView;
-use crate::stage::StageView;
 
 /// A template failed.
 pub use askama::Error as Failure;
@@ -127,7 +126,11 @@ impl RunPage<'_> {
             ("data", "Data", !view.data.is_empty()),
             ("generated", "Generated images", !view.generated.is_empty()),
             ("pictures", "Pictures of stages", !view.galleries.is_empty()),
-            ("comparison", "Previous run", view.extras.comparison.is_some()),
+            (
+                "comparison",
+                "Previous run",
+                view.extras.comparison.is_some(),
+            ),
             ("stages", "Stages", true),
             ("details", "Parameters and lineage", true),
             ("reproduce", "How to reproduce it", true),
@@ -145,15 +148,10 @@ impl RunPage<'_> {
     /// Address of the results of a stage: of its evaluation if it is one.
     fn name_link(&self, name: &str) -> Option<String> {
         let stage = self.view.find(name)?;
-        Some(match self.is_evaluation(stage) {
+        Some(match self.view.is_evaluation(stage) {
             true => self.links.evaluation(&stage.id),
             false => self.links.stage(&stage.id),
         })
-    }
-
-    fn is_evaluation(&self, stage: &StageView) -> bool {
-        let mut evaluations = self.view.evaluations.iter();
-        evaluations.any(|one| self.view.stages[one.stage].id == stage.id)
     }
 
     /// Address of the first of several stages that is in the run.
@@ -179,13 +177,19 @@ impl RunPage<'_> {
         let parts = [Verdict::Pass, Verdict::Fail, Verdict::NotKnown];
         let parts = parts.map(|verdict| (count(verdict), verdict.word()));
         let parts = parts.iter().filter(|(count, _)| *count > 0);
-        let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
+        let parts: Vec<String> = parts
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
         parts.join(", ")
     }
 
     /// Number of checks that found leakage.
     fn leaking(&self) -> usize {
-        let data = self.view.data.iter().filter_map(|data| data.leakage.as_ref());
+        let data = self
+            .view
+            .data
+            .iter()
+            .filter_map(|data| data.leakage.as_ref());
         let generated = self.view.generated.iter();
         let generated = generated.filter_map(|generated| generated.leakage.as_ref());
         data.chain(generated).filter(|check| check.leaks).count()
@@ -207,7 +211,11 @@ impl RunPage<'_> {
     }
 
     fn has_fact(&self, name: &str) -> bool {
-        self.view.summary.facts.iter().any(|(known, _)| *known == name)
+        self.view
+            .summary
+            .facts
+            .iter()
+            .any(|(known, _)| *known == name)
     }
 
     fn fact(&self, name: &str) -> &str {

@@ -96,7 +96,9 @@ impl<'a> Datasets<'a> {
             let tree = self.reader.tree(digest)?;
             let files = self.reader.store.files_of(&tree);
             let dataset = self.reader.analysis.open_dataset(&files);
-            let dataset = dataset.inspect_err(|error| tracing::warn!("{error}")).ok()?;
+            let dataset = dataset
+                .inspect_err(|error| tracing::warn!("{error}"))
+                .ok()?;
             Some(Arc::from(dataset))
         };
         opened.entry(*digest).or_insert_with(open).clone()
@@ -188,7 +190,11 @@ fn base64(bytes: &[u8]) -> String {
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
         for place in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place > chunk.len() { '=' } else { digit.into() });
+            text.push(if place > chunk.len() {
+                '='
+            } else {
+                digit.into()
+            });
         }
     }
     text

@@ -44,6 +44,10 @@ pub struct RunView {
     pub warnings: Vec<WarningView>,
     pub sources: Vec<SourceView>,
     positions: HashMap<String, usize>,
+    /// Positions of the stages that made evaluations.
+    evaluated: HashSet<usize>,
+    /// For each stage, the positions of the stages that use its outputs.
+    consumers: Vec<Vec<usize>>,
 }
 
 /// A warning and the stages that have it.
@@ -56,12 +60,7 @@ pub struct WarningView {
 
 impl RunView {
     /// Reads the view of a run. `opened` keeps the datasets that were opened for it.
-    pub fn read(
-        reader: Reader<'_>,
-        opened: &Datasets<'_>,
-        run: &Recorded,
-        extras: Extras,
-    ) -> Self {
+    pub fn read(reader: Reader<'_>, opened: &Datasets<'_>, run: &Recorded, extras: Extras) -> Self {
         let events = Events::read(&run.folder);
         let stages = stages(reader, run, &events.reasons);
         let positions: HashMap<String, usize> = stages
@@ -94,6 +93,8 @@ impl RunView {
             sweep: sweep(reader, &run.folder),
             warnings: warnings(&stages),
             sources: sources(&stages),
+            consumers: consumers(&stages),
+            evaluated,
             extras,
             evaluations,
             trainings,
@@ -110,21 +111,21 @@ impl RunView {
 
     /// The stages that failed or were killed.
     pub fn failures(&self) -> Vec<&StageView> {
-        let failed = |stage: &&StageView| {
-            matches!(stage.state, StageState::Failed | StageState::Killed)
-        };
+        let failed =
+            |stage: &&StageView| matches!(stage.state, StageState::Failed | StageState::Killed);
         self.stages.iter().filter(failed).collect()
     }
 
     /// The positions of the stages that use an output of a stage.
-    pub fn consumers(&self, stage: &StageView) -> Vec<usize> {
-        let at = self.positions.get(&stage.name).copied();
-        let stages = self.stages.iter().enumerate();
-        let consumers = stages.filter(|(_, stage)| {
-            let mut inputs = stage.inputs.iter();
-            inputs.any(|input| at.is_some() && input.maker == at)
-        });
-        consumers.map(|(consumer, _)| consumer).collect()
+    pub fn consumers(&self, stage: &StageView) -> &[usize] {
+        let at = self.positions.get(&stage.name);
+        at.map_or(&[], |&at| &self.consumers[at])
+    }
+
+    /// Whether a stage made an evaluation.
+    pub fn is_evaluation(&self, stage: &StageView) -> bool {
+        let at = self.positions.get(&stage.name);
+        at.is_some_and(|at| self.evaluated.contains(at))
     }
 
     /// The evaluation with the best value of a metric among those on the same images: name, metric and position.
@@ -147,10 +148,12 @@ impl RunView {
             contract::Direction::Minimize => -1.0,
         };
         let better = |a: f64, b: f64| (sign * a) > (sign * b);
-        let best = rest.iter().fold(first, |best, one| match better(one.2, best.2) {
-            true => one,
-            false => best,
-        });
+        let best = rest
+            .iter()
+            .fold(first, |best, one| match better(one.2, best.2) {
+                true => one,
+                false => best,
+            });
         Some((&self.stages[best.0.stage], best.1))
     }
 }
@@ -174,6 +177,19 @@ fn trainings(
         }
     }
     (trained, others)
+}
+
+/// For each stage, the positions of the stages that use its outputs.
+fn consumers(stages: &[StageView]) -> Vec<Vec<usize>> {
+    let mut consumers = vec![Vec::new(); stages.len()];
+    for (at, stage) in stages.iter().enumerate() {
+        for maker in stage.inputs.iter().filter_map(|input| input.maker) {
+            if consumers[maker].last() != Some(&at) {
+                consumers[maker].push(at);
+            }
+        }
+    }
+    consumers
 }
 
 /// All warnings. Instances of a stage share one if their texts differ only in numbers.

@@ -582,7 +582,9 @@ mod tests {
     fn sizes_have_units() {
         let sizes = [0, 999, 1000, 9_960, 1_421_108, 999_600, 3_000_000_000];
         let sizes: Vec<String> = sizes.into_iter().map(size).collect();
-        let expected = ["0 B", "999 B", "1.0 kB", "10 kB", "1.4 MB", "1.0 MB", "3.0 GB"];
+        let expected = [
+            "0 B", "999 B", "1.0 kB", "10 kB", "1.4 MB", "1.0 MB", "3.0 GB",
+        ];
         assert_eq!(sizes, expected);
     }
 

@@ -26,7 +26,11 @@ impl Summary {
         let is_running = report.state == RunState::Running;
         let done = run.stages.iter().filter(|stage| stage.end.is_some());
         let progress = is_running.then(|| {
-            format!("{} of {} done", done.count(), wording::stages(run.stages.len()))
+            format!(
+                "{} of {} done",
+                done.count(),
+                wording::stages(run.stages.len())
+            )
         });
         Self {
             run: report.run.clone(),
@@ -79,12 +83,19 @@ fn facts(report: &RunReport, stages: &[StageView]) -> Vec<(&'static str, String)
     ];
     if cpu > 0.0 {
         facts.push(("CPU time", wording::duration(cpu)));
-        facts.push(("Largest stage", format!("{} MiB of memory", number(memory.round()))));
+        facts.push((
+            "Largest stage",
+            format!("{} MiB of memory", number(memory.round())),
+        ));
     }
     let total = counts.total();
     if total > 0 {
         let percent = 100 * counts.cached / total;
-        let hits = format!("{} of {} ({percent} %)", counts.cached, wording::stages(total));
+        let hits = format!(
+            "{} of {} ({percent} %)",
+            counts.cached,
+            wording::stages(total)
+        );
         facts.push(("Cache hits", hits));
     }
     let mut seeds: Vec<&str> = stages

@@ -48,10 +48,7 @@ pub fn parallel_coordinates<T>(report: &SweepReport, draw: impl FnOnce(&Figure<'
 }
 
 /// Passes on a figure with a line for each trial that has a learning curve. Returns `None` if none has one.
-pub fn learning_curves<T>(
-    report: &SweepReport,
-    draw: impl FnOnce(&Figure<'_>) -> T,
-) -> Option<T> {
+pub fn learning_curves<T>(report: &SweepReport, draw: impl FnOnce(&Figure<'_>) -> T) -> Option<T> {
     let trials: Vec<&Trial> = report
         .trials
         .iter()

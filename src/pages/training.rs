@@ -21,7 +21,9 @@ pub(crate) fn training(reader: Reader<'_>, at: usize, stage: &StageView) -> Opti
     let epochs = epochs.and_then(|param| param.value.parse().ok());
     let metrics = stage.metrics.iter().flat_map(|(_, metrics)| metrics);
     let best = metrics.clone().find(|metric| metric.name == "best_epoch");
-    let best = best.and_then(|metric| metric.value).map(|epoch| epoch as u64);
+    let best = best
+        .and_then(|metric| metric.value)
+        .map(|epoch| epoch as u64);
     let figures = reader.analysis.training_figures(&history, best, epochs);
     let figures = figures.iter().filter_map(|figure| {
         let id = format!("{}-{}", stage.id, figure.measure.replace(' ', "-"));

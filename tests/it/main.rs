@@ -28,6 +28,7 @@ mod mutants;
 mod plan;
 mod readme;
 mod records;
+mod report;
 mod resources;
 mod resuming;
 mod running;

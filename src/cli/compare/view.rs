@@ -13,12 +13,13 @@ pub(in crate::cli) fn view(store: &Store, before: &Recorded, now: &Recorded) -> 
     let diff = RunDiff::of(store, before, now);
     let settings = diff.settings.into_iter();
     let changes = diff.changes.into_iter();
-    let (mut metrics, mut same_metrics) = (Vec::new(), 0);
+    let (mut metrics, mut same_metrics, mut unpaired_metrics) = (Vec::new(), 0, 0);
     for stage in &diff.stages {
         for pair in &stage.metrics {
-            match pair.a == pair.b {
-                true => same_metrics += 1,
-                false => metrics.push(metric(&stage.name, pair)),
+            match (pair.a, pair.b) {
+                (a, b) if a == b => same_metrics += 1,
+                (Some(a), Some(b)) => metrics.push(metric(&stage.name, pair, [a, b])),
+                _ => unpaired_metrics += 1,
             }
         }
     }
@@ -37,15 +38,16 @@ pub(in crate::cli) fn view(store: &Store, before: &Recorded, now: &Recorded) -> 
             .collect(),
         metrics,
         same_metrics,
+        unpaired_metrics,
         same_stages: stages.filter(|stage| stage.change == Change::Same).count(),
     }
 }
 
-fn metric(stage: &str, pair: &MetricPair) -> MetricChangeView {
+fn metric(stage: &str, pair: &MetricPair, values: [f64; 2]) -> MetricChangeView {
     MetricChangeView {
         stage: stage.to_owned(),
         metric: pair.metric.clone(),
-        values: [pair.a, pair.b],
+        values,
         is_better: match pair.verdict {
             Some(MetricChange::Better) => Some(true),
             Some(MetricChange::Worse) => Some(false),

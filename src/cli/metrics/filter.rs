@@ -105,7 +105,11 @@ mod tests {
             ("a*b*b", "ab", false),
             ("a*b*b", "abb", true),
         ] {
-            assert_eq!(Glob::new(pattern).matches(text), expected, "{pattern} {text}");
+            assert_eq!(
+                Glob::new(pattern).matches(text),
+                expected,
+                "{pattern} {text}"
+            );
         }
     }
 }

@@ -55,8 +55,7 @@ impl Metrics {
         let all = pooled(&shown);
         let filter = Filter::new(&self.filters);
         filter.check(&all)?;
-        let mut listed: Vec<&Measured<'_>> =
-            all.iter().filter(|one| filter.accepts(one)).collect();
+        let mut listed: Vec<&Measured<'_>> = all.iter().filter(|one| filter.accepts(one)).collect();
         // The sort is stable: within both parts, the order is that of the graph.
         listed.sort_by_key(|one| one.headline.is_none() || one.is_secondary);
         let text = match (self.json, self.csv) {

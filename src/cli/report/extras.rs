@@ -53,7 +53,9 @@ fn add_tables(extras: &mut Extras, store: &Store, run: &Recorded, pipeline: &Pip
         let nodes = results.in_row(&column.metric.stage, row);
         let measured = results.measured(&nodes, &column.port_metric());
         let direction = measured.ok().and_then(|found| found.first()?.direction);
-        let names = nodes.iter().map(|&node| graph.stages[node].name.to_string());
+        let names = nodes
+            .iter()
+            .map(|&node| graph.stages[node].name.to_string());
         Behind {
             stages: names.collect(),
             direction,
@@ -145,7 +147,11 @@ fn previous(store: &Store, run: &Recorded) -> Option<Recorded> {
 
 /// The commands that repeat a run.
 fn commands(run: &Recorded) -> Vec<String> {
-    let mut words = vec!["runner".to_owned(), "run".to_owned(), quoted(&run.report.file)];
+    let mut words = vec![
+        "runner".to_owned(),
+        "run".to_owned(),
+        quoted(&run.report.file),
+    ];
     let profile = run.report.profile.iter().map(|name| ("--profile", name));
     let sets = run.report.sets.iter().map(|set| ("-S", set));
     for (flag, value) in profile.chain(sets) {

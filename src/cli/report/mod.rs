@@ -113,7 +113,9 @@ impl Report {
     /// The run that `--run` names. `latest` means that of the pipeline file, if there is one.
     fn named(&self, store: &Store, name: &str, console: &Console) -> Result<Recorded, Error> {
         let file = self.file.as_ref();
-        let pipeline = file.map(|file| self.overrides.experiment(file)).transpose()?;
+        let pipeline = file
+            .map(|file| self.overrides.experiment(file))
+            .transpose()?;
         let filter = RunFilter {
             store: self.store.clone(),
             pipeline: pipeline.map(|experiment| experiment.pipeline),
@@ -198,11 +200,7 @@ impl<'a> Pipeline<'a> {
 }
 
 /// The newest run of a pipeline with its current settings, or else the newest run of the pipeline.
-fn newest(
-    store: &Store,
-    pipeline: &Pipeline<'_>,
-    console: &Console,
-) -> Result<Recorded, Error> {
+fn newest(store: &Store, pipeline: &Pipeline<'_>, console: &Console) -> Result<Recorded, Error> {
     let name = &pipeline.graph.pipeline;
     let found = recorded::newest(store, Some(name), SEARCHED)
         .map_err(Error::io("read", &store.runs_folder()))?;

@@ -29,7 +29,9 @@ pub fn text(all: &[&Measured<'_>]) -> String {
     // Columns that are empty in all rows are left out.
     let is_used = |column: usize| rows.iter().skip(1).any(|row| !row[column].is_empty());
     let used: Vec<usize> = (0..head.len()).filter(|&column| is_used(column)).collect();
-    let shown = rows.iter().map(|row| used.iter().map(|&at| row[at].clone()));
+    let shown = rows
+        .iter()
+        .map(|row| used.iter().map(|&at| row[at].clone()));
     let shown: Vec<Vec<String>> = shown.map(Iterator::collect).collect();
     dynamic(&shown, &[])
 }
@@ -37,8 +39,18 @@ pub fn text(all: &[&Measured<'_>]) -> String {
 /// Comma-separated values in full precision. Missing values are empty.
 pub fn csv(all: &[&Measured<'_>]) -> String {
     let head = [
-        "instance", "stage", "port", "metric", "value", "sd", "seeds", "low", "high", "class",
-        "direction", "headline",
+        "instance",
+        "stage",
+        "port",
+        "metric",
+        "value",
+        "sd",
+        "seeds",
+        "low",
+        "high",
+        "class",
+        "direction",
+        "headline",
     ];
     let mut text = line(&head.map(str::to_owned));
     let number = |value: Option<f64>| value.map_or(String::new(), wording::exact);
@@ -55,7 +67,10 @@ pub fn csv(all: &[&Measured<'_>]) -> String {
             number(ends.map(|[low, _]| low)),
             number(ends.map(|[_, high]| high)),
             one.class().unwrap_or_default().to_owned(),
-            json!(one.direction()).as_str().unwrap_or_default().to_owned(),
+            json!(one.direction())
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
             one.headline.is_some().to_string(),
         ]);
     }
@@ -65,9 +80,10 @@ pub fn csv(all: &[&Measured<'_>]) -> String {
 /// One JSON object for each metric. `values` has the value of every seed; `null` where it is undefined.
 pub fn json(all: &[&Measured<'_>]) -> Vec<Value> {
     let object = |one: &&Measured<'_>| {
-        let values = one.values.iter().map(|(instance, metric)| {
-            json!({ "instance": instance, "value": metric.value })
-        });
+        let values = one
+            .values
+            .iter()
+            .map(|(instance, metric)| json!({ "instance": instance, "value": metric.value }));
         json!({
             "instance": one.instance,
             "stage": one.stage,

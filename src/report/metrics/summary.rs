@@ -116,7 +116,10 @@ pub fn summary(
     if !more.is_empty() {
         notes.push(format!("… {}: `{command}`", more.join(" and ")));
     }
-    let notes: String = notes.iter().map(|note| format!("{}\n", name(note))).collect();
+    let notes: String = notes
+        .iter()
+        .map(|note| format!("{}\n", name(note)))
+        .collect();
     texts.concat() + &notes
 }
 
@@ -153,7 +156,10 @@ fn groups<'a>(chosen: &[&'a Measured<'a>]) -> Vec<Group<'a>> {
     }
     let mut groups: Vec<Group<'a>> = Vec::new();
     for (_, group) in stages {
-        match groups.iter_mut().find(|known| known.columns == group.columns) {
+        match groups
+            .iter_mut()
+            .find(|known| known.columns == group.columns)
+        {
             Some(known) => known.rows.extend(group.rows),
             None => groups.push(group),
         }
@@ -170,7 +176,9 @@ impl Group<'_> {
                     return String::new();
                 };
                 let mut text = figure(one);
-                if let Some(ends) = one.interval().filter(|_| has_intervals && one.mean().is_some())
+                if let Some(ends) = one
+                    .interval()
+                    .filter(|_| has_intervals && one.mean().is_some())
                 {
                     text += &format!(" {}", interval(ends));
                 }

@@ -52,7 +52,10 @@ positive class: SICK
 ";
     assert_eq!(shown, expected);
     let narrow = summary(&now, 0, None, 60, "runner metrics");
-    assert!(narrow.contains("│ evaluate[a] ┆ 0.912 ┆ 0.900     │"), "{narrow}");
+    assert!(
+        narrow.contains("│ evaluate[a] ┆ 0.912 ┆ 0.900     │"),
+        "{narrow}"
+    );
 
     let changed = changes(&now, &before);
     assert_eq!(changes_in_words(&changed), "evaluate[a].f1 +0.013");
@@ -73,7 +76,10 @@ fn a_large_summary_is_cut_and_says_so() {
         .collect();
     let many: Vec<&InstanceMetrics> = many.iter().collect();
     let shown = summary(&many, 900, None, 100, "runner metrics p.yaml");
-    assert!(shown.ends_with("… 940 more instances: `runner metrics p.yaml`\n"), "{shown}");
+    assert!(
+        shown.ends_with("… 940 more instances: `runner metrics p.yaml`\n"),
+        "{shown}"
+    );
     assert!(!shown.contains("it[20]"), "{shown}");
 }
 
@@ -82,7 +88,10 @@ fn hostile_names_have_no_effect() {
     let hostile = instance("it[=cmd()\n\u{1b}[2J]", &[("=1+1", 1e300), ("a\nb", 2.0)]);
     let hostile = [&hostile];
     let shown = summary(&hostile, 0, Some(("r\n1", &hostile)), 1000, "");
-    assert!(!shown.contains('\u{1b}') && shown.contains("1.000e300"), "{shown}");
+    assert!(
+        !shown.contains('\u{1b}') && shown.contains("1.000e300"),
+        "{shown}"
+    );
     // Header, row and three lines of the frame, and the note about the class.
     assert_eq!(shown.lines().count(), 6, "{shown}");
     let all = pooled(&hostile);

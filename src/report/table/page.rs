@@ -51,7 +51,9 @@ pub fn view(
         Some(BestRow {
             column: table.columns[place].title.clone(),
             row: row.names.join(", "),
-            value: format!("{} {}", cell.value, cell.spread).trim_end().to_owned(),
+            value: format!("{} {}", cell.value, cell.spread)
+                .trim_end()
+                .to_owned(),
             stages: cell.stages.clone(),
         })
     });

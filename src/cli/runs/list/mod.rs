@@ -52,7 +52,11 @@ impl List {
         let pipeline = self.filter.pipeline.as_deref();
         let limit = self.limit as usize;
         // Which runs come first is known only after all were sorted, and trials are counted one by one.
-        let most = if self.sort.is_some() { usize::MAX } else { limit };
+        let most = if self.sort.is_some() {
+            usize::MAX
+        } else {
+            limit
+        };
         let Newest {
             runs,
             mut has_more,
@@ -93,7 +97,9 @@ impl List {
         console.result(&text).map_err(unwritten)?;
         if has_more && !self.csv && console.verbosity > Verbosity::Quiet {
             let what = if self.trials { "trials" } else { "older runs" };
-            console.message(&format!("there are {what} that are not shown; `--limit N` lists more"));
+            console.message(&format!(
+                "there are {what} that are not shown; `--limit N` lists more"
+            ));
         }
         Ok(())
     }

@@ -87,11 +87,8 @@ fn of_instance(instance: &Instance, store: &Store, outputs: &Outputs) -> Instanc
         let read = read.inspect_err(|error| tracing::warn!("{}: {error}", instance.name));
         let metrics = read.ok()??;
         let declared = instance.metrics(&port.name);
-        let (headline, is_secondary) = headline(
-            instance.kind.declares_ports,
-            declared.as_deref(),
-            &metrics,
-        );
+        let (headline, is_secondary) =
+            headline(instance.kind.declares_ports, declared.as_deref(), &metrics);
         Some(PortMetrics {
             port: port.name.clone(),
             headline,

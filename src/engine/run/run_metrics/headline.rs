@@ -19,7 +19,12 @@ pub(super) fn headline(
     let names = |infos: &mut dyn Iterator<Item = &MetricInfo>| -> Vec<String> {
         infos.map(|info| info.name.to_string()).collect()
     };
-    let headline = names(&mut declared.iter().filter(measured).filter(|info| info.headline));
+    let headline = names(
+        &mut declared
+            .iter()
+            .filter(measured)
+            .filter(|info| info.headline),
+    );
     if !headline.is_empty() {
         return (headline, false);
     }
@@ -61,7 +66,10 @@ mod tests {
             (vec!["f1".to_owned()], false)
         );
         let all = ["loss", "a", "f1"].map(str::to_owned).to_vec();
-        assert_eq!(headline(true, Some(&declared[..1]), &measured), (all, false));
+        assert_eq!(
+            headline(true, Some(&declared[..1]), &measured),
+            (all, false)
+        );
         assert_eq!(
             headline(false, Some(&declared[..1]), &measured),
             (vec!["loss".to_owned()], true)

@@ -49,7 +49,9 @@ fn instance(
     record: &ActionRecord,
     kinds: &[KindInfo],
 ) -> InstanceMetrics {
-    let kind = kinds.iter().find(|kind| kind.name == record.fingerprint.kind);
+    let kind = kinds
+        .iter()
+        .find(|kind| kind.name == record.fingerprint.kind);
     // The ports of a kind have an order; those of a program are sorted by name.
     let ordered: Vec<&String> = match kind {
         Some(kind) if !kind.declares_ports => {

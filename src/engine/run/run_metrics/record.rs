@@ -56,7 +56,11 @@ pub fn record(
     if let Some(last) = &last
         && last.identity == identity
         && is_name(&last.run)
-        && fs::hard_link(store.runs_folder().join(&last.run).join(METRICS_RECORD), &file).is_ok()
+        && fs::hard_link(
+            store.runs_folder().join(&last.run).join(METRICS_RECORD),
+            &file,
+        )
+        .is_ok()
     {
         return Ok(None);
     }

@@ -135,7 +135,11 @@ mod tests {
                 port: "metrics".to_owned(),
                 headline: vec!["f1".to_owned()],
                 is_secondary: false,
-                metrics: [("auc".to_owned(), metric(0.5)), ("f1".to_owned(), metric(f1))].into(),
+                metrics: [
+                    ("auc".to_owned(), metric(0.5)),
+                    ("f1".to_owned(), metric(f1)),
+                ]
+                .into(),
             }],
             ..InstanceMetrics::default()
         }
