@@ -351,3 +351,161 @@ fn record_stamp(folder: &Path) -> Option<FileStamp> {
     let metadata = fs::symlink_metadata(folder.join(RUN_FILE)).ok()?;
     Some(FileStamp::of(&metadata))
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::event::Observer;
+    use engine::run::event_log::EventLog;
+    use engine::run::files::{write_plan, write_run};
+    use store::Needs;
+    use store::keys::Key;
+
+    use super::*;
+
+    /// A run in a store, which this process executes.
+    struct Fixture {
+        _root: tempfile::TempDir,
+        store: Store,
+        folder: PathBuf,
+        log: EventLog,
+    }
+
+    fn key() -> Key {
+        "0".repeat(64).parse().unwrap()
+    }
+
+    fn record(state: RunState) -> RunReport {
+        let text = r#"{"run":"r","pipeline":"p","file":"p.yaml","profile":null,"sets":[],"runner":"1","started":"2026-11-23T08:15:00Z","finished":null,"seconds":2.5,"state":"running","counts":{"cached":0,"succeeded":0,"failed":0,"skipped":0,"cancelled":0},"stages":[]}"#;
+        RunReport {
+            state,
+            ..serde_json::from_str(text).unwrap()
+        }
+    }
+
+    fn planned(names: &[&str]) -> Vec<PlannedStage> {
+        let planned = names.iter().map(|name| PlannedStage::reported(name, &key().to_string()));
+        planned.map(Option::unwrap).collect()
+    }
+
+    impl Fixture {
+        fn new(names: &[&str]) -> Self {
+            let root = tempfile::tempdir().unwrap();
+            let store = Store::open(root.path()).unwrap();
+            let folder = store.runs_folder().join("r");
+            fs::create_dir(&folder).unwrap();
+            let needs = Needs {
+                run: "r".to_owned(),
+                keys: Vec::new(),
+            };
+            store.need(&needs).unwrap();
+            let log = EventLog::create(&folder).unwrap();
+            write_plan(&folder, &planned(names)).unwrap();
+            write_run(&folder, &record(RunState::Running)).unwrap();
+            Self {
+                _root: root,
+                store,
+                folder,
+                log,
+            }
+        }
+
+        fn open(&self) -> LiveRun {
+            LiveRun::open(&self.store, &self.folder).unwrap().unwrap()
+        }
+
+        fn start(&self, stage: &str) {
+            self.log.observe(&Event::StageStarted {
+                stage: stage.to_owned(),
+                reason: "new".to_owned(),
+            });
+        }
+
+        fn end(&self, stage: &str) {
+            let stage = StageReport::not_executed(stage, Outcome::Succeeded, &key());
+            self.log.observe(&Event::StageEnded { stage });
+        }
+    }
+
+    fn words(run: &LiveRun) -> Vec<&'static str> {
+        run.stages.iter().map(|stage| stage.word(run.state)).collect()
+    }
+
+    #[test]
+    fn a_run_that_was_read_late_is_as_one_that_was_followed() {
+        let fixture = Fixture::new(&["a", "b", "c"]);
+        let mut followed = fixture.open();
+        let mut offsets = Vec::new();
+        let steps: [&dyn Fn(); 4] = [
+            &|| fixture.start("a"),
+            &|| fixture.end("a"),
+            &|| fixture.start("b"),
+            &|| fixture.end("c"),
+        ];
+        for step in steps {
+            step();
+            followed.advance(&fixture.store).unwrap();
+            offsets.push(followed.offset);
+            let late = fixture.open();
+            assert_eq!(words(&late), words(&followed));
+            let changed = |run: &LiveRun| -> Vec<u64> {
+                run.stages.iter().map(|stage| stage.changed).collect()
+            };
+            assert_eq!(changed(&late), changed(&followed));
+            assert_eq!((late.offset, late.changed), (followed.offset, followed.changed));
+        }
+        assert_eq!(words(&followed), ["succeeded", "running", "succeeded"]);
+        assert_eq!(followed.counts.total(), 2);
+        assert!(offsets.is_sorted());
+    }
+
+    #[test]
+    fn a_later_round_adds_stages() {
+        let fixture = Fixture::new(&["a"]);
+        let mut run = fixture.open();
+        write_plan(&fixture.folder, &planned(&["a", "A", "a!"])).unwrap();
+        fixture.log.observe(&Event::RoundStarted {
+            round: 2,
+            stages: 3,
+            cached: 0,
+        });
+        run.advance(&fixture.store).unwrap();
+        let ids: Vec<&str> = run.stages.iter().map(|stage| stage.id.as_str()).collect();
+        assert_eq!(ids, ["stage-a", "stage-a-2", "stage-a-3"]);
+        assert!(run.find("stage-a-3").is_some() && run.find("stage-b").is_none());
+    }
+
+    #[test]
+    fn the_end_of_a_run_changes_the_stages_that_did_not_end() {
+        let fixture = Fixture::new(&["a", "b"]);
+        fixture.start("a");
+        let mut run = fixture.open();
+        let before = run.offset;
+        let stages = vec![StageReport::not_executed("a", Outcome::Cancelled, &key())];
+        let record = RunReport {
+            stages,
+            ..record(RunState::Cancelled)
+        };
+        write_run(&fixture.folder, &record).unwrap();
+        run.advance(&fixture.store).unwrap();
+        assert_eq!((run.state, run.seconds(Timestamp::now())), (RunState::Cancelled, 2.5));
+        assert_eq!(words(&run), ["cancelled", "not started"]);
+        assert!(run.stages.iter().all(|stage| stage.changed > before));
+        assert_eq!(words(&fixture.open()), ["cancelled", "not started"]);
+    }
+
+    #[test]
+    fn a_run_without_a_process_was_killed() {
+        let fixture = Fixture::new(&["a", "b"]);
+        fixture.start("a");
+        let mut run = fixture.open();
+        assert_eq!(words(&run), ["running", "waiting"]);
+        let needs = Needs {
+            run: "other".to_owned(),
+            keys: Vec::new(),
+        };
+        fixture.store.need(&needs).unwrap();
+        run.advance(&fixture.store).unwrap();
+        assert_eq!(words(&run), ["killed", "not started"]);
+        assert_eq!(run.state, RunState::Killed);
+    }
+}
