@@ -77,7 +77,11 @@ impl Serve {
 fn launch(artifacts: &Path) -> Result<Launch, Error> {
     let failed = |error: io::Error| Error::System(format!("failed to find this program: {error}"));
     let artifacts = std::path::absolute(artifacts).map_err(Error::io("access", artifacts))?;
-    let arguments = ["run".into(), "--artifacts".into(), artifacts.into_os_string()];
+    let arguments = [
+        "run".into(),
+        "--artifacts".into(),
+        artifacts.into_os_string(),
+    ];
     Ok(Launch {
         program: std::env::current_exe().map_err(failed)?,
         arguments: Vec::<OsString>::from(arguments),
@@ -122,13 +126,20 @@ fn stop_on_signals() -> Result<Stop, Error> {
             stopper.stop();
         }
     };
-    thread::Builder::new().name("signals".to_owned()).spawn(watch).map_err(failed)?;
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(watch)
+        .map_err(failed)?;
     Ok(stop)
 }
 
 /// Opens the browser. A failure is only a warning: the address was printed.
 fn open(console: &Console, address: &str) {
-    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let program = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
     let started = Command::new(program)
         .arg(address)
         .stdin(Stdio::null())
@@ -136,7 +147,9 @@ fn open(console: &Console, address: &str) {
         .stderr(Stdio::null())
         .spawn();
     let warn = |console: &Console, why: &str| {
-        console.message(&format!("warning: failed to open the browser: {why}; open the address yourself"));
+        console.message(&format!(
+            "warning: failed to open the browser: {why}; open the address yourself"
+        ));
     };
     match started {
         Ok(mut child) => {
@@ -162,7 +175,15 @@ mod tests {
     #[test]
     fn the_help_names_the_default_port() {
         let command = Serve::augment_args(clap::Command::new("serve"));
-        let port = command.get_arguments().find(|arg| arg.get_id() == "port").unwrap();
-        assert!(port.get_help().unwrap().to_string().contains(&DEFAULT_PORT.to_string()));
+        let port = command
+            .get_arguments()
+            .find(|arg| arg.get_id() == "port")
+            .unwrap();
+        assert!(
+            port.get_help()
+                .unwrap()
+                .to_string()
+                .contains(&DEFAULT_PORT.to_string())
+        );
     }
 }

@@ -550,7 +550,8 @@ fn without_token(head: &Head) -> String {
 
 /// The answer if the code for it panicked.
 fn failed() -> Answer {
-    let message = "This could not be done because of a mistake in runner. The server printed the details.";
+    let message =
+        "This could not be done because of a mistake in runner. The server printed the details.";
     error_page(StatusCode::INTERNAL_SERVER_ERROR, "Error", message)
 }
 

@@ -60,8 +60,7 @@ impl Owner {
 
     /// Returns the id of the process if it lives on this machine, in the same container.
     pub fn local_process(&self) -> Option<u32> {
-        let is_here =
-            self.host == host() && self.boot == boot() && self.namespace == namespace();
+        let is_here = self.host == host() && self.boot == boot() && self.namespace == namespace();
         let is_same = self.started.is_some() && self.started == started(self.pid);
         (is_here && is_same).then_some(self.pid)
     }

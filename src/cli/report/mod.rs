@@ -143,24 +143,24 @@ fn recorded_pipeline<'a>(
     report: &RunReport,
     notices: &mut Vec<String>,
 ) -> Option<Pipeline<'a>> {
-        let file = PathBuf::from(&report.file);
-        let overrides = Overrides::recorded(report.profile.clone(), report.sets.clone());
-        let is_there = files::leads_to(&file, std::fs::Metadata::is_file);
-        let why = match is_there {
-            Ok(true) => match Pipeline::read(store, &file, &overrides) {
-                Ok(pipeline) if pipeline.graph.pipeline == report.pipeline => {
-                    return Some(pipeline);
-                }
-                Ok(_) => "describes another pipeline now",
-                Err(_) => "has errors now",
-            },
-            _ => "is not there",
-        };
-        notices.push(format!(
-            "Tables and expectations are left out, because the pipeline file {} {why}.",
-            file.shown()
-        ));
-        None
+    let file = PathBuf::from(&report.file);
+    let overrides = Overrides::recorded(report.profile.clone(), report.sets.clone());
+    let is_there = files::leads_to(&file, std::fs::Metadata::is_file);
+    let why = match is_there {
+        Ok(true) => match Pipeline::read(store, &file, &overrides) {
+            Ok(pipeline) if pipeline.graph.pipeline == report.pipeline => {
+                return Some(pipeline);
+            }
+            Ok(_) => "describes another pipeline now",
+            Err(_) => "has errors now",
+        },
+        _ => "is not there",
+    };
+    notices.push(format!(
+        "Tables and expectations are left out, because the pipeline file {} {why}.",
+        file.shown()
+    ));
+    None
 }
 
 /// What the live page of a run shows besides its folder, with the pipeline that the run was started with.

@@ -303,14 +303,12 @@ impl LiveRun {
     fn read_plan(&mut self) {
         let planned = match read_plan(&self.folder) {
             RunFile::Sound(planned) => planned,
-            // The report of a run that has ended lists all stages, too.
-            RunFile::Missing | RunFile::Bad(_) => {
-                let reports = self.record.stages.iter();
-                let reports = reports.filter_map(|r| PlannedStage::reported(&r.name, &r.key));
-                reports.collect()
-            }
+            RunFile::Missing | RunFile::Bad(_) => Vec::new(),
         };
-        for planned in planned {
+        // The report of a run that has ended lists all stages, too.
+        let reports = self.record.stages.iter();
+        let reports = reports.filter_map(|r| PlannedStage::reported(&r.name, &r.key));
+        for planned in planned.into_iter().chain(reports.collect::<Vec<_>>()) {
             if self.positions.contains_key(&planned.name) {
                 continue;
             }
@@ -383,7 +381,9 @@ mod tests {
     }
 
     fn planned(names: &[&str]) -> Vec<PlannedStage> {
-        let planned = names.iter().map(|name| PlannedStage::reported(name, &key().to_string()));
+        let planned = names
+            .iter()
+            .map(|name| PlannedStage::reported(name, &key().to_string()));
         planned.map(Option::unwrap).collect()
     }
 
@@ -427,7 +427,10 @@ mod tests {
     }
 
     fn words(run: &LiveRun) -> Vec<&'static str> {
-        run.stages.iter().map(|stage| stage.word(run.state)).collect()
+        run.stages
+            .iter()
+            .map(|stage| stage.word(run.state))
+            .collect()
     }
 
     #[test]
@@ -451,7 +454,10 @@ mod tests {
                 run.stages.iter().map(|stage| stage.changed).collect()
             };
             assert_eq!(changed(&late), changed(&followed));
-            assert_eq!((late.offset, late.changed), (followed.offset, followed.changed));
+            assert_eq!(
+                (late.offset, late.changed),
+                (followed.offset, followed.changed)
+            );
         }
         assert_eq!(words(&followed), ["succeeded", "running", "succeeded"]);
         assert_eq!(followed.counts.total(), 2);
@@ -487,7 +493,10 @@ mod tests {
         };
         write_run(&fixture.folder, &record).unwrap();
         run.advance(&fixture.store).unwrap();
-        assert_eq!((run.state, run.seconds(Timestamp::now())), (RunState::Cancelled, 2.5));
+        assert_eq!(
+            (run.state, run.seconds(Timestamp::now())),
+            (RunState::Cancelled, 2.5)
+        );
         assert_eq!(words(&run), ["cancelled", "not started"]);
         assert!(run.stages.iter().all(|stage| stage.changed > before));
         assert_eq!(words(&fixture.open()), ["cancelled", "not started"]);

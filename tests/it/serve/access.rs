@@ -13,7 +13,11 @@ fn requests_from_elsewhere_and_without_the_token_are_refused() {
     let bearer = format!("Authorization: Bearer {token}\r\n");
     let host = format!("Host: 127.0.0.1:{port}\r\n");
     let status = |method: &str, headers: &str| {
-        served.raw(&format!("{method} / HTTP/1.1\r\n{headers}Connection: close\r\n\r\n")).status
+        served
+            .raw(&format!(
+                "{method} / HTTP/1.1\r\n{headers}Connection: close\r\n\r\n"
+            ))
+            .status
     };
     for method in ["GET", "HEAD"] {
         assert_eq!(status(method, &format!("{host}{bearer}")), 200);
@@ -32,9 +36,12 @@ fn requests_from_elsewhere_and_without_the_token_are_refused() {
             assert_eq!(status(method, &wrong), 403, "{method} {wrong}");
         }
     }
-    let own = format!("{host}{bearer}Origin: http://127.0.0.1:{port}\r\nSec-Fetch-Site: same-origin\r\n");
+    let own =
+        format!("{host}{bearer}Origin: http://127.0.0.1:{port}\r\nSec-Fetch-Site: same-origin\r\n");
     assert_eq!(status("GET", &own), 200);
-    for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "NONSENSE"] {
+    for method in [
+        "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "NONSENSE",
+    ] {
         assert_eq!(status(method, &format!("{host}{bearer}")), 405, "{method}");
     }
     // A form of another page, with the cookie: nothing is started.
@@ -43,7 +50,13 @@ fn requests_from_elsewhere_and_without_the_token_are_refused() {
          Content-Length: 18\r\nConnection: close\r\n\r\nfile=pipeline.yaml"
     );
     assert_eq!(served.raw(&foreign).status, 403);
-    assert!(!sandbox.path("artifacts/v1/runs").read_dir().unwrap().any(|_| true));
+    assert!(
+        !sandbox
+            .path("artifacts/v1/runs")
+            .read_dir()
+            .unwrap()
+            .any(|_| true)
+    );
 }
 
 #[test]
@@ -52,9 +65,15 @@ fn the_token_in_the_address_becomes_a_cookie() {
     let served = Served::start(&sandbox, &[]);
     let (port, token) = (served.port, &served.token);
     let host = format!("Host: localhost:{port}\r\nConnection: close\r\n");
-    let first = served.raw(&format!("GET /?state=failed&token={token} HTTP/1.1\r\n{host}\r\n"));
+    let first = served.raw(&format!(
+        "GET /?state=failed&token={token} HTTP/1.1\r\n{host}\r\n"
+    ));
     assert_eq!(first.status, 303);
-    assert!(first.head.contains("location: /?state=failed\r\n"), "{}", first.head);
+    assert!(
+        first.head.contains("location: /?state=failed\r\n"),
+        "{}",
+        first.head
+    );
     let cookie = format!("set-cookie: runner-{port}={token}; path=/; httponly; samesite=strict");
     assert!(first.head.contains(&cookie), "{}", first.head);
     let with = |cookie: &str| {
@@ -64,17 +83,34 @@ fn the_token_in_the_address_becomes_a_cookie() {
     assert_eq!(with(&format!("runner-{port}={token}")).status, 200);
     let refused = with("runner-1=x");
     assert_eq!(refused.status, 403);
-    assert!(refused.text().contains("open the address"), "{}", refused.text());
+    assert!(
+        refused.text().contains("open the address"),
+        "{}",
+        refused.text()
+    );
     // An address that begins with two slashes must not lead to another host.
-    let outside = served.raw(&format!("GET //evil.example/?token={token} HTTP/1.1\r\n{host}\r\n"));
-    assert!(outside.head.contains("location: /evil.example/\r\n"), "{}", outside.head);
+    let outside = served.raw(&format!(
+        "GET //evil.example/?token={token} HTTP/1.1\r\n{host}\r\n"
+    ));
+    assert!(
+        outside.head.contains("location: /evil.example/\r\n"),
+        "{}",
+        outside.head
+    );
 }
 
 #[test]
 fn every_answer_forbids_what_pages_do_not_need() {
     let sandbox = Sandbox::new("");
     let served = Served::start(&sandbox, &[]);
-    for path in ["/", "/page.css", "/page.js", "/live.js", "/nowhere", "/runs/none"] {
+    for path in [
+        "/",
+        "/page.css",
+        "/page.js",
+        "/live.js",
+        "/nowhere",
+        "/runs/none",
+    ] {
         let head = served.get(path).head;
         for header in [
             "content-security-policy: default-src 'none';",
@@ -85,7 +121,10 @@ fn every_answer_forbids_what_pages_do_not_need() {
         ] {
             assert!(head.contains(header), "{path}: {head}");
         }
-        assert!(!head.contains("access-control-") && !head.contains("unsafe-inline"), "{head}");
+        assert!(
+            !head.contains("access-control-") && !head.contains("unsafe-inline"),
+            "{head}"
+        );
     }
     // No page has a script or a style that the policy would refuse.
     let page = served.get("/").text();
@@ -118,7 +157,10 @@ fn paths_lead_to_no_file() {
         assert_eq!(answer.status, 404, "{path}: {answer:?}");
         assert!(!answer.text().contains("the secret"));
     }
-    let absolute = format!("GET http://evil.example/ HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n", served.port, served.token);
+    let absolute = format!(
+        "GET http://evil.example/ HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+        served.port, served.token
+    );
     assert_eq!(served.raw(&absolute).status, 403);
 }
 
@@ -127,16 +169,33 @@ fn requests_that_are_too_large_or_broken_are_refused() {
     let sandbox = Sandbox::new("");
     let served = Served::start(&sandbox, &["--allow-run"]);
     let huge = format!("X: {}\r\n", "y".repeat(100_000));
-    assert!(matches!(served.refusal("GET", "/", &huge, ""), None | Some(431)));
+    assert!(matches!(
+        served.refusal("GET", "/", &huge, ""),
+        None | Some(431)
+    ));
     let many = "X: y\r\n".repeat(1000);
-    assert!(matches!(served.refusal("GET", "/", &many, ""), None | Some(431)));
+    assert!(matches!(
+        served.refusal("GET", "/", &many, ""),
+        None | Some(431)
+    ));
     let long = format!("/?{}", "q".repeat(70_000));
-    assert!(matches!(served.refusal("GET", &long, "", ""), None | Some(414 | 431)));
-    for broken in ["\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nA B: c\r\n\r\n"] {
+    assert!(matches!(
+        served.refusal("GET", &long, "", ""),
+        None | Some(414 | 431)
+    ));
+    for broken in [
+        "\0\0\0\0\r\n\r\n",
+        "GET\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "GET / HTTP/1.1\r\nA B: c\r\n\r\n",
+    ] {
         assert_eq!(served.raw(broken).status, 400, "{broken:?}");
     }
     let body = format!("file={}", "x".repeat(100_000));
-    assert!(matches!(served.refusal("POST", "/runs", "", &body), None | Some(413)));
+    assert!(matches!(
+        served.refusal("POST", "/runs", "", &body),
+        None | Some(413)
+    ));
     assert_eq!(served.get("/").status, 200);
 }
 
@@ -153,7 +212,10 @@ fn clients_that_send_nothing_do_not_disturb_others_and_are_closed() {
         // The end of the connection, maybe after an answer that says why.
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
-        assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"), "{rest:?}");
+        assert!(
+            rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"),
+            "{rest:?}"
+        );
     }
 }
 
@@ -164,5 +226,9 @@ fn a_port_in_use_is_an_error_with_a_hint() {
     let failed = sandbox.runner(&["serve", "--port", &served.port.to_string()]);
     assert_eq!(failed.code, Some(2));
     let expected = format!("error: port {} is in use", served.port);
-    assert!(failed.stderr.starts_with(&expected) && failed.stderr.contains("--port"), "{}", failed.stderr);
+    assert!(
+        failed.stderr.starts_with(&expected) && failed.stderr.contains("--port"),
+        "{}",
+        failed.stderr
+    );
 }

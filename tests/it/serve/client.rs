@@ -58,7 +58,9 @@ impl Served {
 
     pub(super) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
         stream
     }
 
@@ -70,12 +72,20 @@ impl Served {
             self.token,
             body.len()
         );
-        self.raw(&format!("{method} {path} HTTP/1.1\r\n{head}Connection: close\r\n\r\n{body}"))
+        self.raw(&format!(
+            "{method} {path} HTTP/1.1\r\n{head}Connection: close\r\n\r\n{body}"
+        ))
     }
 
     /// Sends a request that should be refused before it was read to its end. Returns the status of the answer, unless
     /// it was lost.
-    pub(super) fn refusal(&self, method: &str, path: &str, headers: &str, body: &str) -> Option<u16> {
+    pub(super) fn refusal(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> Option<u16> {
         let (port, token, length) = (self.port, &self.token, body.len());
         let head = format!(
             "Host: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n{headers}"
@@ -118,7 +128,10 @@ impl Served {
         while !head.ends_with("\r\n\r\n") {
             assert!(lines.read_line(&mut head).unwrap() > 0, "{head}");
         }
-        assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/event-stream"), "{head}");
+        assert!(
+            head.starts_with("HTTP/1.1 200") && head.contains("text/event-stream"),
+            "{head}"
+        );
         Events { lines }
     }
 }
@@ -171,7 +184,10 @@ impl Events {
                 return None;
             }
             let line = line.trim_end();
-            match line.split_once(": ").unwrap_or((line.trim_end_matches(':'), "")) {
+            match line
+                .split_once(": ")
+                .unwrap_or((line.trim_end_matches(':'), ""))
+            {
                 ("id", id) => id.clone_into(&mut event.id),
                 ("event", name) => name.clone_into(&mut event.name),
                 ("data", data) => data.clone_into(&mut event.data),

@@ -39,13 +39,24 @@ fn a_run_is_started_shown_and_cancelled_and_outlives_the_server() {
     let sandbox = Sandbox::new(ENDLESS);
     let served = Served::start(&sandbox, &["--allow-run"]);
     let started = served.request("POST", "/runs", "", "file=pipeline.yaml&profile=&sets=");
-    assert_eq!((started.status, started.head.contains("location: /starts/1\r\n")), (303, true));
+    assert_eq!(
+        (
+            started.status,
+            started.head.contains("location: /starts/1\r\n")
+        ),
+        (303, true)
+    );
     let run = eventually("started", || {
         let answer = served.get("/starts/1");
         let (_, rest) = answer.head.split_once("location: /runs/")?;
         Some(rest.split("\r\n").next()?.to_owned())
     });
-    assert!(served.get(&format!("/runs/{run}")).text().contains("Cancel this run"));
+    assert!(
+        served
+            .get(&format!("/runs/{run}"))
+            .text()
+            .contains("Cancel this run")
+    );
     let port = served.port.to_string();
     assert_eq!(served.interrupt(), Some(0));
     assert_eq!(state(&sandbox).as_deref(), Some("running"));
@@ -53,23 +64,49 @@ fn a_run_is_started_shown_and_cancelled_and_outlives_the_server() {
     let served = Served::at(&sandbox, &port, &["--allow-run"]);
     // A run that is not running on a page that was open before: GET changes nothing.
     assert_eq!(served.get(&format!("/runs/{run}/cancel")).status, 405);
-    assert_eq!(served.request("POST", &format!("/runs/{run}/cancel"), "", "").status, 303);
-    eventually("cancelled", || (state(&sandbox)? == "cancelled").then_some(()));
+    assert_eq!(
+        served
+            .request("POST", &format!("/runs/{run}/cancel"), "", "")
+            .status,
+        303
+    );
+    eventually("cancelled", || {
+        (state(&sandbox)? == "cancelled").then_some(())
+    });
     let page = eventually("shown", || {
         let page = served.get(&format!("/runs/{run}")).text();
         (!page.contains("Cancel this run")).then_some(page)
     });
     assert!(page.contains("cancelled"), "{page}");
-    assert_eq!(served.request("POST", &format!("/runs/{run}/cancel"), "", "").status, 409);
-    assert_eq!(served.request("POST", "/runs/none/cancel", "", "").status, 404);
+    assert_eq!(
+        served
+            .request("POST", &format!("/runs/{run}/cancel"), "", "")
+            .status,
+        409
+    );
+    assert_eq!(
+        served.request("POST", "/runs/none/cancel", "", "").status,
+        404
+    );
 }
 
 #[test]
 fn a_start_that_fails_says_why() {
     let sandbox = Sandbox::new("version: 1\nname: <b>broken\nstages: {}\n");
     let served = Served::start(&sandbox, &["--allow-run"]);
-    for form in ["", "file=", "file=..%2Fx", "file=%2Fetc%2Fpasswd", "file=none.yaml", "file=pipeline.yaml&x=y"] {
-        assert_eq!(served.request("POST", "/runs", "", form).status, 400, "{form}");
+    for form in [
+        "",
+        "file=",
+        "file=..%2Fx",
+        "file=%2Fetc%2Fpasswd",
+        "file=none.yaml",
+        "file=pipeline.yaml&x=y",
+    ] {
+        assert_eq!(
+            served.request("POST", "/runs", "", form).status,
+            400,
+            "{form}"
+        );
     }
     let form = "file=pipeline.yaml&sets=%3Cscript%3E%3D1";
     assert_eq!(served.request("POST", "/runs", "", form).status, 303);
@@ -77,6 +114,9 @@ fn a_start_that_fails_says_why() {
         let page = served.get("/starts/1").text();
         page.contains("exit code 2").then_some(page)
     });
-    assert!(page.contains("error") && page.contains("&lt;script&gt;"), "{page}");
+    assert!(
+        page.contains("error") && page.contains("&lt;script&gt;"),
+        "{page}"
+    );
     assert!(!page.contains("<script>"));
 }

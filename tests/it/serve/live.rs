@@ -41,8 +41,15 @@ fn curve(events: &mut Events, at_least: usize) -> (usize, String) {
         let Some((_, svg)) = running.split_once("<svg") else {
             continue;
         };
-        let points = svg.split(" d=\"").skip(1).map(|rest| rest.find('"').unwrap());
-        let points = points.chain(svg.split(" points=\"").skip(1).map(|rest| rest.find('"').unwrap()));
+        let points = svg
+            .split(" d=\"")
+            .skip(1)
+            .map(|rest| rest.find('"').unwrap());
+        let points = points.chain(
+            svg.split(" points=\"")
+                .skip(1)
+                .map(|rest| rest.find('"').unwrap()),
+        );
         let length = points.sum();
         if length > at_least {
             return (length, event.id);
@@ -54,7 +61,10 @@ fn curve(events: &mut Events, at_least: usize) -> (usize, String) {
 fn the_curve_of_a_training_grows_for_every_browser_and_after_a_restart() {
     let sandbox = Sandbox::new(TINY);
     let served = Served::start(&sandbox, &[]);
-    let (child, run) = start(&sandbox, &["-S", "epochs=1000000", "-S", "widths=[4]"]);
+    let (child, run) = start(
+        &sandbox,
+        &["-S", "epochs=10000", "-S", "widths=[4]", "-S", "images=400"],
+    );
     let path = format!("/runs/{run}/events");
     let mut first = served.events(&path, "");
     let (length, _) = curve(&mut first, 0);
@@ -63,7 +73,10 @@ fn the_curve_of_a_training_grows_for_every_browser_and_after_a_restart() {
     let mut second = served.events(&path, "");
     curve(&mut second, length);
     let page = served.get(&format!("/runs/{run}")).text();
-    assert!(page.contains("<svg") && page.contains("cnn[width=4]") || page.contains("cnn[4]"), "{page}");
+    assert!(
+        page.contains("<svg") && page.contains("cnn[width=4]") || page.contains("cnn[4]"),
+        "{page}"
+    );
 
     let port = served.port.to_string();
     assert_eq!(served.interrupt(), Some(0));
@@ -75,7 +88,11 @@ fn the_curve_of_a_training_grows_for_every_browser_and_after_a_restart() {
     assert!(event.id.parse::<u64>().unwrap() >= id.parse::<u64>().unwrap());
     assert_eq!(part(&event, "row-stage-xrays"), None);
     let mut whole = served.events(&path, "");
-    assert!(part(&whole.named("parts"), "row-stage-xrays").unwrap().contains("succeeded"));
+    assert!(
+        part(&whole.named("parts"), "row-stage-xrays")
+            .unwrap()
+            .contains("succeeded")
+    );
 
     stop(child);
     let ended = loop {
@@ -96,7 +113,11 @@ fn a_run_that_is_killed_is_shown_as_killed() {
     let (mut child, run) = start(&sandbox, &[]);
     let mut events = served.events(&format!("/runs/{run}/events"), "");
     let mut list = served.events("/events", "");
-    assert!(part(&list.named("parts"), "list").unwrap().contains("running"));
+    assert!(
+        part(&list.named("parts"), "list")
+            .unwrap()
+            .contains("running")
+    );
     child.kill().unwrap();
     child.wait().unwrap();
     loop {
@@ -106,7 +127,10 @@ fn a_run_that_is_killed_is_shown_as_killed() {
         }
     }
     events.named("reload");
-    while !part(&list.named("parts"), "list").unwrap().contains("state killed") {}
+    while !part(&list.named("parts"), "list")
+        .unwrap()
+        .contains("state killed")
+    {}
 }
 
 #[test]
@@ -127,21 +151,33 @@ fn the_log_of_a_running_stage_grows_and_continues() {
         }
     };
     let first = with_log(&mut events);
-    assert!(log(&first).lines().all(|line| line.starts_with("<b>&")), "{first:?}");
+    assert!(
+        log(&first).lines().all(|line| line.starts_with("<b>&")),
+        "{first:?}"
+    );
     assert!(!log(&first).contains('\u{1b}'));
     let (_, offset) = first.id.split_once('.').unwrap();
-    let file = list(&sandbox.path("artifacts/v1/runs")).pop().unwrap().join("wait.log");
+    let file = list(&sandbox.path("artifacts/v1/runs"))
+        .pop()
+        .unwrap()
+        .join("wait.log");
     let whole = std::fs::read(&file).unwrap();
     assert!(whole.len() >= offset.parse().unwrap());
     // A browser that lost the connection gets the lines after those that it has.
-    let mut again = served.events(&format!("{path}/events"), &format!("Last-Event-ID: {}\r\n", first.id));
+    let mut again = served.events(
+        &format!("{path}/events"),
+        &format!("Last-Event-ID: {}\r\n", first.id),
+    );
     let second = with_log(&mut again);
     let (_, end) = second.id.split_once('.').unwrap();
     let length = end.parse::<u64>().unwrap() - offset.parse::<u64>().unwrap();
     let line = whole.iter().position(|&byte| byte == b'\n').unwrap() as u64 + 1;
     assert_eq!(log(&second).lines().count() as u64, length / line);
     let page = served.get(&path).text();
-    assert!(page.contains("&lt;b&gt;&amp;") && !page.contains("<b>&"), "{page}");
+    assert!(
+        page.contains("&lt;b&gt;&amp;") && !page.contains("<b>&"),
+        "{page}"
+    );
     let log = served.get(&format!("{path}/log"));
     assert!(log.head.contains("content-type: text/plain") && log.head.contains("sandbox"));
     stop(child);
@@ -152,9 +188,16 @@ fn a_run_that_starts_later_appears_in_the_list() {
     let sandbox = Sandbox::new(TINY);
     let served = Served::start(&sandbox, &[]);
     let mut list = served.events("/events", "");
-    assert!(part(&list.named("parts"), "list").unwrap().contains("no runs yet"));
+    assert!(
+        part(&list.named("parts"), "list")
+            .unwrap()
+            .contains("no runs yet")
+    );
     assert_eq!(sandbox.run_json(&[]).code, Some(0));
-    while !part(&list.named("parts"), "list").unwrap().contains("succeeded") {}
+    while !part(&list.named("parts"), "list")
+        .unwrap()
+        .contains("succeeded")
+    {}
     // Nothing is sent to HEAD.
     let head = served.request("HEAD", "/events", "", "");
     assert_eq!((head.status, head.body.len()), (200, 0));
