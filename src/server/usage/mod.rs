@@ -182,13 +182,16 @@ mod tests {
     fn the_machine_and_this_process_are_measured() {
         let own = std::process::id();
         let before = Measured::now(own).unwrap();
+        // Both counters grow while this thread computes.
         let mut sum = 0u64;
-        while Processes::of(own).unwrap().ticks < before.run.ticks + 2 {
+        let after = loop {
             sum = std::hint::black_box(sum.wrapping_add(1));
-        }
-        let after = Measured::now(own).unwrap();
-        assert!(after.machine.busy >= before.machine.busy + 2);
-        assert!(after.run.memory > MIB && after.machine.used > after.run.memory / 2.0);
+            let now = Measured::now(own).unwrap();
+            if now.run.ticks > before.run.ticks && now.machine.busy > before.machine.busy {
+                break now;
+            }
+        };
+        assert!(after.run.memory > MIB && after.machine.used > MIB);
         let html = Usage::default().html(&before, &after).unwrap();
         assert!(
             html.contains("CPU, this run") && html.contains("GiB"),
