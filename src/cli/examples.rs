@@ -55,6 +55,12 @@ fn of(path: &str) -> Option<&'static str> {
   runner plan pipelines/table1.yaml -S epochs=20 --exit-code
   runner plan pipelines/table1.yaml --out today.plan"
         }
+        "serve" => {
+            "\
+  runner serve --open            show the runs of `artifacts` in the browser
+  runner serve --allow-run       also start and cancel runs from the page
+  runner serve --port 8080       use this port"
+        }
         "doctor" => {
             "\
   runner doctor                  check GPUs and libraries, and test them

@@ -34,6 +34,7 @@ mod run_notes;
 mod runs;
 mod schema;
 mod selection;
+mod serve;
 mod status;
 mod sweep;
 mod table;
@@ -103,6 +104,7 @@ enum Command {
     Schema(schema::Schema),
     Runs(runs::Runs),
     Attach(attach::Attach),
+    Serve(serve::Serve),
     Artifacts(artifacts::Artifacts),
     Graph(graph::Graph),
     Cache(cache::Cache),
@@ -176,6 +178,7 @@ impl Cli {
             Command::Schema(schema) => schema.execute(console),
             Command::Runs(runs) => runs.execute(console),
             Command::Attach(attach) => attach.execute(console),
+            Command::Serve(serve) => serve.execute(console),
             Command::Artifacts(artifacts) => artifacts.execute(console),
             Command::Cache(cache) => cache.execute(console),
             Command::Bench(bench) => bench.execute(console),

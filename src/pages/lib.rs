@@ -43,7 +43,7 @@ pub use extras::{
     MetricChangeView, Reference, RowView, TableView, Verdict,
 };
 pub use figure::FigureView;
-pub use links::Links;
+pub use links::{Ids, Links};
 pub use metric::MetricView;
 pub use reader::Reader;
 pub use run::RunView;

@@ -37,10 +37,11 @@ impl Links {
 
 /// Gives every name an id that is unique, stable, and safe in HTML and in addresses: `stage-cnn-model1`.
 #[derive(Debug, Default)]
-pub(crate) struct Ids(std::collections::HashSet<String>);
+pub struct Ids(std::collections::HashSet<String>);
 
 impl Ids {
-    pub(crate) fn id(&mut self, prefix: &str, name: &str) -> String {
+    /// The id of a name, which begins with `prefix`. Another call with the same name returns another id.
+    pub fn id(&mut self, prefix: &str, name: &str) -> String {
         let mut slug = String::new();
         for char in name.chars().take(60) {
             match char {

@@ -254,3 +254,33 @@ impl RunPage<'_> {
         found.map_or("", |(_, value)| value)
     }
 }
+
+/// The results of a run, for a page of a site that shows how the run goes on by itself.
+#[derive(Template)]
+#[template(path = "site_results.html")]
+pub struct SiteResults<'a>(pub RunPage<'a>);
+
+/// What is known about a stage and its results, for a page of a site.
+#[derive(Template)]
+#[template(path = "site_stage.html")]
+pub struct SiteStage<'a> {
+    pub page: RunPage<'a>,
+    /// Position of the stage.
+    pub at: usize,
+}
+
+impl<'a> std::ops::Deref for SiteResults<'a> {
+    type Target = RunPage<'a>;
+
+    fn deref(&self) -> &RunPage<'a> {
+        &self.0
+    }
+}
+
+impl<'a> std::ops::Deref for SiteStage<'a> {
+    type Target = RunPage<'a>;
+
+    fn deref(&self) -> &RunPage<'a> {
+        &self.page
+    }
+}

@@ -146,6 +146,20 @@ impl Store {
         Ok(None)
     }
 
+    /// Returns the run that a process of this machine executes, as soon as the process has recorded what it needs.
+    ///
+    /// # Errors
+    /// If the folders of the processes cannot be listed.
+    pub fn run_of(&self, process: u32) -> Result<Option<String>, Error> {
+        let files = self.living_sessions()?.into_iter();
+        let mut files = files.filter_map(|session| needs_of::<OwnedNeeds>(&session).ok()?);
+        let found = files.find(|file| {
+            let owner = file.owner.as_ref();
+            owner.and_then(Owner::local_process) == Some(process)
+        });
+        Ok(found.map(|file| file.needs.run))
+    }
+
     /// Returns what each living process needs. `None` stands for a process that has recorded no needs; it may
     /// rely only on what its guard protects.
     fn living(&self) -> Result<Vec<Result<Option<Needs>, Error>>, Error> {

@@ -58,6 +58,13 @@ impl Owner {
         }
     }
 
+    /// Returns the id of the process if it lives on this machine, in the same container.
+    pub fn local_process(&self) -> Option<u32> {
+        let is_here = self.host == host() && self.boot == boot() && self.namespace == namespace();
+        let is_same = self.started.is_some() && self.started == started(self.pid);
+        (is_here && is_same).then_some(self.pid)
+    }
+
     /// Sends SIGTERM to the process. `is_still_owner` is asked once the process can no longer be confused with another.
     ///
     /// # Errors
@@ -140,6 +147,28 @@ mod tests {
     use std::process::{Child, Command};
 
     use super::*;
+
+    #[test]
+    fn only_a_process_of_this_machine_has_a_local_id() {
+        let own = Owner::current();
+        assert_eq!(own.local_process(), Some(own.pid));
+        let others = [
+            Owner {
+                host: "elsewhere".to_owned(),
+                ..own.clone()
+            },
+            Owner {
+                boot: None,
+                ..own.clone()
+            },
+            Owner {
+                namespace: None,
+                ..own.clone()
+            },
+            Owner { pid: 1, ..own },
+        ];
+        assert!(others.iter().all(|other| other.local_process().is_none()));
+    }
 
     fn sleeper() -> (Child, Owner) {
         let child = Command::new("sleep").arg("60").spawn().unwrap();

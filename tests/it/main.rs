@@ -38,6 +38,8 @@ mod running;
 mod runs;
 mod sandbox;
 mod schema;
+#[cfg(target_os = "linux")]
+mod serve;
 mod snapshots;
 mod sources;
 mod spec;

@@ -18,7 +18,7 @@ use engine::run::recorded::{self, Recorded};
 use engine::run::replay::replay;
 use pages::page::{PicturesAre, report};
 use pages::picture::{Collected, Datasets, MOST_BYTES};
-use pages::{Reader, RunView};
+use pages::{Extras, Reader, RunView};
 use store::Store;
 
 use super::pipeline::{ANALYSIS, Overrides, StoreArgs, catalogue};
@@ -133,25 +133,41 @@ impl Report {
         if let Some(file) = &self.file {
             return Pipeline::read(store, file, &self.overrides).map(Some);
         }
-        let file = PathBuf::from(&report.file);
-        let overrides = Overrides::recorded(report.profile.clone(), report.sets.clone());
-        let is_there = files::leads_to(&file, std::fs::Metadata::is_file);
-        let why = match is_there {
-            Ok(true) => match Pipeline::read(store, &file, &overrides) {
-                Ok(pipeline) if pipeline.graph.pipeline == report.pipeline => {
-                    return Ok(Some(pipeline));
-                }
-                Ok(_) => "describes another pipeline now",
-                Err(_) => "has errors now",
-            },
-            _ => "is not there",
-        };
-        notices.push(format!(
-            "Tables and expectations are left out, because the pipeline file {} {why}.",
-            file.shown()
-        ));
-        Ok(None)
+        Ok(recorded_pipeline(store, report, notices))
     }
+}
+
+/// The pipeline that a run was started with, with its settings. If there is none any more, a notice says why.
+fn recorded_pipeline<'a>(
+    store: &'a Store,
+    report: &RunReport,
+    notices: &mut Vec<String>,
+) -> Option<Pipeline<'a>> {
+    let file = PathBuf::from(&report.file);
+    let overrides = Overrides::recorded(report.profile.clone(), report.sets.clone());
+    let is_there = files::leads_to(&file, std::fs::Metadata::is_file);
+    let why = match is_there {
+        Ok(true) => match Pipeline::read(store, &file, &overrides) {
+            Ok(pipeline) if pipeline.graph.pipeline == report.pipeline => {
+                return Some(pipeline);
+            }
+            Ok(_) => "describes another pipeline now",
+            Err(_) => "has errors now",
+        },
+        _ => "is not there",
+    };
+    notices.push(format!(
+        "Tables and expectations are left out, because the pipeline file {} {why}.",
+        file.shown()
+    ));
+    None
+}
+
+/// What the live page of a run shows besides its folder, with the pipeline that the run was started with.
+pub(super) fn extras_of(store: &Store, run: &Recorded) -> Extras {
+    let mut notices = Vec::new();
+    let pipeline = recorded_pipeline(store, &run.report, &mut notices);
+    extras::extras(store, run, pipeline, notices)
 }
 
 impl<'a> Pipeline<'a> {

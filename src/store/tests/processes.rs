@@ -187,3 +187,20 @@ fn processes_may_ingest_the_same_content() {
         "nothing is left of the others"
     );
 }
+
+#[test]
+fn the_run_of_a_process_is_found_while_it_lives() {
+    let root = tempfile::tempdir().unwrap();
+    let (store, other) = (Store::open(root.path()).unwrap(), Store::open(root.path()).unwrap());
+    let own = std::process::id();
+    assert_eq!(other.run_of(own).unwrap(), None);
+    let needs = Needs {
+        run: "a".to_owned(),
+        keys: Vec::new(),
+    };
+    store.need(&needs).unwrap();
+    assert_eq!(other.run_of(own).unwrap().as_deref(), Some("a"));
+    assert_eq!(other.run_of(1).unwrap(), None);
+    drop(store);
+    assert_eq!(other.run_of(own).unwrap(), None);
+}

@@ -1,0 +1,220 @@
+//! Pages that follow a run.
+
+use std::process::Child;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::client::{Event, Events, Served};
+use super::control::ENDLESS;
+use crate::sandbox::{Sandbox, TINY, eventually, list, signal};
+
+/// Starts a run that goes on until it is stopped, and waits for its record.
+fn start(sandbox: &Sandbox, args: &[&str]) -> (Child, String) {
+    let child = sandbox.start(&[&["run", "pipeline.yaml", "-q"], args].concat());
+    let id = eventually("recorded", || {
+        let folder = list(&sandbox.path("artifacts/v1/runs")).pop()?;
+        folder.join("run.json").exists().then_some(())?;
+        Some(folder.file_name()?.to_str()?.to_owned())
+    });
+    (child, id)
+}
+
+fn stop(mut child: Child) {
+    signal(child.id(), Signal::TERM).unwrap();
+    child.wait().unwrap();
+}
+
+/// The HTML of a part in an event.
+fn part(event: &Event, id: &str) -> Option<String> {
+    let data: Value = serde_json::from_str(&event.data).unwrap();
+    let parts = data["parts"].as_array().unwrap().iter();
+    let mut found = parts.filter(|part| part[0] == id);
+    Some(found.next()?[1].as_str().unwrap().to_owned())
+}
+
+/// Waits for an event with a curve, and returns the number of characters of the curve and the event's id.
+fn curve(events: &mut Events, at_least: usize) -> (usize, String) {
+    loop {
+        let event = events.named("parts");
+        let running = part(&event, "running").unwrap_or_default();
+        let Some((_, svg)) = running.split_once("<svg") else {
+            continue;
+        };
+        let points = svg
+            .split(" d=\"")
+            .skip(1)
+            .map(|rest| rest.find('"').unwrap());
+        let points = points.chain(
+            svg.split(" points=\"")
+                .skip(1)
+                .map(|rest| rest.find('"').unwrap()),
+        );
+        let length = points.sum();
+        if length > at_least {
+            return (length, event.id);
+        }
+    }
+}
+
+#[test]
+fn the_curve_of_a_training_grows_for_every_browser_and_after_a_restart() {
+    let sandbox = Sandbox::new(TINY);
+    let served = Served::start(&sandbox, &[]);
+    let (child, run) = start(
+        &sandbox,
+        &["-S", "epochs=10000", "-S", "widths=[4]", "-S", "images=400"],
+    );
+    let path = format!("/runs/{run}/events");
+    let mut first = served.events(&path, "");
+    let (length, _) = curve(&mut first, 0);
+    let (_, id) = curve(&mut first, length);
+    // A second browser begins with the state of now.
+    let mut second = served.events(&path, "");
+    curve(&mut second, length);
+    let page = served.get(&format!("/runs/{run}")).text();
+    assert!(
+        page.contains("<svg") && page.contains("cnn[width=4]") || page.contains("cnn[4]"),
+        "{page}"
+    );
+
+    let port = served.port.to_string();
+    assert_eq!(served.interrupt(), Some(0));
+    while first.next().is_some() {}
+    let served = Served::at(&sandbox, &port, &[]);
+    let mut again = served.events(&path, &format!("Last-Event-ID: {id}\r\n"));
+    let event = again.named("parts");
+    // Only what changed since: the row of the dataset, which has ended before, is not sent again.
+    assert!(event.id.parse::<u64>().unwrap() >= id.parse::<u64>().unwrap());
+    assert_eq!(part(&event, "row-stage-xrays"), None);
+    let mut whole = served.events(&path, "");
+    assert!(
+        part(&whole.named("parts"), "row-stage-xrays")
+            .unwrap()
+            .contains("succeeded")
+    );
+
+    stop(child);
+    let ended = loop {
+        let event = again.named("parts");
+        if part(&event, "summary").is_some_and(|summary| summary.contains("cancelled")) {
+            break event;
+        }
+    };
+    assert!(part(&ended, "running").is_some_and(|running| !running.contains("<svg")));
+    again.named("reload");
+    assert_eq!(again.next(), None);
+}
+
+#[test]
+fn a_run_that_is_killed_is_shown_as_killed() {
+    let sandbox = Sandbox::new(ENDLESS);
+    let served = Served::start(&sandbox, &[]);
+    let (mut child, run) = start(&sandbox, &[]);
+    let mut events = served.events(&format!("/runs/{run}/events"), "");
+    let mut list = served.events("/events", "");
+    assert!(
+        part(&list.named("parts"), "list")
+            .unwrap()
+            .contains("running")
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+    loop {
+        let summary = part(&events.named("parts"), "summary");
+        if summary.is_some_and(|summary| summary.contains("killed")) {
+            break;
+        }
+    }
+    events.named("reload");
+    while !part(&list.named("parts"), "list")
+        .unwrap()
+        .contains("state killed")
+    {}
+}
+
+#[test]
+fn the_log_of_a_running_stage_grows_and_continues() {
+    let sandbox = Sandbox::new(&ENDLESS.replace("echo line", "echo '<b>&\\u001b[31mline'"));
+    let served = Served::start(&sandbox, &[]);
+    let (child, run) = start(&sandbox, &[]);
+    let path = format!("/runs/{run}/stages/stage-wait");
+    let log = |event: &Event| {
+        let data: Value = serde_json::from_str(&event.data).unwrap();
+        data["log"].as_str().unwrap_or_default().to_owned()
+    };
+    let mut events = served.events(&format!("{path}/events"), "");
+    let with_log = |events: &mut Events| loop {
+        let event = events.named("parts");
+        if !log(&event).is_empty() {
+            break event;
+        }
+    };
+    let first = with_log(&mut events);
+    assert!(
+        log(&first).lines().all(|line| line.starts_with("<b>&")),
+        "{first:?}"
+    );
+    assert!(!log(&first).contains('\u{1b}'));
+    let (_, offset) = first.id.split_once('.').unwrap();
+    let file = list(&sandbox.path("artifacts/v1/runs"))
+        .pop()
+        .unwrap()
+        .join("wait.log");
+    let whole = std::fs::read(&file).unwrap();
+    assert!(whole.len() >= offset.parse().unwrap());
+    // A browser that lost the connection gets the lines after those that it has.
+    let mut again = served.events(
+        &format!("{path}/events"),
+        &format!("Last-Event-ID: {}\r\n", first.id),
+    );
+    let second = with_log(&mut again);
+    let (_, end) = second.id.split_once('.').unwrap();
+    let length = end.parse::<u64>().unwrap() - offset.parse::<u64>().unwrap();
+    let line = whole.iter().position(|&byte| byte == b'\n').unwrap() as u64 + 1;
+    assert_eq!(log(&second).lines().count() as u64, length / line);
+    let page = served.get(&path).text();
+    assert!(
+        page.contains("&lt;b&gt;&amp;") && !page.contains("<b>&"),
+        "{page}"
+    );
+    let log = served.get(&format!("{path}/log"));
+    assert!(log.head.contains("content-type: text/plain") && log.head.contains("sandbox"));
+    stop(child);
+}
+
+#[test]
+fn a_run_that_starts_later_appears_in_the_list() {
+    let sandbox = Sandbox::new(TINY);
+    let served = Served::start(&sandbox, &[]);
+    let mut list = served.events("/events", "");
+    assert!(
+        part(&list.named("parts"), "list")
+            .unwrap()
+            .contains("no runs yet")
+    );
+    assert_eq!(sandbox.run_json(&[]).code, Some(0));
+    while !part(&list.named("parts"), "list")
+        .unwrap()
+        .contains("succeeded")
+    {}
+    // Nothing is sent to HEAD.
+    let head = served.request("HEAD", "/events", "", "");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
+#[test]
+fn events_of_a_run_that_vanishes_end() {
+    let sandbox = Sandbox::new(ENDLESS);
+    let served = Served::start(&sandbox, &[]);
+    let (child, run) = start(&sandbox, &[]);
+    let mut events = served.events(&format!("/runs/{run}/events"), "");
+    events.named("parts");
+    stop(child);
+    std::fs::remove_dir_all(sandbox.path(&format!("artifacts/v1/runs/{run}"))).unwrap();
+    events.named("reload");
+    assert_eq!(served.get(&format!("/runs/{run}")).status, 404);
+    assert!(served.get("/").text().contains("no runs yet"));
+    let mut none = served.events("/runs/none/events", "");
+    none.named("reload");
+}
