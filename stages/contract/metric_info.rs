@@ -76,7 +76,7 @@ impl MetricInfo {
     /// Declares the unit of the values.
     pub const fn unit(mut self, unit: &'static str) -> Self {
         // A constant cannot drop the old value.
-        std::mem::forget(std::mem::replace(&mut self.unit, Some(Cow::Borrowed(unit))));
+        std::mem::forget(self.unit.replace(Cow::Borrowed(unit)));
         self
     }
 

@@ -4,6 +4,9 @@ use contract::analysis::{ClassLine, ClassReport, ClassScores, Decision, Evaluati
 
 use crate::metrics::{Confusion, Predictions, average_precision, roc_auc};
 
+/// A measure of each class, by the position of the class.
+type Score<'a> = &'a dyn Fn(usize) -> Option<f64>;
+
 /// Computes the results of each class, and their averages.
 pub fn class_report(evaluation: &Evaluation) -> ClassReport {
     let classes = evaluation.classes.len();
@@ -28,7 +31,7 @@ pub fn class_report(evaluation: &Evaluation) -> ClassReport {
             }
         })
         .collect();
-    let averages = |mean: &dyn Fn(&dyn Fn(usize) -> Option<f64>) -> Option<f64>| {
+    let averages = |mean: &dyn Fn(Score<'_>) -> Option<f64>| {
         let of = |score: fn(&ClassScores) -> Option<f64>| mean(&|class| score(&scores[class]));
         ClassScores {
             precision: of(|scores| scores.precision),

@@ -191,7 +191,10 @@ fn processes_may_ingest_the_same_content() {
 #[test]
 fn the_run_of_a_process_is_found_while_it_lives() {
     let root = tempfile::tempdir().unwrap();
-    let (store, other) = (Store::open(root.path()).unwrap(), Store::open(root.path()).unwrap());
+    let (store, other) = (
+        Store::open(root.path()).unwrap(),
+        Store::open(root.path()).unwrap(),
+    );
     let own = std::process::id();
     assert_eq!(other.run_of(own).unwrap(), None);
     let needs = Needs {
