@@ -18,9 +18,10 @@ export function launch() {
 
 /**
  * Opens `url` in a new page. The result has, besides `page`, `finish()`, which closes the page and fails if the page
- * wrote an error to the console, threw an exception, or requested anything that `isAllowed` refuses.
+ * wrote an error to the console, threw an exception, showed a dialog (questions are answered with yes if `confirms`),
+ * or requested anything that `isAllowed` refuses.
  */
-export async function open(browser, url, { width = 1280, height = 900, script = true, dark = false, isAllowed } = {}) {
+export async function open(browser, url, { width = 1280, height = 900, script = true, dark = false, confirms = false, isAllowed } = {}) {
   const page = await browser.newPage();
   const faults = [];
   const allowed = isAllowed ?? ((requested) => requested === url || requested.startsWith("data:"));
@@ -33,12 +34,17 @@ export async function open(browser, url, { width = 1280, height = 900, script = 
     if (!allowed(requested)) faults.push(`request: ${requested}`);
   });
   page.on("dialog", async (dialog) => {
+    if (confirms && dialog.type() === "confirm") return dialog.accept();
     faults.push(`dialog: ${dialog.message()}`);
     await dialog.dismiss();
   });
   await page.setViewport({ width, height });
   await page.setJavaScriptEnabled(script);
-  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }]);
+  await page.emulateMediaFeatures([
+    { name: "prefers-color-scheme", value: dark ? "dark" : "light" },
+    // Scrolling ends at once, so that tests can click what they scrolled to.
+    { name: "prefers-reduced-motion", value: "reduce" },
+  ]);
   await page.goto(url, { waitUntil: "load" });
   return {
     page,

@@ -1,0 +1,216 @@
+// The report of a run, opened from disk.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { assertAccessible, assertFits, launch, open } from "./browser.mjs";
+import { Project } from "./runner.mjs";
+
+const TABLE = `
+version: 1
+name: table
+seed: 42
+models:
+  small: [{ conv: { filters: 4 } }, { max_pool: 4 }, flatten, { dense: { units: 1 } }]
+  large: [{ conv: { filters: 8 } }, { max_pool: 2 }, flatten, { dense: { units: 1 } }]
+stages:
+  xrays:
+    kind: dataset
+    params: { source: { phantom: { images: 80, test_images: 60 } }, image_size: 16, validation: 0.2 }
+  cnn:
+    kind: train-cnn
+    matrix: { model: [small, large] }
+    inputs: { train: xrays.train, validation: xrays.validation }
+    params: { model: "\${matrix.model}", epochs: 3 }
+  evaluate:
+    kind: evaluate
+    matrix: { model: [small, large] }
+    inputs: { model: cnn, images: xrays.test }
+    params: { positive: PNEUMONIA }
+tables:
+  results:
+    title: "F1 <b>of</b> pneumonia"
+    rows: model
+    columns: [{ metric: evaluate.f1, title: f1 }, { metric: evaluate.accuracy }]
+`;
+
+const SWEEP = `
+version: 1
+name: sweep
+seed: 1
+vars: { rate: 0.5, size: 1 }
+stages:
+  score:
+    kind: command
+    params:
+      argv: [sh, -c, 'echo "{\\"score\\": $0}" > m.json', "\${rate}", "\${size}"]
+      metrics: m.json
+sweep:
+  axes: { rate: [0.1, 0.4, 0.2, 0.3], size: [1, 2] }
+  objective: { metric: score.score, direction: maximize }
+`;
+
+let browser;
+before(async () => { browser = await launch(); });
+after(() => browser.close());
+
+/** Runs a pipeline, and returns the project and the address of its report. */
+async function reported(pipeline) {
+  const project = await Project.create(pipeline);
+  await project.runner("run", "pipeline.yaml", "-q");
+  await project.runner("report", "pipeline.yaml");
+  return [project, pathToFileURL(project.path("report.html")).href];
+}
+
+describe("the report of a table", () => {
+  let project, url;
+  before(async () => { [project, url] = await reported(TABLE); });
+  after(() => project.remove());
+
+  for (const [width, dark] of [[1280, false], [1280, true], [400, false], [400, true]]) {
+    test(`is accessible and fits ${width} px ${dark ? "dark" : "light"}`, async () => {
+      const { page, finish } = await open(browser, url, { width, dark });
+      await page.evaluate(() => { for (const block of document.querySelectorAll("details")) block.open = true; });
+      await assertFits(page);
+      await assertAccessible(page);
+      await finish();
+    });
+  }
+
+  test("leads from a cell to the evaluation, its figures and its misclassified images", async () => {
+    const { page, finish } = await open(browser, url);
+    const cell = await page.waitForSelector("#results tbody td a");
+    const value = await cell.evaluate((link) => link.textContent);
+    await cell.click();
+    await page.waitForFunction(() => location.hash !== "");
+    const target = new URL(page.url()).hash;
+    const details = await page.$eval(target, (part) => ({
+      visible: part.checkVisibility() && part.getBoundingClientRect().top < innerHeight,
+      text: part.textContent,
+      figures: part.querySelectorAll("figure svg").length,
+      pictures: [...part.querySelectorAll(".mistakes img")].map((img) => img.complete && img.naturalWidth),
+      named: [...part.querySelectorAll(".mistakes img")].every((img) => img.alt !== ""),
+    }));
+    assert.ok(details.visible, `${target} is not in view`);
+    assert.ok(details.text.includes(value), `${value} is not in ${target}`);
+    assert.ok(details.figures >= 3, `${details.figures} figures`);
+    assert.ok(details.pictures.length > 0 && details.pictures.every((width) => width > 0), `${details.pictures}`);
+    assert.ok(details.named);
+    await finish();
+  });
+
+  test("sorts a table by a column, also with the keyboard", async () => {
+    const { page, finish } = await open(browser, url);
+    const column = () => page.$$eval("#results table.sortable tbody tr", (rows) =>
+      rows.map((row) => Number(row.cells[1].dataset.key)));
+    const header = await page.waitForSelector("#results table.sortable th:nth-child(2) button");
+    await header.click();
+    const ascending = await column();
+    assert.deepEqual(ascending, [...ascending].sort((a, b) => a - b));
+    await header.focus();
+    await page.keyboard.press("Enter");
+    assert.deepEqual(await column(), [...ascending].reverse());
+    const order = await page.$eval("#results table.sortable th:nth-child(2)", (cell) => cell.getAttribute("aria-sort"));
+    assert.equal(order, "descending");
+    await finish();
+  });
+
+  test("shows names as text", async () => {
+    const { page, finish } = await open(browser, url);
+    assert.equal(await page.$("#results b"), null);
+    assert.ok((await page.$eval("#results", (part) => part.textContent)).includes("F1 <b>of</b> pneumonia"));
+    await finish();
+  });
+
+  test("changes its theme", async () => {
+    const { page, finish } = await open(browser, url);
+    const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const light = await paper();
+    await page.click("#theme");
+    assert.notEqual(await paper(), light);
+    await finish();
+  });
+
+  test("has tables and figures without JavaScript", async () => {
+    const { page, finish } = await open(browser, url, { script: false });
+    // The page's own script does not run, but Chromium's protocol still reads the document.
+    const seen = await page.$$eval("#results .sortable tbody th", (cells) => cells.map((cell) => cell.textContent));
+    assert.deepEqual(seen, ["small", "large"]);
+    assert.ok((await page.$$("figure svg")).length >= 6);
+    assert.ok((await page.$$eval("button", (buttons) => buttons.filter((b) => b.checkVisibility()).length)) === 0);
+    const summary = await page.waitForSelector("#evaluations details summary");
+    await summary.click();
+    assert.ok(await page.$eval("#evaluations details[open] figure svg", (svg) => svg.checkVisibility()));
+    await finish();
+  });
+
+  test("prints everything, and no controls", async () => {
+    const { page, finish } = await open(browser, url);
+    await page.emulateMediaType("print");
+    const hidden = await page.$$eval("figure svg", (figures) => figures.filter((svg) => !svg.checkVisibility()).length);
+    const headers = await page.$eval("#results th:nth-child(2)", (cell) => cell.innerText.trim());
+    assert.equal(headers.replace(/\W+$/, ""), "f1");
+    const pdf = await page.pdf({ format: "A4" });
+    assert.ok(pdf.length > 50_000);
+    assert.equal(hidden, 0, `${hidden} figures are not printed`);
+    await finish();
+  });
+});
+
+describe("the report of a sweep", () => {
+  let project, url;
+  before(async () => { [project, url] = await reported(SWEEP); });
+  after(() => project.remove());
+
+  const trials = (page) => page.$$eval("#trials tbody tr", (rows) =>
+    rows.filter((row) => row.checkVisibility()).map((row) => Number(row.dataset.trial)));
+
+  test("is accessible", async () => {
+    const { page, finish } = await open(browser, url);
+    await assertAccessible(page);
+    await assertFits(page);
+    await finish();
+  });
+
+  test("selects trials by dragging along an axis", async () => {
+    const { page, finish } = await open(browser, url);
+    assert.equal((await trials(page)).length, 8);
+    const brush = await page.waitForSelector(".brush");
+    await brush.evaluate((element) => element.scrollIntoView({ block: "center" }));
+    const { x, y, width, height } = await brush.boundingBox();
+    const middle = x + width / 2;
+    await page.mouse.move(middle, y + 1);
+    await page.mouse.down();
+    await page.mouse.move(middle, y + height / 2, { steps: 4 });
+    await page.mouse.up();
+    const selected = await trials(page);
+    assert.ok(selected.length > 0 && selected.length < 8, `${selected}`);
+    await page.click("#brush button");
+    assert.equal((await trials(page)).length, 8);
+    await finish();
+  });
+
+  test("selects trials with the keyboard", async () => {
+    const { page, finish } = await open(browser, url);
+    const brush = await page.waitForSelector(".brush");
+    await brush.evaluate((area) => area.focus());
+    for (let press = 0; press < 3; press++) await page.keyboard.press("ArrowDown");
+    const selected = await trials(page);
+    assert.ok(selected.length < 8, `${selected}`);
+    await page.keyboard.press("Escape");
+    assert.equal((await trials(page)).length, 8);
+    await finish();
+  });
+
+  test("sorts trials by their objective", async () => {
+    const { page, finish } = await open(browser, url);
+    const headers = await page.$$eval("#trials th[scope=col]", (cells) => cells.map((cell) => cell.textContent.trim()));
+    const objective = headers.findIndex((title) => title.startsWith("score.score"));
+    const buttons = await page.$$("#trials th[scope=col] button");
+    await buttons[objective].click();
+    const values = await page.$$eval("#trials tbody tr", (rows, at) => rows.map((row) => Number(row.cells[at].dataset.key)), objective);
+    assert.deepEqual(values, [...values].sort((a, b) => a - b));
+    assert.equal(new Set(values).size, 4);
+    await finish();
+  });
+});
