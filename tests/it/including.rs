@@ -122,7 +122,7 @@ fn set_accepts_the_printed_names_of_included_stages() {
     assert!(
         status
             .stdout
-            .contains("base.cnn[4]  will run: params.epochs 1 → 2\n"),
+            .contains("base.cnn[4]  will run: params.epochs 1 → 2; resumes after epoch 1 of 2\n"),
         "{status:?}"
     );
     let drawn = sandbox

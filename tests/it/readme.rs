@@ -100,7 +100,7 @@ fn every_command_of_the_readme_parses() {
     }
 }
 
-/// Runs all commands in order, in one folder, except for benchmarks and those that need external data.
+/// Runs all commands in order, in one folder, except for benchmarks, servers, and those that need external data.
 #[test]
 fn the_commands_of_the_readme_work() {
     let sandbox = sandbox();
@@ -110,7 +110,7 @@ fn the_commands_of_the_readme_work() {
             continue;
         };
         let subcommand = args[0].as_str();
-        if subcommand == "bench" || args.iter().any(|arg| arg == "--profile") {
+        if ["bench", "serve"].contains(&subcommand) || args.iter().any(|arg| arg == "--profile") {
             continue;
         }
         // Expands `*` as a shell would if `table1.yaml` were the only pipeline.
