@@ -59,9 +59,10 @@ impl Axis {
             .collect()
     }
 
-    /// Returns the position of `value` between `start` and `end`, in pixels.
+    /// Returns the position of `value` between `start` and `end`, in pixels. A value outside of the axis is placed at
+    /// its end.
     pub(super) fn place(&self, value: f64, start: i32, end: i32) -> i32 {
-        let fraction = (value - self.low) / (self.high - self.low);
+        let fraction = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
         (f64::from(start) + fraction * f64::from(end - start)).round() as i32
     }
 
@@ -105,8 +106,12 @@ pub(super) fn range_without_outliers(values: impl Iterator<Item = f64>) -> (f64,
     (least.unwrap_or(lower), greatest.unwrap_or(upper))
 }
 
+/// Largest value on an axis. With larger ones, the length of an axis could be infinite.
+const LARGEST: f64 = 1e300;
+
 /// Returns the least and the greatest of `values`, never equal: a single value gets `margin` on both sides.
 fn span(values: impl Iterator<Item = f64>, margin: impl Fn(f64) -> f64) -> (f64, f64) {
+    let values = values.map(|value| value.clamp(-LARGEST, LARGEST));
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
         (low.min(v), high.max(v))
     });

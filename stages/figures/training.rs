@@ -3,20 +3,19 @@
 use contract::Failure;
 use contract::analysis::Training;
 
-use super::axis::{Axis, range_without_outliers};
+use super::axis::Axis;
 use super::canvas::Canvas;
 use super::chart::{Chart, DASH, MARKED, STROKE, Series};
 use super::color::{Color, GRAY, PALETTE};
 use super::medium::Medium;
 use super::page::px;
 
-/// Draws a line for each curve; all but the first are dashed. Points far outside the others are drawn at the edge.
+/// Draws a line for each curve; all but the first are dashed. The axes cover all finite points.
 pub(super) fn page(figure: &Training, medium: Medium) -> Result<Canvas, Failure> {
     let finite = || {
         let all = figure.curves.iter().flat_map(|curve| &curve.points);
         all.copied().filter(|(x, y)| x.is_finite() && y.is_finite())
     };
-    let (low, high) = range_without_outliers(finite().map(|point| point.1));
     let epochs: Vec<f64> = match figure.epochs {
         Some(epochs) => finite()
             .map(|point| point.0)
@@ -32,14 +31,10 @@ pub(super) fn page(figure: &Training, medium: Medium) -> Result<Canvas, Failure>
         x_label: "epoch",
         y_label: &figure.measure,
         x: Axis::tight(epochs.iter().copied(), medium.pick(10, 6)),
-        y: Axis::covering(finite().map(|point| point.1.clamp(low, high)), 6),
+        y: Axis::covering(finite().map(|point| point.1), 6),
         size: medium.pick((px(1280), px(840)), (px(960), px(680))),
         colors: &colors,
         marked: most.is_some_and(|most| most <= MARKED),
-    };
-    let edge = |(x, y): (f64, f64)| match y.is_finite() {
-        true => (x, y.clamp(chart.y.low, chart.y.high)),
-        false => (x, y),
     };
     let mut series: Vec<Series> = figure
         .curves
@@ -47,7 +42,7 @@ pub(super) fn page(figure: &Training, medium: Medium) -> Result<Canvas, Failure>
         .enumerate()
         .map(|(at, curve)| Series {
             name: curve.name.clone(),
-            points: curve.points.iter().copied().map(edge).collect(),
+            points: curve.points.clone(),
             dashed: at > 0,
         })
         .collect();

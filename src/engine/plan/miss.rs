@@ -395,8 +395,11 @@ impl fmt::Display for ParamChange {
             (None, Some(to)) => write!(f, "{path} added: {}", shown(to)),
             (Some(_), None) => write!(f, "{path} removed"),
             (from, to) => {
-                let text = |value: &Option<Value>| value.as_ref().map(shown).unwrap_or_default();
-                write!(f, "{path} {} → {}", text(from), text(to))
+                let text = |value: &Option<Value>| value.as_ref().map(text).unwrap_or_default();
+                let (from, to) = (text(from), text(to));
+                let skipped = skipped(&from, &to);
+                let (from, to) = (cut(&from, skipped), cut(&to, skipped));
+                write!(f, "{path} {from} → {to}")
             }
         }
     }
@@ -424,15 +427,73 @@ impl fmt::Display for SourceChanges {
 /// Longest value to show, in characters.
 const LONGEST: usize = 32;
 
+/// Equal characters to show before the first difference of two long values.
+const CONTEXT: usize = 8;
+
 /// Formats a value: strings without quotes, sources by the start of their digest, long values truncated.
 fn shown(value: &Value) -> String {
-    let text = match (source_digest(value), value) {
+    cut(&text(value), 0)
+}
+
+/// Formats a value in full: strings without quotes, sources by the start of their digest.
+fn text(value: &Value) -> String {
+    match (source_digest(value), value) {
         (Some(digest), _) => format!("source {}", digest.short()),
         (None, Value::String(text)) => text.clone(),
         (None, value) => value.to_string(),
-    };
-    if text.chars().count() <= LONGEST {
-        return text;
     }
-    text.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+/// Returns the number of leading characters to leave out of both texts, so that their first difference is shown even
+/// if they are truncated.
+fn skipped(a: &str, b: &str) -> usize {
+    let is_same = |(a, b): &(char, char)| a == b;
+    let same = a.chars().zip(b.chars()).take_while(is_same).count();
+    if same < LONGEST - 1 {
+        0
+    } else {
+        same - CONTEXT
+    }
+}
+
+/// Leaves out the first `skipped` characters of a text, and truncates the rest. `…` marks each.
+fn cut(text: &str, skipped: usize) -> String {
+    let rest: Vec<char> = text.chars().skip(skipped).collect();
+    let start = if skipped > 0 { "…" } else { "" };
+    let (kept, end) = match rest.len() > LONGEST {
+        true => (&rest[..LONGEST - 1], "…"),
+        false => (rest.as_slice(), ""),
+    };
+    format!("{start}{}{end}", kept.iter().collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ParamChange;
+
+    #[test]
+    fn the_first_difference_of_long_values_is_shown() {
+        let change = |from: &str, to: &str| {
+            ParamChange {
+                path: "argv".to_owned(),
+                from: Some(from.into()),
+                to: Some(to.into()),
+            }
+            .to_string()
+        };
+        assert_eq!(change("a", "b"), "argv a → b");
+        let long = "x".repeat(40);
+        assert_eq!(
+            change(&format!("a{long}"), &format!("b{long}")),
+            format!("argv a{0}… → b{0}…", "x".repeat(30))
+        );
+        assert_eq!(
+            change(&format!("{long}1 end"), &format!("{long}é end")),
+            "argv …xxxxxxxx1 end → …xxxxxxxxé end"
+        );
+        assert_eq!(
+            change(&long, &format!("{long}{long}")),
+            format!("argv …xxxxxxxx → …{}…", "x".repeat(31))
+        );
+    }
 }
