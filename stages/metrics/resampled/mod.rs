@@ -30,6 +30,8 @@ pub struct Resampled {
     values: Vec<f64>,
     /// The values on each resample; `None` if one of them is undefined.
     draws: Vec<Option<Vec<f64>>>,
+    /// Whether all seeds have the same images.
+    shares_images: bool,
 }
 
 /// Differences closer to 0 than this are rounding errors.
@@ -73,7 +75,12 @@ impl Resampled {
             .into_par_iter()
             .map_init(Default::default, draw)
             .collect();
-        Some(Self { values, draws })
+        let mut pairs = seeds.windows(2);
+        Some(Self {
+            values,
+            draws,
+            shares_images: pairs.all(|pair| pair[0].images == pair[1].images),
+        })
     }
 
     /// Returns the differences from `other`, which has the same seeds and the same resamples.
@@ -86,6 +93,7 @@ impl Resampled {
             draws: draws
                 .map(|(ours, theirs)| Some(minus(ours.as_ref()?, theirs.as_ref()?)))
                 .collect(),
+            shares_images: self.shares_images && other.shares_images,
         }
     }
 
@@ -104,13 +112,15 @@ impl Resampled {
     ///
     /// With k seeds, the interval accounts for the choice of seeds and of test images. Its half-width h is given by
     ///
-    /// h² = t² s² / k + z² c
+    /// h² = max(t² s², z² u) / k + z² c
     ///
     /// Here, s² is the variance of the values over the seeds, which includes that part of the images' influence
     /// that differs from seed to seed, and t is the 0.975 quantile of Student's t with k − 1 degrees of freedom. c
     /// is the mean covariance of two seeds over the resamples, which is the variance of that part of the images'
-    /// influence that all seeds share, and z is the quantile of the normal distribution. The half-widths of two
-    /// independent parts add up like this in Howe's method (1974; see also Zou and Donner, 2008). The p-value is
+    /// influence that all seeds share, and z is the quantile of the normal distribution. u is 0 if the seeds have the
+    /// same images, and otherwise the mean variance of a seed over the resamples. s² is expected to be at least that
+    /// large, so a few seeds that happen to give equal values do not give an interval of length 0. The half-widths of
+    /// two independent parts add up like this in Howe's method (1974; see also Zou and Donner, 2008). The p-value is
     /// the least α for which the interval of level 1 − α excludes 0.
     pub fn estimate(&self) -> Option<Difference> {
         let draws: Vec<&[f64]> = self.draws.iter().filter_map(|d| d.as_deref()).collect();
@@ -118,7 +128,7 @@ impl Resampled {
             [] => None,
             [value] => percentiles(*value, draws.into_iter().flatten().copied().collect()),
             _ if draws.is_empty() => None,
-            values => Some(Parts::of(values, &draws).estimate()),
+            values => Some(Parts::of(values, &draws, self.shares_images).estimate()),
         }
     }
 }
@@ -143,13 +153,16 @@ struct Parts {
     mean: f64,
     /// Variance that each seed contributes by itself, divided by the number of seeds.
     of_seeds: f64,
+    /// The least that it can be, because of the images: estimated from the resamples if the seeds have different
+    /// images, and otherwise 0.
+    of_own_images: f64,
     /// Variance that comes from the images and is common to all seeds.
     of_images: f64,
     freedom: f64,
 }
 
 impl Parts {
-    fn of(values: &[f64], draws: &[&[f64]]) -> Self {
+    fn of(values: &[f64], draws: &[&[f64]], shares_images: bool) -> Self {
         let k = values.len() as f64;
         let (mean, variance) = mean_and_variance(values);
         let means: Vec<f64> = draws
@@ -168,6 +181,7 @@ impl Parts {
         Self {
             mean,
             of_seeds: variance / k,
+            of_own_images: if shares_images { 0.0 } else { own / (k * k) },
             of_images: covariance.max(0.0),
             freedom: k - 1.0,
         }
@@ -180,7 +194,8 @@ impl Parts {
             -t.inverse_cdf(alpha / 2.0),
             -Normal::standard().inverse_cdf(alpha / 2.0),
         );
-        (t * t * self.of_seeds + z * z * self.of_images).sqrt()
+        let of_seeds = (t * t * self.of_seeds).max(z * z * self.of_own_images);
+        (of_seeds + z * z * self.of_images).sqrt()
     }
 
     fn estimate(&self) -> Difference {
