@@ -390,6 +390,13 @@ fn a_promoted_trial_is_found_by_the_name_of_its_profile() {
         found["metrics"][0]["value"].as_f64().unwrap(),
         auc(&trials[0])
     );
+    // The metrics of the positive class are listed once.
+    let all = runner(&sandbox, &["metrics", "pipeline.yaml", "--profile", "best"]).stdout;
+    let names = all
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1));
+    let f1: Vec<&str> = names.filter(|name| name.starts_with("f1")).collect();
+    assert_eq!(f1.len(), 2, "{all}");
     // The profile is the trial alone, and everything is cached.
     let alone = sandbox.run_json(&["--profile", "best"]);
     assert!(
