@@ -10,24 +10,24 @@ use engine::sweep::Experiment;
 use store::Store;
 
 use super::unwritten;
-use crate::report::metrics::{MOST_ROWS, changes, changes_in_words, summary};
+use crate::report::metrics::{Before, MOST_ROWS, changes, summary};
 use crate::report::{Console, Verbosity};
 
 /// Width of the text in columns if there is no terminal.
 const WIDTH: usize = 120;
 
-/// Records the metrics in the run's folder. Returns the earlier record of the pipeline, if the metrics may have changed.
+/// Records the metrics in the run's folder. Returns the earlier records to compare them with.
 /// A record that cannot be written is logged: the results themselves are in the store.
 pub(super) fn record(
     experiment: &Experiment,
     store: &Store,
     outcomes: &Outcomes<'_>,
     folder: &Path,
-) -> Option<Previous> {
+) -> Vec<Previous> {
     let recorded = run_metrics::record(experiment, store, outcomes, folder);
     recorded.unwrap_or_else(|error| {
         tracing::warn!("failed to record metrics in `{}`: {error}", folder.shown());
-        None
+        Vec::new()
     })
 }
 
@@ -38,28 +38,29 @@ pub(super) fn print(
     experiment: &Experiment,
     store: &Store,
     outcomes: &Outcomes<'_>,
-    previous: Option<&Previous>,
+    previous: &[Previous],
     file: &Path,
 ) -> Result<(), Error> {
     // The report of a sweep has the metrics of its best trial.
     let are_printed = !experiment.graph().tables.is_empty() || experiment.is_sweep();
-    if are_printed && previous.is_none() {
+    if are_printed && previous.is_empty() {
         return Ok(());
     }
     let most = if are_printed { usize::MAX } else { MOST_ROWS };
     let Headlines { instances, unread } = headlines(experiment, store, &outcomes.outputs, most);
     let now: Vec<_> = instances.iter().collect();
-    let before = previous.map(|previous| (previous.run.as_str(), previous.metrics.shown()));
+    let before = previous.iter().map(|previous| Before {
+        run: &previous.run,
+        instances: previous.metrics.shown(),
+    });
+    let before: Vec<Before<'_>> = before.collect();
     if !are_printed {
         let width = console.width().map_or(WIDTH, usize::from);
-        let before = before
-            .as_ref()
-            .map(|(run, metrics)| (*run, metrics.as_slice()));
         let mut command = format!("runner metrics {}", file.shown());
         if let Some(profile) = &experiment.profile {
             command += &format!(" --profile {profile}");
         }
-        let text = summary(&now, unread, before, width, &command);
+        let text = summary(&now, unread, &before, width, &command);
         return match text.is_empty() {
             true => Ok(()),
             // Expectations were printed before.
@@ -69,16 +70,14 @@ pub(super) fn print(
             false => console.result(&text).map_err(unwritten),
         };
     }
-    if let Some((run, before)) = before
-        && console.verbosity > Verbosity::Quiet
+    if console.verbosity > Verbosity::Quiet
+        && let Some(changed) = changes(&now, &before)
+        && let Some(newest) = previous.first()
     {
-        let changed = changes(&now, &before);
-        if !changed.is_empty() {
-            let changed = changes_in_words(&changed);
-            console.message(&format!(
-                "since run {run}: {changed}; `runner compare {run} latest` shows all"
-            ));
-        }
+        let run = &newest.run;
+        console.message(&format!(
+            "{changed}; `runner compare {run} latest` shows all"
+        ));
     }
     Ok(())
 }

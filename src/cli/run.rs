@@ -178,14 +178,7 @@ impl Run {
                 Format::Terminal,
                 &Against::None,
             )?;
-            result_metrics::print(
-                console,
-                &experiment,
-                &store,
-                &outcomes,
-                previous.as_ref(),
-                file,
-            )?;
+            result_metrics::print(console, &experiment, &store, &outcomes, &previous, file)?;
         }
         // An error in a later round does not affect the results of earlier rounds.
         let ended = ran.and_then(|()| session.verdict());

@@ -57,7 +57,8 @@ pub fn figure(value: f64) -> String {
 pub fn measured(value: f64) -> String {
     let magnitude = value.abs();
     match value == 0.0 || (5e-4..1e6).contains(&magnitude) || !value.is_finite() {
-        true => format!("{value:.3}"),
+        // The sum turns -0 into 0.
+        true => format!("{:.3}", value + 0.0),
         false => format!("{value:.3e}"),
     }
 }

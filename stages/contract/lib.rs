@@ -54,7 +54,7 @@ pub use gpu::{Gpu, GpuCheck, GpuLibrary, NoGpu};
 pub use kind::{Input, KindInfo, Output, Port, Usage};
 pub use lock::{into_inner, lock};
 pub use metric_info::{ANY, Declared, MetricInfo, NOT_NEGATIVE, SHARE, class_of, name_of_class};
-pub use metrics::{Direction, HISTORY_FILE, METRICS_FILE, Metric, Metrics};
+pub use metrics::{CONFUSION_FILE, Direction, HISTORY_FILE, METRICS_FILE, Metric, Metrics};
 pub use parameter::{Invalid, Segment, Source};
 pub use printable::{ShowPath, is_printable, one_line, printable};
 pub use request::{Position, Request, Resume};

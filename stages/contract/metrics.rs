@@ -61,6 +61,10 @@ pub const METRICS_FILE: &str = "metrics.json";
 /// for each epoch, a column `epoch`, and a column for each measured number, named like the metric.
 pub const HISTORY_FILE: &str = "history.csv";
 
+/// Name of the file beside [`METRICS_FILE`] with the confusion matrix of an evaluation: an object whose field `pixels`
+/// is a checksum of the images.
+pub const CONFUSION_FILE: &str = "confusion.json";
+
 #[cfg(test)]
 mod tests {
     use super::{Direction, Metric};

@@ -10,7 +10,7 @@ use crate::metrics::{Predictions, Scored, Units};
 pub const PREDICTIONS_FILE: &str = "predictions.csv";
 
 /// Name of the file with the confusion matrix and the classes.
-pub const CONFUSION_FILE: &str = "confusion.json";
+pub use contract::CONFUSION_FILE;
 
 /// Name of the file with a line for each class, and the averages of the classes.
 pub(super) const CLASS_REPORT_FILE: &str = "class_report.csv";

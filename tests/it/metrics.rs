@@ -56,11 +56,11 @@ fn a_run_without_tables_ends_with_its_metrics_and_what_changed() {
     let sandbox = Sandbox::new(SCORES);
     let first = run(&sandbox, &[]);
     assert!(
-        first.stdout.contains("│ stage    ┆ f1    ┆ size  │"),
+        first.stdout.contains("│ stage    ┆ f1    ┆ size │"),
         "{first:?}"
     );
     assert!(
-        first.stdout.contains("│ score[a] ┆ 0.500 ┆ 3.000 │"),
+        first.stdout.contains("│ score[a] ┆ 0.500 ┆ 3    │"),
         "{first:?}"
     );
     assert!(!first.stdout.contains("change"), "{first:?}");
@@ -75,7 +75,7 @@ fn a_run_without_tables_ends_with_its_metrics_and_what_changed() {
     assert!(
         changed
             .stdout
-            .contains("│ score[a] ┆ 0.513 (+0.013) ┆ 3.000 │"),
+            .contains("│ score[a] ┆ 0.513 (+0.013) ┆ 3    │"),
         "{changed:?}"
     );
     let note = format!("(+/-): change since run {}\n", id(&first));
@@ -88,6 +88,35 @@ fn a_run_without_tables_ends_with_its_metrics_and_what_changed() {
     let quiet = run(&sandbox, &["-q"]);
     assert!(quiet.stdout.contains("0.500 (-0.013)"), "{quiet:?}");
     assert!(sandbox.run_json(&[]).json()["run"].is_string());
+}
+
+#[test]
+fn a_metric_is_compared_with_the_newest_run_that_has_it() {
+    let other = "  other:\n    kind: command\n    params: { argv: [sh, -c, 'echo \"{\\\"n\\\": $0}\" > m.json', \"${x}\"], metrics: m.json }\n";
+    let sandbox = Sandbox::new(&format!("{SCORES}{other}"));
+    let first = run(&sandbox, &[]);
+    // This run has no `score`.
+    let part = run(&sandbox, &["-S", "x=0.4", "--until", "other"]);
+    assert!(part.stdout.contains("0.400 (-0.100)"), "{part:?}");
+    let whole = run(&sandbox, &["-S", "x=0.7"]);
+    assert!(
+        whole.stdout.contains("score[a] ┆ 0.700 (+0.200)"),
+        "{whole:?}"
+    );
+    assert!(whole.stdout.contains("other ┆ 0.700 (+0.300)"), "{whole:?}");
+    let note = format!(
+        "(+/-): change since the last run with the metric ({}, {})\n",
+        id(&part),
+        id(&first)
+    );
+    assert!(whole.stdout.contains(&note), "{whole:?}");
+    // Without the record of a run, an older one is compared with.
+    fs::remove_file(record(&sandbox, &id(&whole))).unwrap();
+    let next = run(&sandbox, &["-S", "x=0.8"]);
+    assert!(
+        next.stdout.contains("score[a] ┆ 0.800 (+0.300)"),
+        "{next:?}"
+    );
 }
 
 #[test]
@@ -117,11 +146,16 @@ fn all_metrics_are_listed_and_filtered() {
     let expected = "\
 stage     metric  value
 score[a]  f1      0.500
-score[a]  size    3.000
+score[a]  size    3
 score[b]  f1      0.500
-score[b]  size    3.000
+score[b]  size    3
 ";
     assert_eq!(all, expected);
+    let newest = runner(&sandbox, &["metrics"]);
+    assert!(
+        newest.stderr.starts_with("metrics of run ") && newest.stderr.ends_with(" of `scores`:\n"),
+        "{newest:?}"
+    );
     let latest = runner(&sandbox, &["metrics", "-f", "score[b].f1"]).stdout;
     assert_eq!(latest, "stage     metric  value\nscore[b]  f1      0.700\n");
     let before = [
@@ -258,6 +292,44 @@ fn runs_are_sorted_by_parameters_and_metrics() {
 }
 
 #[test]
+fn columns_show_undefined_values_and_ranges() {
+    let names = r#"
+version: 1
+name: names
+vars: { x: 0.5 }
+stages:
+  it:
+    kind: command
+    matrix: { name: [a, b] }
+    params:
+      argv: [sh, -c, 'case $1 in a) f=$0;; *) f=0.75;; esac; echo "{\"f1\": $f, \"nothing\": null}" > m.json', "${x}", "${matrix.name}"]
+      metrics: m.json
+"#;
+    let sandbox = Sandbox::new(names);
+    run(&sandbox, &[]);
+    let shown = listed(&sandbox, &["--columns", "it.nothing"]);
+    let expected = json!({ "it.nothing": null });
+    assert_eq!(shown[0]["columns"], expected);
+    let text = runner(&sandbox, &["runs", "list", "--columns", "it.nothing"]);
+    assert!(text.stdout.contains("undefined"), "{text:?}");
+    let short = sandbox.runner(&["runs", "list", "--columns", "f1"]);
+    assert!(short.stderr.contains("did you mean `it.f1`?"), "{short:?}");
+    let unknown = sandbox.runner(&["runs", "list", "--columns", "qqqqqqqqqqqq"]);
+    assert!(unknown.stderr.contains("known columns: "), "{unknown:?}");
+    assert!(!unknown.stderr.contains("it.metrics`"), "{unknown:?}");
+
+    let columns = ["runs", "list", "--csv", "--columns", "took,it.f1"];
+    let csv = runner(&sandbox, &columns).stdout;
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "run,took,it.f1.low,it.f1.high");
+    let cells: Vec<&str> = lines[1].split(',').collect();
+    assert!(cells[1].parse::<f64>().is_ok(), "{csv}");
+    assert_eq!(cells[2..], ["0.5", "0.75"]);
+    let none = runner(&sandbox, &["runs", "list", "--trials"]);
+    assert!(none.stderr.contains("found no trials"), "{none:?}");
+}
+
+#[test]
 fn a_promoted_trial_is_found_by_the_name_of_its_profile() {
     let few = GRID.replace(
         "cnn.params.learning_rate: [0.001, 0.003, 0.01]\n    width: { int_uniform: [2, 8, 2] }",
@@ -279,6 +351,21 @@ fn a_promoted_trial_is_found_by_the_name_of_its_profile() {
         "{trials:?}"
     );
     assert_eq!(trials[0]["columns"]["state"], "finished");
+    // The time is that of the trial, and the runs that are no sweeps have no trials.
+    let shown = runner(
+        &sandbox,
+        &["sweep", "show", "pipeline.yaml", "--format", "json"],
+    )
+    .json();
+    let report = shown["trials"].as_array().unwrap();
+    for trial in &trials {
+        let number = &trial["trial"]["number"];
+        let same = report.iter().find(|one| one["number"] == *number);
+        assert_eq!(trial["columns"]["took"], same.unwrap()["seconds"]);
+        assert!(trial["columns"].get("stages").is_none(), "{trial}");
+    }
+    let objective = shown["objective"]["metric"].as_str().unwrap();
+    assert!(trials[0]["columns"][objective].is_number(), "{trials:?}");
     let whole = listed(&sandbox, &[]);
     assert_eq!(auc(&whole[0]), auc(&trials[0]));
 
@@ -303,6 +390,13 @@ fn a_promoted_trial_is_found_by_the_name_of_its_profile() {
         found["metrics"][0]["value"].as_f64().unwrap(),
         auc(&trials[0])
     );
+    // The metrics of the positive class are listed once.
+    let all = runner(&sandbox, &["metrics", "pipeline.yaml", "--profile", "best"]).stdout;
+    let names = all
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1));
+    let f1: Vec<&str> = names.filter(|name| name.starts_with("f1")).collect();
+    assert_eq!(f1.len(), 2, "{all}");
     // The profile is the trial alone, and everything is cached.
     let alone = sandbox.run_json(&["--profile", "best"]);
     assert!(
@@ -314,6 +408,21 @@ fn a_promoted_trial_is_found_by_the_name_of_its_profile() {
     );
     let newest = &listed(&sandbox, &["--limit", "1"])[0];
     assert_eq!(newest["profile"], "best");
+    assert_eq!(listed(&sandbox, &["--trials"]).len(), 4);
+    // The number of epochs that were asked for, and that of those that were trained.
+    let epochs = listed(&sandbox, &["--limit", "1", "--columns", "cnn.epochs"]);
+    let epochs = epochs[0]["columns"].as_object().unwrap();
+    assert_eq!(
+        epochs.keys().collect::<Vec<_>>(),
+        ["cnn.params.epochs", "cnn.metrics.epochs"]
+    );
+    let refused = sandbox.runner(&["runs", "list", "--sort", "cnn.epochs"]);
+    assert!(
+        refused
+            .stderr
+            .contains("sort by `cnn.params.epochs` or `cnn.metrics.epochs`"),
+        "{refused:?}"
+    );
     assert_eq!(auc(newest), auc(&trials[0]));
 }
 

@@ -52,7 +52,9 @@ impl Init {
         console.message(&format!(
             "wrote `{}`; next:\n{next}  runner run {NAME}               run it (takes a few seconds)\n  \
              runner run {NAME} -S epochs=20  change a value, and run what depends on it\n  \
-             runner artifacts ls                     list the results, which are also in artifacts/latest",
+             runner report {NAME}            write a page with all results and the misclassified images\n  \
+             runner metrics                         list all metrics\n  \
+             runner artifacts ls                    list the results, which are also in artifacts/latest",
             file.shown()
         ));
         Ok(())

@@ -2,10 +2,10 @@
 
 mod filter;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use contract::ShowPath;
+use contract::{ShowPath, class_of};
 use engine::error::Error;
 use engine::plan::PlanOptions;
 use engine::run::failures::Failures;
@@ -17,8 +17,8 @@ use serde_json::json;
 use super::pipeline::{Overrides, catalogue};
 use super::run_filter::RunFilter;
 use super::unwritten;
-use crate::report::Console;
 use crate::report::metrics;
+use crate::report::{Console, Verbosity};
 use filter::Filter;
 
 /// List all metrics of a pipeline, from the results in the store, or those of a run; the most important ones come first
@@ -48,7 +48,7 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let (source, found) = match &self.file {
-            Some(file) => (file.shown(), self.of_pipeline(file)?),
+            Some(file) => self.of_pipeline(file)?,
             None => self.of_run(console)?,
         };
         let shown = found.shown();
@@ -65,13 +65,23 @@ impl Metrics {
                 console.message(&format!("{source} has no metrics yet"));
                 return Ok(());
             }
-            _ => metrics::text(&listed),
+            _ => {
+                if console.verbosity > Verbosity::Quiet {
+                    console.message(&format!("metrics of {source}:"));
+                }
+                if self.filters.is_empty() {
+                    let named = std::mem::take(&mut listed);
+                    let once = named.iter().filter(|one| !is_repeated(one, &named));
+                    listed = once.copied().collect();
+                }
+                metrics::text(&listed)
+            }
         };
         console.result(&text).map_err(unwritten)
     }
 
-    /// The metrics of a pipeline as it is now. For a sweep, those of the best trial.
-    fn of_pipeline(&self, file: &std::path::Path) -> Result<RunMetrics, Error> {
+    /// The metrics of a pipeline as it is now, and what it is called in messages. For a sweep, those of the best trial.
+    fn of_pipeline(&self, file: &Path) -> Result<(String, RunMetrics), Error> {
         let mut experiment = self.overrides.experiment(file)?;
         let store = self.runs.store.open()?;
         let mut outcomes = replay(&mut experiment, &store)?;
@@ -80,7 +90,12 @@ impl Metrics {
             outcomes = Outcomes::new(&store);
             outcomes.stored(&plan, &Failures::default());
         }
-        Ok(gather(&experiment, &store, &outcomes.outputs))
+        let mut source = file.shown();
+        if let Some(profile) = &experiment.profile {
+            source += &format!(" with the profile `{profile}`");
+        }
+        let found = gather(&experiment, &store, &outcomes.outputs);
+        Ok((source, found))
     }
 
     /// The metrics of a run, and what it is called in messages.
@@ -89,6 +104,21 @@ impl Metrics {
         let name = self.run.as_deref().unwrap_or("latest");
         let run = self.runs.find(&store, name, console)?;
         let found = of_run(&store, &run, catalogue().kinds);
-        Ok((format!("run {}", run.report.run), found))
+        let mut source = format!("run {} of `{}`", run.report.run, run.report.pipeline);
+        if let Some(profile) = &run.report.profile {
+            source += &format!(" with the profile `{profile}`");
+        }
+        Ok((source, found))
     }
+}
+
+/// Whether a metric of a class, such as `f1[SICK]`, is also listed as that of the positive class, `f1`.
+fn is_repeated(one: &Measured<'_>, all: &[&Measured<'_>]) -> bool {
+    let Some((metric, class)) = class_of(one.name) else {
+        return false;
+    };
+    all.iter().any(|other| {
+        (other.instance, other.port, other.name) == (one.instance, one.port, metric)
+            && other.class() == Some(class)
+    })
 }

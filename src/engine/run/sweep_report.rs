@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
-use contract::Direction;
 use contract::analysis::Analysis;
+use contract::{Direction, ShowPath};
 use petgraph::graph::NodeIndex;
 use serde_json::{Map, Value};
 
@@ -110,6 +110,16 @@ pub fn write_report(
     Ok(report)
 }
 
+/// Reads the report of a sweep from the folder of a run; `None` if it is missing or damaged.
+pub fn read_report(folder: &Path) -> Option<SweepReport> {
+    let store::Found::Bytes(bytes) = store::read_file(&folder.join(RECORD)).ok()? else {
+        return None;
+    };
+    serde_json::from_slice(&bytes)
+        .inspect_err(|error| tracing::warn!("`{RECORD}` in `{}`: {error}", folder.shown()))
+        .ok()
+}
+
 /// Returns an error if a trial failed, because of a stage, a missing metric or an invalid pipeline.
 pub fn verdict(report: &SweepReport) -> Result<(), Error> {
     let failed = |trial: &&Trial| trial.state == TrialState::Failed;
@@ -156,7 +166,13 @@ fn of_trial(
         state,
         objective: of_seeds.as_ref().map(|summary| summary.mean),
         deviation: of_seeds.as_ref().and_then(|summary| summary.sd),
-        interval: of_seeds.and_then(|summary| Some(summary.interval?.ends)),
+        interval: of_seeds.and_then(|summary| {
+            let ends = summary.interval?.ends;
+            Some(match experiment.objective() {
+                Some(objective) => within(ends, objective.range),
+                None => ends,
+            })
+        }),
         seeds: if experiment.seeds().len() > 1 {
             let seed = |(&seed, &value): (&u64, &f64)| SeedValue {
                 seed,
@@ -173,6 +189,14 @@ fn of_trial(
         seconds: 0.0,
         error,
         curve: Vec::new(),
+    }
+}
+
+/// Cuts an interval off at the limits of a metric. Student's t knows no limits, so it may go beyond them.
+fn within(ends: [f64; 2], [lowest, highest]: [f64; 2]) -> [f64; 2] {
+    match lowest <= highest {
+        true => ends.map(|end| end.clamp(lowest, highest)),
+        false => ends,
     }
 }
 
@@ -237,4 +261,17 @@ fn curve_of(
     output.map_or_else(Vec::new, |output| {
         curve::read(store, output, &metric.metric)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+
+    #[test]
+    fn intervals_end_at_the_limits_of_the_metric() {
+        let loss = [0.0, f64::INFINITY];
+        assert_eq!(within([-1.7, 3.5], loss), [0.0, 3.5]);
+        assert_eq!(within([0.9, 1.2], [0.0, 1.0]), [0.9, 1.0]);
+        assert_eq!(within([-1.7, 3.5], contract::ANY), [-1.7, 3.5]);
+    }
 }

@@ -104,6 +104,7 @@ impl Sweep {
             };
             let direction = resolved.direction(fields.direction, &place, &mut self.warnings)?;
             self.objective = Some(Objective {
+                range: resolved.info.map_or(contract::ANY, |info| info.range),
                 metric: resolved.at,
                 direction,
                 of: None,

@@ -94,7 +94,7 @@ pub struct Trial {
     /// Standard deviation over seeds, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deviation: Option<f64>,
-    /// The 95 % interval of the mean over seeds, by Student's t. It does not account for the choice of images.
+    /// The 95 % interval of the mean over seeds, by Student's t, within the range of the metric. It does not account for the choice of images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
     /// The objective of each seed, in the order of the seeds; empty if there is only one.

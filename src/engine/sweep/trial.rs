@@ -13,6 +13,8 @@ pub struct Objective {
     pub direction: Option<Direction>,
     /// The class that the metric is of, once a value is known.
     pub of: Option<String>,
+    /// Lowest and highest possible value; infinite where there is no limit.
+    pub range: [f64; 2],
 }
 
 /// Negates a value if smaller is better. Without a direction, larger is better.

@@ -1,22 +1,38 @@
 //! Metrics of a run: a summary after the run, and a list of all of them.
 
+mod changes;
 mod list;
 mod summary;
 #[cfg(test)]
 mod tests;
 
 use contract::one_line;
-use engine::run::run_metrics::Measured;
+use engine::run::run_metrics::{Measured, Pooled};
 use engine::wording;
 
+pub use self::changes::{Before, changes};
 pub use self::list::{csv, json, text};
-pub use self::summary::{Change, MOST_ROWS, changes, changes_in_words, summary};
+pub use self::summary::{MOST_ROWS, summary};
+
+/// The metrics to show: the first ones of all that measure something, or those of trainings if there are no others.
+fn chosen<'a>(all: &'a Pooled<'a>) -> Vec<&'a Measured<'a>> {
+    let headline = all.iter().filter(|one| one.headline.is_some());
+    let (secondary, primary): (Vec<_>, Vec<_>) = headline.partition(|one| one.is_secondary);
+    match primary.is_empty() {
+        true => secondary,
+        false => primary,
+    }
+}
 
 /// `0.918 ± 0.012`, or `undefined`.
 fn figure(measured: &Measured<'_>) -> String {
     let Some(mean) = measured.mean() else {
         return "undefined".to_owned();
     };
+    // The mean of whole numbers may have decimals.
+    if measured.is_count() && mean.fract() == 0.0 && measured.defined() < 2 {
+        return format!("{}", mean + 0.0);
+    }
     let deviation = measured.deviation();
     let deviation = deviation.map(|sd| format!(" ± {}", wording::measured(sd)));
     wording::measured(mean) + &deviation.unwrap_or_default()

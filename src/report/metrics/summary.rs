@@ -3,90 +3,32 @@
 use std::collections::{BTreeSet, HashMap};
 
 use contract::analysis::Over;
-use engine::run::run_metrics::{InstanceMetrics, Measured, Pooled, pooled};
+use engine::run::run_metrics::{InstanceMetrics, Measured, pooled};
 use engine::wording;
 use unicode_width::UnicodeWidthStr;
 
-use super::{figure, interval, name, signed};
+use super::changes::{Before, Earlier, since};
+use super::{chosen, figure, interval, name, signed};
 use crate::report::grid::Grid;
 
 /// Maximum number of rows of a table.
 pub const MOST_ROWS: usize = 20;
 /// Maximum number of columns with metrics.
 const MOST_COLUMNS: usize = 6;
-/// Maximum number of changes that are listed in a sentence.
-const MOST_CHANGES: usize = 3;
-
-/// A metric whose value differs from that of an earlier run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// `evaluate[model1].f1`
-    pub name: String,
-    pub difference: f64,
-}
-
-/// The metrics to show: the first ones of all that measure something, or those of trainings if there are no others.
-fn chosen<'a>(all: &'a Pooled<'a>) -> Vec<&'a Measured<'a>> {
-    let headline = all.iter().filter(|one| one.headline.is_some());
-    let (secondary, primary): (Vec<_>, Vec<_>) = headline.partition(|one| one.is_secondary);
-    match primary.is_empty() {
-        true => secondary,
-        false => primary,
-    }
-}
-
-/// Finds the headline metrics that differ between two runs. Those that one of them lacks are left out.
-pub fn changes(now: &[&InstanceMetrics], before: &[&InstanceMetrics]) -> Vec<Change> {
-    let (now, before) = (pooled(now), pooled(before));
-    let known = means(&before);
-    let change = |one: &&Measured<'_>| {
-        let was = known.get(&(one.instance, one.port, one.name))?;
-        let difference = one.mean()? - was;
-        (difference != 0.0 && difference.is_finite()).then(|| Change {
-            name: one.full_name(),
-            difference,
-        })
-    };
-    let now = chosen(&now);
-    now.iter().filter_map(change).collect()
-}
-
-/// `evaluate[model1].f1 +0.013, evaluate[model2].f1 -0.002 and 4 more`
-pub fn changes_in_words(changes: &[Change]) -> String {
-    let listed = changes.iter().take(MOST_CHANGES);
-    let listed: Vec<String> = listed
-        .map(|change| format!("{} {}", name(&change.name), signed(change.difference)))
-        .collect();
-    let more = changes.len().saturating_sub(MOST_CHANGES);
-    let more = match more {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    listed.join(", ") + &more
-}
-
-type Means<'a> = HashMap<(&'a str, &'a str, &'a str), f64>;
-
-fn means<'a>(all: &Pooled<'a>) -> Means<'a> {
-    let all = all.iter();
-    all.filter_map(|one| Some(((one.instance, one.port, one.name), one.mean()?)))
-        .collect()
-}
 
 /// Renders the headline metrics, in a table for each group of stages with the same metrics; an empty string if nothing
-/// was measured. `unread` is the number of further instances with metrics. `before` is an earlier run with its id. Intervals are left out if they do not fit into `width`
-/// columns. `command` lists all metrics.
+/// was measured. `unread` is the number of further instances with metrics. `before` are earlier runs, newest first.
+/// Intervals are left out if they do not fit into `width` columns. `command` lists all metrics.
 pub fn summary(
     now: &[&InstanceMetrics],
     unread: usize,
-    before: Option<(&str, &[&InstanceMetrics])>,
+    before: &[Before<'_>],
     width: usize,
     command: &str,
 ) -> String {
     let all = pooled(now);
     let chosen = chosen(&all);
-    let earlier = before.map(|(_, metrics)| pooled(metrics));
-    let earlier = earlier.as_ref().map(means).unwrap_or_default();
+    let earlier = Earlier::new(before);
     let groups = groups(&chosen);
     let (mut instances, mut metrics) = (unread, 0);
     let mut texts = Vec::new();
@@ -107,10 +49,12 @@ pub fn summary(
         return String::new();
     }
     let mut notes = notes(&chosen, has_intervals);
-    if let Some((run, _)) = before
-        && chosen.iter().any(|one| change(one, &earlier).is_some())
-    {
-        notes.push(format!("(+/-): change since run {}", name(run)));
+    let changes: Vec<_> = chosen
+        .iter()
+        .filter_map(|one| earlier.change(one))
+        .collect();
+    if !changes.is_empty() {
+        notes.push(format!("(+/-): change since {}", since(&changes)));
     }
     let counted = |count: usize, noun: &str| {
         (count > 0).then(|| wording::counted(count, &format!("more {noun}")))
@@ -172,7 +116,7 @@ fn groups<'a>(chosen: &[&'a Measured<'a>]) -> Vec<Group<'a>> {
 }
 
 impl Group<'_> {
-    fn grid(&self, earlier: &Means<'_>, has_intervals: bool) -> Grid {
+    fn grid(&self, earlier: &Earlier<'_>, has_intervals: bool) -> Grid {
         let columns = || self.columns.iter().take(MOST_COLUMNS);
         let row = |(instance, metrics): &(&str, HashMap<String, &Measured<'_>>)| {
             let cell = |column: &String| {
@@ -186,8 +130,8 @@ impl Group<'_> {
                 {
                     text += &format!(" {}", interval(ends));
                 }
-                if let Some(difference) = change(one, earlier) {
-                    text += &format!(" ({})", signed(difference));
+                if let Some(change) = earlier.change(one) {
+                    text += &format!(" ({})", signed(change.difference));
                 }
                 text
             };
@@ -204,13 +148,6 @@ impl Group<'_> {
             notes: Vec::new(),
         }
     }
-}
-
-/// Difference from an earlier value; `None` if it is the same or one is missing.
-fn change(one: &Measured<'_>, earlier: &Means<'_>) -> Option<f64> {
-    let was = earlier.get(&(one.instance, one.port, one.name))?;
-    let difference = one.mean()? - was;
-    (difference != 0.0 && difference.is_finite()).then_some(difference)
 }
 
 /// What numbers after a value mean, and the positive class.

@@ -1,7 +1,7 @@
 use contract::Metric;
 use engine::run::run_metrics::{InstanceMetrics, PortMetrics, pooled};
 
-use super::{changes, changes_in_words, csv, summary, text};
+use super::{Before, changes, csv, summary, text};
 
 fn instance(name: &str, metrics: &[(&str, f64)]) -> InstanceMetrics {
     let stage = name.split('[').next().unwrap();
@@ -22,6 +22,7 @@ fn instance(name: &str, metrics: &[(&str, f64)]) -> InstanceMetrics {
                 .iter()
                 .map(|&(name, value)| (name.to_owned(), metric(value)))
                 .collect(),
+            ..PortMetrics::default()
         }],
         ..InstanceMetrics::default()
     }
@@ -38,8 +39,9 @@ fn the_summary_has_a_row_for_every_instance_and_shows_what_changed() {
         instance("evaluate[a]", &[("f1", 0.899), ("accuracy", 0.9)]),
         instance("evaluate[c]", &[("f1", 0.5)]),
     ];
-    let (now, before) = (now.each_ref(), before.each_ref());
-    let shown = summary(&now, 0, Some(("r1", &before)), 100, "runner metrics");
+    let now = now.each_ref();
+    let before = [before_of("r1", &before)];
+    let shown = summary(&now, 0, &before, 100, "runner metrics");
     let expected = "\
 ┌─────────────┬─────────────────────────────┬────────────────────┐
 │ stage       ┆ f1                          ┆ accuracy           │
@@ -52,22 +54,80 @@ positive class: SICK
 (+/-): change since run r1
 ";
     assert_eq!(shown, expected);
-    let narrow = summary(&now, 0, None, 50, "runner metrics");
+    let narrow = summary(&now, 0, &[], 50, "runner metrics");
     assert!(
         narrow.contains("│ evaluate[a] ┆ 0.912 ┆ 0.900     │"),
         "{narrow}"
     );
 
     let changed = changes(&now, &before);
-    assert_eq!(changes_in_words(&changed), "evaluate[a].f1 +0.013");
-    assert_eq!(changes(&now, &now), []);
+    assert_eq!(
+        changed.as_deref(),
+        Some("since run r1: evaluate[a].f1 +0.013")
+    );
+    let same = [Before {
+        run: "r0",
+        instances: now.to_vec(),
+    }];
+    assert_eq!(changes(&now, &same), None);
+}
+
+fn before_of<'a>(run: &'a str, instances: &'a [InstanceMetrics]) -> Before<'a> {
+    Before {
+        run,
+        instances: instances.iter().collect(),
+    }
+}
+
+#[test]
+fn each_metric_is_compared_with_the_newest_run_that_has_it() {
+    let now = [
+        instance("evaluate[a]", &[("f1", 0.9)]),
+        instance("evaluate[b]", &[("f1", 0.8)]),
+    ];
+    let newest = [instance("evaluate[b]", &[("f1", 0.7)])];
+    let older = [
+        instance("evaluate[a]", &[("f1", 0.5)]),
+        instance("evaluate[b]", &[("f1", 0.1)]),
+    ];
+    let before = [before_of("r2", &newest), before_of("r1", &older)];
+    assert_eq!(
+        changes(&now.each_ref(), &before).as_deref(),
+        Some(
+            "since the last run with the metric (r2, r1): evaluate[a].f1 +0.400, evaluate[b].f1 +0.100"
+        )
+    );
+}
+
+#[test]
+fn other_test_images_are_named() {
+    let tested = |f1: f64, images: &str| {
+        let mut one = instance("evaluate", &[("f1", f1)]);
+        one.ports[0].tested = Some(images.to_owned());
+        one
+    };
+    let now = [tested(0.9, "y")];
+    let [other, same] = [[tested(0.8, "x")], [tested(0.8, "y")]];
+    let unknown = [instance("evaluate", &[("f1", 0.8)])];
+    for (before, expected) in [
+        (
+            &other,
+            "since run r, with other test images: evaluate.f1 +0.100",
+        ),
+        (&same, "since run r: evaluate.f1 +0.100"),
+        (&unknown, "since run r: evaluate.f1 +0.100"),
+    ] {
+        let before = [before_of("r", before)];
+        let found = changes(&now.each_ref(), &before);
+        assert_eq!(found.as_deref(), Some(expected));
+    }
 }
 
 #[test]
 fn trainings_are_shown_only_if_nothing_else_was_measured() {
     let only = [instance("cnn[a]", &[("loss", 0.3)])];
-    assert!(summary(&only.each_ref(), 0, None, 100, "").contains("cnn[a]"));
-    assert_eq!(summary(&[], 0, None, 100, ""), "");
+    assert!(summary(&only.each_ref(), 0, &[], 100, "").contains("cnn[a]"));
+    assert_eq!(summary(&[], 0, &[], 100, ""), "");
 }
 
 #[test]
@@ -76,7 +136,7 @@ fn a_large_summary_is_cut_and_says_so() {
         .map(|index| instance(&format!("it[{index}]"), &[("n", f64::from(index))]))
         .collect();
     let many: Vec<&InstanceMetrics> = many.iter().collect();
-    let shown = summary(&many, 900, None, 100, "runner metrics p.yaml");
+    let shown = summary(&many, 900, &[], 100, "runner metrics p.yaml");
     assert!(
         shown.ends_with("… 940 more instances: `runner metrics p.yaml`\n"),
         "{shown}"
@@ -88,7 +148,11 @@ fn a_large_summary_is_cut_and_says_so() {
 fn hostile_names_have_no_effect() {
     let hostile = instance("it[=cmd()\n\u{1b}[2J]", &[("=1+1", 1e300), ("a\nb", 2.0)]);
     let hostile = [&hostile];
-    let shown = summary(&hostile, 0, Some(("r\n1", &hostile)), 1000, "");
+    let before = [Before {
+        run: "r\n1",
+        instances: hostile.to_vec(),
+    }];
+    let shown = summary(&hostile, 0, &before, 1000, "");
     assert!(
         !shown.contains('\u{1b}') && shown.contains("1.000e300"),
         "{shown}"
@@ -101,4 +165,24 @@ fn hostile_names_have_no_effect() {
     let table = csv(&all);
     assert!(table.contains(",'=1+1,1e300,"), "{table}");
     assert!(!table.contains("\n=") && !table.contains(",="), "{table}");
+}
+
+#[test]
+fn counts_have_no_decimals_and_zero_has_no_sign() {
+    let counts = [instance(
+        "it",
+        &[("epochs", 15.0), ("zero", -0.0), ("share", 0.25)],
+    )];
+    let counts = counts.each_ref();
+    let all = pooled(&counts);
+    let all: Vec<_> = all.iter().collect();
+    let shown = text(&all);
+    let value = |name: &str| {
+        let line = shown.lines().find(|line| line.contains(name)).unwrap();
+        line.split_whitespace().nth(2).unwrap().to_owned()
+    };
+    assert_eq!(value("epochs"), "15", "{shown}");
+    assert_eq!(value("zero"), "0", "{shown}");
+    assert_eq!(value("share"), "0.250", "{shown}");
+    assert_eq!(engine::wording::measured(-0.0), "0.000");
 }

@@ -1,15 +1,16 @@
 //! [`Column`]: what a column shows, and its values.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use contract::Metric;
 use engine::error::Error;
 use engine::run::run_metrics::{InstanceMetrics, pooled};
 use engine::spec::suggest;
 use engine::wording;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::entry::{Entry, name};
+use super::value::Value;
 use crate::cli::record_text::{options, when};
 
 /// Maximum number of metrics that are shown by default.
@@ -26,23 +27,6 @@ const BUILT_IN: [&str; 7] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Column {
     name: String,
-}
-
-/// A value in a column.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
-    Missing,
-    Text(String),
-    /// A text, and the number that it is sorted by.
-    Quantity(String, f64),
-    /// The least and the greatest value of several instances, and their number.
-    Numbers {
-        low: f64,
-        high: f64,
-        count: usize,
-        /// Whether it was measured, so that three decimals are enough.
-        is_measured: bool,
-    },
 }
 
 /// Splits names that are separated by commas. Commas in brackets belong to the name of an instance.
@@ -69,12 +53,15 @@ pub(super) fn names(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// The columns that are shown unless others are chosen: those about the runs, options that differ, axes of trials, the
-/// headline metrics that most entries have, and the column that entries are sorted by.
+/// The columns that are shown unless others are chosen: those about the runs, options that differ, axes of trials,
+/// objectives of sweeps, the headline metrics that most entries have, and the column that entries are sorted by.
 pub(super) fn defaults(entries: &[Entry<'_>], sort: Option<&str>) -> Vec<Column> {
-    let mut names: Vec<String> = ["pipeline", "state", "started", "took", "stages"]
-        .map(str::to_owned)
-        .to_vec();
+    let about_runs = ["pipeline", "state", "started", "took", "stages"];
+    let about_trials = ["pipeline", "state", "took"];
+    let mut names: Vec<String> = match entries.iter().all(|entry| entry.trial().is_some()) {
+        true => about_trials.map(str::to_owned).to_vec(),
+        false => about_runs.map(str::to_owned).to_vec(),
+    };
     let differs = |value: &dyn Fn(&Entry<'_>) -> Option<String>| {
         let mut values = entries.iter().map(value);
         let first = values.next();
@@ -96,10 +83,15 @@ pub(super) fn defaults(entries: &[Entry<'_>], sort: Option<&str>) -> Vec<Column>
     }
     for candidate in candidates {
         let column = Column::named(&candidate);
-        if differs(&|entry| Some(column.value(entry).exact())) {
+        if differs(&|entry| Some(column.value(entry).exact().join(" to "))) {
             names.push(candidate);
         }
     }
+    names.extend(
+        entries
+            .iter()
+            .filter_map(|entry| Some(entry.objective()?.to_owned())),
+    );
     names.extend(headlines(entries));
     let sort = sort.map(|sort| sort.strip_prefix('-').unwrap_or(sort));
     names.extend(sort.map(str::to_owned));
@@ -167,6 +159,7 @@ impl Column {
             return Ok(());
         }
         let mut known: Vec<String> = BUILT_IN.map(str::to_owned).to_vec();
+        let end = format!(".{}", self.name);
         for entry in entries {
             let sets = entry.run.report.sets.iter();
             known.extend(sets.filter_map(|set| Some(set.split_once('=')?.0.to_owned())));
@@ -175,10 +168,40 @@ impl Column {
             }
         }
         let name = &self.name;
-        let hint = suggest::hint("columns", name, known.iter().map(String::as_str));
+        // The name of a metric without its stage.
+        let whole = known.iter().find(|known| known.ends_with(&end));
+        let hint = match whole {
+            Some(whole) => Some(format!("did you mean `{whole}`?")),
+            None => suggest::hint("columns", name, known.iter().map(String::as_str)),
+        };
         let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
         let message = format!("no run has a parameter or metric `{name}`{hint}");
         Err(Error::Usage(message))
+    }
+
+    /// If the name is that of a parameter and of a metric, returns the unambiguous names of both: `cnn.params.epochs` and
+    /// `cnn.metrics.epochs`.
+    pub(super) fn both(&self, entries: &[Entry<'_>]) -> Option<[Self; 2]> {
+        let is_given = |entry: &Entry<'_>| {
+            let axes = entry.trial().map(|trial| trial.values.as_slice());
+            let mut axes = axes.unwrap_or_default().iter();
+            axes.any(|(axis, _)| *axis == self.name) || entry.set(&self.name).is_some()
+        };
+        if entries.iter().any(is_given) {
+            return None;
+        }
+        let of_entry = |entry: &Entry<'_>| {
+            let instances = entry.instances();
+            instances.into_iter().find_map(|instance| {
+                let name = rest(&self.name, instance)?;
+                let is_both =
+                    metric(instance, name).is_some() && instance.params.contains_key(name);
+                let stage = self.name.strip_suffix(name)?;
+                let column = |what: &str| Self::named(&format!("{stage}{what}.{name}"));
+                is_both.then(|| [column("params"), column("metrics")])
+            })
+        };
+        entries.iter().find_map(of_entry)
     }
 
     /// The value of an entry.
@@ -191,8 +214,13 @@ impl Column {
                 Some(trial) => trial.state.clone(),
                 None => report.state.to_string(),
             }),
+            // The stages of a trial do not start together, and trials share stages.
+            "started" | "stages" if entry.trial().is_some() => Value::Missing,
             "started" => Value::Text(when(&report.started)),
-            "took" => Value::Quantity(wording::duration(report.seconds), report.seconds),
+            "took" => match entry.seconds() {
+                Some(seconds) => Value::Seconds(seconds),
+                None => Value::Missing,
+            },
             "stages" => Value::Text(wording::counts(&report.counts)),
             "options" => Value::Text(options(report)),
             name => {
@@ -214,11 +242,16 @@ impl Column {
 /// Names of the columns that an instance can fill.
 fn names_of(instance: &InstanceMetrics) -> Vec<String> {
     let stage = &instance.stage;
-    let params = instance.params.keys();
+    let params = instance.params.keys().filter(|param| !is_port(param));
     let params = params.map(|param| format!("{stage}.{param}"));
     let all = pooled(&[instance]);
     let metrics = all.iter().map(|one| format!("{stage}.{}", one.metric()));
     params.chain(metrics).collect()
+}
+
+/// Whether a parameter says which file a program writes to an output port.
+fn is_port(param: &str) -> bool {
+    param == "metrics" || param.starts_with("metrics.") || param.starts_with("outputs.")
 }
 
 /// What follows the name of an instance or of its stage in the name of a column: `f1` in `evaluate[model1].f1`.
@@ -226,6 +259,18 @@ fn rest<'n>(column: &'n str, instance: &InstanceMetrics) -> Option<&'n str> {
     let names = [&instance.name, &instance.in_copy, &instance.stage];
     let mut names = names.into_iter();
     names.find_map(|name| column.strip_prefix(name.as_str())?.strip_prefix('.'))
+}
+
+/// Finds a metric: `f1`, `metrics.f1`, or `history.loss` with the name of its port.
+fn metric<'a>(instance: &'a InstanceMetrics, name: &str) -> Option<&'a Metric> {
+    let found = instance.metric(name);
+    found.or_else(|| instance.metric(name.strip_prefix("metrics.")?))
+}
+
+/// Finds a parameter: `epochs` or `params.epochs`.
+fn param<'a>(instance: &'a InstanceMetrics, name: &str) -> Option<&'a Json> {
+    let short = name.strip_prefix("params.").unwrap_or(name);
+    instance.params.get(name).or(instance.params.get(short))
 }
 
 /// The value of a metric or parameter.
@@ -236,8 +281,11 @@ fn of_instances(column: &str, instances: &[&InstanceMetrics]) -> Value {
         .filter(|instance| rest(column, instance).is_some())
         .collect();
     let mut groups: Vec<(&str, Vec<f64>)> = Vec::new();
+    let (mut is_measured, mut has_direction) = (false, false);
     for instance in &meant {
-        let metric = rest(column, instance).and_then(|name| instance.metric(name));
+        let metric = rest(column, instance).and_then(|name| metric(instance, name));
+        is_measured |= metric.is_some();
+        has_direction |= metric.is_some_and(|metric| metric.direction.is_some());
         let Some(value) = metric.map(|metric| metric.value).filter(|v| v.is_finite()) else {
             continue;
         };
@@ -256,15 +304,18 @@ fn of_instances(column: &str, instances: &[&InstanceMetrics]) -> Value {
     };
     let means: Vec<f64> = groups.iter().map(|(_, values)| mean(values)).collect();
     if !means.is_empty() {
-        return Value::of_numbers(&means, true);
+        // Without decimals if they are counts, such as epochs.
+        return Value::of_numbers(
+            &means,
+            has_direction || means.iter().any(|mean| mean.fract() != 0.0),
+        );
+    }
+    if is_measured {
+        return Value::Undefined;
     }
     let params: Vec<&Json> = meant
         .iter()
-        .filter_map(|instance| {
-            let rest = rest(column, instance)?;
-            let short = rest.strip_prefix("params.").unwrap_or(rest);
-            instance.params.get(rest).or(instance.params.get(short))
-        })
+        .filter_map(|instance| param(instance, rest(column, instance)?))
         .collect();
     let numbers: Option<Vec<f64>> = params.iter().map(|value| value.as_f64()).collect();
     match (numbers, params.first()) {
@@ -287,125 +338,9 @@ fn of_instances(column: &str, instances: &[&InstanceMetrics]) -> Value {
     }
 }
 
-impl Value {
-    fn of_text(text: Option<&str>) -> Self {
-        text.map_or(Self::Missing, |text| Self::Text(text.to_owned()))
-    }
-
-    /// A number if the text is one.
-    fn parsed(text: &str) -> Self {
-        match text.parse::<f64>() {
-            Ok(number) if number.is_finite() => Self::Quantity(text.to_owned(), number),
-            _ => Self::Text(text.to_owned()),
-        }
-    }
-
-    fn of_numbers(numbers: &[f64], is_measured: bool) -> Self {
-        Self::Numbers {
-            low: numbers.iter().copied().fold(f64::INFINITY, f64::min),
-            high: numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            count: numbers.len(),
-            is_measured,
-        }
-    }
-
-    pub(super) fn is_number_or_missing(&self) -> bool {
-        !matches!(self, Self::Text(_))
-    }
-
-    /// The value for display, on one line: `0.765 to 0.921` for several instances.
-    pub(super) fn text(&self) -> String {
-        match self {
-            Self::Missing => "-".to_owned(),
-            Self::Text(text) | Self::Quantity(text, _) => name(text),
-            Self::Numbers {
-                low,
-                high,
-                is_measured,
-                ..
-            } => {
-                let text = |number: f64| match is_measured {
-                    true => wording::measured(number),
-                    false => wording::exact(number),
-                };
-                match low == high {
-                    true => text(*low),
-                    false => format!("{} to {}", text(*low), text(*high)),
-                }
-            }
-        }
-    }
-
-    /// The value in full precision; an empty string if it is missing.
-    pub(super) fn exact(&self) -> String {
-        match self {
-            Self::Missing => String::new(),
-            Self::Text(text) | Self::Quantity(text, _) => text.clone(),
-            Self::Numbers { low, high, .. } if low == high => wording::exact(*low),
-            Self::Numbers { low, high, .. } => {
-                format!("{} to {}", wording::exact(*low), wording::exact(*high))
-            }
-        }
-    }
-
-    pub(super) fn json(&self) -> Json {
-        match self {
-            Self::Missing => Json::Null,
-            Self::Text(text) => json!(text),
-            Self::Quantity(_, number) => json!(number),
-            Self::Numbers { low, high, .. } if low == high => json!(low),
-            Self::Numbers {
-                low, high, count, ..
-            } => json!({ "low": low, "high": high, "count": count }),
-        }
-    }
-
-    /// The key to sort by. Missing values come last in both directions, and numbers come before texts if the least value
-    /// comes first. Of several instances, the greatest value counts if the greatest comes first, and the least otherwise.
-    pub(super) fn key(&self, is_descending: bool) -> SortKey {
-        let number = |number: f64| SortKey::Number(if is_descending { -number } else { number });
-        match self {
-            Self::Missing => SortKey::Missing,
-            Self::Text(text) => SortKey::Text(text.clone(), is_descending),
-            Self::Quantity(_, value) => number(*value),
-            Self::Numbers { low, high, .. } => number(if is_descending { *high } else { *low }),
-        }
-    }
-}
-
-/// See [`Value::key`].
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum SortKey {
-    Number(f64),
-    /// A text, and whether the greatest comes first.
-    Text(String, bool),
-    Missing,
-}
-
-impl Eq for SortKey {}
-
-impl PartialOrd for SortKey {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for SortKey {
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
-            (Self::Text(a, false), Self::Text(b, _)) => a.cmp(b),
-            (Self::Text(a, true), Self::Text(b, _)) => b.cmp(a),
-            (Self::Missing, Self::Missing) => Ordering::Equal,
-            (Self::Number(_), _) | (Self::Text(..), Self::Missing) => Ordering::Less,
-            (_, Self::Number(_)) | (Self::Missing, Self::Text(..)) => Ordering::Greater,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Value, names};
+    use super::names;
 
     #[test]
     fn commas_in_brackets_belong_to_a_name() {
@@ -415,23 +350,5 @@ mod tests {
         );
         names("state,,took").unwrap_err();
         names("").unwrap_err();
-    }
-
-    #[test]
-    fn missing_values_are_last_in_both_directions() {
-        let mut values = [
-            Value::Missing,
-            Value::of_numbers(&[0.5, 0.9], true),
-            Value::parsed("0.7"),
-            Value::Text("none".to_owned()),
-        ];
-        let texts = |values: &[Value]| values.iter().map(Value::text).collect::<Vec<_>>();
-        values.sort_by_cached_key(|value| value.key(false));
-        assert_eq!(texts(&values), ["0.500 to 0.900", "0.7", "none", "-"]);
-        values.sort_by_cached_key(|value| value.key(true));
-        assert_eq!(texts(&values), ["0.500 to 0.900", "0.7", "none", "-"]);
-        let mut values = [Value::parsed("2"), Value::parsed("10")];
-        values.sort_by_cached_key(|value| value.key(true));
-        assert_eq!(texts(&values), ["10", "2"]);
     }
 }

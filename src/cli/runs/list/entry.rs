@@ -10,6 +10,8 @@ use engine::run::recorded::Recorded;
 use engine::run::run_metrics::{
     InstanceMetrics, METRICS_RECORD, RunMetrics, TrialMetrics, read, recall,
 };
+use engine::run::sweep_report::read_report;
+use engine::sweep::record::SweepReport;
 use rayon::prelude::*;
 use store::Store;
 
@@ -21,19 +23,28 @@ pub(super) struct Entry<'a> {
     metrics: Arc<RunMetrics>,
     /// Index of the trial.
     trial: Option<usize>,
+    /// What the sweep recorded about its trials, if this is one.
+    sweep: Option<Arc<SweepReport>>,
 }
 
-/// Returns the runs in their order, or with `trials` the trials of each run. A run without trials stays.
+/// Returns the runs in their order, or with `trials` the trials of those that are sweeps.
 pub(super) fn entries<'a>(store: &Store, runs: &'a [Recorded], trials: bool) -> Vec<Entry<'a>> {
     let mut entries = Vec::new();
     for (run, metrics) in runs.iter().zip(all_metrics(store, runs)) {
-        let count = if trials { metrics.trials.len() } else { 0 };
-        let whole = (count == 0).then_some(None);
-        let trials = whole.into_iter().chain((0..count).map(Some));
-        entries.extend(trials.map(|trial| Entry {
+        let (own, sweep): (Vec<Option<usize>>, _) = match trials {
+            true if metrics.trials.is_empty() => continue,
+            true => {
+                let numbers = 0..metrics.trials.len();
+                (numbers.map(Some).collect(), read_report(&run.folder))
+            }
+            false => (vec![None], None),
+        };
+        let sweep = sweep.map(Arc::new);
+        entries.extend(own.into_iter().map(|trial| Entry {
             run,
             metrics: Arc::clone(&metrics),
             trial,
+            sweep: sweep.clone(),
         }));
     }
     entries
@@ -70,6 +81,21 @@ fn all_metrics(store: &Store, runs: &[Recorded]) -> Vec<Arc<RunMetrics>> {
 impl Entry<'_> {
     pub(super) fn trial(&self) -> Option<&TrialMetrics> {
         self.metrics.trials.get(self.trial?)
+    }
+
+    /// The time that the run took, or that of the stages that belong only to the trial; `None` if it is unknown.
+    pub(super) fn seconds(&self) -> Option<f64> {
+        let Some(trial) = self.trial() else {
+            return Some(self.run.report.seconds);
+        };
+        let mut trials = self.sweep.as_ref()?.trials.iter();
+        Some(trials.find(|known| known.number == trial.number)?.seconds)
+    }
+
+    /// Name of the metric that the trials of the sweep are ranked by.
+    pub(super) fn objective(&self) -> Option<&str> {
+        let objective = self.sweep.as_ref()?.objective.as_ref()?;
+        Some(&objective.metric)
     }
 
     /// The instances that stand for the run or the trial.

@@ -2,6 +2,7 @@
 
 mod column;
 mod entry;
+mod value;
 
 use clap::Args;
 use engine::error::Error;
@@ -13,8 +14,9 @@ use crate::cli::unwritten;
 use crate::report::columns::dynamic;
 use crate::report::csv::line;
 use crate::report::{Console, Verbosity};
-use column::{Column, Value};
+use column::Column;
 use entry::{Entry, entries};
+use value::Value;
 
 /// List runs, newest first, with their most important metrics; or all trials of their sweeps
 #[derive(Debug, Args)]
@@ -24,12 +26,12 @@ pub(super) struct List {
     /// List at most N runs or trials
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// List the trials of sweeps instead of their runs
+    /// List the trials of sweeps instead of runs; `took` is the time of the stages that belong only to the trial
     #[arg(long)]
     trials: bool,
     /// Columns to show after the run, separated by commas: pipeline, profile, state, started, took, stages, options,
     /// a var that was set, an axis of a sweep, a parameter or a metric: cnn.learning_rate, evaluate.f1,
-    /// evaluate[model1].f1
+    /// evaluate[model1].f1; if both have the same name, `cnn.epochs` shows both: cnn.params.epochs and cnn.metrics.epochs
     #[arg(long, value_name = "COLUMNS", value_parser = column::names)]
     columns: Option<Names>,
     /// Sort by a column, the least value first; `-COLUMN` sorts the greatest value first
@@ -38,7 +40,8 @@ pub(super) struct List {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Print comma-separated values in full precision
+    /// Print comma-separated values in full precision: `took` in seconds, and a column with instances of different
+    /// values as two columns, `.low` and `.high`
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 }
@@ -51,8 +54,9 @@ impl List {
         let store = self.filter.store.existing()?;
         let pipeline = self.filter.pipeline.as_deref();
         let limit = self.limit as usize;
-        // Which runs come first is known only after all were sorted, and trials are counted one by one.
-        let most = if self.sort.is_some() {
+        // Which runs come first is known only after all were sorted. Trials are counted one by one, and most runs may
+        // have none.
+        let most = if self.sort.is_some() || self.trials {
             usize::MAX
         } else {
             limit
@@ -86,7 +90,10 @@ impl List {
         }
         if entries.is_empty() {
             if bad.is_empty() {
-                console.message("found no runs");
+                console.message(match self.trials {
+                    true => "found no trials of sweeps",
+                    false => "found no runs",
+                });
             }
             return Ok(());
         }
@@ -107,11 +114,16 @@ impl List {
 
 /// The columns with these names.
 fn chosen(names: &[String], entries: &[Entry<'_>]) -> Result<Vec<Column>, Error> {
-    let columns = names.iter().map(|name| {
+    let mut columns = Vec::new();
+    for name in names {
         let column = Column::named(name);
-        column.check(entries).map(|()| column)
-    });
-    columns.collect()
+        column.check(entries)?;
+        match column.both(entries) {
+            Some(both) => columns.extend(both),
+            None => columns.push(column),
+        }
+    }
+    Ok(columns)
 }
 
 /// Sorts by a column. Entries without a value come last; equal ones keep their order.
@@ -122,6 +134,12 @@ fn sort_by(entries: &mut [Entry<'_>], sort: &str) -> Result<(), Error> {
     };
     let column = Column::named(name);
     column.check(entries)?;
+    if let Some([param, metric]) = column.both(entries) {
+        let (param, metric) = (param.name(), metric.name());
+        return Err(Error::Usage(format!(
+            "`{name}` is a parameter and a metric; sort by `{param}` or `{metric}`"
+        )));
+    }
     entries.sort_by_cached_key(|entry| column.value(entry).key(is_descending));
     Ok(())
 }
@@ -175,11 +193,21 @@ fn text(entries: &[Entry<'_>], columns: &[Column]) -> String {
 }
 
 fn csv(entries: &[Entry<'_>], columns: &[Column]) -> String {
-    let mut text = line(&column::heads(columns));
-    for entry in entries {
-        let mut row = vec![entry.id()];
-        row.extend(columns.iter().map(|column| column.value(entry).exact()));
-        text += &line(&row);
+    let mut rows: Vec<Vec<String>> = std::iter::once(vec!["run".to_owned()])
+        .chain(entries.iter().map(|entry| vec![entry.id()]))
+        .collect();
+    for column in columns {
+        let values = entries.iter().map(|entry| column.value(entry).exact());
+        let values: Vec<[String; 2]> = values.collect();
+        let is_range = values.iter().any(|[low, high]| low != high);
+        let name = entry::name(column.name());
+        let (heads, ends) = match is_range {
+            true => (["low", "high"].map(|end| format!("{name}.{end}")), 2),
+            false => ([name, String::new()], 1),
+        };
+        for (row, cells) in rows.iter_mut().zip(std::iter::once(heads).chain(values)) {
+            row.extend(cells.into_iter().take(ends));
+        }
     }
-    text
+    rows.iter().map(|row| line(row)).collect()
 }

@@ -110,15 +110,16 @@ fn of_instance(instance: &Instance, store: &Store, outputs: &Outputs) -> Instanc
         let digest = outputs.get(&port.name)?;
         let read = metrics::read(store, digest);
         let read = read.inspect_err(|error| tracing::warn!("{}: {error}", instance.name));
-        let metrics = read.ok()??;
+        let measured = read.ok()??;
         let declared = instance.metrics(&port.name);
         let (headline, is_secondary) =
-            headline(instance.kind.declares_ports, declared.as_deref(), &metrics);
+            headline(instance.kind.declares_ports, declared.as_deref(), &measured);
         Some(PortMetrics {
             port: port.name.clone(),
             headline,
             is_secondary,
-            metrics,
+            tested: metrics::tested_images(store, digest),
+            metrics: measured,
         })
     });
     InstanceMetrics {

@@ -67,6 +67,9 @@ pub struct PortMetrics {
     /// Whether it reports on a training, so that it is shown only if nothing else was measured.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_secondary: bool,
+    /// Checksum of the images that an evaluation tested. Records of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tested: Option<String>,
     pub metrics: Metrics,
 }
 

@@ -63,16 +63,17 @@ fn instance(
         _ => record.outputs.keys().collect(),
     };
     let ports = ordered.into_iter().filter_map(|port| {
-        let metrics = metrics::read(store, &record.outputs[port]).ok()??;
+        let measured = metrics::read(store, &record.outputs[port]).ok()??;
         let output = kind.and_then(|kind| kind.outputs.iter().find(|one| one.port == port));
         let is_program = kind.is_none_or(|kind| kind.declares_ports);
         let declared = output.map(|output| output.metrics);
-        let (headline, is_secondary) = headline(is_program, declared, &metrics);
+        let (headline, is_secondary) = headline(is_program, declared, &measured);
         Some(PortMetrics {
             port: port.clone(),
             headline,
             is_secondary,
-            metrics,
+            tested: metrics::tested_images(store, &record.outputs[port]),
+            metrics: measured,
         })
     });
     InstanceMetrics {

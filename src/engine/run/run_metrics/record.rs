@@ -1,12 +1,13 @@
 //! Writes the record of a run's metrics.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{METRICS_RECORD, RunMetrics, gather, read};
+use super::{METRICS_RECORD, Measured, RunMetrics, gather, pooled, read};
 use crate::atomic_file::{self, Flush};
 use crate::run::Outcomes;
 use crate::sweep::Experiment;
@@ -18,7 +19,10 @@ const CONTEXT: &str = "runner run metrics identity v1";
 /// Prefix of the names of files before they are renamed.
 const FRESH: &str = ".tmp-";
 
-/// The run that last recorded metrics for the same pipeline and profile.
+/// Maximum number of earlier runs in which metrics are looked for.
+const MOST_EARLIER: usize = 16;
+
+/// An earlier run of the same pipeline and profile.
 #[derive(Clone, Debug)]
 pub struct Previous {
     /// The run's id.
@@ -26,17 +30,20 @@ pub struct Previous {
     pub metrics: RunMetrics,
 }
 
-/// The last record of a pipeline and profile.
+/// The last records of a pipeline and profile.
 #[derive(Serialize, Deserialize)]
 struct Last {
     /// Digest of everything that is in the record.
     identity: Digest,
     /// The run whose folder has the record.
     run: String,
+    /// The runs before it that recorded something else than the run after them, newest first.
+    #[serde(default)]
+    earlier: Vec<String>,
 }
 
-/// Writes the metrics of a run to its folder. Returns the record before it if the metrics may have changed; `None` if
-/// all results are the same, or if there is no earlier record.
+/// Writes the metrics of a run to its folder. Returns the records to compare it with, newest first: for each headline
+/// metric, the newest earlier run that has it is among them. There are none if all results are the same as last time.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -45,7 +52,7 @@ pub fn record(
     store: &Store,
     outcomes: &Outcomes<'_>,
     folder: &Path,
-) -> io::Result<Option<Previous>> {
+) -> io::Result<Vec<Previous>> {
     let memo = Memo::RunMetrics {
         pipeline: &experiment.pipeline,
         profile: experiment.profile.as_deref(),
@@ -62,31 +69,79 @@ pub fn record(
         )
         .is_ok()
     {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let metrics = gather(experiment, store, &outcomes.outputs);
     let bytes = store::seal(&metrics)?;
     atomic_file::write(&file, FRESH, Flush::No, |to| to.write_all(&bytes))?;
     if metrics.is_empty() {
         // A run of a part of the pipeline does not replace the metrics to compare with.
-        return Ok(None);
+        return Ok(Vec::new());
     }
+    let is_same = last.as_ref().is_some_and(|last| last.identity == identity);
+    let earlier = last.map_or(Vec::new(), |last| match is_same {
+        // The run's folder has no record any more.
+        true => last.earlier,
+        false => std::iter::once(last.run).chain(last.earlier).collect(),
+    });
+    let earlier = earlier.into_iter().filter(|run| is_name(run));
+    let earlier: Vec<String> = earlier.take(MOST_EARLIER).collect();
     let run = folder.file_name().unwrap_or_default().to_string_lossy();
     let new = Last {
         identity,
         run: run.into_owned(),
+        earlier,
     };
     if let Err(error) = store.set_memo(memo, &new) {
         tracing::warn!("{error}");
     }
-    let last = last.filter(|last| last.identity != identity && is_name(&last.run));
-    Ok(last.and_then(|last| {
-        let metrics = read(&store.runs_folder().join(&last.run))?;
-        Some(Previous {
-            run: last.run,
-            metrics,
-        })
-    }))
+    Ok(match is_same {
+        true => Vec::new(),
+        false => with_all(&metrics, &new.earlier, |run| {
+            read(&store.runs_folder().join(run))
+        }),
+    })
+}
+
+/// The instance, the port and the name of a metric.
+fn place(one: &Measured<'_>) -> [String; 3] {
+    [one.instance, one.port, one.name].map(str::to_owned)
+}
+
+/// Returns the newest runs that together have the headline metrics of `now`, as far as earlier runs have them. A run
+/// without a readable record is skipped.
+fn with_all(
+    now: &RunMetrics,
+    earlier: &[String],
+    read: impl Fn(&str) -> Option<RunMetrics>,
+) -> Vec<Previous> {
+    let shown = now.shown();
+    let all = pooled(&shown);
+    let defined = all.iter().filter(|one| one.mean().is_some());
+    let mut missing: HashSet<[String; 3]> = defined
+        .filter(|one| one.headline.is_some())
+        .map(place)
+        .collect();
+    let mut found = Vec::new();
+    for run in earlier {
+        if missing.is_empty() {
+            break;
+        }
+        let Some(metrics) = read(run) else {
+            continue;
+        };
+        let count = missing.len();
+        for one in pooled(&metrics.shown()) {
+            if one.mean().is_some() {
+                missing.remove(&place(&one));
+            }
+        }
+        if missing.len() < count {
+            let run = run.clone();
+            found.push(Previous { run, metrics });
+        }
+    }
+    found
 }
 
 /// Whether the name of a run leads to a folder among those of the runs.

@@ -1,5 +1,7 @@
 //! Values of a metric over the instances that are shown together.
 
+use std::collections::BTreeSet;
+
 use contract::analysis::Over;
 use contract::{Direction, Metric};
 
@@ -20,6 +22,8 @@ pub struct Measured<'a> {
     pub is_secondary: bool,
     /// The values by full name of the instance. Not finite where the metric is undefined.
     pub values: Vec<(&'a str, &'a Metric)>,
+    /// Checksums of the images that were tested, sorted; empty if they are unknown.
+    pub tested: BTreeSet<&'a str>,
 }
 
 impl Measured<'_> {
@@ -34,6 +38,11 @@ impl Measured<'_> {
     /// `evaluate[model1].f1`
     pub fn full_name(&self) -> String {
         format!("{}.{}", self.instance, self.metric())
+    }
+
+    /// Whether other images were tested; `false` if those of one side are unknown.
+    pub fn tests_other_images(&self, other: &Self) -> bool {
+        !self.tested.is_empty() && !other.tested.is_empty() && self.tested != other.tested
     }
 
     fn finite(&self) -> impl Iterator<Item = f64> {
@@ -76,6 +85,13 @@ impl Measured<'_> {
         }
     }
 
+    /// Whether the values are counts, such as epochs: whole numbers that are neither better nor worse if they are higher.
+    pub fn is_count(&self) -> bool {
+        const LARGEST: f64 = 1e15;
+        let is_whole = |value: f64| value.fract() == 0.0 && value.abs() <= LARGEST;
+        self.direction().is_none() && self.finite().all(is_whole)
+    }
+
     pub fn direction(&self) -> Option<Direction> {
         self.values.first().and_then(|(_, metric)| metric.direction)
     }
@@ -113,11 +129,13 @@ pub fn pooled<'a>(instances: &[&'a InstanceMetrics]) -> Pooled<'a> {
                         headline: rank(name),
                         is_secondary: port.is_secondary,
                         values: Vec::new(),
+                        tested: BTreeSet::new(),
                     });
                     found.len() - 1
                 });
                 let metric = &port.metrics[name];
                 found[place].values.push((&instance.name, metric));
+                found[place].tested.extend(port.tested.as_deref());
             }
         }
     }
@@ -143,12 +161,12 @@ mod tests {
             ports: vec![PortMetrics {
                 port: "metrics".to_owned(),
                 headline: vec!["f1".to_owned()],
-                is_secondary: false,
                 metrics: [
                     ("auc".to_owned(), metric(0.5)),
                     ("f1".to_owned(), metric(f1)),
                 ]
                 .into(),
+                ..PortMetrics::default()
             }],
             ..InstanceMetrics::default()
         }
