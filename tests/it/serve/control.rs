@@ -120,3 +120,49 @@ fn a_start_that_fails_says_why() {
     );
     assert!(!page.contains("<script>"));
 }
+
+#[test]
+fn a_store_that_is_missing_is_an_error_and_is_not_created() {
+    let sandbox = Sandbox::new(TINY);
+    let done = sandbox.runner(&["serve", "--port", "0", "--allow-run"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    let expected = "there is no store in `artifacts`; give its folder with `--artifacts`";
+    assert!(done.stderr.contains(expected), "{done:?}");
+    assert!(!sandbox.path("artifacts").exists());
+}
+
+#[test]
+fn a_link_that_leads_outside_is_not_run_and_the_page_says_what_the_token_allows() {
+    let outside = Sandbox::new(TINY);
+    let sandbox = Sandbox::new(TINY);
+    std::os::unix::fs::symlink(outside.path("pipeline.yaml"), sandbox.path("link.yaml")).unwrap();
+    let served = Served::start(&sandbox, &["--allow-run"]);
+    let refused = served.request("POST", "/runs", "", "file=link.yaml");
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("leads outside"));
+    let page = served.get("/").text();
+    assert!(page.contains("can run any program as the user"), "{page}");
+    let help = sandbox.runner(&["serve", "--help"]);
+    assert!(help.stdout.contains("any program as you"), "{help:?}");
+}
+
+#[test]
+fn a_run_that_was_killed_at_its_start_is_not_loaded_again() {
+    let sandbox = Sandbox::new(TINY);
+    let served = Served::start(&sandbox, &[]);
+    let folder = sandbox.path("artifacts/v1/runs/20200101-000000-abcdef");
+    std::fs::create_dir_all(&folder).unwrap();
+    let address = "/runs/20200101-000000-abcdef";
+    // Its process may have just created the folder.
+    let page = served.get(address).text();
+    assert!(page.contains("This page loads again by itself"), "{page}");
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let opened = std::fs::File::open(&folder).unwrap();
+    opened.set_modified(past).unwrap();
+    let page = served.get(address).text();
+    assert!(page.contains("This run has no record"), "{page}");
+    assert!(
+        !page.contains("loads again") && !page.contains("http-equiv"),
+        "{page}"
+    );
+}
