@@ -3,7 +3,7 @@
 //! A run that is started here is a process of its own, in its own process group, and prints into a file. So it goes on
 //! when the server ends, and Ctrl-C in the server's terminal does not reach it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -44,8 +44,8 @@ pub(crate) struct Started {
     /// The command in words.
     pub(crate) command: String,
     process: u32,
-    /// The newest run of the store before it.
-    before: Option<String>,
+    /// The runs of the store before it. Ids of the same second are in no order, so the newest is not enough.
+    before: HashSet<String>,
     child: Mutex<(Child, Option<ExitStatus>)>,
     /// What it prints.
     output: File,
@@ -80,7 +80,7 @@ impl Control {
             StartError::System(format!("failed to {what}: {error}"))
         };
         let output = tempfile::tempfile().map_err(|error| failed("create a file", error))?;
-        let before = newest(store);
+        let before = runs(store).into_iter().collect();
         let print_to = || output.try_clone().map(Stdio::from);
         let child = Command::new(&self.launch.program)
             .args(&self.launch.arguments)
@@ -137,9 +137,8 @@ impl Started {
     /// The run that has begun since this was started, for a process that ended before its run was seen. `None` if there
     /// are several.
     fn only_run_since(&self, store: &Store) -> Option<String> {
-        let ids = recorded::ids(store).ok()?;
-        let is_new = |id: &String| self.before.as_ref().is_none_or(|before| id > before);
-        let mut new = ids.into_iter().filter(is_new);
+        let ids = runs(store).into_iter();
+        let mut new = ids.filter(|id| !self.before.contains(id));
         let found = new.next()?;
         new.next().is_none().then_some(found)
     }
@@ -180,9 +179,9 @@ impl Started {
     }
 }
 
-/// The newest run of a store.
-fn newest(store: &Store) -> Option<String> {
-    recorded::ids(store).ok()?.into_iter().next()
+/// The ids of all runs of a store; none if they cannot be read.
+fn runs(store: &Store) -> Vec<String> {
+    recorded::ids(store).unwrap_or_default()
 }
 
 /// The options of `runner run` that a form describes.

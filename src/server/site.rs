@@ -497,6 +497,7 @@ impl Site {
             return not_found("No run was started here under this number.");
         };
         if let Some(run) = started.run(&self.store) {
+            self.index.outdate();
             return answer::redirect(&run_address(&run));
         }
         let message = match started.ending() {

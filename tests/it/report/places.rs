@@ -175,7 +175,7 @@ fn cancelled(sandbox: &Sandbox, args: &[&str]) -> String {
     signal(started.id(), Signal::INT).unwrap();
     let done = finish(started);
     assert_eq!(done.code, Some(130), "{done:?}");
-    sandbox.last_run()["run"].as_str().unwrap().to_owned()
+    done.json()["run"].as_str().unwrap().to_owned()
 }
 
 #[test]

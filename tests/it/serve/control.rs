@@ -132,6 +132,30 @@ fn a_store_that_is_missing_is_an_error_and_is_not_created() {
 }
 
 #[test]
+fn a_start_leads_to_the_page_of_its_run() {
+    let sandbox = Sandbox::new(
+        "version: 1\nname: quick\nstages:\n  say:\n    kind: command\n    params: { argv: [touch, made], outputs: { made: made } }\n",
+    );
+    let served = Served::start(&sandbox, &["--allow-run"]);
+    // The second run finds everything in the store, so it ends at once.
+    let mut seen = Vec::new();
+    for number in 1..=2 {
+        let started = served.request("POST", "/runs", "", "file=pipeline.yaml");
+        let place = format!("location: /starts/{number}\r\n");
+        assert!(started.head.contains(&place), "{started:?}");
+        let answer = served.get(&format!("/starts/{number}"));
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        let (_, rest) = answer.head.split_once("location: /runs/").unwrap();
+        let run = rest.split("\r\n").next().unwrap();
+        assert!(!seen.contains(&run.to_owned()), "{run}: {seen:?}");
+        let folder = sandbox.path("artifacts/v1/runs").join(run);
+        assert!(folder.join("run.json").exists(), "{run}");
+        seen.push(run.to_owned());
+        assert!(served.get("/").text().contains(run));
+    }
+}
+
+#[test]
 fn a_link_that_leads_outside_is_not_run_and_the_page_says_what_the_token_allows() {
     let outside = Sandbox::new(TINY);
     let sandbox = Sandbox::new(TINY);
