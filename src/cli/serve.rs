@@ -30,14 +30,15 @@ pub(super) struct Serve {
     /// Port on the loopback interface; 0 for any that is free [default: 7417, or the next that is free]
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
-    /// Allow the page to start runs of pipelines below the working directory, and to cancel runs
+    /// Allow the page to start runs of pipelines below the working directory, and to cancel runs. Whoever has the token
+    /// can then run any program as you: a value that the page sets can be the command of a stage
     #[arg(long)]
     allow_run: bool,
 }
 
 impl Serve {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
-        let store = self.store.open()?;
+        let store = self.store.existing()?;
         let launch = match self.allow_run {
             true => Some(launch(self.store.folder())?),
             false => None,
@@ -56,7 +57,9 @@ impl Serve {
         let address = server.address();
         if console.verbosity > Verbosity::Quiet {
             let may = match self.allow_run {
-                true => "the page can start and cancel runs",
+                true => {
+                    "the page can start and cancel runs; whoever has the token below can run any program as you"
+                }
                 false => "read-only; `--allow-run` allows to start and cancel runs",
             };
             console.message(&format!(

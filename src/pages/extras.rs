@@ -27,7 +27,7 @@ pub struct TableView {
     pub rows: Vec<RowView>,
     pub notes: Vec<String>,
     pub contrasts: Vec<ContrastView>,
-    /// The best row of each column whose metric has a direction.
+    /// The row with the best value of each column, where a single row has it.
     pub best: Vec<BestRow>,
 }
 
@@ -49,10 +49,12 @@ pub struct ContrastView {
     pub notes: Vec<String>,
 }
 
-/// The best row of a column.
+/// The row with the best value of a column.
 #[derive(Clone, Debug)]
 pub struct BestRow {
-    pub column: String,
+    /// `Highest f1`, or `Lowest loss`. It does not say "best", because the intervals of other rows may overlap.
+    pub label: String,
+    /// The row's values on the axes, as in the table.
     pub row: String,
     /// `0.921 [0.89, 0.95]`.
     pub value: String,
@@ -72,8 +74,8 @@ pub struct CellView {
     pub verdict: Option<Verdict>,
     /// The bounds that are violated.
     pub failed: Vec<String>,
-    /// Whether it is the best value of its column.
-    pub is_best: bool,
+    /// `highest` or `lowest`, if no other value of its column is as good.
+    pub best: Option<&'static str>,
     /// The instances behind the value: one, or one for each seed.
     pub stages: Vec<String>,
     /// The value in full precision, for sorting.

@@ -161,6 +161,12 @@ impl RunPage<'_> {
         names.iter().find_map(|name| self.name_link(name))
     }
 
+    /// Whether another run made a result of one of these stages.
+    fn is_of_other_run(&self, names: &[String]) -> bool {
+        let mut found = names.iter().filter_map(|name| self.view.find(name));
+        found.any(|stage| stage.is_of_other_run)
+    }
+
     /// Address of the results of the stage that measured the objective of a trial.
     fn trial_link(&self, sweep: &SweepView, trial: &TrialView) -> Option<String> {
         let (objective, _) = sweep.objective.as_ref()?;

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
+use engine::graph::SEED_AXIS;
 use engine::run::files::EVENTS_FILE;
 use engine::run::recorded::Recorded;
 use engine::wording;
 use serde::Deserialize;
 use store::{Found, read_file};
 
-use contract::Progress;
+use contract::{Direction, Progress};
 
 use crate::data::{DataView, GalleryView, GeneratedView, datasets, galleries, generated};
 use crate::evaluation::{EvaluationView, evaluation};
@@ -116,6 +117,12 @@ impl RunView {
         self.stages.iter().filter(failed).collect()
     }
 
+    /// Number of stages whose results are shown although another run made them.
+    pub fn of_other_runs(&self) -> usize {
+        let stages = self.stages.iter();
+        stages.filter(|stage| stage.is_of_other_run).count()
+    }
+
     /// The positions of the stages that use an output of a stage.
     pub fn consumers(&self, stage: &StageView) -> &[usize] {
         let at = self.positions.get(&stage.name);
@@ -128,8 +135,10 @@ impl RunView {
         at.is_some_and(|at| self.evaluated.contains(at))
     }
 
-    /// The evaluation with the best value of a metric among those on the same images: name, metric and position.
-    pub fn best_evaluation(&self) -> Option<(&StageView, &MetricView)> {
+    /// The evaluation with the best value of a metric among those on the same images, with a label, the stage and the
+    /// metric. `None` if another one looks as good, or if they differ in their seeds: the best seed is the best by
+    /// chance. The label does not say "best", because intervals may overlap.
+    pub fn best_evaluation(&self) -> Option<(String, &StageView, &MetricView)> {
         let candidates = self.evaluations.iter();
         let candidates = candidates.filter_map(|found| {
             let metric = *found.headline().first()?;
@@ -137,15 +146,19 @@ impl RunView {
         });
         let candidates: Vec<_> = candidates.collect();
         let (first, rest) = candidates.split_first()?;
-        let is_alike = |(found, metric, _): &&(&EvaluationView, &MetricView, f64)| {
+        let is_alike = |(found, metric, _): &(&EvaluationView, &MetricView, f64)| {
             found.dataset == first.0.dataset && metric.name == first.1.name
         };
-        if rest.is_empty() || !rest.iter().all(|one| is_alike(&one)) {
+        let has_seed = |(found, ..): &(&EvaluationView, &MetricView, f64)| {
+            let mut axes = self.stages[found.stage].axes.iter();
+            axes.any(|(axis, _)| axis == SEED_AXIS)
+        };
+        if rest.is_empty() || !rest.iter().all(is_alike) || candidates.iter().any(has_seed) {
             return None;
         }
-        let sign = match first.1.direction? {
-            contract::Direction::Maximize => 1.0,
-            contract::Direction::Minimize => -1.0,
+        let (sign, word) = match first.1.direction? {
+            Direction::Maximize => (1.0, "Highest"),
+            Direction::Minimize => (-1.0, "Lowest"),
         };
         let better = |a: f64, b: f64| (sign * a) > (sign * b);
         let best = rest
@@ -154,7 +167,16 @@ impl RunView {
                 true => one,
                 false => best,
             });
-        Some((&self.stages[best.0.stage], best.1))
+        let shown = best.1.text();
+        let as_good = candidates.iter().filter(|one| one.1.text() == shown);
+        let images = match best.0.dataset.rsplit_once('.') {
+            Some((_, part)) => format!("{part} images"),
+            None => format!("images of {}", best.0.dataset),
+        };
+        (as_good.count() == 1).then(|| {
+            let label = format!("{word} {} on {images}", best.1.name);
+            (label, &self.stages[best.0.stage], best.1)
+        })
     }
 }
 

@@ -54,6 +54,11 @@ impl StageState {
         }
     }
 
+    /// Whether the run has a result of the stage, or may have it at any time.
+    fn has_result(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Cached | Self::Running)
+    }
+
     /// Its name in a sentence: `succeeded`.
     pub fn word(self) -> &'static str {
         match self {
@@ -102,6 +107,8 @@ pub struct StageView {
     /// Its values on the axes of its matrix, and on those that tell apart copies of the pipeline.
     pub axes: Vec<(String, String)>,
     pub state: StageState,
+    /// Whether its results are there although it did not end in this run: another run made them.
+    pub is_of_other_run: bool,
     /// Times and memory of this run; `None` if it was not executed.
     pub seconds: Option<f64>,
     pub cpu_seconds: Option<f64>,
@@ -330,6 +337,7 @@ fn of(
         kind,
         axes: planned.axes.clone(),
         state,
+        is_of_other_run: record.is_some() && !state.has_result(),
         seconds: end.and_then(|end| end.seconds),
         cpu_seconds: end.and_then(|end| end.cpu_seconds),
         peak_memory_mib: end.and_then(|end| end.peak_memory_mib),

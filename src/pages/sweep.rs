@@ -41,7 +41,8 @@ pub struct SweepView {
 #[derive(Clone, Debug)]
 pub struct TrialView {
     pub number: usize,
-    pub is_best: bool,
+    /// `Highest` or `Lowest`, if no other trial has as good an objective.
+    pub best: Option<&'static str>,
     /// Texts and sort keys, one for each axis.
     pub values: Vec<(String, String)>,
     pub objective: String,
@@ -88,7 +89,6 @@ pub(crate) fn sweep(reader: Reader<'_>, folder: &Path) -> Option<SweepView> {
 }
 
 fn view(reader: Reader<'_>, report: &SweepReport) -> SweepView {
-    let best = report.best().map(|trial| trial.number);
     let trials = ranked(report).into_iter();
     let objective = report.objective.as_ref().map(|objective| {
         let better = match objective.direction {
@@ -97,21 +97,44 @@ fn view(reader: Reader<'_>, report: &SweepReport) -> SweepView {
         };
         (objective.metric.clone(), better)
     });
+    let mut trials: Vec<TrialView> = trials.map(|trial| trial_view(report, trial)).collect();
+    mark_best(report, &mut trials);
     SweepView {
         summary: report.summary(),
         objective,
         axes: report.axes.iter().map(|axis| axis.label.clone()).collect(),
         has_epochs: report.trials.iter().any(|trial| trial.epochs.is_some()),
-        trials: trials
-            .map(|trial| trial_view(report, trial, best))
-            .collect(),
+        trials,
         figures: figures(reader, report),
         importance_of: importance_of(report),
         importance: importance(report),
     }
 }
 
-fn trial_view(report: &SweepReport, trial: &Trial, best: Option<usize>) -> TrialView {
+/// Marks the best trial, unless another one looks as good.
+fn mark_best(report: &SweepReport, trials: &mut [TrialView]) {
+    let (Some(best), Some(objective)) = (report.best(), &report.objective) else {
+        return;
+    };
+    let value = |trial: &Trial| trial.objective.map(|value| format!("{value:.4}"));
+    let is_rival = |trial: &&Trial| {
+        trial.state == TrialState::Finished
+            && trial.number != best.number
+            && value(trial) == value(best)
+    };
+    if report.trials.iter().any(|trial| is_rival(&trial)) {
+        return;
+    }
+    let mut trials = trials.iter_mut();
+    if let Some(trial) = trials.find(|trial| trial.number == best.number) {
+        trial.best = Some(match objective.direction {
+            Direction::Maximize => "Highest",
+            Direction::Minimize => "Lowest",
+        });
+    }
+}
+
+fn trial_view(report: &SweepReport, trial: &Trial) -> TrialView {
     let values = report.axes.iter().map(|axis| {
         let value = trial.values.get(&axis.label);
         let key = match value {
@@ -137,7 +160,7 @@ fn trial_view(report: &SweepReport, trial: &Trial, best: Option<usize>) -> Trial
     }
     TrialView {
         number: trial.number,
-        is_best: Some(trial.number) == best,
+        best: None,
         values: values.collect(),
         objective,
         objective_key: finite.map_or_else(String::new, |value| value.to_string()),

@@ -3,7 +3,7 @@
 //! A run that is started here is a process of its own, in its own process group, and prints into a file. So it goes on
 //! when the server ends, and Ctrl-C in the server's terminal does not reach it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -13,6 +13,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
 use contract::{ShowPath, files, lock, printable};
+use engine::run::recorded;
 use store::Store;
 
 /// Number of started runs that are remembered.
@@ -43,6 +44,8 @@ pub(crate) struct Started {
     /// The command in words.
     pub(crate) command: String,
     process: u32,
+    /// The runs of the store before it. Ids of the same second are in no order, so the newest is not enough.
+    before: HashSet<String>,
     child: Mutex<(Child, Option<ExitStatus>)>,
     /// What it prints.
     output: File,
@@ -71,12 +74,13 @@ impl Control {
     }
 
     /// Starts the run that a form describes. Returns the number under which its start is shown.
-    pub(crate) fn start(&self, form: &[u8]) -> Result<u64, StartError> {
+    pub(crate) fn start(&self, store: &Store, form: &[u8]) -> Result<u64, StartError> {
         let options = options(form, &self.launch.folder)?;
         let failed = |what: &str, error: std::io::Error| {
             StartError::System(format!("failed to {what}: {error}"))
         };
         let output = tempfile::tempfile().map_err(|error| failed("create a file", error))?;
+        let before = runs(store).into_iter().collect();
         let print_to = || output.try_clone().map(Stdio::from);
         let child = Command::new(&self.launch.program)
             .args(&self.launch.arguments)
@@ -95,6 +99,7 @@ impl Control {
             number,
             command: format!("runner run {}", options.join(" ")),
             process: child.id(),
+            before,
             child: Mutex::new((child, None)),
             output,
             run: Mutex::default(),
@@ -120,10 +125,22 @@ impl Started {
     /// The id of the run, once it has one.
     pub(crate) fn run(&self, store: &Store) -> Option<String> {
         let mut run = lock(&self.run);
-        if run.is_none() && self.status().is_none() {
-            *run = store.run_of(self.process).ok().flatten();
+        if run.is_none() {
+            *run = match self.status() {
+                None => store.run_of(self.process).ok().flatten(),
+                Some(_) => self.only_run_since(store),
+            };
         }
         run.clone()
+    }
+
+    /// The run that has begun since this was started, for a process that ended before its run was seen. `None` if there
+    /// are several.
+    fn only_run_since(&self, store: &Store) -> Option<String> {
+        let ids = runs(store).into_iter();
+        let mut new = ids.filter(|id| !self.before.contains(id));
+        let found = new.next()?;
+        new.next().is_none().then_some(found)
     }
 
     fn status(&self) -> Option<ExitStatus> {
@@ -132,6 +149,11 @@ impl Started {
             child.1 = child.0.try_wait().ok().flatten();
         }
         child.1
+    }
+
+    /// Whether its run is known, or there will be none.
+    pub(crate) fn is_settled(&self, store: &Store) -> bool {
+        self.run(store).is_some() || self.status().is_some()
     }
 
     /// How the process ended, if it has.
@@ -155,6 +177,11 @@ impl Started {
         let text = String::from_utf8_lossy(&bytes);
         (!text.is_empty()).then(|| printable(&text).into_owned())
     }
+}
+
+/// The ids of all runs of a store; none if they cannot be read.
+fn runs(store: &Store) -> Vec<String> {
+    recorded::ids(store).unwrap_or_default()
 }
 
 /// The options of `runner run` that a form describes.
@@ -202,9 +229,24 @@ fn options(form: &[u8], folder: &Path) -> Result<Vec<String>, StartError> {
     if !is_file.unwrap_or(false) {
         return Err(wrong(format!("There is no file `{}`.", path.shown())));
     }
+    if !is_below(&folder.join(path), folder) {
+        return Err(wrong(format!(
+            "`{}` leads outside `{}`. Only files below that folder can be run.",
+            path.shown(),
+            folder.shown()
+        )));
+    }
     options.push("--".to_owned());
     options.push(file);
     Ok(options)
+}
+
+/// Whether a file is below a folder, after all symbolic links are followed.
+fn is_below(file: &Path, folder: &Path) -> bool {
+    match (file.canonicalize(), folder.canonicalize()) {
+        (Ok(file), Ok(folder)) => file.starts_with(folder),
+        (Err(_), _) | (_, Err(_)) => false,
+    }
 }
 
 #[cfg(test)]
@@ -250,5 +292,27 @@ mod tests {
         ] {
             assert!(matches!(of(form), Err(StartError::Request(_))), "{form}");
         }
+    }
+
+    #[test]
+    fn links_that_lead_outside_are_refused() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("p.yaml"), "").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("real.yaml"), "").unwrap();
+        let link = |to: &Path, name: &str| {
+            std::os::unix::fs::symlink(to, folder.path().join(name)).unwrap();
+        };
+        link(&outside.path().join("p.yaml"), "file.yaml");
+        link(outside.path(), "deep");
+        link(Path::new("real.yaml"), "inside.yaml");
+        let of = |form: &str| options(form.as_bytes(), folder.path());
+        for form in ["file=file.yaml", "file=deep%2Fp.yaml"] {
+            let Err(StartError::Request(why)) = of(form) else {
+                panic!("{form}");
+            };
+            assert!(why.contains("leads outside"), "{why}");
+        }
+        assert!(of("file=inside.yaml").is_ok());
     }
 }

@@ -86,6 +86,11 @@ impl Index {
         Ok(Arc::clone(&state.rows))
     }
 
+    /// Looks at the folders again for the next list, because there is a new run.
+    pub(crate) fn outdate(&self) {
+        lock(&self.state).looked = None;
+    }
+
     fn refresh(&self, state: &mut State) -> io::Result<()> {
         let folders = folders(&self.store.runs_folder())?;
         let mut before = std::mem::take(&mut state.entries);

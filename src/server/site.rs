@@ -44,6 +44,10 @@ const OPEN_PAGES: usize = 64;
 const INTERVAL: Duration = Duration::from_secs(1);
 const USAGE_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Number of looks for the run of a start before its page is shown, and the time between them.
+const START_LOOKS: usize = 150;
+const START_INTERVAL: Duration = Duration::from_millis(20);
+
 const SCRIPT_TYPE: &str = "text/javascript; charset=utf-8";
 
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
@@ -243,10 +247,14 @@ impl Site {
     fn with_run(&self, id: &str, answer: impl FnOnce(&LiveRun, &str) -> Answer) -> Answer {
         match self.hub.look(id) {
             Looked::Run(watched) => answer(&watched.run(), id),
-            Looked::Begun => {
+            Looked::Begun { is_alive: false } => {
+                let message = "This run has no record: it was killed at its start.";
+                error_page(StatusCode::OK, id, message)
+            }
+            Looked::Begun { is_alive: true } => {
                 let message = Message {
                     title: id.to_owned(),
-                    message: "This run has no record yet: it has just begun, or was killed at its start. This page loads again by itself.".to_owned(),
+                    message: "This run has no record yet: it has just begun. This page loads again by itself.".to_owned(),
                     link: Some((run_address(id), "Reload".to_owned())),
                     refresh: true,
                     ..Message::default()
@@ -420,7 +428,7 @@ impl Site {
         let site = Arc::clone(self);
         match blocking(move || site.hub.look(&id)).await? {
             Looked::Run(run) => Some(run),
-            Looked::Begun | Looked::Missing | Looked::Bad(_) => None,
+            Looked::Begun { .. } | Looked::Missing | Looked::Bad(_) => None,
         }
     }
 
@@ -443,12 +451,16 @@ impl Site {
                 );
             }
         };
+        let site = Arc::clone(&self);
         let started = blocking(move || {
-            let control = self.control.as_ref()?;
-            Some(control.start(&body))
+            let control = site.control.as_ref()?;
+            Some(control.start(&site.store, &body))
         });
         match started.await.flatten() {
-            Some(Ok(number)) => answer::redirect(&format!("/starts/{number}")),
+            Some(Ok(number)) => {
+                self.wait_for_start(number).await;
+                answer::redirect(&format!("/starts/{number}"))
+            }
             Some(Err(StartError::Request(message))) => {
                 error_page(StatusCode::BAD_REQUEST, "The run was not started", &message)
             }
@@ -457,6 +469,21 @@ impl Site {
                 error_page(status, "The run was not started", &message)
             }
             None => read_only(),
+        }
+    }
+
+    /// Waits for a short time until the run of a start is known, so that the next page can be that of the run.
+    async fn wait_for_start(self: Arc<Self>, number: u64) {
+        for _ in 0..START_LOOKS {
+            let site = Arc::clone(&self);
+            let is_settled = blocking(move || {
+                let started = site.control.as_ref()?.started(number)?;
+                Some(started.is_settled(&site.store))
+            });
+            if is_settled.await.flatten() != Some(false) {
+                return;
+            }
+            tokio::time::sleep(START_INTERVAL).await;
         }
     }
 
@@ -470,6 +497,7 @@ impl Site {
             return not_found("No run was started here under this number.");
         };
         if let Some(run) = started.run(&self.store) {
+            self.index.outdate();
             return answer::redirect(&run_address(&run));
         }
         let message = match started.ending() {
@@ -481,7 +509,10 @@ impl Site {
             title: started.command.clone(),
             message,
             output: started.output(),
-            link: Some((format!("/starts/{number}"), "Reload".to_owned())),
+            link: Some(match started.ending() {
+                None => (format!("/starts/{number}"), "Reload".to_owned()),
+                Some(_) => ("/".to_owned(), "All runs".to_owned()),
+            }),
             refresh: started.ending().is_none(),
         };
         answer::html(StatusCode::OK, page::message(page))

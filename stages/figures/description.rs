@@ -131,9 +131,13 @@ fn reliability(figure: &Reliability) -> String {
             bin.predicted, bin.observed, bin.images
         )
     });
+    let class = shortened(&figure.class);
+    let of = match figure.has_many_classes {
+        true => format!(" of {class}"),
+        false => String::new(),
+    };
     format!(
-        "Observed share of {} against its predicted probability. Brier score: {}. {}",
-        shortened(&figure.class),
+        "Observed share of {class} against its predicted probability. Brier score{of}: {}. {}",
         estimate(&figure.brier),
         listed(bins.collect())
     )

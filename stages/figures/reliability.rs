@@ -7,10 +7,18 @@ use super::canvas::Canvas;
 use super::chart::Series;
 use super::color::PALETTE;
 use super::medium::Medium;
-use super::page::px;
+use super::page::{px, shortened};
 use super::roc::{named, unit_chart};
 
 const CAP: i32 = px(8);
+
+/// Name of the Brier score: `Brier`, or `Brier of DOG` if it is that of one class of several.
+fn brier_name(figure: &Reliability) -> String {
+    match figure.has_many_classes {
+        true => format!("Brier of {}", shortened(&figure.class)),
+        false => "Brier".to_owned(),
+    }
+}
 
 /// Draws a point with its interval for each bin, and the diagonal of perfect calibration.
 pub(super) fn page(figure: &Reliability, medium: Medium) -> Result<Canvas, Failure> {
@@ -21,7 +29,7 @@ pub(super) fn page(figure: &Reliability, medium: Medium) -> Result<Canvas, Failu
         dashed: true,
     };
     let bins = Series {
-        name: named("Brier", &figure.brier),
+        name: named(&brier_name(figure), &figure.brier),
         points: figure
             .bins
             .iter()

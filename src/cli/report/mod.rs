@@ -3,14 +3,14 @@
 mod extras;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use contract::{ShowPath, files};
 use engine::atomic_file::{self, Flush};
 use engine::error::Error;
-use engine::event::RunReport;
+use engine::event::{RunReport, RunState};
 use engine::graph::Graph;
 use engine::plan::{Plan, PlanOptions};
 use engine::run::planned;
@@ -23,20 +23,23 @@ use store::Store;
 
 use super::pipeline::{ANALYSIS, Overrides, StoreArgs, catalogue};
 use super::run_filter::{self, RunFilter};
+use super::unwritten;
 use crate::report::Console;
 
 /// Most runs of a pipeline that are searched for one with the given settings.
 const SEARCHED: usize = 20;
 /// Prefix of the names of files before they are renamed.
 const FRESH: &str = ".tmp-report-";
+/// Beginning of every report.
+const BEGINNING: &[u8] = b"<!DOCTYPE html>\n<html lang=\"en\" xmlns=";
 /// Name of the document in a folder.
 const INDEX: &str = "index.html";
 
 /// Write a page about a run: results, figures, misclassified images, data, stages and how to reproduce it
 #[derive(Debug, Args)]
 pub(super) struct Report {
-    /// Pipeline file, for its tables and expectations [default: the file of RUN, if it is still there]
-    #[arg(required_unless_present = "run")]
+    /// Pipeline file, for its tables and expectations [default: the file of RUN, if it is still there]. Without FILE and
+    /// `--run`, the latest run is reported
     file: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
@@ -46,7 +49,8 @@ pub(super) struct Report {
     /// [default: the newest run of the pipeline with these settings]
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
-    /// File to write; with a `/` at the end, a folder for `index.html` and the pictures as files
+    /// File to write; with a `/` at the end, a folder for `index.html` and the pictures as files; `-` for standard output.
+    /// An existing file is replaced only if it is a report
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     output: PathBuf,
 }
@@ -65,17 +69,17 @@ impl Report {
         let place = Place::of(&self.output)?;
         let store = self.store.existing()?;
         let mut notices = Vec::new();
-        let (run, pipeline) = match &self.run {
-            Some(name) => {
-                let run = self.named(&store, name, console)?;
-                let pipeline = self.pipeline_of(&store, &run.report, &mut notices)?;
-                (run, pipeline)
-            }
-            None => {
-                let file = self.file.as_deref().unwrap_or(Path::new(""));
+        let (run, pipeline) = match (&self.run, &self.file) {
+            (None, Some(file)) => {
                 let pipeline = Pipeline::read(&store, file, &self.overrides)?;
                 let run = newest(&store, &pipeline, console)?;
                 (run, Some(pipeline))
+            }
+            (name, _) => {
+                let name = name.as_deref().unwrap_or("latest");
+                let run = self.named(&store, name, console)?;
+                let pipeline = self.pipeline_of(&store, &run.report, &mut notices)?;
+                (run, pipeline)
             }
         };
         let extras = extras::extras(&store, &run, pipeline, notices);
@@ -90,7 +94,9 @@ impl Report {
         let colors = ANALYSIS.theme_colors();
         let internal = |error: pages::page::Failure| Error::Internal(error.to_string());
         let (pictures, are) = match place {
-            Place::File(_) => (Collected::inside(reader, &datasets), PicturesAre::Inside),
+            Place::Output | Place::File(_) => {
+                (Collected::inside(reader, &datasets), PicturesAre::Inside)
+            }
             Place::Folder(_) => (Collected::beside(reader, &datasets), PicturesAre::Beside),
         };
         let text = report(&view, &pictures, are, &colors).map_err(internal)?;
@@ -100,7 +106,9 @@ impl Report {
                 MOST_BYTES / 1_000_000
             )));
         }
-        let written = place.write(&text, pictures.into_files())?;
+        let Some(written) = place.write(console, &text, pictures.into_files())? else {
+            return Ok(());
+        };
         console.message(&format!(
             "wrote {}: run {}, {}",
             written.shown(),
@@ -199,15 +207,22 @@ impl<'a> Pipeline<'a> {
     }
 }
 
-/// The newest run of a pipeline with its current settings, or else the newest run of the pipeline.
+/// The newest run of a pipeline with its current settings, preferably one that succeeded, or else the newest run of the
+/// pipeline.
 fn newest(store: &Store, pipeline: &Pipeline<'_>, console: &Console) -> Result<Recorded, Error> {
     let name = &pipeline.graph.pipeline;
     let found = recorded::newest(store, Some(name), SEARCHED)
         .map_err(Error::io("read", &store.runs_folder()))?;
     run_filter::warn(console, &found.bad);
     let mut runs = found.runs;
-    let with_settings = runs.iter().position(|run| pipeline.is_of(run));
-    match (runs.is_empty(), with_settings) {
+    let with_settings: Vec<usize> = (0..runs.len())
+        .filter(|&at| pipeline.is_of(&runs[at]))
+        .collect();
+    let has_succeeded = |at: &usize| runs[*at].report.state == RunState::Succeeded;
+    // A run that was cancelled made only a part of the results.
+    let succeeded = with_settings.iter().copied().find(has_succeeded);
+    let chosen = succeeded.or(with_settings.first().copied());
+    match (runs.is_empty(), chosen) {
         (true, _) => Err(Error::Usage(format!(
             "there is no run of pipeline `{name}` in this store yet; `runner run {}` makes one",
             pipeline.graph.file.shown()
@@ -215,9 +230,14 @@ fn newest(store: &Store, pipeline: &Pipeline<'_>, console: &Console) -> Result<R
         (false, None) => Ok(runs.swap_remove(0)),
         (false, Some(at)) => {
             if at > 0 {
+                let newest = &runs[0].report;
+                let why = match with_settings.contains(&0) {
+                    false => "has other settings".to_owned(),
+                    true => format!("has not succeeded ({})", newest.state),
+                };
                 console.message(&format!(
-                    "note: the newest run, `{}`, has other settings; `--run latest` reports it",
-                    runs[0].report.run
+                    "note: the newest run, `{}`, {why}; `--run latest` reports it",
+                    newest.run
                 ));
             }
             Ok(runs.swap_remove(at))
@@ -227,6 +247,8 @@ fn newest(store: &Store, pipeline: &Pipeline<'_>, console: &Console) -> Result<R
 
 /// Where a report is written to.
 enum Place {
+    /// Standard output.
+    Output,
     File(PathBuf),
     Folder(PathBuf),
 }
@@ -234,21 +256,35 @@ enum Place {
 impl Place {
     /// Checks that a report can be written, before anything is computed.
     fn of(output: &Path) -> Result<Self, Error> {
+        if output == Path::new("-") {
+            return Ok(Self::Output);
+        }
         let is_folder = files::leads_to(output, std::fs::Metadata::is_dir)
             .map_err(Error::io("access", output))?;
         if is_folder || output.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            check_replaceable(&output.join(INDEX))?;
             return Ok(Self::Folder(output.to_owned()));
         }
         let file = atomic_file::destination(output).map_err(Error::io("write", output))?;
+        check_replaceable(&file)?;
         Ok(Self::File(file))
     }
 
-    /// Writes a document and its pictures. Returns the path of the document.
-    fn write(self, text: &str, pictures: BTreeMap<String, Vec<u8>>) -> Result<PathBuf, Error> {
+    /// Writes a document and its pictures. Returns the path of the document, if it is a file.
+    fn write(
+        self,
+        console: &Console,
+        text: &str,
+        pictures: BTreeMap<String, Vec<u8>>,
+    ) -> Result<Option<PathBuf>, Error> {
         match self {
+            Self::Output => {
+                console.raw(text.as_bytes()).map_err(unwritten)?;
+                Ok(None)
+            }
             Self::File(file) => {
                 put(&file, text.as_bytes()).map_err(Error::io("write", &file))?;
-                Ok(file)
+                Ok(Some(file))
             }
             Self::Folder(folder) => {
                 let images = folder.join("images");
@@ -260,9 +296,34 @@ impl Place {
                     put(&file, &png).map_err(Error::io("write", &file))?;
                 }
                 put(&index, text.as_bytes()).map_err(Error::io("write", &index))?;
-                Ok(index)
+                Ok(Some(index))
             }
         }
+    }
+}
+
+/// Refuses to replace a file that is not a report: its name may be a mistake, such as that of the pipeline file.
+fn check_replaceable(file: &Path) -> Result<(), Error> {
+    let accessed = Error::io("access", file);
+    let mut beginning = Vec::new();
+    match files::open(file) {
+        Err(error) if files::is_absence(&error) => return Ok(()),
+        Err(error) => return Err(accessed(error)),
+        Ok(found) => {
+            let most = BEGINNING.len() as u64;
+            found
+                .take(most)
+                .read_to_end(&mut beginning)
+                .map_err(accessed)?;
+        }
+    }
+    // Nothing is lost with an empty file.
+    match beginning.is_empty() || beginning == BEGINNING {
+        true => Ok(()),
+        false => Err(Error::Usage(format!(
+            "`{}` exists and is not a report, so it is kept; give another file with `-o`, or remove this one",
+            file.shown()
+        ))),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Tables for pages.
 
 use contract::Direction;
-use engine::graph::{Column, Row, Table};
+use engine::graph::{Column, Row, SEED_AXIS, Table};
 use engine::run::contrasts::ColumnContrasts;
 use engine::run::measurements::Cell;
+use engine::wording;
 use pages::{BestRow, CellView, Reference, RowView, TableView};
 
 use super::text::{as_printed, deviation, interval, partial, value};
@@ -18,8 +19,8 @@ pub struct Behind {
     pub direction: Option<Direction>,
 }
 
-/// Returns a table with links to the instances behind its cells. The best value of a column is marked if the
-/// column has several values.
+/// Returns a table with links to the instances behind its cells. The best value of a column is marked if it is better
+/// than all others. Rows of seeds have none: the best seed is the best by chance.
 pub fn view(
     table: &Table,
     cells: impl Fn(&Row, &Column) -> Cell,
@@ -28,7 +29,7 @@ pub fn view(
     behind: impl Fn(&Row, &Column) -> Behind,
 ) -> TableView {
     let filled = Filled::of(table, cells, expected, contrasts);
-    let best: Vec<Option<usize>> = (0..table.columns.len())
+    let best: Vec<Option<Best>> = (0..table.columns.len())
         .map(|place| best(&filled, place, &behind))
         .collect();
     let rows = filled.rows.iter().enumerate().map(|(at, (row, cells))| {
@@ -37,7 +38,7 @@ pub fn view(
             names: row.values.clone(),
             cells: cells
                 .map(|(place, shown)| CellView {
-                    is_best: best[place] == Some(at),
+                    best: best[place].filter(|best| best.row == at).map(Best::word),
                     stages: behind(row, shown.column).stages,
                     ..cell(&shown)
                 })
@@ -46,10 +47,11 @@ pub fn view(
     });
     let rows: Vec<RowView> = rows.collect();
     let winners = best.iter().enumerate().filter_map(|(place, best)| {
-        let row = &rows[(*best)?];
+        let best = (*best)?;
+        let row = &rows[best.row];
         let cell = &row.cells[place];
         Some(BestRow {
-            column: table.columns[place].title.clone(),
+            label: label(best, &table.columns[place]),
             row: row.names.join(", "),
             value: format!("{} {}", cell.value, cell.spread)
                 .trim_end()
@@ -84,34 +86,70 @@ fn cell(shown: &Shown<'_>) -> CellView {
         }),
         verdict: shown.verdict().map(Verdict::view),
         failed: shown.failed().map(|bounds| bounds.to_string()).collect(),
-        is_best: false,
+        best: None,
         stages: Vec::new(),
         sort_key: summary.map_or_else(String::new, |summary| summary.mean.to_string()),
     }
 }
 
-/// Position of the row with the best value of a column; the first of several. `None` if the metric has no direction,
-/// or if there are fewer than two values.
+/// The row with the best value of a column.
+#[derive(Clone, Copy)]
+struct Best {
+    /// Its position.
+    row: usize,
+    direction: Direction,
+}
+
+impl Best {
+    fn word(self) -> &'static str {
+        match self.direction {
+            Direction::Maximize => "highest",
+            Direction::Minimize => "lowest",
+        }
+    }
+}
+
+/// Finds the row whose value of a column is better than all others. `None` if the metric has no direction, if there are
+/// fewer than two values, if another value looks the same in the table, or if the rows are seeds.
 fn best(
     filled: &Filled<'_>,
     place: usize,
     behind: &impl Fn(&Row, &Column) -> Behind,
-) -> Option<usize> {
+) -> Option<Best> {
+    if filled.table.axes.iter().any(|axis| axis == SEED_AXIS) {
+        return None;
+    }
     let column = &filled.table.columns[place];
     let mut values = Vec::new();
     for (at, (row, cells)) in filled.rows.iter().enumerate() {
         if let Some(summary) = cells[place].summary() {
-            let gain = match behind(row, column).direction? {
+            let direction = behind(row, column).direction?;
+            let gain = match direction {
                 Direction::Maximize => summary.mean,
                 Direction::Minimize => -summary.mean,
             };
-            values.push((at, gain));
+            let shown = wording::measured(summary.mean);
+            values.push((gain, shown, Best { row: at, direction }));
         }
     }
     let (first, rest) = values.split_first().filter(|(_, rest)| !rest.is_empty())?;
-    let best = rest.iter().fold(first, |best, one| match one.1 > best.1 {
+    let best = rest.iter().fold(first, |best, one| match one.0 > best.0 {
         true => one,
         false => best,
     });
-    Some(best.0)
+    let as_good = values.iter().filter(|one| one.1 == best.1);
+    (as_good.count() == 1).then_some(best.2)
+}
+
+/// The words for the best value of a column: `Highest f1`, or `Highest f1 (CNN)` if the column has another title.
+fn label(best: Best, column: &Column) -> String {
+    let word = match best.direction {
+        Direction::Maximize => "Highest",
+        Direction::Minimize => "Lowest",
+    };
+    let metric = &column.metric.metric;
+    match column.title.eq_ignore_ascii_case(metric) {
+        true => format!("{word} {metric}"),
+        false => format!("{word} {metric} ({})", column.title),
+    }
 }

@@ -23,6 +23,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// A run that was read less long ago than this is shown as it was.
 const FRESH: Duration = Duration::from_millis(500);
 
+/// Longest time between the folder of a run and its record.
+const BEGINNING: Duration = Duration::from_secs(60);
+
 /// Number of runs that are kept in memory.
 const KEPT: usize = 8;
 
@@ -52,8 +55,11 @@ struct State {
 /// What a look for a run found.
 pub(crate) enum Looked {
     Run(Arc<Watched>),
-    /// It has no record yet.
-    Begun,
+    /// It has no record.
+    Begun {
+        /// Whether a record may follow, because its process lives or its folder is new.
+        is_alive: bool,
+    },
     Missing,
     Bad(BadRun),
 }
@@ -84,7 +90,9 @@ impl Hub {
         }
         match LiveRun::open(&self.store, &folder) {
             Ok(Some(run)) => Looked::Run(self.keep(id, run)),
-            Ok(None) => Looked::Begun,
+            Ok(None) => Looked::Begun {
+                is_alive: self.store.living_runs().may_contain(id) || is_recent(&folder),
+            },
             Err(bad) => Looked::Bad(bad),
         }
     }
@@ -195,6 +203,13 @@ impl std::ops::Deref for Locked<'_> {
     fn deref(&self) -> &LiveRun {
         &self.0.run
     }
+}
+
+/// Whether a folder was changed so recently that a process may have just created it.
+fn is_recent(folder: &Path) -> bool {
+    let changed = std::fs::metadata(folder).and_then(|found| found.modified());
+    let age = changed.ok().and_then(|changed| changed.elapsed().ok());
+    age.is_none_or(|age| age < BEGINNING)
 }
 
 /// Whether `id` is the name of a folder among those of runs.

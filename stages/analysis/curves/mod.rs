@@ -155,6 +155,7 @@ impl Figures<'_> {
             class: evaluation.classes[evaluation.positive as usize].clone(),
             bins,
             brier: self.estimate(name, of_one_class),
+            has_many_classes: evaluation.classes.len() > 2,
         })
     }
 }

@@ -137,6 +137,7 @@ impl Material {
                     bin(0.97, 0.95),
                 ],
                 brier: estimate(0.071),
+                has_many_classes: false,
             },
             training: training(name, 12),
             bars: Bars {
@@ -334,4 +335,19 @@ fn descriptions_state_the_values() {
         "images. PNEUMONIA, train: 1100; PNEUMONIA, validation: 241; PNEUMONIA, PNEUMONIA: 234; PNEUMONIA, train: \
          3100; PNEUMONIA, validation: 775; PNEUMONIA, PNEUMONIA: missing."
     );
+}
+
+#[test]
+fn the_brier_score_of_one_class_of_several_names_the_class() {
+    let mut material = Material::named("DOG");
+    let drawn = |material: &Material| {
+        let element = svg(&Figure::Reliability(&material.reliability), "r").unwrap();
+        (texts(&element).join(" "), element)
+    };
+    let (shown, _) = drawn(&material);
+    assert!(shown.contains("Brier 0.071"), "{shown}");
+    material.reliability.has_many_classes = true;
+    let (shown, element) = drawn(&material);
+    assert!(shown.contains("Brier of DOG 0.071"), "{shown}");
+    assert!(element.contains("Brier score of DOG: 0.071"), "{element}");
 }

@@ -1,5 +1,6 @@
 //! `runner report`: what is on the page, for every kind of run.
 
+mod best;
 mod document;
 mod hostile;
 mod kinds;

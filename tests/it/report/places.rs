@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use rustix::process::Signal;
+
 use super::document::Report;
 use super::{models, report};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, eventually, finish, signal};
 
 const ECHO: &str = r#"
 version: 1
@@ -95,7 +97,6 @@ fn what_cannot_be_reported_is_a_clear_error() {
     let none = "there is no run of pipeline `echo` in this store yet; `runner run pipeline.yaml` makes one";
     fails(&["pipeline.yaml"], 2, none);
     run(&sandbox, &[]);
-    fails(&[], 2, "required");
     fails(&["missing.yaml"], 2, "missing.yaml");
     fails(
         &["pipeline.yaml", "--run", "nothing"],
@@ -107,4 +108,116 @@ fn what_cannot_be_reported_is_a_clear_error() {
         1,
         "no/where.html",
     );
+}
+
+#[test]
+fn without_arguments_the_latest_run_is_reported() {
+    let sandbox = Sandbox::new(ECHO);
+    run(&sandbox, &[]);
+    let second = run(&sandbox, &["-S", "word=two"]);
+    let summary = report(&sandbox, &[]).section("summary");
+    assert!(summary.contains(&second), "{summary}");
+}
+
+#[test]
+fn only_reports_are_replaced() {
+    let sandbox = Sandbox::new(ECHO);
+    run(&sandbox, &[]);
+    let page = "<!DOCTYPE html>\n<html><body>mine</body></html>\n";
+    fs::create_dir(sandbox.path("site")).unwrap();
+    fs::write(sandbox.path("mine.html"), page).unwrap();
+    fs::write(sandbox.path("site/index.html"), page).unwrap();
+    std::os::unix::fs::symlink("pipeline.yaml", sandbox.path("link")).unwrap();
+    for (output, kept) in [
+        ("pipeline.yaml", "pipeline.yaml"),
+        ("link", "pipeline.yaml"),
+        ("mine.html", "mine.html"),
+        ("site", "site/index.html"),
+        ("site/", "site/index.html"),
+    ] {
+        let before = fs::read(sandbox.path(kept)).unwrap();
+        let done = sandbox.runner(&["report", "pipeline.yaml", "-o", output]);
+        assert_eq!(done.code, Some(2), "{output}: {done:?}");
+        let expected = format!("{kept}` exists and is not a report, so it is kept");
+        assert!(done.stderr.contains(&expected), "{done:?}");
+        assert_eq!(fs::read(sandbox.path(kept)).unwrap(), before);
+    }
+    // A report and an empty file are replaced.
+    fs::write(sandbox.path("report.html"), "").unwrap();
+    report(&sandbox, &[]);
+    report(&sandbox, &[]);
+}
+
+#[test]
+fn a_report_can_be_written_to_standard_output() {
+    let sandbox = Sandbox::new(ECHO);
+    run(&sandbox, &[]);
+    let done = sandbox.runner(&["report", "-o", "-"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    report(&sandbox, &[]);
+    let written = fs::read_to_string(sandbox.path("report.html")).unwrap();
+    assert_eq!(done.stdout, written);
+    assert!(!sandbox.path("-").exists());
+}
+
+/// Starts a run whose stage waits for a file, cancels it, and returns its id.
+fn cancelled(sandbox: &Sandbox, args: &[&str]) -> String {
+    let started = sandbox.start(&[&["run", "pipeline.yaml", "--json"], args].concat());
+    eventually("a running stage", || {
+        let shown = sandbox.runner(&["runs", "show", "latest", "--json"]);
+        let is_running = shown.code == Some(0) && {
+            let shown = shown.json();
+            let mut stages = shown["stages"].as_array().unwrap().iter();
+            stages.any(|stage| stage["name"] == "wait" && stage["state"] == "running")
+        };
+        is_running.then_some(())
+    });
+    signal(started.id(), Signal::INT).unwrap();
+    let done = finish(started);
+    assert_eq!(done.code, Some(130), "{done:?}");
+    done.json()["run"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn results_that_another_run_made_are_marked_and_a_succeeded_run_is_preferred() {
+    let pipeline = r#"
+version: 1
+name: waiting
+stages:
+  wait:
+    kind: command
+    params:
+      argv: "until [ -e GO ]; do sleep 0.05; done; echo '{\"lines\": 3}' > metrics.json"
+      shell: sh
+      metrics: metrics.json
+tables:
+  t: { columns: [{ title: lines, metric: wait.lines }] }
+"#;
+    let sandbox = Sandbox::new("");
+    let go = sandbox.path("go");
+    let pipeline = pipeline.replace("GO", &go.display().to_string());
+    fs::write(sandbox.path("pipeline.yaml"), pipeline).unwrap();
+    let first = cancelled(&sandbox, &[]);
+    fs::write(&go, "").unwrap();
+    let second = run(&sandbox, &[]);
+    let note = "made by another run";
+
+    let page = report(&sandbox, &["--run", &first]);
+    let summary = page.section("summary");
+    assert!(
+        summary.contains("This run did not make all results on this page"),
+        "{summary}"
+    );
+    let results = page.section("results");
+    assert!(results.contains(&format!("3.000 {note}")), "{results}");
+    assert!(page.section("details").contains(note));
+    assert!(!report(&sandbox, &["--run", &second]).text.contains(note));
+
+    // The newest run with these settings was cancelled.
+    fs::remove_file(&go).unwrap();
+    let third = cancelled(&sandbox, &["--force", "wait"]);
+    let done = sandbox.runner(&["report", "pipeline.yaml"]);
+    assert!(done.stderr.contains(&format!("run {second}")), "{done:?}");
+    let why = format!("note: the newest run, `{third}`, has not succeeded (cancelled)");
+    assert!(done.stderr.contains(&why), "{done:?}");
 }

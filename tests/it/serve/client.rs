@@ -30,6 +30,8 @@ impl Served {
     }
 
     pub(super) fn at(sandbox: &Sandbox, port: &str, args: &[&str]) -> Self {
+        // Only a store that exists is served.
+        std::fs::create_dir_all(sandbox.path("artifacts/v1")).unwrap();
         let args = [&["serve", "--port", port], args].concat();
         let mut process = sandbox
             .command(&args)

@@ -120,3 +120,73 @@ fn a_start_that_fails_says_why() {
     );
     assert!(!page.contains("<script>"));
 }
+
+#[test]
+fn a_store_that_is_missing_is_an_error_and_is_not_created() {
+    let sandbox = Sandbox::new(TINY);
+    let done = sandbox.runner(&["serve", "--port", "0", "--allow-run"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    let expected = "there is no store in `artifacts`; give its folder with `--artifacts`";
+    assert!(done.stderr.contains(expected), "{done:?}");
+    assert!(!sandbox.path("artifacts").exists());
+}
+
+#[test]
+fn a_start_leads_to_the_page_of_its_run() {
+    let sandbox = Sandbox::new(
+        "version: 1\nname: quick\nstages:\n  say:\n    kind: command\n    params: { argv: [touch, made], outputs: { made: made } }\n",
+    );
+    let served = Served::start(&sandbox, &["--allow-run"]);
+    // The second run finds everything in the store, so it ends at once.
+    let mut seen = Vec::new();
+    for number in 1..=2 {
+        let started = served.request("POST", "/runs", "", "file=pipeline.yaml");
+        let place = format!("location: /starts/{number}\r\n");
+        assert!(started.head.contains(&place), "{started:?}");
+        let answer = served.get(&format!("/starts/{number}"));
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        let (_, rest) = answer.head.split_once("location: /runs/").unwrap();
+        let run = rest.split("\r\n").next().unwrap();
+        assert!(!seen.contains(&run.to_owned()), "{run}: {seen:?}");
+        let folder = sandbox.path("artifacts/v1/runs").join(run);
+        assert!(folder.join("run.json").exists(), "{run}");
+        seen.push(run.to_owned());
+        assert!(served.get("/").text().contains(run));
+    }
+}
+
+#[test]
+fn a_link_that_leads_outside_is_not_run_and_the_page_says_what_the_token_allows() {
+    let outside = Sandbox::new(TINY);
+    let sandbox = Sandbox::new(TINY);
+    std::os::unix::fs::symlink(outside.path("pipeline.yaml"), sandbox.path("link.yaml")).unwrap();
+    let served = Served::start(&sandbox, &["--allow-run"]);
+    let refused = served.request("POST", "/runs", "", "file=link.yaml");
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("leads outside"));
+    let page = served.get("/").text();
+    assert!(page.contains("can run any program as the user"), "{page}");
+    let help = sandbox.runner(&["serve", "--help"]);
+    assert!(help.stdout.contains("any program as you"), "{help:?}");
+}
+
+#[test]
+fn a_run_that_was_killed_at_its_start_is_not_loaded_again() {
+    let sandbox = Sandbox::new(TINY);
+    let served = Served::start(&sandbox, &[]);
+    let folder = sandbox.path("artifacts/v1/runs/20200101-000000-abcdef");
+    std::fs::create_dir_all(&folder).unwrap();
+    let address = "/runs/20200101-000000-abcdef";
+    // Its process may have just created the folder.
+    let page = served.get(address).text();
+    assert!(page.contains("This page loads again by itself"), "{page}");
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let opened = std::fs::File::open(&folder).unwrap();
+    opened.set_modified(past).unwrap();
+    let page = served.get(address).text();
+    assert!(page.contains("This run has no record"), "{page}");
+    assert!(
+        !page.contains("loads again") && !page.contains("http-equiv"),
+        "{page}"
+    );
+}

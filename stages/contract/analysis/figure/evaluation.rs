@@ -75,8 +75,11 @@ pub struct Reliability {
     pub class: String,
     /// Bins with images, by ascending probability.
     pub bins: Vec<Bin>,
-    /// Brier score, the mean squared error of the probabilities.
+    /// Brier score, the mean squared error of the probabilities. With more than two classes, it is that of this class
+    /// against all others, so it differs from the metric `brier`.
     pub brier: Estimate,
+    /// Whether there are more than two classes.
+    pub has_many_classes: bool,
 }
 
 /// The images whose predicted probability lies in one range.
