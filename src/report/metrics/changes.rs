@@ -24,24 +24,25 @@ pub(super) struct Change<'a> {
     /// `evaluate[model1]`
     instance: &'a str,
     pub difference: f64,
-    /// The run that it is compared with: the newest one that has this metric.
-    run: &'a str,
+    /// The run that it is compared with: the newest one that has this metric. Its age is its position among the
+    /// earlier runs, because ids of the same second are in no order.
+    run: (usize, &'a str),
     /// Whether the values are those of other test images.
     has_other_images: bool,
 }
 
 /// Metrics of earlier runs: of each, the newest value.
-pub(super) struct Earlier<'a>(HashMap<[&'a str; 3], (&'a str, Measured<'a>)>);
+pub(super) struct Earlier<'a>(HashMap<[&'a str; 3], ((usize, &'a str), Measured<'a>)>);
 
 impl<'a> Earlier<'a> {
     /// Collects the metrics of runs, newest first.
     pub(super) fn new(runs: &'a [Before<'a>]) -> Self {
         let mut found = HashMap::new();
-        for before in runs {
+        for (age, before) in runs.iter().enumerate() {
             let all = pooled(&before.instances);
             for one in all.into_iter().filter(|one| one.mean().is_some()) {
                 let key = [one.instance, one.port, one.name];
-                found.entry(key).or_insert((before.run, one));
+                found.entry(key).or_insert(((age, before.run), one));
             }
         }
         Self(found)
@@ -55,7 +56,7 @@ impl<'a> Earlier<'a> {
             name: now.full_name(),
             instance: now.instance,
             difference,
-            run,
+            run: *run,
             has_other_images: now.tests_other_images(was),
         })
     }
@@ -63,8 +64,8 @@ impl<'a> Earlier<'a> {
 
 /// `run a, with other test images`: what changes are compared with.
 pub(super) fn since(changes: &[Change<'_>]) -> String {
-    let runs: BTreeSet<&str> = changes.iter().map(|change| change.run).collect();
-    let runs: Vec<String> = runs.into_iter().rev().map(name).collect();
+    let runs: BTreeSet<(usize, &str)> = changes.iter().map(|change| change.run).collect();
+    let runs: Vec<String> = runs.into_iter().map(|(_, run)| name(run)).collect();
     let runs = match runs.as_slice() {
         [run] => format!("run {run}"),
         several => format!("the last run with the metric ({})", several.join(", ")),
