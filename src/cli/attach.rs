@@ -107,7 +107,7 @@ impl Follower<'_> {
         let mut shown: Option<(Box<dyn Display>, Timestamp)> = None;
         let mut signal = None;
         let mut checked = Instant::now();
-        // What happened before the first pause is replayed.
+        // Replays the events from before the first pause.
         let mut detail = ProgressDetail::Last;
         loop {
             let read = read_events(self.folder, offset, detail);

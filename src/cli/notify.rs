@@ -39,7 +39,7 @@ pub(super) struct NotifyArgs {
 }
 
 impl NotifyArgs {
-    /// Refuses an empty command, which would do nothing.
+    /// Rejects an empty command.
     pub(super) fn check(&self) -> Result<(), Error> {
         match &self.notify {
             Some(command) if command.trim().is_empty() => Err(Error::Usage(

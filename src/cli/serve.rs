@@ -76,7 +76,7 @@ impl Serve {
     }
 }
 
-/// How the page starts runs: with this binary, in the working directory.
+/// Returns the command with which the page starts runs: this binary, in the working directory.
 fn launch(artifacts: &Path) -> Result<Launch, Error> {
     let failed = |error: io::Error| Error::System(format!("failed to find this program: {error}"));
     let artifacts = std::path::absolute(artifacts).map_err(Error::io("access", artifacts))?;

@@ -1,4 +1,4 @@
-//! What the models were trained on: datasets, leakage between them, and generated images beside real ones.
+//! Views of the data: datasets, leakage between them, and generated images beside real ones.
 
 use std::sync::Arc;
 

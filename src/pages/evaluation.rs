@@ -32,7 +32,7 @@ pub struct EvaluationView {
     pub dataset: String,
     pub image_count: usize,
     pub metrics: Vec<MetricView>,
-    /// How classes were decided: `positive class: PNEUMONIA, from a probability of 0.5`.
+    /// Rule by which classes were decided: `positive class: PNEUMONIA, from a probability of 0.5`.
     pub rule: String,
     /// Headers and rows of the report for each class.
     pub class_header: [&'static str; 8],

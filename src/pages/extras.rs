@@ -1,4 +1,4 @@
-//! What pages show and the folder of a run does not contain: the caller knows it from the pipeline file and from
+//! Parts of pages that are not in the folder of a run: the caller knows them from the pipeline file and from
 //! other runs.
 
 /// Parts of a page that the caller provides.

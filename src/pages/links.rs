@@ -1,6 +1,6 @@
 //! [`Links`]: the addresses of parts of a run's page.
 
-/// How pages refer to each other.
+/// Kind of addresses by which pages refer to each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Links {
     /// Everything is in one document; links are anchors.

@@ -45,7 +45,7 @@ struct Document<'a> {
     body: &'a str,
 }
 
-/// Where the pictures of a document are.
+/// Place of a document's pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PicturesAre {
     Inside,
@@ -266,7 +266,7 @@ impl RunPage<'_> {
 #[template(path = "site_results.html")]
 pub struct SiteResults<'a>(pub RunPage<'a>);
 
-/// What is known about a stage and its results, for a page of a site.
+/// Details of a stage and its results, for a page of a site.
 #[derive(Template)]
 #[template(path = "site_stage.html")]
 pub struct SiteStage<'a> {

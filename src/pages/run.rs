@@ -245,7 +245,7 @@ fn sources(stages: &[StageView]) -> Vec<SourceView> {
     all
 }
 
-/// What the events of a run say about its stages.
+/// Facts about a run's stages that its events record.
 #[derive(Default)]
 struct Events {
     /// Why stages were executed.

@@ -7,7 +7,7 @@ use engine::wording;
 use crate::metric::number;
 use crate::stage::{StageView, when};
 
-/// How a run went.
+/// Summary of a run.
 #[derive(Clone, Debug)]
 pub struct Summary {
     pub run: String,

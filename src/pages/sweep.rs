@@ -32,7 +32,7 @@ pub struct SweepView {
     /// Best first.
     pub trials: Vec<TrialView>,
     pub figures: Vec<FigureView>,
-    /// What the importance is about; `None` if it is not known.
+    /// Description of what the importance measures; `None` if it is not known.
     pub importance_of: Option<String>,
     pub importance: Vec<ImportanceView>,
 }

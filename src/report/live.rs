@@ -1,4 +1,4 @@
-//! What the displays of a run share: its state, its clock and its messages.
+//! Shared parts of the displays of a run: its state, its clock and its messages.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ pub trait Display: Observer {
     fn show(&self, event: &Event, at: f64);
 }
 
-/// Who shows a run.
+/// Process that shows a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Viewer {
     /// The process of the run, which Ctrl-C stops.

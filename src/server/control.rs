@@ -22,7 +22,7 @@ const REMEMBERED: usize = 100;
 /// Number of bytes that are shown of what a run printed.
 const SHOWN: u64 = 16 << 10;
 
-/// How runs are started.
+/// Command that starts runs.
 #[derive(Clone, Debug)]
 pub struct Launch {
     /// The program that runs pipelines.
@@ -47,7 +47,7 @@ pub(crate) struct Started {
     /// The runs of the store before it. Ids of the same second are in no order, so the newest is not enough.
     before: HashSet<String>,
     child: Mutex<(Child, Option<ExitStatus>)>,
-    /// What it prints.
+    /// Its output.
     output: File,
     /// Its id, once it is known.
     run: Mutex<Option<String>>,
@@ -156,7 +156,7 @@ impl Started {
         self.run(store).is_some() || self.status().is_some()
     }
 
-    /// How the process ended, if it has.
+    /// Exit status of the process, if it has ended.
     pub(crate) fn ending(&self) -> Option<String> {
         let status = self.status()?;
         Some(match status.code() {

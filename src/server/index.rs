@@ -48,7 +48,7 @@ pub(crate) struct Row {
     pub(crate) run: Result<Listed, String>,
 }
 
-/// What the list shows of a run.
+/// Row of the list of runs.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Listed {
     pub(crate) number: Option<u64>,
@@ -196,7 +196,7 @@ fn why(folder: &Path, fault: Fault) -> String {
 }
 
 impl Listed {
-    /// What the list shows of a run that has ended.
+    /// Row of a run that has ended.
     fn ended(record: &RunReport) -> Self {
         let profile = record
             .profile

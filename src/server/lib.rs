@@ -47,7 +47,7 @@ use site::Site;
 /// Number of threads that read files.
 const READERS: usize = 4;
 
-/// What to serve.
+/// Settings of a server.
 pub struct Settings {
     pub store: Store,
     pub analysis: &'static dyn Analysis,
@@ -55,7 +55,7 @@ pub struct Settings {
     /// Finds the tables of a run, and what compares it with others.
     pub extras: ExtrasOf,
     pub token: Token,
-    /// How runs are started; `None` if they can be neither started nor cancelled.
+    /// Command that starts runs; `None` if they can be neither started nor cancelled.
     pub launch: Option<Launch>,
 }
 

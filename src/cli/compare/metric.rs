@@ -13,7 +13,7 @@ pub(super) struct MetricPair {
     /// The values; `None` where there is none, or where it is undefined.
     pub a: Option<f64>,
     pub b: Option<f64>,
-    /// Whether the images do not define the metric.
+    /// Whether the metric is undefined for these images.
     pub a_is_undefined: bool,
     pub b_is_undefined: bool,
     /// The class that the metric is of; `None` if it covers all classes.
@@ -26,7 +26,7 @@ pub(super) struct MetricPair {
     pub difference: Option<f64>,
     /// `None` if neither higher nor lower values are better.
     pub direction: Option<Direction>,
-    /// How `b` compares with `a`; `None` without two values or a direction.
+    /// Verdict on `b` compared with `a`; `None` without two values or a direction.
     pub verdict: Option<MetricChange>,
     /// Whether the intervals do not overlap; `None` unless there are two.
     pub apart: Option<bool>,

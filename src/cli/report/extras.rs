@@ -1,4 +1,4 @@
-//! What a page shows about a run and its folder does not contain: tables, expectations, and the run before it.
+//! Collects the parts of a page that are not in the run's folder: tables, expectations, and the run before it.
 
 use std::collections::HashMap;
 

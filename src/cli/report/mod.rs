@@ -171,7 +171,7 @@ fn recorded_pipeline<'a>(
     None
 }
 
-/// What the live page of a run shows besides its folder, with the pipeline that the run was started with.
+/// Returns the parts of a run's live page that are not in its folder, read with the pipeline that the run was started with.
 pub(super) fn extras_of(store: &Store, run: &Recorded) -> Extras {
     let mut notices = Vec::new();
     let pipeline = recorded_pipeline(store, &run.report, &mut notices);
@@ -245,7 +245,7 @@ fn newest(store: &Store, pipeline: &Pipeline<'_>, console: &Console) -> Result<R
     }
 }
 
-/// Where a report is written to.
+/// Destination of a report.
 enum Place {
     /// Standard output.
     Output,

@@ -10,7 +10,7 @@ use crate::plan::{MissReason, Plan, PlannedAction, State, checkpoint_key, conten
 use store::Store;
 use store::keys::Digest;
 
-/// Where a stage resumes.
+/// Position from which a stage resumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResumePoint {
     /// Work that is done already.

@@ -22,7 +22,7 @@ pub enum NotCancelled {
     Store(#[from] store::Error),
 }
 
-/// How a run is stopped.
+/// Way to stop a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelMode {
     /// Like the first Ctrl-C: trainings save a checkpoint. Has no effect on a run that is stopping.

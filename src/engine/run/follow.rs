@@ -47,7 +47,7 @@ pub struct NewEvents {
     pub has_more: bool,
 }
 
-/// Which of the recorded progress of stages is read.
+/// Choice of the recorded progress events to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgressDetail {
     /// All of it: for learning curves.

@@ -53,7 +53,7 @@ pub struct RunningStage {
     pub name: String,
     pub reason: String,
     pub started: f64,
-    /// Where it resumed.
+    /// Position from which it resumed.
     pub resumed: Option<Position>,
     /// Its last checkpoint of this run.
     pub checkpoint: Option<Position>,
@@ -78,7 +78,7 @@ impl RunningStage {
         self.checkpoint.max(self.resumed)
     }
 
-    /// How far it got, and what happens when the pipeline runs again: `cnn: epoch 7/20; resumes after epoch 6`.
+    /// Progress, and the position from which the next run resumes: `cnn: epoch 7/20; resumes after epoch 6`.
     pub fn stopped_text(&self) -> String {
         let reached = self.progress.as_ref().map(|(progress, _)| {
             let (unit, done, total) = (&progress.unit, progress.done.ceil(), progress.total);
@@ -292,7 +292,7 @@ impl RunProgress {
         format!("{}{later}", time_left(self.left(now), &round))
     }
 
-    /// How far a stopped run got, and how to continue, one line each. Empty if nothing asked it to stop.
+    /// Progress of a stopped run, and the way to continue, one line each. Empty if nothing asked it to stop.
     pub fn stopped_lines(&self) -> Vec<String> {
         if self.signal.is_none() {
             return Vec::new();

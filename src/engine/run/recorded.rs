@@ -23,7 +23,7 @@ pub struct Recorded {
     pub report: RunReport,
     /// In the order of the plan.
     pub stages: Vec<RecordedStage>,
-    /// How far it is, if it goes on.
+    /// Progress, while it is running.
     pub progress: Option<ProgressNow>,
 }
 

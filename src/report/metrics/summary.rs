@@ -150,7 +150,7 @@ impl Group<'_> {
     }
 }
 
-/// What numbers after a value mean, and the positive class.
+/// Describes the numbers after a value, and the positive class.
 fn notes(chosen: &[&Measured<'_>], has_intervals: bool) -> Vec<String> {
     let counts = chosen.iter().map(|one| one.defined());
     let (fewest, most) = (counts.clone().min(), counts.max());

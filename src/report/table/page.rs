@@ -11,7 +11,7 @@ use super::text::{as_printed, deviation, interval, partial, value};
 use super::{Filled, Shown, contrasts, notes};
 use crate::report::expectations::{Judgements, Verdict};
 
-/// What a page needs to know about a cell in addition to its content.
+/// Facts about a cell that a page shows in addition to its content.
 pub struct Behind {
     /// The names of the instances behind the value.
     pub stages: Vec<String>,

@@ -52,7 +52,7 @@ struct State {
     is_gone: bool,
 }
 
-/// What a look for a run found.
+/// Result of looking for a run.
 pub(crate) enum Looked {
     Run(Arc<Watched>),
     /// It has no record.

@@ -254,7 +254,7 @@ fn is_port(param: &str) -> bool {
     param == "metrics" || param.starts_with("metrics.") || param.starts_with("outputs.")
 }
 
-/// What follows the name of an instance or of its stage in the name of a column: `f1` in `evaluate[model1].f1`.
+/// Returns the part of a column's name after the instance or its stage: `f1` in `evaluate[model1].f1`.
 fn rest<'n>(column: &'n str, instance: &InstanceMetrics) -> Option<&'n str> {
     let names = [&instance.name, &instance.in_copy, &instance.stage];
     let mut names = names.into_iter();

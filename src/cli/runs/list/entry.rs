@@ -23,7 +23,7 @@ pub(super) struct Entry<'a> {
     metrics: Arc<RunMetrics>,
     /// Index of the trial.
     trial: Option<usize>,
-    /// What the sweep recorded about its trials, if this is one.
+    /// Record of the trials, if this is a sweep.
     sweep: Option<Arc<SweepReport>>,
 }
 

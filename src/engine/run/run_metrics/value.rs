@@ -77,7 +77,7 @@ impl Measured<'_> {
         }
     }
 
-    /// What the interval covers, if that is known.
+    /// Sources of variation that the interval covers, if they are known.
     pub fn over(&self) -> Option<Over> {
         match self.values.as_slice() {
             [(_, metric)] => metric.over,
