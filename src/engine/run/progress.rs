@@ -29,7 +29,7 @@ pub struct RunProgress {
     pub counts: Counts,
     /// Running stages, in the order in which they started.
     pub running: Vec<RunningStage>,
-    /// Stages that a stop request ended while they ran.
+    /// Stages that were ended while they ran, because the run was asked to stop.
     pub stopped: Vec<RunningStage>,
     /// From 1; 0 before the first event.
     pub round: usize,
@@ -201,10 +201,10 @@ impl RunProgress {
                 let took = self.took.entry(stage(&report.name).to_owned());
                 took.or_default().push(seconds);
             }
+            // Stages are asked to stop before the signal is announced, so a short one may end before it.
+            (Outcome::Cancelled, _) => self.stopped.push(running),
             // With a second signal, stages are killed, and may count as failed.
-            (Outcome::Cancelled | Outcome::Failed, _) if self.signal.is_some() => {
-                self.stopped.push(running);
-            }
+            (Outcome::Failed, _) if self.signal.is_some() => self.stopped.push(running),
             _ => {}
         }
     }
@@ -331,5 +331,36 @@ fn time_left(left: TimeLeft, of: &str) -> String {
             format!("at least {} left{of}: {never}", wording::about(seconds))
         }
         _ => format!("time left{of} unknown: {never}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::keys::Key;
+
+    fn ended(name: &str, outcome: Outcome) -> Event {
+        let key: Key = "0".repeat(64).parse().unwrap();
+        Event::StageEnded {
+            stage: StageReport::not_executed(name, outcome, &key),
+        }
+    }
+
+    #[test]
+    fn a_stage_counts_as_stopped_even_if_it_ends_before_the_signal_is_announced() {
+        let mut progress = RunProgress::default();
+        progress.apply(
+            &Event::StageStarted {
+                stage: "a".to_owned(),
+                reason: String::new(),
+            },
+            0.0,
+        );
+        progress.apply(&ended("a", Outcome::Cancelled), 0.1);
+        progress.apply(&ended("b", Outcome::Cancelled), 0.1);
+        progress.apply(&Event::Interrupted { signal: 15 }, 0.1);
+        let lines = progress.stopped_lines();
+        assert_eq!(lines[0], "a: starts over, because it has no checkpoint");
+        assert_eq!(lines.len(), 2, "`b` never ran: {lines:?}");
     }
 }
