@@ -163,7 +163,7 @@ fn check_copies(scratch: &Folder, program: &Program) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether two files have the same content.
+/// Returns `true` if two files have the same content.
 fn is_equal(mut a: impl Read, mut b: impl Read) -> io::Result<bool> {
     let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
     loop {

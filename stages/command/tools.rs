@@ -129,7 +129,7 @@ fn find_program_files(name: &str) -> Option<Vec<(String, PathBuf)>> {
     Some(files)
 }
 
-/// Whether a file looks like a program or a script. Returns `false` for a file that cannot be examined:
+/// Returns `true` if a file looks like a program or a script. Returns `false` for a file that cannot be examined:
 /// the command cannot read it either, and its path is in the key already.
 fn is_script(path: &Path) -> bool {
     if !files::leads_to(path, Metadata::is_file).unwrap_or(false) {

@@ -53,7 +53,7 @@ fn evaluate(folder: &Path, classes: [&str; 2]) -> Result<Vec<String>, Failure> {
 struct Case<'a> {
     classes: [&'a str; 2],
     params: Value,
-    /// Whether the images are also the training images.
+    /// `true` if the images are also the training images.
     trained: bool,
     /// Number of images of each patient; `None` if patients are unknown.
     patients: Option<u8>,

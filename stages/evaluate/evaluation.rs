@@ -141,7 +141,7 @@ fn add(
     Ok(())
 }
 
-/// Whether `a` and `b` are of the same images: by name and pixels, in the same order.
+/// Returns `true` if `a` and `b` are of the same images: by name and pixels, in the same order.
 pub(super) fn has_same_images(a: &Evaluation, b: &Evaluation) -> bool {
     a.names == b.names && a.pixels == b.pixels
 }

@@ -40,7 +40,7 @@ pub enum RunFile<T> {
     Bad(Fault),
 }
 
-/// Why a file of a run cannot be used.
+/// Reason why a file of a run cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It should exist.
@@ -94,7 +94,7 @@ pub fn read_plan(folder: &Path) -> RunFile<Vec<PlannedStage>> {
     })
 }
 
-/// Whether a run has recorded an event. True if this cannot be determined.
+/// Returns `true` if a run has recorded an event, or if this cannot be determined.
 pub fn has_events(folder: &Path) -> bool {
     let is_filled = |events: &Metadata| !events.is_file() || events.len() > 0;
     files::is(&folder.join(EVENTS_FILE), is_filled).unwrap_or(true)
@@ -128,7 +128,7 @@ fn end(fields: &[u8]) -> Vec<u8> {
     [FIELD, checksum.as_bytes(), b"\"\n}\n"].concat()
 }
 
-/// Whether a report is as it was sealed. Reports without a checksum, from before checksums existed, count
+/// Returns `true` if a report is as it was sealed. Reports without a checksum, from before checksums existed, count
 /// as unchanged.
 fn is_as_written(bytes: &[u8]) -> bool {
     let mut windows = bytes.windows(FIELD.len());

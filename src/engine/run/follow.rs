@@ -43,7 +43,7 @@ pub struct NewEvents {
     pub events: Vec<RecordedEvent>,
     /// Offset at which to continue, in bytes.
     pub offset: u64,
-    /// Whether the file has more complete lines than one call returns, so that reading again does not have to wait.
+    /// `true` if the file has more complete lines than one call returns, so that reading again does not have to wait.
     pub has_more: bool,
 }
 

@@ -209,7 +209,7 @@ impl RunProgress {
         }
     }
 
-    /// Whether at least one stage has to be executed in this round.
+    /// Returns `true` if at least one stage has to be executed in this round.
     pub fn has_work(&self) -> bool {
         !self.schedule.stages.is_empty()
     }

@@ -41,7 +41,7 @@ pub struct RecordedStage {
     pub planned: PlannedStage,
     /// How it ended, if it has.
     pub end: Option<StageReport>,
-    /// Whether its execution has started.
+    /// `true` if its execution has started.
     pub started: bool,
 }
 
@@ -72,7 +72,7 @@ pub fn ids(store: &Store) -> io::Result<Vec<String>> {
 /// The newest runs of a store.
 pub struct Newest {
     pub runs: Vec<Recorded>,
-    /// Whether there are older runs.
+    /// `true` if there are older runs.
     pub has_more: bool,
     /// Runs with a record that is damaged or cannot be read. If such a run is not also in `runs`, its age is unknown.
     pub bad: Vec<BadRun>,

@@ -30,7 +30,7 @@ pub struct RunRequest<'a> {
     pub on_failure: OnFailure,
     /// Limits for stages that have none of their own.
     pub limits: Limits,
-    /// Whether trainings resume from checkpoints.
+    /// `true` if trainings resume from checkpoints.
     pub resume: bool,
     pub parse: ParseStage,
     pub observe: Observe<'a>,

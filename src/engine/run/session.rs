@@ -36,7 +36,7 @@ pub struct RunOptions {
     pub on_failure: OnFailure,
     /// Limits for stages that have none of their own.
     pub limits: Limits,
-    /// Whether trainings resume from checkpoints.
+    /// `true` if trainings resume from checkpoints.
     pub resume: bool,
     /// Expected resources of stages, from earlier runs or from the work that the stages declare.
     pub demands: HashMap<NodeIndex, Demand>,
@@ -225,7 +225,7 @@ impl<'a> Session<'a> {
         self.reporter.send(event);
     }
 
-    /// Whether a signal asked the run to stop.
+    /// Returns `true` if a signal asked the run to stop.
     pub fn is_interrupted(&self) -> bool {
         self.interrupt.signal().is_some()
     }

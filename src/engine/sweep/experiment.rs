@@ -27,9 +27,9 @@ pub struct Experiment {
     rounds: usize,
     /// Nodes to run in all rounds so far; `None` means all.
     reach: Option<Vec<NodeIndex>>,
-    /// Whether there are no more rounds.
+    /// `true` if there are no more rounds.
     is_over: bool,
-    /// Whether a result is missing because a stage was not run, so that later trials cannot be chosen.
+    /// `true` if a result is missing because a stage was not run, so that later trials cannot be chosen.
     is_incomplete: bool,
 }
 
@@ -97,7 +97,7 @@ impl Experiment {
         }
     }
 
-    /// Whether there are trials, not only seeds.
+    /// Returns `true` if there are trials, not only seeds.
     pub fn is_sweep(&self) -> bool {
         self.sweep.as_ref().is_some_and(Trials::is_sweep)
     }
@@ -164,7 +164,7 @@ impl Experiment {
         seeds.filter_map(|seed| seed.label.parse().ok()).collect()
     }
 
-    /// Whether a result is missing because a stage was not run, so that later trials cannot be chosen.
+    /// Returns `true` if a result is missing because a stage was not run, so that later trials cannot be chosen.
     pub fn is_incomplete(&self) -> bool {
         self.is_incomplete
     }
@@ -174,7 +174,7 @@ impl Experiment {
         self.reach.as_deref()
     }
 
-    /// Whether there may be more than one round.
+    /// Returns `true` if there may be more than one round.
     pub fn has_several_rounds(&self) -> bool {
         self.sweep
             .as_ref()

@@ -66,12 +66,12 @@ impl Design {
             .ok()
     }
 
-    /// Whether results decide which trials are chosen.
+    /// Returns `true` if results decide which trials are chosen.
     pub(super) fn learns(&self) -> bool {
         self.method == Method::Tpe
     }
 
-    /// Whether all trials are chosen at once.
+    /// Returns `true` if all trials are chosen at once.
     pub(super) fn is_known(&self) -> bool {
         !self.learns() && self.parallel >= self.trials
     }

@@ -128,7 +128,7 @@ impl Rungs {
     }
 }
 
-/// Whether a stage can continue from its own checkpoints to more epochs.
+/// Returns `true` if a stage can continue from its own checkpoints to more epochs.
 fn is_open_ended(instance: &Instance) -> bool {
     let is_given = !matches!(instance.stage.canonical()[PARAM], Json::Null);
     let resumable = instance.stage.resumable();

@@ -35,7 +35,7 @@ pub struct Space {
     exclude: Vec<Vec<(usize, Vec<Coordinate>)>>,
 }
 
-/// Why a space cannot be created from axes and exclusions.
+/// Reason why a space cannot be created from axes and exclusions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     #[error("two axes are called `{0}`")]
@@ -101,7 +101,7 @@ impl Space {
         self.parents[axis]
     }
 
-    /// Whether the axis at this index applies, given the coordinates of those before it in [`Space::order`].
+    /// Returns `true` if the axis at this index applies, given the coordinates of those before it in [`Space::order`].
     pub fn applies(&self, axis: usize, point: &[Option<Coordinate>]) -> bool {
         let (Some(condition), Some(parent)) = (&self.axes[axis].when, self.parents[axis]) else {
             return true;
@@ -121,7 +121,7 @@ impl Space {
         point
     }
 
-    /// Whether `point` is excluded.
+    /// Returns `true` if `point` is excluded.
     pub fn excludes(&self, point: &[Option<Coordinate>]) -> bool {
         let holds = |(axis, equals): &(usize, Vec<Coordinate>)| {
             let value = point[*axis].as_ref();
@@ -130,7 +130,7 @@ impl Space {
         self.exclude.iter().any(|all| all.iter().all(holds))
     }
 
-    /// Whether `point` has a coordinate of the domain on exactly the axes that apply. Excluded points are
+    /// Returns `true` if `point` has a coordinate of the domain on exactly the axes that apply. Excluded points are
     /// contained, too, because `include` may name them.
     pub fn contains(&self, point: &[Option<Coordinate>]) -> bool {
         point.len() == self.axes.len()

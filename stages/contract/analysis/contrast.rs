@@ -57,7 +57,7 @@ pub struct Contrast {
     pub images: usize,
     /// Number of seeds that both were trained under.
     pub seeds: usize,
-    /// Whether all seeds use the same images.
+    /// `true` if all seeds use the same images.
     pub shares_images: bool,
     /// Sources of variation that the interval and the p-value cover.
     pub over: Over,

@@ -27,7 +27,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether something leaks from one set to another.
+    /// Returns `true` if something leaks from one set to another.
     pub fn leaks(&self) -> bool {
         self.set != self.original && !(self.copies.is_empty() && self.groups.is_empty())
     }

@@ -48,7 +48,7 @@ pub trait Analysis: Sync {
     /// Computes the results of an evaluation for each class.
     fn class_report(&self, evaluation: &Evaluation) -> ClassReport;
 
-    /// Whether [`Analysis::contrast_rows`] compares rows by this metric.
+    /// Returns `true` if [`Analysis::contrast_rows`] compares rows by this metric.
     fn contrasts_by(&self, metric: &str) -> bool;
 
     /// Compares rows with a reference row, by their predictions for every image. `None` if rows are not compared
