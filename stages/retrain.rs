@@ -159,6 +159,10 @@ impl Stage for Retrain {
         Ok(outputs)
     }
 
+    fn check_classes(&self, classes: &[String]) -> Result<(), Invalid> {
+        self.recipe.check_classes(classes)
+    }
+
     fn warnings(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
         self.recipe.warnings(image(inputs, "synthetic"))
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
 use crate::nets::{Architecture, ClassifierCard, Network, load_weights};
-use crate::training::{Examples, HISTORY_METRICS, Recipe, fit, write_history};
+use crate::training::{Examples, HISTORY_METRICS, Recipe, VALIDATION_INPUT, fit, write_history};
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-cnn",
@@ -39,7 +39,7 @@ pub const INFO: KindInfo = KindInfo {
 };
 
 pub(crate) const VALIDATION: Input = Input {
-    role: "validation",
+    role: VALIDATION_INPUT,
     accepts: ArtifactType::Dataset,
     many: false,
     optional: true,
@@ -82,6 +82,10 @@ impl Stage for TrainCnn {
         inputs: &BTreeMap<String, Vec<Signature>>,
     ) -> Result<BTreeMap<String, Signature>, Invalid> {
         check(&self.0, "train", inputs)
+    }
+
+    fn check_classes(&self, classes: &[String]) -> Result<(), Invalid> {
+        self.0.check_classes(classes)
     }
 
     fn warnings(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {

@@ -1,4 +1,6 @@
-//! Names of classes from which the positive class follows.
+//! Names of classes: the positive class that follows from them, and names that do not exist.
+
+use crate::Invalid;
 
 /// Names of a class that is negative: the absence of what a classifier looks for.
 const NEGATIVE: [&str; 17] = [
@@ -41,6 +43,13 @@ fn is_negative(class: &str) -> bool {
     let name = class.trim().to_lowercase();
     let first = name.split(['_', '-', ' ']).next().unwrap_or_default();
     NEGATIVE.contains(&name.as_str()) || (first != name && PREFIXES.contains(&first))
+}
+
+/// Returns the error about the name of a class that the images do not have.
+pub fn unknown_class(name: &str, classes: &[String]) -> Invalid {
+    let known: Vec<String> = classes.iter().map(|class| format!("`{class}`")).collect();
+    let error = Invalid::new(format!("`{name}` is not a class of the images"));
+    error.hint(format!("the classes are {}", known.join(", ")))
 }
 
 #[cfg(test)]

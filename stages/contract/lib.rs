@@ -43,7 +43,7 @@ pub use artifact::{
     Artifact, ArtifactType, FORMAT_VERSION, INDEX_FILE, ImageShape, IndexEntry, PRIVATE_BYTES,
     Signature,
 };
-pub use classes::implied_positive;
+pub use classes::{implied_positive, unknown_class};
 pub use context::Context;
 pub use device::{Device, Precision};
 pub use event::{Progress, StageEvent};

@@ -29,13 +29,19 @@ pub struct MetricInfo {
     pub range: [f64; 2],
     /// Unit of the value, such as `s` or `epochs`; `None` for a number without a unit.
     pub unit: Option<Cow<'static, str>>,
-    /// Whether the metric is shown after a run of a pipeline without tables.
+    /// `true` if the metric is shown after a run of a pipeline without tables.
     pub headline: bool,
-    /// Whether the metric is that of the positive class, so that its value has no meaning without the name of this
+    /// `true` if the metric is that of the positive class, so that its value has no meaning without the name of this
     /// class.
     pub is_of_positive: bool,
-    /// Whether the metric also exists for each class, as `recall[CLASS]`.
+    /// `true` if the metric also exists for each class, as `recall[CLASS]`.
     pub per_class: bool,
+    /// Input without whose images the metric does not exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs: Option<&'static str>,
+    /// Condition in which a value is undefined, as a clause: `the class has no image`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undefined_if: Option<&'static str>,
 }
 
 /// A metric's name, resolved among declarations.
@@ -58,6 +64,8 @@ impl MetricInfo {
             headline: false,
             is_of_positive: false,
             per_class: false,
+            needs: None,
+            undefined_if: None,
         }
     }
 
@@ -93,12 +101,24 @@ impl MetricInfo {
         self
     }
 
+    /// Declares that the metric exists only with images at this input.
+    pub const fn needs(mut self, input: &'static str) -> Self {
+        self.needs = Some(input);
+        self
+    }
+
+    /// Declares the condition in which a value is undefined.
+    pub const fn undefined_if(mut self, condition: &'static str) -> Self {
+        self.undefined_if = Some(condition);
+        self
+    }
+
     /// Creates a metric with this value and without an interval.
     pub fn measured(&self, value: f64) -> Metric {
         Metric::new(value, self.direction)
     }
 
-    /// Whether a value may be that of this metric. An undefined value (NaN) may.
+    /// Returns `true` if a value may be that of this metric. An undefined value (NaN) may.
     pub fn admits(&self, value: f64) -> bool {
         let [least, most] = self.range;
         value.is_nan() || (least..=most).contains(&value)

@@ -70,6 +70,11 @@ impl Folder {
         layout::class_names(&self.path)
     }
 
+    /// Returns `true` if there is a folder for validation images; `None` if the folders cannot be read.
+    pub fn has_validation(&self) -> Option<bool> {
+        layout::has_validation(&self.path)
+    }
+
     /// Reads the folders and every file's header, and returns the number of classes.
     pub fn preflight(&self) -> Result<usize, Invalid> {
         let (layout, _) = self.checked(Layout::read(&self.path)?)?;

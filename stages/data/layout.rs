@@ -45,6 +45,13 @@ pub(super) fn class_names(path: &Path) -> Option<Vec<String>> {
     Some(folders(&train).map(str::to_owned).collect())
 }
 
+/// Returns `true` if a folder of `path` is meant for validation images, without a look at the files in it.
+pub(super) fn has_validation(path: &Path) -> Option<bool> {
+    let root = root(SourceFolder::open(path).ok()?).ok()?;
+    let is_meant = |name: &str| VALIDATION.iter().any(|v| name.eq_ignore_ascii_case(v));
+    Some(folders(&root).any(is_meant))
+}
+
 impl Layout {
     /// Lists `path`, or the only folder in it that contains the splits. Archives of image data often nest
     /// folders (`chest_xray/chest_xray/train`) and contain a folder `__MACOSX`, which is ignored.

@@ -156,12 +156,21 @@ impl Origin {
         }
     }
 
-    /// Returns the names of the classes, if the parameters or the names of folders determine them.
+    /// Returns the names of the classes, if the source can be read.
     fn class_names(&self) -> Option<Vec<String>> {
         match self {
             Self::Phantom(_) => Some(phantom::CLASSES.map(str::to_owned).to_vec()),
             Self::Folder(folder) => folder.class_names(),
-            Self::Npz(npz) => Some(npz.classes.clone()).filter(|classes| !classes.is_empty()),
+            Self::Npz(npz) => npz.class_names(),
+        }
+    }
+
+    /// Returns `true` if the source has validation images of its own; `None` if it cannot be read.
+    fn has_validation(&self) -> Option<bool> {
+        match self {
+            Self::Phantom(_) => Some(false),
+            Self::Folder(folder) => folder.has_validation(),
+            Self::Npz(npz) => npz.has_validation(),
         }
     }
 
@@ -300,6 +309,17 @@ impl Stage for Params {
 
     fn class_names(&self) -> Option<Vec<String>> {
         self.source.class_names()
+    }
+
+    fn lacks_images(&self, port: &str) -> Option<Invalid> {
+        let is_empty = port == "validation"
+            && self.validation == 0.0
+            && self.source.has_validation() == Some(false);
+        is_empty.then(|| {
+            Invalid::new("its `validation` is 0, and its source has no validation images").hint(
+                "set `validation` of the dataset to a share of its training images, such as 0.1",
+            )
+        })
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {

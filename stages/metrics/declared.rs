@@ -23,6 +23,10 @@ pub enum Measure {
     LogLoss,
 }
 
+/// Conditions in which several measures are undefined.
+const NO_IMAGE: &str = "there is no image";
+const OF_A_CLASS: &str = "it is undefined for one of the classes";
+
 /// The metrics of `evaluate`: all measures in the order of [`Measure::ALL`], then [`SUPPORT`].
 pub const METRICS: &[MetricInfo] = &[
     MetricInfo::new(
@@ -31,58 +35,71 @@ pub const METRICS: &[MetricInfo] = &[
         SHARE,
     )
     .maximized()
-    .headline(),
+    .headline()
+    .undefined_if(NO_IMAGE),
     MetricInfo::new("f1", "harmonic mean of precision and recall", SHARE)
         .maximized()
         .of_positive()
-        .headline(),
-    MetricInfo::new("macro_f1", "mean of the classes' F1", SHARE).maximized(),
+        .headline()
+        .undefined_if("the class has no image, and no image was classified as it"),
+    MetricInfo::new("macro_f1", "mean of the classes' F1", SHARE)
+        .maximized()
+        .undefined_if(OF_A_CLASS),
     MetricInfo::new(
         "weighted_f1",
         "mean of the classes' F1, weighted by their numbers of images",
         SHARE,
     )
-    .maximized(),
+    .maximized()
+    .undefined_if(OF_A_CLASS),
     MetricInfo::new(
         "precision",
         "share of the images classified as the class that belong to it",
         SHARE,
     )
     .maximized()
-    .of_positive(),
-    MetricInfo::new("macro_precision", "mean of the classes' precision", SHARE).maximized(),
+    .of_positive()
+    .undefined_if("no image was classified as the class"),
+    MetricInfo::new("macro_precision", "mean of the classes' precision", SHARE)
+        .maximized()
+        .undefined_if(OF_A_CLASS),
     MetricInfo::new(
         "weighted_precision",
         "mean of the classes' precision, weighted by their numbers of images",
         SHARE,
     )
-    .maximized(),
+    .maximized()
+    .undefined_if(OF_A_CLASS),
     MetricInfo::new(
         "recall",
         "share of the class's images that are classified as it (sensitivity)",
         SHARE,
     )
     .maximized()
-    .of_positive(),
+    .of_positive()
+    .undefined_if("the class has no image"),
     MetricInfo::new(
         "macro_recall",
         "mean of the classes' recall (balanced accuracy)",
         SHARE,
     )
-    .maximized(),
+    .maximized()
+    .undefined_if(OF_A_CLASS),
     MetricInfo::new(
         "weighted_recall",
         "mean of the classes' recall, weighted by their numbers of images; equals the accuracy",
         SHARE,
     )
-    .maximized(),
+    .maximized()
+    .undefined_if(NO_IMAGE),
     MetricInfo::new(
         "specificity",
         "share of other classes' images that are not classified as the class",
         SHARE,
     )
     .maximized()
-    .of_positive(),
+    .of_positive()
+    .undefined_if("no other class has an image"),
     MetricInfo::new(
         "roc_auc",
         "area under the ROC curve of the class against all others",
@@ -90,27 +107,33 @@ pub const METRICS: &[MetricInfo] = &[
     )
     .maximized()
     .of_positive()
-    .headline(),
-    MetricInfo::new("macro_roc_auc", "mean of the classes' `roc_auc`", SHARE).maximized(),
+    .headline()
+    .undefined_if("the class, or all others, have no image"),
+    MetricInfo::new("macro_roc_auc", "mean of the classes' `roc_auc`", SHARE)
+        .maximized()
+        .undefined_if(OF_A_CLASS),
     MetricInfo::new(
         "average_precision",
         "mean precision over recall, of the class against all others",
         SHARE,
     )
     .maximized()
-    .of_positive(),
+    .of_positive()
+    .undefined_if("the class has no image"),
     MetricInfo::new(
         "brier",
         "mean squared error of the probabilities (at most 1 with two classes)",
         [0.0, 2.0],
     )
-    .minimized(),
+    .minimized()
+    .undefined_if(NO_IMAGE),
     MetricInfo::new(
         "log_loss",
         "cross-entropy of the probabilities",
         NOT_NEGATIVE,
     )
-    .minimized(),
+    .minimized()
+    .undefined_if(NO_IMAGE),
     SUPPORT,
 ];
 
@@ -189,7 +212,7 @@ impl Measure {
         self.info().direction.unwrap_or(Direction::Maximize)
     }
 
-    /// Whether the measure depends on how probabilities are turned into classes.
+    /// Returns `true` if the measure depends on how probabilities are turned into classes.
     pub fn needs_decision(self) -> bool {
         match self {
             Self::Accuracy

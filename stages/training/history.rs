@@ -22,24 +22,30 @@ pub const HISTORY_METRICS: &[MetricInfo] = &[
 
 const EPOCH: [f64; 2] = [1.0, f64::INFINITY];
 
+/// Role of the input with the validation images.
+pub const VALIDATION_INPUT: &str = "validation";
+
 const VALIDATION_LOSS: MetricInfo = MetricInfo::new(
     "validation_loss",
     "cross-entropy of the model on the validation images",
     NOT_NEGATIVE,
 )
-.minimized();
+.minimized()
+.needs(VALIDATION_INPUT);
 const VALIDATION_ACCURACY: MetricInfo = MetricInfo::new(
     "validation_accuracy",
     "share of the validation images that the model classifies correctly",
     SHARE,
 )
-.maximized();
+.maximized()
+.needs(VALIDATION_INPUT);
 const VALIDATION_AUC: MetricInfo = MetricInfo::new(
     "validation_auc",
     "area under the ROC curve on the validation images, for two classes",
     SHARE,
 )
-.maximized();
+.maximized()
+.needs(VALIDATION_INPUT);
 const LOSS: MetricInfo = MetricInfo::new(
     "loss",
     "cross-entropy in the best epoch, on the training images",

@@ -17,6 +17,6 @@ mod warnings;
 
 pub use examples::Examples;
 pub use fit::{Fitted, fit};
-pub use history::{HISTORY_METRICS, write_history};
+pub use history::{HISTORY_METRICS, VALIDATION_INPUT, write_history};
 pub use recipe::{OptimizerChoice, Recipe};
 pub(crate) use step::{StepResults, Targets, train_step};

@@ -77,7 +77,7 @@ fn edited(mut bytes: Vec<u8>, edits: &[Edit]) -> Vec<u8> {
 }
 
 /// Returns a MedMNIST file with twelve images of 5×4 pixels in two classes.
-fn medmnist() -> Vec<u8> {
+pub(crate) fn medmnist() -> Vec<u8> {
     let array = |shape: &[u64], values: &[u8]| {
         let mut bytes = Vec::new();
         let options = npyz::WriteOptions::new().default_dtype().shape(shape);

@@ -7,6 +7,7 @@ use contract::{ArtifactType, Device, Invalid, KindInfo, MetricInfo, Port, Signat
 
 use super::Catalogue;
 use super::device::{self, Assigned, Computing};
+use super::empty_input::EmptyInput;
 use super::expand::Draft;
 use super::name::InstanceName;
 use crate::scheduler::Slots;
@@ -27,11 +28,13 @@ pub struct Instance {
     pub device: Device,
     pub resources: Resources,
     pub limits: Limits,
-    /// Why it cannot run on this machine, if the GPU that it requests is missing.
+    /// Reason why it cannot run on this machine, if the GPU that it requests is missing.
     pub(crate) missing: Option<Diagnostic>,
     pub(super) params: Params,
     /// Names of the classes of the images that it measures on, if they are known before the run.
     pub(crate) classes: Option<Vec<String>>,
+    /// Optional inputs that will certainly have no images.
+    pub(crate) empty_inputs: Vec<EmptyInput>,
     /// The entry `resources` as written.
     pub(super) resources_entry: Option<Entry>,
 }
@@ -218,6 +221,7 @@ pub(super) fn instance(
         missing,
         params,
         classes: None,
+        empty_inputs: Vec::new(),
         resources_entry: draft.spec.resources_entry.clone(),
     })
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use contract::{ArtifactType, Declared, MetricInfo, class_of, name_of_class};
 
+use super::empty_input::EmptyInput;
 use super::ports::Stage;
 use crate::spec::{Bounds, Diagnostic, Place, suggest};
 
@@ -93,12 +94,37 @@ pub(super) fn declared<'a>(
         return Ok(None);
     };
     let found = find(declared, stage.name, &metric.name, place)?;
-    check_class(&found, stage.classes.as_deref(), place)?;
+    check(
+        &found,
+        stage.name,
+        stage.classes.as_deref(),
+        &stage.empty_inputs,
+        place,
+    )?;
     Ok(Some(found))
 }
 
+/// Returns an error if a declared metric of `stage` will certainly not exist: its class is not one of `classes`, or it
+/// needs an input without images.
+pub(crate) fn check(
+    found: &Declared<'_>,
+    stage: &str,
+    classes: Option<&[String]>,
+    empty_inputs: &[EmptyInput],
+    place: &Place,
+) -> Result<(), Diagnostic> {
+    check_class(found, classes, place)?;
+    let name = &found.info.name;
+    let mut empty = empty_inputs.iter();
+    let Some(needed) = empty.find(|input| Some(input.role) == found.info.needs) else {
+        return Ok(());
+    };
+    let message = format!("`{stage}` will not measure `{name}`: {}", needed.why);
+    Err(Diagnostic::at(&place.find(name), message).hint(needed.hint.clone()))
+}
+
 /// Returns an error if a metric is that of a class that the images do not have.
-pub(crate) fn check_class(
+fn check_class(
     Declared { info, class }: &Declared<'_>,
     classes: Option<&[String]>,
     place: &Place,

@@ -7,8 +7,9 @@ use std::ops::{Deref, Range};
 use contract::{ArtifactType, KindInfo, MetricInfo, Port};
 
 use super::Instance;
+use super::empty_input::EmptyInput;
 use super::expand::Draft;
-use crate::spec::Diagnostic;
+use crate::spec::{Diagnostic, suggest};
 
 /// A stage with its instances and output ports.
 pub(super) struct Stage<'a> {
@@ -18,9 +19,10 @@ pub(super) struct Stage<'a> {
     pub instances: Range<usize>,
     /// `None` if the stage declares its ports itself and all its instances have errors.
     pub outputs: Option<Outputs>,
-    /// Names of the classes of the images that it measures on, if they are known before the run and the same for all
-    /// instances.
+    /// Names of the classes of the images that any of its instances measures on, if all are known before the run.
     pub classes: Option<Vec<String>>,
+    /// Optional inputs that will have no images in any of its instances.
+    pub empty_inputs: Vec<EmptyInput>,
     /// The metrics of each port that has metrics; `None` if their names are not known before the stage has run.
     metrics: HashMap<String, Option<Cow<'static, [MetricInfo]>>>,
 }
@@ -92,6 +94,7 @@ impl<'a> Ports<'a> {
             let metrics = metrics(outputs.as_deref().unwrap_or_default(), sound);
             stages.push(Stage {
                 classes: None,
+                empty_inputs: Vec::new(),
                 metrics,
                 name,
                 kind,
@@ -102,14 +105,30 @@ impl<'a> Ports<'a> {
         Self { stages, positions }
     }
 
-    /// Adds the classes that the instances know.
-    pub(super) fn with_classes(mut self, instances: &[Option<Instance>]) -> Self {
+    /// Adds what the instances know about the images of their inputs.
+    pub(super) fn with_images(mut self, instances: &[Option<Instance>]) -> Self {
         for stage in &mut self.stages {
-            let sound = instances[stage.instances.clone()].iter().flatten();
-            let mut classes = sound.map(|instance| &instance.classes);
-            let first = classes.next().cloned().flatten();
-            stage.classes =
-                first.filter(|first| classes.all(|other| other.as_ref() == Some(first)));
+            let sound = || instances[stage.instances.clone()].iter().flatten();
+            let Some(first) = sound().next() else {
+                continue;
+            };
+            let classes: Option<Vec<&Vec<String>>> =
+                sound().map(|instance| instance.classes.as_ref()).collect();
+            stage.classes = classes.map(|classes| {
+                let names = classes.into_iter().flatten().map(String::as_str);
+                suggest::distinct(names)
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect()
+            });
+            let is_empty = |role: &str| {
+                sound().all(|instance| instance.empty_inputs.iter().any(|input| input.role == role))
+            };
+            let empty = first.empty_inputs.iter();
+            stage.empty_inputs = empty
+                .filter(|input| is_empty(input.role))
+                .cloned()
+                .collect();
         }
         self
     }
@@ -162,7 +181,7 @@ impl Stage<'_> {
         self.metrics.get(port)?.as_deref()
     }
 
-    /// Whether one of its outputs has this type; `None` if its outputs are not known.
+    /// Returns `true` if one of its outputs has this type; `None` if its outputs are not known.
     pub(super) fn yields(&self, wanted: ArtifactType) -> Option<bool> {
         let outputs = self.outputs.as_ref()?;
         Some(outputs.iter().any(|port| port.yields == wanted))

@@ -1,59 +1,11 @@
 //! Checks the positive class of stages that measure a classifier, as far as the names of the classes are known before
 //! the run.
 
-use std::collections::HashMap;
-
-use contract::{Invalid, Usage, implied_positive};
+use contract::{Invalid, implied_positive};
 
 use super::Instance;
-use super::connect::{Wire, Wiring};
 use super::instance::Params;
 use crate::spec::{Diagnostic, suggest};
-
-/// Stores the names of the classes in each instance that measures on images whose classes are known.
-pub(super) fn learn_classes(instances: &mut [Option<Instance>], wiring: &Wiring) {
-    let wires = || wiring.wires.iter();
-    let forwards = wires().filter(|wire| usage(instances, wire) == Some(Usage::Forwards));
-    let forwards: HashMap<usize, usize> = forwards
-        .map(|wire| (wire.consumer, wire.producer))
-        .collect();
-    let measuring = wires().filter(|wire| usage(instances, wire) == Some(Usage::Measures));
-    let mut known = HashMap::new();
-    let mut found = Vec::new();
-    for wire in measuring {
-        let source = source(&forwards, wire.producer);
-        let classes = known.entry(source).or_insert_with(|| {
-            let instance = instances[source].as_ref();
-            instance.and_then(|instance| instance.stage.class_names())
-        });
-        found.push((wire.consumer, classes.clone()));
-    }
-    for (consumer, classes) in found {
-        if let Some(instance) = &mut instances[consumer] {
-            instance.classes = classes;
-        }
-    }
-}
-
-/// Returns the instance where the images of a producer come from: the producer itself, unless it forwards those of
-/// another one.
-fn source(forwards: &HashMap<usize, usize>, producer: usize) -> usize {
-    let mut source = producer;
-    // There may be circles, which are reported elsewhere.
-    for _ in 0..forwards.len() {
-        match forwards.get(&source) {
-            Some(&producer) => source = producer,
-            None => break,
-        }
-    }
-    source
-}
-
-fn usage(instances: &[Option<Instance>], wire: &Wire) -> Option<Usage> {
-    let mut inputs = instances[wire.consumer].as_ref()?.kind.inputs.iter();
-    let input = inputs.find(|input| input.role == wire.link.role)?;
-    Some(input.usage)
-}
 
 /// Reports positive classes that do not exist as errors, and those that were not chosen and do not follow from the names
 /// of the classes as warnings.

@@ -36,6 +36,7 @@ pub(crate) fn identities(graph: &Graph) -> Vec<Identity> {
             missing,
             params: _,
             classes: _,
+            empty_inputs: _,
             resources_entry: _,
         } = instance;
         let mut text = format!(

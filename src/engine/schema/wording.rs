@@ -182,7 +182,7 @@ fn grouped(number: &Value) -> String {
     }
 }
 
-/// Describes a metric: `share of …; of the positive class; higher is better; between 0 and 1`.
+/// Describes a metric: `share of …; of the positive class; higher is better; between 0 and 1; undefined if …`.
 pub(super) fn metric(metric: &MetricInfo) -> String {
     let of = metric
         .is_of_positive
@@ -196,7 +196,14 @@ pub(super) fn metric(metric: &MetricInfo) -> String {
     let range = is_bounded.then(|| crate::graph::range(metric.range));
     let unit = metric.unit.as_ref().map(|unit| format!("in {unit}"));
     let doc = Some(metric.doc.clone().into_owned());
-    let parts = [doc, of, Some(direction.to_owned()), range, unit];
+    let needs = metric
+        .needs
+        .map(|input| format!("only with images at the input `{input}`"));
+    let undefined = metric
+        .undefined_if
+        .map(|condition| format!("undefined if {condition}"));
+    let direction = Some(direction.to_owned());
+    let parts = [doc, of, direction, range, unit, needs, undefined];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join("; ")
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use contract::{ArtifactType, Direction, MetricInfo};
 use petgraph::graph::NodeIndex;
 
-use crate::graph::{Graph, Instance, check_class, find_metric};
+use crate::graph::{Graph, Instance, check_metric, find_metric};
 use crate::spec::{Diagnostic, Place, suggest};
 
 /// A metric of a stage: `evaluate.f1`, `evaluate[model1].f1`, `cnn.history.validation_loss`.
@@ -47,7 +47,8 @@ impl MetricAt {
         let info = match instance.metrics(port) {
             Some(declared) => {
                 let found = find_metric(&declared, stage, metric, place)?;
-                check_class(&found, instance.classes.as_deref(), place)?;
+                let classes = instance.classes.as_deref();
+                check_metric(&found, stage, classes, &instance.empty_inputs, place)?;
                 Some(found.info.clone())
             }
             None => None,

@@ -4,6 +4,7 @@
 //! make the program allocate more than the packed result and a few images.
 
 mod header;
+mod outline;
 mod pool;
 
 use std::fs::File;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use zip::ZipArchive;
 
 use self::header::{Header, integers, read_header};
+use self::outline::Outline;
 use self::pool::Arrays;
 use super::source::{Offer, Omitted, Unusable};
 
@@ -65,6 +67,20 @@ impl Npz {
         Ok(())
     }
 
+    /// Returns the names of the classes: those that are given, or else one for each label; `None` if the file cannot be
+    /// read.
+    pub fn class_names(&self) -> Option<Vec<String>> {
+        if !self.classes.is_empty() {
+            return Some(self.classes.clone());
+        }
+        Some(default_names(Outline::of(self)?.classes))
+    }
+
+    /// Returns `true` if the file has validation images; `None` if it cannot be read.
+    pub fn has_validation(&self) -> Option<bool> {
+        Some(Outline::of(self)?.has_validation)
+    }
+
     /// Reads the headers and the labels, and returns the number of classes.
     pub fn preflight(&self) -> Result<usize, Invalid> {
         Ok(self.splits()?.classes.len())
@@ -110,22 +126,15 @@ impl Npz {
         let validation = split("val")?;
         let test = required(split("test")?, "test")?;
         let all = [Some(&train), validation.as_ref(), Some(&test)];
-        let highest = all
-            .iter()
-            .flatten()
-            .flat_map(|array| array.labels.iter().copied())
-            .max()
-            .unwrap_or(0);
-        let classes = if self.classes.is_empty() {
-            (0..=highest.max(1))
-                .map(|label| format!("class{label}"))
-                .collect()
-        } else {
-            self.classes.clone()
+        let needed = Array::classes(all.into_iter().flatten());
+        let classes = match self.classes.as_slice() {
+            [] => default_names(needed),
+            named => named.to_vec(),
         };
-        if highest as usize >= classes.len() {
+        if needed > classes.len() {
             return Err(self.unusable(format!(
-                "has a label {highest}, but `classes` has only {} names",
+                "has a label {}, but `classes` has only {} names",
+                needed - 1,
                 classes.len()
             )));
         }
@@ -260,7 +269,19 @@ struct Array {
     labels: Vec<u32>,
 }
 
-/// Whether the archive's member `name` is an array that is read.
+impl Array {
+    /// Returns the number of classes that the labels of some arrays need: at least two.
+    fn classes<'a>(arrays: impl Iterator<Item = &'a Self>) -> usize {
+        let labels = arrays.flat_map(|array| array.labels.iter().copied());
+        labels.max().unwrap_or(0).max(1) as usize + 1
+    }
+}
+
+fn default_names(classes: usize) -> Vec<String> {
+    (0..classes).map(|label| format!("class{label}")).collect()
+}
+
+/// Returns `true` if the archive's member `name` is an array that is read.
 fn is_known(name: &str) -> bool {
     name.strip_suffix("_images.npy")
         .or_else(|| name.strip_suffix("_labels.npy"))

@@ -1,31 +1,32 @@
 //! Kind `train-gan`: trains a DCGAN (Radford et al., 2016) on the images of one class.
 
+mod history;
+mod params;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use contract::{
-    Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo,
-    METRICS_FILE, Memory, MetricInfo, Metrics, NOT_NEGATIVE, Output, Resumable, Signature, Stage,
-    Usage, Work, json,
+    Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo, Memory,
+    Output, Resumable, Signature, Stage, Usage, Work,
     ranges::{above_zero, share, whole},
+    unknown_class,
 };
 use ops::{Activation, Backend};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
-use crate::figures::chart::{Series, line_chart};
 use crate::figures::grid::{Row, grid};
 use crate::gan::{
-    Adversaries, GanEpoch, PartialEpoch, ResumeTarget, Settings, TrainingState, estimate,
-    sample_name,
+    Adversaries, PartialEpoch, ResumeTarget, Settings, TrainingState, estimate, sample_name,
 };
 use crate::nets::{
-    Architecture, Feature, GeneratorCard, Head, Initializer, Layer, Network, check_layers, draw,
-    latent, output_warning,
+    Architecture, Feature, GeneratorCard, Head, Layer, Network, check_layers, draw, latent,
+    output_warning,
 };
+use history::{METRICS, write_history};
+pub use params::TrainGan;
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-gan",
@@ -66,84 +67,6 @@ pub const INFO: KindInfo = KindInfo {
     declares_ports: false,
     computes: true,
 };
-
-/// The parameters of `train-gan`.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TrainGan {
-    /// The class to imitate.
-    class: String,
-    /// Layers from `latent` features to an image. The last one must end in `tanh`. After training, the means and
-    /// variances by which `batch_norm` normalizes are estimated over as many generated images as an epoch has. Sample
-    /// grids of earlier epochs are drawn with running statistics.
-    generator: Vec<Layer>,
-    /// Layers from an image to one score, which tells real images from generated ones.
-    discriminator: Vec<Layer>,
-    /// Length of a noise vector.
-    #[serde(default = "hundred")]
-    #[schemars(range(min = 1, max = 10_000), extend("x-unit" = "features"))]
-    latent: usize,
-    /// Distribution from which the initial weights are drawn.
-    #[serde(default = "dcgan")]
-    initializer: Initializer,
-    /// Number of passes over the images.
-    #[serde(default = "two_hundred")]
-    #[schemars(range(min = 1, max = 100_000))]
-    epochs: usize,
-    /// Images per training step. Images of an epoch that do not fill a batch are left out.
-    #[serde(default = "sixty_four")]
-    #[schemars(range(min = 2, max = 65_536), extend("x-unit" = "images"))]
-    batch_size: usize,
-    /// Learning rate of both networks.
-    #[serde(default = "learning_rate")]
-    #[schemars(range(max = 10), extend("exclusiveMinimum" = 0))]
-    learning_rate: f64,
-    /// Adam's decay rate of the first moment.
-    #[serde(default = "beta1")]
-    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
-    beta1: f64,
-    /// Adam's decay rate of the second moment.
-    #[serde(default = "beta2")]
-    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
-    beta2: f64,
-    /// Target of the discriminator for real images. A value below 1 is one-sided label smoothing (Salimans et
-    /// al., 2016).
-    #[serde(default = "real_label")]
-    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0.5))]
-    real_label: f64,
-    /// Number of epochs between two grids of samples. The last epoch always has one.
-    #[serde(default = "twenty")]
-    #[schemars(range(min = 1, max = 100_000), extend("x-unit" = "epochs"))]
-    sample_every: usize,
-}
-
-fn hundred() -> usize {
-    100
-}
-fn dcgan() -> Initializer {
-    Initializer::Dcgan
-}
-fn two_hundred() -> usize {
-    200
-}
-fn sixty_four() -> usize {
-    64
-}
-fn learning_rate() -> f64 {
-    2e-4
-}
-fn beta1() -> f64 {
-    0.5
-}
-fn beta2() -> f64 {
-    0.999
-}
-fn real_label() -> f64 {
-    0.9
-}
-fn twenty() -> usize {
-    20
-}
 
 /// Number of images in a sample grid, and in one row of it.
 const SAMPLES: usize = 32;
@@ -214,6 +137,13 @@ impl Stage for TrainGan {
             ("figure".to_owned(), Signature::Figure),
         ]
         .into())
+    }
+
+    fn check_classes(&self, classes: &[String]) -> Result<(), Invalid> {
+        match classes.contains(&self.class) {
+            true => Ok(()),
+            false => Err(unknown_class(&self.class, classes).under("class")),
+        }
     }
 
     fn warnings(&self, _inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
@@ -433,53 +363,4 @@ impl TrainGan {
             .collect();
         grid(&rows, image, path)
     }
-}
-
-/// Losses of adversaries are neutral: a low loss of one means that the other is weak, and says nothing about the images.
-const DISCRIMINATOR_LOSS: MetricInfo = MetricInfo::new(
-    "discriminator_loss",
-    "cross-entropy of the discriminator in the last epoch",
-    NOT_NEGATIVE,
-);
-const GENERATOR_LOSS: MetricInfo = MetricInfo::new(
-    "generator_loss",
-    "cross-entropy of the generator in the last epoch",
-    NOT_NEGATIVE,
-);
-const METRICS: &[MetricInfo] = &[DISCRIMINATOR_LOSS, GENERATOR_LOSS];
-
-/// Writes the losses as `history.json` and `metrics.json` to `metrics`, and as `losses.png` to `figure`.
-fn write_history(history: &[GanEpoch], metrics: &Path, figure: &Path) -> Result<(), Failure> {
-    json::write(&metrics.join("history.json"), history)?;
-    let last: Metrics = history
-        .last()
-        .into_iter()
-        .flat_map(|last| {
-            [
-                (DISCRIMINATOR_LOSS, last.discriminator_loss),
-                (GENERATOR_LOSS, last.generator_loss),
-            ]
-        })
-        .map(|(info, value)| (info.name.clone().into_owned(), info.measured(value)))
-        .collect();
-    json::write(&metrics.join(METRICS_FILE), &last)?;
-    let curve = |name: &str, dashed: bool, of: fn(&GanEpoch) -> f64| Series {
-        name: name.to_owned(),
-        points: history
-            .iter()
-            .map(|row| (row.epoch as f64, of(row)))
-            .collect(),
-        dashed,
-    };
-    let curves = [
-        curve("discriminator", false, |row| row.discriminator_loss),
-        curve("generator", true, |row| row.generator_loss),
-    ];
-    line_chart(
-        &figure.join("losses.png"),
-        "DCGAN losses",
-        "epoch",
-        "cross-entropy",
-        &curves,
-    )
 }

@@ -1,12 +1,13 @@
-//! Training parameters.
+//! [`Recipe`]: the parameters of a training, with their checks and the resources that they need.
 
-use std::collections::BTreeMap;
+mod class_weights;
+mod optimizer;
+mod threshold;
 
 use contract::{
     Amount, ImageShape, Invalid, Memory, Resumable, Work, bare_name,
-    ranges::{above_zero, share, whole},
+    ranges::{above_zero, whole},
 };
-use ops::optimizer::{OptimizerConfig, SecondMoment};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,6 +15,10 @@ use serde_json::{Value, json};
 use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
 use crate::nets::{Architecture, Head, Initializer, Layer, check_layers, output_warning};
+
+use class_weights::ClassWeights;
+pub use optimizer::OptimizerChoice;
+pub(super) use threshold::{Criterion, ThresholdRule};
 
 /// Training parameters, shared by `train-cnn` and `retrain`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,7 +46,10 @@ pub struct Recipe {
     #[serde(default = "constant", deserialize_with = "bare_name::deserialize")]
     pub schedule: Schedule,
     /// The rule that turns gradients into steps.
-    #[serde(default = "adam", deserialize_with = "bare_name::deserialize")]
+    #[serde(
+        default = "optimizer::adam",
+        deserialize_with = "bare_name::deserialize"
+    )]
     pub optimizer: OptimizerChoice,
     /// Weight of each class's images in the loss.
     #[serde(default)]
@@ -64,38 +72,6 @@ pub struct Recipe {
     pub threshold: ThresholdRule,
 }
 
-/// The rule that turns gradients into steps.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[schemars(rename = "Optimizer", transform = bare_name::allow)]
-pub enum OptimizerChoice {
-    /// Adam (Kingma and Ba, 2015).
-    Adam {
-        /// Decay rate of the first moment.
-        #[serde(default = "beta1")]
-        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
-        beta1: f64,
-        /// Decay rate of the second moment.
-        #[serde(default = "beta2")]
-        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
-        beta2: f64,
-        /// Added to the root of the second moment to avoid a division by zero.
-        #[serde(default = "epsilon")]
-        #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
-        epsilon: f64,
-        /// The second moment whose root `epsilon` is added to.
-        #[serde(default)]
-        epsilon_added_to: SecondMoment,
-    },
-    /// Stochastic gradient descent with classical momentum.
-    Sgd {
-        /// Share of the last step that the next one keeps.
-        #[serde(default)]
-        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
-        momentum: f64,
-    },
-}
-
 /// Source of the statistics of `batch_norm`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -113,71 +89,6 @@ pub enum BatchNormStatistics {
     Running,
 }
 
-/// Weight of each class's images in the loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(inline)]
-#[serde(
-    untagged,
-    expecting = "expected `none`, `balanced` or a map of class names to weights"
-)]
-pub enum ClassWeights {
-    Rule(WeightRule),
-    /// Class names with their weights. A class that is not named has the weight 1.
-    ByClass(
-        #[schemars(extend("additionalProperties" = {
-            "type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000
-        }))]
-        BTreeMap<String, f32>,
-    ),
-}
-
-/// A rule that gives each class a weight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum WeightRule {
-    /// Every image has the same weight.
-    None,
-    /// Every class has the same total weight in an epoch, on average if an epoch takes a sample of the images.
-    Balanced,
-}
-
-impl Default for ClassWeights {
-    fn default() -> Self {
-        Self::Rule(WeightRule::None)
-    }
-}
-
-/// Rule for the threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(inline)]
-#[serde(
-    untagged,
-    expecting = "expected `youden`, `f1` or a number between 0 and 1"
-)]
-pub enum ThresholdRule {
-    /// This probability of the second class.
-    Fixed(#[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))] f32),
-    Chosen(Criterion),
-}
-
-/// Measure that the threshold maximizes on the validation images, with the weights of the best epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum Criterion {
-    /// Sensitivity + specificity − 1 (Youden, 1950).
-    Youden,
-    /// F1 of the second class.
-    F1,
-}
-
-impl Default for ThresholdRule {
-    fn default() -> Self {
-        Self::Fixed(0.5)
-    }
-}
-
 fn ten() -> usize {
     10
 }
@@ -190,24 +101,6 @@ fn one_thousandth() -> f64 {
 fn constant() -> Schedule {
     Schedule::Constant {}
 }
-fn adam() -> OptimizerChoice {
-    OptimizerChoice::Adam {
-        beta1: beta1(),
-        beta2: beta2(),
-        epsilon: epsilon(),
-        epsilon_added_to: SecondMoment::default(),
-    }
-}
-fn beta1() -> f64 {
-    0.9
-}
-fn beta2() -> f64 {
-    0.999
-}
-fn epsilon() -> f64 {
-    1e-7
-}
-
 impl Recipe {
     /// Returns the parameters with every default filled in.
     pub fn canonical(&self) -> Value {
@@ -232,7 +125,7 @@ impl Recipe {
         }
     }
 
-    /// Whether the statistics of `batch_norm` layers are computed after training.
+    /// Returns `true` if the statistics of `batch_norm` layers are computed after training.
     pub(super) fn estimates_statistics(&self) -> bool {
         self.batch_norm_statistics == BatchNormStatistics::Estimated
             && self.model.iter().any(Layer::mixes_batch)
@@ -291,11 +184,8 @@ impl Recipe {
         above_zero("learning_rate", self.learning_rate, 10.0)?;
         self.schedule.check().map_err(|e| e.under("schedule"))?;
         self.optimizer.check().map_err(|e| e.under("optimizer"))?;
-        if let ClassWeights::ByClass(weights) = &self.class_weights {
-            for (class, &weight) in weights {
-                above_zero(class, f64::from(weight), 1e6).map_err(|e| e.under("class_weights"))?;
-            }
-        }
+        let weights = self.class_weights.check();
+        weights.map_err(|e| e.under("class_weights"))?;
         if let Some(stopping) = &self.early_stopping {
             if !has_validation {
                 return Err(Invalid::new("`early_stopping` needs validation images")
@@ -314,18 +204,8 @@ impl Recipe {
                     .under("early_stopping"));
             }
         }
-        if let ThresholdRule::Fixed(threshold) = self.threshold
-            && !(threshold > 0.0 && threshold < 1.0)
-        {
-            let message = format!("`threshold` is {threshold}; it must be above 0 and below 1");
-            return Err(Invalid::new(message).under("threshold"));
-        }
-        if matches!(self.threshold, ThresholdRule::Chosen(_)) && !has_validation {
-            let message = "`threshold` is to be chosen on validation images, but there are none";
-            return Err(Invalid::new(message)
-                .hint("connect the input `validation`, or set a probability")
-                .under("threshold"));
-        }
+        let threshold = self.threshold.check(has_validation);
+        threshold.map_err(|e| e.under("threshold"))?;
         let output = check_layers("model", &self.model, image.into())?;
         let head = Head::of(output).map_err(|e| e.under("model"))?;
         if self.threshold != ThresholdRule::default() && head.classes() > 2 {
@@ -349,9 +229,13 @@ impl Recipe {
         }
         Ok(head)
     }
-}
 
-impl Recipe {
+    /// Checks the names of classes against those of the training images.
+    pub fn check_classes(&self, classes: &[String]) -> Result<(), Invalid> {
+        let checked = self.class_weights.check_classes(classes);
+        checked.map_err(|error| error.under("class_weights"))
+    }
+
     /// Lists parameters that keep the network from learning anything useful.
     pub fn warnings(&self, image: Option<ImageShape>) -> Vec<Invalid> {
         let mut found = Vec::new();
@@ -372,87 +256,12 @@ impl Recipe {
     }
 }
 
-impl OptimizerChoice {
-    /// Returns the number of values that the optimizer keeps for each parameter.
-    fn moments(&self) -> u64 {
-        match self {
-            Self::Adam { .. } => 2,
-            Self::Sgd { .. } => 1,
-        }
-    }
-
-    pub fn check(&self) -> Result<(), Invalid> {
-        match *self {
-            Self::Adam {
-                beta1,
-                beta2,
-                epsilon,
-                epsilon_added_to: _,
-            } => share("beta1", beta1)
-                .and(share("beta2", beta2))
-                .and(above_zero("epsilon", epsilon, 1.0))
-                .map_err(|e| e.under("adam")),
-            Self::Sgd { momentum } => share("momentum", momentum).map_err(|e| e.under("sgd")),
-        }
-    }
-}
-
-impl From<OptimizerChoice> for OptimizerConfig {
-    fn from(choice: OptimizerChoice) -> Self {
-        match choice {
-            OptimizerChoice::Adam {
-                beta1,
-                beta2,
-                epsilon,
-                epsilon_added_to,
-            } => Self::Adam {
-                beta1: beta1 as f32,
-                beta2: beta2 as f32,
-                epsilon: epsilon as f32,
-                epsilon_added_to,
-            },
-            OptimizerChoice::Sgd { momentum } => Self::Sgd {
-                momentum: momentum as f32,
-            },
-        }
-    }
-}
-
-impl ClassWeights {
-    /// Returns the weight of each class of `classes`, which have `counts` images in an epoch.
-    pub fn resolve(&self, classes: &[String], counts: &[f64]) -> Result<Vec<f32>, String> {
-        match self {
-            Self::Rule(WeightRule::None) => Ok(vec![1.0; classes.len()]),
-            Self::Rule(WeightRule::Balanced) => {
-                let all: f64 = counts.iter().sum();
-                // The weight of a class without images is never used.
-                let divisor = |count: f64| if count > 0.0 { count } else { 1.0 };
-                let weight =
-                    |&count: &f64| all as f32 / (classes.len() as f64 * divisor(count)) as f32;
-                Ok(counts.iter().map(weight).collect())
-            }
-            Self::ByClass(weights) => {
-                if let Some(unknown) = weights.keys().find(|class| !classes.contains(class)) {
-                    return Err(format!(
-                        "unknown class `{unknown}` in `class_weights`: the classes are {}",
-                        classes.join(", ")
-                    ));
-                }
-                Ok(classes
-                    .iter()
-                    .map(|class| weights.get(class).copied().unwrap_or(1.0))
-                    .collect())
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use contract::ImageShape;
     use serde_json::{Value, json};
 
-    use super::{ClassWeights, Recipe, WeightRule};
+    use super::Recipe;
 
     #[test]
     fn a_threshold_needs_two_classes_and_one_that_is_chosen_needs_images() {
@@ -477,23 +286,5 @@ mod tests {
         let message = "`threshold` needs two classes, but the network distinguishes 3";
         assert_eq!(check(3, json!(0.25), true), Err(message.to_owned()));
         assert_eq!(check(3, json!("f1"), true), Err(message.to_owned()));
-    }
-
-    /// Expected values from numpy 2.4.6: `f(sum(c)) / f(len(c) * k) for k in c`, with `f = np.float32`.
-    #[test]
-    fn balanced_weights_are_inverse_to_the_counts() {
-        let balanced = |counts: &[f64]| {
-            let classes: Vec<String> = (0..counts.len()).map(|class| class.to_string()).collect();
-            let weights = ClassWeights::Rule(WeightRule::Balanced).resolve(&classes, counts);
-            weights.unwrap()
-        };
-        assert_eq!(balanced(&[1341.0, 3875.0]), [1.944_817_3, 0.673_032_3]);
-        assert_eq!(
-            balanced(&[7.0, 11.0, 13.0]),
-            [1.476_190_4, 0.939_393_94, 0.794_871_8]
-        );
-        // 225 of 225 images, and 113 of 1800 from a part with 180 and 1620.
-        assert_eq!(balanced(&[236.3, 326.7]), [1.191_282_3, 0.861_646_7]);
-        assert_eq!(balanced(&[0.0, 4.0])[1], 0.5);
     }
 }
