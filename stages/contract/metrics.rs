@@ -26,6 +26,9 @@ pub struct Metric {
     /// Sources of variation that the interval covers; `None` without an interval, or if it is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<Over>,
+    /// Number of resamples that the interval leaves out, because the metric is undefined for them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub resamples_left_out: usize,
     /// `None` (absent in a file) if the metric is neutral: neither higher nor lower values are better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
@@ -41,10 +44,15 @@ impl Metric {
             value,
             interval: None,
             over: None,
+            resamples_left_out: 0,
             direction,
             of: None,
         }
     }
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

@@ -1,5 +1,7 @@
 //! Computes the [`ClassReport`] of an evaluation.
 
+use std::array;
+
 use contract::analysis::{ClassLine, ClassReport, ClassScores, Decision, Evaluation};
 
 use crate::metrics::{Confusion, Predictions, average_precision, roc_auc};
@@ -21,26 +23,20 @@ pub fn class_report(evaluation: &Evaluation) -> ClassReport {
             let labels = evaluation.labels.iter();
             let is_class: Vec<bool> = labels.map(|&label| label as usize == class).collect();
             let probabilities = predictions.scores(class);
-            ClassScores {
-                precision: confusion.precision(class),
-                recall: confusion.recall(class),
-                f1: confusion.f1(class),
-                specificity: confusion.specificity(class),
-                roc_auc: roc_auc(&probabilities, &is_class),
-                average_precision: average_precision(&probabilities, &is_class),
-            }
+            ClassScores([
+                confusion.precision(class),
+                confusion.recall(class),
+                confusion.f1(class),
+                confusion.specificity(class),
+                roc_auc(&probabilities, &is_class),
+                average_precision(&probabilities, &is_class),
+            ])
         })
         .collect();
     let averages = |mean: &dyn Fn(Score<'_>) -> Option<f64>| {
-        let of = |score: fn(&ClassScores) -> Option<f64>| mean(&|class| score(&scores[class]));
-        ClassScores {
-            precision: of(|scores| scores.precision),
-            recall: of(|scores| scores.recall),
-            f1: of(|scores| scores.f1),
-            specificity: of(|scores| scores.specificity),
-            roc_auc: of(|scores| scores.roc_auc),
-            average_precision: of(|scores| scores.average_precision),
-        }
+        ClassScores(array::from_fn(|measure| {
+            mean(&|class| scores[class].0[measure])
+        }))
     };
     let lines = evaluation.classes.iter().zip(&scores).enumerate();
     ClassReport {
@@ -104,12 +100,8 @@ mod tests {
     }
 
     fn close(found: ClassScores, expected: [f64; 6]) {
-        for ((found, expected), name) in found
-            .values()
-            .into_iter()
-            .zip(expected)
-            .zip(ClassScores::NAMES)
-        {
+        let pairs = found.0.into_iter().zip(expected);
+        for ((found, expected), name) in pairs.zip(ClassScores::NAMES) {
             assert!(
                 (found.unwrap() - expected).abs() < 1e-12,
                 "{name}: {found:?}"

@@ -40,7 +40,7 @@ const LARGEST_BATCH: usize = 65_536;
 
 pub const INFO: KindInfo = KindInfo {
     name: "evaluate",
-    version: 4,
+    version: 5,
     doc: "measures a classifier on labelled images that it has not seen",
     inputs: &[
         Input {
@@ -305,7 +305,7 @@ impl Computation for Measuring<'_> {
         context.check_cancelled()?;
         report.write(&metrics, dataset.names(), &tables)?;
         report.draw(&metrics, &figure)?;
-        for warning in warnings::of_metrics(&report, &metrics) {
+        for warning in warnings::of_metrics(&report, &metrics, stage.bootstrap) {
             context.warn(warning);
         }
         context.note(report.summary(&metrics));

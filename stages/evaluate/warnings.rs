@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contract::Metrics;
+use contract::{Metric, Metrics, class_of};
 
 use super::report::Report;
 use crate::data::absent_classes;
@@ -10,9 +10,12 @@ use crate::data::absent_classes;
 /// Number of groups below which intervals by resampling groups are clearly too narrow.
 const FEW_GROUPS: usize = 20;
 
-/// Lists reasons why the metrics mean little: classes without images, the same score or class for all images, or
-/// a ROC AUC that may be chance, or few groups.
-pub(super) fn of_metrics(report: &Report<'_>, metrics: &Metrics) -> Vec<String> {
+/// Share of resamples without a value from which on a metric is named in a warning.
+const OFTEN: f64 = 0.05;
+
+/// Lists reasons why the metrics mean little: classes without images, the same score or class for all images, a
+/// ROC AUC that may be chance, few groups, or intervals that leave out many of the `resamples`.
+pub(super) fn of_metrics(report: &Report<'_>, metrics: &Metrics, resamples: usize) -> Vec<String> {
     let predictions = report.predictions;
     let images = predictions.labels.len();
     if images == 0 {
@@ -33,6 +36,7 @@ pub(super) fn of_metrics(report: &Report<'_>, metrics: &Metrics) -> Vec<String> 
              p-values too small"
         ));
     }
+    warnings.extend(left_out(metrics, resamples));
     let mut rows = predictions.probabilities.chunks_exact(predictions.classes);
     let first = rows.next().unwrap_or_default();
     if images > 1 && rows.all(|row| row == first) {
@@ -58,6 +62,32 @@ pub(super) fn of_metrics(report: &Report<'_>, metrics: &Metrics) -> Vec<String> 
         ));
     }
     warnings
+}
+
+/// Names the metrics of all classes and of the positive class that are undefined for many resamples.
+fn left_out(metrics: &Metrics, resamples: usize) -> Option<String> {
+    let share = |metric: &Metric| metric.resamples_left_out as f64 / resamples.max(1) as f64;
+    let often = metrics
+        .iter()
+        .filter(|(name, metric)| class_of(name).is_none() && share(metric) >= OFTEN);
+    let often: Vec<(&String, &Metric)> = often.collect();
+    let most = often
+        .iter()
+        .map(|(_, metric)| share(metric))
+        .reduce(f64::max)?;
+    let names: Vec<String> = often.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let none = often.iter().filter(|(_, metric)| metric.interval.is_none());
+    let none: Vec<String> = none.map(|(name, _)| format!("`{name}`")).collect();
+    let without = match none.as_slice() {
+        [] => String::new(),
+        none => format!("; there is no interval of {}", none.join(", ")),
+    };
+    Some(format!(
+        "resamples that do not define {} are left out of intervals (up to {:.0} %), because few images are of a class or \
+         were classified as it{without}",
+        names.join(", "),
+        100.0 * most
+    ))
 }
 
 #[cfg(test)]
@@ -96,7 +126,7 @@ mod tests {
             groups,
             pixels: String::new(),
         };
-        of_metrics(&report, &metrics)
+        of_metrics(&report, &metrics, 200)
     }
 
     #[test]
@@ -109,6 +139,19 @@ mod tests {
         };
         assert_eq!(of_patients(2), [""; 0]);
         assert!(of_patients(3)[0].contains("form only 14 groups: "));
+    }
+
+    #[test]
+    fn resamples_that_are_left_out_give_a_warning() {
+        // A single image is classified as positive: a resample lacks it with the probability (39/40)^40 = 0.36.
+        let mut scores = vec![0.1; 40];
+        scores[39] = 0.9;
+        let halves: Vec<u32> = (0..40).map(|i| u32::from(i >= 20)).collect();
+        let found = of(&scores, &halves);
+        let expected = "resamples that do not define `macro_precision`, `precision`, `weighted_precision` are left out \
+                        of intervals (up to 3";
+        assert!(found[0].starts_with(expected), "{found:?}");
+        assert!(!found[0].contains("there is no interval"), "{found:?}");
     }
 
     #[test]

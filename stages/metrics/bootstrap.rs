@@ -26,12 +26,30 @@ impl Bootstrap {
     }
 }
 
+/// Smallest share of the resamples that must define a statistic for it to have an interval. The interval describes the
+/// resamples that define the statistic; if these are few, they are unlike other test sets.
+const LEAST_DEFINED: f64 = 0.5;
+
+/// Returns `true` if a statistic that `defined` of all `resamples` define may have an interval.
+pub(super) fn are_enough(defined: usize, resamples: usize) -> bool {
+    defined > 0 && defined as f64 >= LEAST_DEFINED * resamples as f64
+}
+
+/// The interval of a statistic.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Interval {
+    /// The 2.5 and 97.5 % percentiles; `None` if too few resamples define the statistic.
+    pub ends: Option<[f64; 2]>,
+    /// Number of resamples that do not define the statistic.
+    pub left_out: usize,
+}
+
 /// Returns 95 % percentile intervals (Efron, 1979) of `count` statistics of a test set.
 ///
-/// Each resample draws as many units as there are, with replacement and without regard to
-/// their class. `statistics` gets the number of times that each example was drawn. Resamples for which a statistic
-/// is `None` are left out of its interval, which is `None` if there are no others, or if there is only one unit. The
-/// result depends on `seed`, but not on the number of threads.
+/// Each resample draws as many units as there are, with replacement and without regard to their class. `statistics`
+/// gets the number of times that each example was drawn. Resamples for which a statistic is `None` are left out of its
+/// interval. There is no interval if more than half of them are left out, or if there is only one unit. The result depends
+/// on `seed`, but not on the number of threads.
 pub(super) fn intervals(
     Bootstrap {
         units,
@@ -40,10 +58,10 @@ pub(super) fn intervals(
     }: &Bootstrap,
     count: usize,
     statistics: impl Fn(&[u32]) -> Vec<Option<f64>> + Sync,
-) -> Vec<Option<[f64; 2]>> {
+) -> Vec<Interval> {
     // A single unit is drawn as it is every time, which says nothing about others.
     if units.count() < 2 {
-        return vec![None; count];
+        return vec![Interval::default(); count];
     }
     let draws: Vec<Vec<Option<f64>>> = (0..*resamples as u64)
         .into_par_iter()
@@ -59,7 +77,11 @@ pub(super) fn intervals(
     let interval = |index: usize| {
         let mut values: Vec<f64> = draws.iter().filter_map(|draw| draw[index]).collect();
         values.sort_by(f64::total_cmp);
-        Some([percentile(&values, 0.025)?, percentile(&values, 0.975)?])
+        let ends = || Some([percentile(&values, 0.025)?, percentile(&values, 0.975)?]);
+        Interval {
+            ends: are_enough(values.len(), draws.len()).then(ends).flatten(),
+            left_out: draws.len() - values.len(),
+        }
     };
     (0..count).map(interval).collect()
 }
@@ -99,7 +121,7 @@ mod tests {
     fn interval_of_a_share_is_that_of_the_binomial() {
         // The standard error is √(0.2 · 0.8 / 400) = 0.02, and the interval has 1.96 of them on both sides.
         let found = intervals(&Bootstrap::of_images(400, 4000, 7), 1, share(80));
-        let [low, high] = found[0].unwrap();
+        let [low, high] = found[0].ends.unwrap();
         assert!((low - 0.1608).abs() < 0.006, "{low}");
         assert!((high - 0.2392).abs() < 0.006, "{high}");
     }
@@ -123,16 +145,29 @@ mod tests {
     #[test]
     fn undefined_statistics_have_no_interval() {
         assert_eq!(
-            intervals(&Bootstrap::of_images(3, 10, 0), 1, |_| vec![None]),
-            [None]
+            intervals(&Bootstrap::of_images(3, 10, 0), 1, |_| vec![None])[0].ends,
+            None
         );
         assert_eq!(
-            intervals(&Bootstrap::of_images(3, 0, 0), 1, |_| vec![Some(1.0)]),
-            [None]
+            intervals(&Bootstrap::of_images(3, 0, 0), 1, |_| vec![Some(1.0)])[0].ends,
+            None
         );
-        let sometimes = intervals(&Bootstrap::of_images(2, 200, 0), 1, |weights| {
-            vec![(weights[0] == 1).then_some(0.5)]
-        });
-        assert_eq!(sometimes, [Some([0.5, 0.5])]);
+    }
+
+    #[test]
+    fn resamples_that_do_not_define_a_statistic_are_left_out_and_counted() {
+        // Of two images, the first is drawn in three of four resamples, and drawn twice in one of four.
+        let drawn = |least: u32| {
+            let bootstrap = Bootstrap::of_images(2, 400, 0);
+            intervals(&bootstrap, 1, |weights| {
+                vec![(weights[0] >= least).then_some(0.5)]
+            })[0]
+        };
+        let often = drawn(1);
+        assert_eq!(often.ends, Some([0.5, 0.5]));
+        assert!((70..130).contains(&often.left_out), "{often:?}");
+        let seldom = drawn(2);
+        assert_eq!(seldom.ends, None);
+        assert!((270..330).contains(&seldom.left_out), "{seldom:?}");
     }
 }

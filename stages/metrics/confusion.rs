@@ -93,13 +93,18 @@ impl Confusion {
         )
     }
 
-    /// Returns the mean of `values`, one for each class, over the classes that occur among the examples or the
-    /// predictions. `None` if one of these has no value, or if there are none: a mean of the others would not show
-    /// that a class is missing.
+    /// Returns the classes that occur among the examples or the predictions. Macro averages are means over these.
+    pub fn occurring(&self) -> Vec<usize> {
+        let classes = 0..self.classes;
+        classes
+            .filter(|&c| self.support(c) + self.predicted(c) > 0)
+            .collect()
+    }
+
+    /// Returns the mean of `value` over the classes that occur. `None` if one of these has no value, or if there are
+    /// none: a mean of the others would not show that a class is missing.
     pub fn macro_mean(&self, value: impl Fn(usize) -> Option<f64>) -> Option<f64> {
-        let occurring = (0..self.classes).filter(|&c| self.support(c) + self.predicted(c) > 0);
-        let values: Vec<f64> = occurring.map(value).collect::<Option<_>>()?;
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+        mean_over(&self.occurring(), value)
     }
 
     /// Returns the mean of `values`, one for each class, weighted by the number of examples of each class. `None` if a
@@ -110,6 +115,12 @@ impl Confusion {
         let terms: Vec<f64> = terms.collect::<Option<_>>()?;
         (!terms.is_empty()).then(|| terms.iter().sum::<f64>() / self.total() as f64)
     }
+}
+
+/// Returns the mean of `value` over some classes; `None` if one of them has no value, or if there are none.
+pub(super) fn mean_over(classes: &[usize], value: impl Fn(usize) -> Option<f64>) -> Option<f64> {
+    let values: Vec<f64> = classes.iter().map(|&c| value(c)).collect::<Option<_>>()?;
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// Returns `part / whole`, or `None` if `whole` is 0.

@@ -2,7 +2,7 @@
 
 use contract::{Metric, MetricInfo, Metrics, name_of_class};
 
-use super::bootstrap::{Bootstrap, intervals};
+use super::bootstrap::{Bootstrap, Interval, intervals};
 use super::declared::{Measure, SUPPORT};
 use super::predictions::{Decision, Predictions};
 use super::scored::Scored;
@@ -14,7 +14,8 @@ const MOST_CLASSES: usize = 20;
 /// Computes all measures of `predictions`, by name: those of all classes together (`accuracy`), those of the class
 /// `positive` against all others (`f1`), and the latter for each class (`f1[CLASS]`), with the numbers of images
 /// (`support`). Their 95 % intervals come from `bootstrap`; without resamples, there are none. A measure that is
-/// undefined for these labels is NaN.
+/// undefined for these labels is NaN. Macro averages of a resample are over the classes of the whole test set (see
+/// [`Scored`]).
 pub fn measure(
     predictions: &Predictions<'_>,
     classes: &[String],
@@ -31,17 +32,19 @@ pub fn measure(
     let mut intervals = intervals(bootstrap, resampled.len(), |weights| {
         scored.values(&resampled, weights)
     });
-    intervals.resize(measures.len(), None);
+    intervals.resize(measures.len(), Interval::default());
 
     let over = bootstrap.units.over();
     let subject = |class: Option<usize>| classes.get(class.unwrap_or(positive)).cloned();
     let mut metrics = Metrics::new();
     for ((&(measure, class), value), interval) in measures.iter().zip(values).zip(intervals) {
         let info = measure.info();
-        let interval = interval.filter(|_| value.is_some());
+        let Interval { ends, left_out } = interval;
+        let ends = ends.filter(|_| value.is_some());
         let metric = Metric {
-            interval,
-            over: interval.map(|_| over),
+            interval: ends,
+            over: ends.map(|_| over),
+            resamples_left_out: value.map_or(0, |_| left_out),
             of: subject(class).filter(|_| info.is_of_positive),
             ..info.measured(value.unwrap_or(f64::NAN))
         };
@@ -254,6 +257,48 @@ mod tests {
                 1,
                 &Bootstrap::of_images(300, 500, 9)
             )
+        );
+    }
+
+    /// Three classes, of which the last has a single image. scikit-learn's `f1_score(average="macro")` of a resample
+    /// without it is the mean over the other two, which are always right here: 1.
+    #[test]
+    fn a_resample_without_one_of_the_classes_has_no_macro_average() {
+        let labels = [0, 0, 0, 0, 0, 1, 1, 1, 1, 2];
+        let of = |class: u32| (0..3).map(move |c| if c == class { 0.8 } else { 0.1 });
+        // The image of the last class is always right, too, and one of the first class is taken for it.
+        let predicted = [2, 0, 0, 0, 0, 1, 1, 1, 1, 2];
+        let probabilities: Vec<f32> = predicted.into_iter().flat_map(of).collect();
+        let predictions = Predictions {
+            probabilities: &probabilities,
+            labels: &labels,
+            classes: 3,
+        };
+        let classes = ["A", "B", "C"].map(str::to_owned);
+        let bootstrap = Bootstrap::of_images(10, 2000, 1);
+        let metrics = measure(
+            &predictions,
+            &classes,
+            Decision::MostProbable,
+            2,
+            &bootstrap,
+        );
+        // The class is missing in a resample with the probability 0.9^10 = 0.35.
+        let recall = &metrics["macro_recall"];
+        assert!(
+            (620..780).contains(&recall.resamples_left_out),
+            "{recall:?}"
+        );
+        assert!(recall.interval.is_some());
+        // It is neither among the labels nor the predictions with 0.8^10 = 0.11.
+        let f1 = &metrics["macro_f1"];
+        assert!((160..270).contains(&f1.resamples_left_out), "{f1:?}");
+        assert_eq!(metrics["accuracy"].resamples_left_out, 0);
+        // A weighted average needs only the classes with images.
+        assert_eq!(metrics["weighted_recall"].resamples_left_out, 0);
+        assert_eq!(
+            metrics["weighted_recall"].interval,
+            metrics["accuracy"].interval
         );
     }
 

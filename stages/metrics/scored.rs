@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::confusion::Confusion;
+use super::confusion::{Confusion, mean_over};
 use super::declared::Measure;
 use super::loss::{log_losses, squared_errors, weighted_mean};
 use super::predictions::Predictions;
@@ -15,6 +15,10 @@ pub struct Scored {
     probabilities: Vec<f32>,
     classes: usize,
     positive: usize,
+    /// The classes that macro averages are means over: those that occur among all examples or predictions. A resample in
+    /// which a measure of one of them is undefined has no macro average. A mean over the other classes would be another
+    /// quantity, whose values do not belong into the same interval.
+    occurring: Vec<usize>,
     /// The ranking by the score of each class, computed when it is needed.
     rankings: Vec<OnceLock<Ranking>>,
     squared_errors: Vec<f64>,
@@ -31,6 +35,7 @@ impl Scored {
             classes,
         } = *predictions;
         Self {
+            occurring: Confusion::new(labels, &decided, classes).occurring(),
             labels: labels.to_vec(),
             decided,
             probabilities: probabilities.to_vec(),
@@ -94,20 +99,21 @@ impl Scored {
         confusion: &Confusion,
     ) -> Option<f64> {
         let auc = |class: usize| self.ranking(class).roc_auc(weights);
+        let macro_mean = |value: &dyn Fn(usize) -> Option<f64>| mean_over(&self.occurring, value);
         match measure {
             Measure::Accuracy => confusion.accuracy(),
             Measure::F1 => confusion.f1(class),
-            Measure::MacroF1 => confusion.macro_mean(|c| confusion.f1(c)),
+            Measure::MacroF1 => macro_mean(&|c| confusion.f1(c)),
             Measure::WeightedF1 => confusion.weighted_mean(|c| confusion.f1(c)),
             Measure::Precision => confusion.precision(class),
-            Measure::MacroPrecision => confusion.macro_mean(|c| confusion.precision(c)),
+            Measure::MacroPrecision => macro_mean(&|c| confusion.precision(c)),
             Measure::WeightedPrecision => confusion.weighted_mean(|c| confusion.precision(c)),
             Measure::Recall => confusion.recall(class),
-            Measure::MacroRecall => confusion.macro_mean(|c| confusion.recall(c)),
+            Measure::MacroRecall => macro_mean(&|c| confusion.recall(c)),
             Measure::WeightedRecall => confusion.weighted_mean(|c| confusion.recall(c)),
             Measure::Specificity => confusion.specificity(class),
             Measure::RocAuc => auc(class),
-            Measure::MacroRocAuc => confusion.macro_mean(auc),
+            Measure::MacroRocAuc => macro_mean(&auc),
             Measure::AveragePrecision => self.ranking(class).average_precision(weights),
             Measure::Brier => weighted_mean(&self.squared_errors, weights),
             Measure::LogLoss => weighted_mean(&self.log_losses, weights),

@@ -1,6 +1,6 @@
 //! [`ClassReport`]: the results of an evaluation for each class, with averages.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Decision;
 
@@ -34,22 +34,16 @@ pub struct ClassLine {
     pub support: u64,
 }
 
-/// Measures of one class against all others, or their averages; `None` where a measure is undefined.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ClassScores {
-    pub precision: Option<f64>,
-    pub recall: Option<f64>,
-    pub f1: Option<f64>,
-    pub specificity: Option<f64>,
-    pub roc_auc: Option<f64>,
-    pub average_precision: Option<f64>,
-}
+/// Measures of one class against all others, or their averages, in the order of [`ClassScores::NAMES`]; `None` where a
+/// measure is undefined. In JSON, a field for each measure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClassScores(pub [Option<f64>; 6]);
 
 /// Text for a value that the images do not define.
 pub const UNDEFINED: &str = "undefined";
 
 impl ClassScores {
-    /// Names of the measures, in the order of [`ClassScores::values`].
+    /// Names of the measures.
     pub const NAMES: [&str; 6] = [
         "precision",
         "recall",
@@ -58,64 +52,33 @@ impl ClassScores {
         "roc_auc",
         "average_precision",
     ];
+}
 
-    pub fn values(&self) -> [Option<f64>; 6] {
-        [
-            self.precision,
-            self.recall,
-            self.f1,
-            self.specificity,
-            self.roc_auc,
-            self.average_precision,
-        ]
+impl Serialize for ClassScores {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(Self::NAMES.into_iter().zip(self.0))
     }
 }
 
 impl ClassReport {
     /// Titles of the columns of [`ClassReport::rows`].
     pub const HEADER: [&str; 8] = {
-        let [
-            precision,
-            recall,
-            f1,
-            specificity,
-            roc_auc,
-            average_precision,
-        ] = ClassScores::NAMES;
-        [
-            "class",
-            precision,
-            recall,
-            f1,
-            specificity,
-            roc_auc,
-            average_precision,
-            "support",
-        ]
+        let mut header = ["class"; 8];
+        let mut measure = 0;
+        while measure < ClassScores::NAMES.len() {
+            header[measure + 1] = ClassScores::NAMES[measure];
+            measure += 1;
+        }
+        header[7] = "support";
+        header
     };
 
     /// Returns a row of texts for each class, then those of the averages. `figure` formats a value, `None` being an
     /// undefined one. `mark` is added to the name of the positive class.
     pub fn rows(&self, figure: impl Fn(Option<f64>) -> String, mark: &str) -> Vec<[String; 8]> {
         let row = |name: String, scores: &ClassScores, support: u64| {
-            let [
-                precision,
-                recall,
-                f1,
-                specificity,
-                roc_auc,
-                average_precision,
-            ] = scores.values().map(&figure);
-            [
-                name,
-                precision,
-                recall,
-                f1,
-                specificity,
-                roc_auc,
-                average_precision,
-                support.to_string(),
-            ]
+            let [a, b, c, d, e, f] = scores.0.map(&figure);
+            [name, a, b, c, d, e, f, support.to_string()]
         };
         let classes = self.classes.iter().map(|line| {
             let mark = if line.is_positive { mark } else { "" };

@@ -12,7 +12,7 @@ pub(super) enum Incomparable {
     Unlike(#[from] Unlike),
     #[error("the number of seeds differs")]
     Seeds,
-    #[error("the measure is undefined for these labels")]
+    #[error("the measure is undefined for these images, or for most resamples of them")]
     Undefined,
     #[error("there is only one test image, or one group of them")]
     OneUnit,
@@ -68,7 +68,7 @@ impl<'a> Repeats<'a> {
         self.resampled.as_ref()
     }
 
-    /// Whether there are several images or groups to resample. A single one says nothing about others.
+    /// Returns `true` if there are several images or groups to resample. A single one says nothing about others.
     pub(super) fn has_units(&self) -> bool {
         self.evaluations.iter().all(|one| units(one).count() != 1)
     }

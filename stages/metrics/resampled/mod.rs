@@ -5,7 +5,7 @@ use contract::random;
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use super::bootstrap::percentile;
+use super::bootstrap::{are_enough, percentile};
 use super::declared::Measure;
 use super::scored::Scored;
 use super::units::Units;
@@ -30,7 +30,7 @@ pub struct Resampled {
     values: Vec<f64>,
     /// The values on each resample; `None` if one of them is undefined.
     draws: Vec<Option<Vec<f64>>>,
-    /// Whether all seeds have the same images.
+    /// `true` if all seeds have the same images.
     shares_images: bool,
 }
 
@@ -102,8 +102,8 @@ impl Resampled {
         &self.values
     }
 
-    /// Returns the mean over the seeds with its 95 % interval, and the p-value of the hypothesis that it is 0.
-    /// `None` if there is no resample.
+    /// Returns the mean over the seeds with its 95 % interval, and the p-value of the hypothesis that it is 0. Resamples
+    /// for which the measure is undefined are left out; `None` if they are more than half, or if there is no resample.
     ///
     /// With one seed, the interval is the percentile interval of the bootstrap (Efron and Tibshirani, 1993,
     /// chapter 13). It accounts for the choice of test images only. The p-value is 2 (m + 1) / (n + 1), at most 1,
@@ -126,8 +126,8 @@ impl Resampled {
         let draws: Vec<&[f64]> = self.draws.iter().filter_map(|d| d.as_deref()).collect();
         match self.values.as_slice() {
             [] => None,
+            _ if !are_enough(draws.len(), self.draws.len()) => None,
             [value] => percentiles(*value, draws.into_iter().flatten().copied().collect()),
-            _ if draws.is_empty() => None,
             values => Some(Parts::of(values, &draws, self.shares_images).estimate()),
         }
     }

@@ -67,7 +67,7 @@ impl Sides {
 /// A measure, a number of resamples and a seed.
 type How = (Measure, usize, u64);
 
-/// Whether two bootstraps with as many resamples as here agree: ends within 0.0025, p-values within about
+/// Returns `true` if two bootstraps with as many resamples as here agree: ends within 0.0025, p-values within about
 /// four of their standard errors.
 fn is_near(found: Difference, value: f64, [low, high]: [f64; 2], p: f64) -> bool {
     (found.value - value).abs() < 1e-7
@@ -284,10 +284,24 @@ fn an_undefined_measure_has_no_difference() {
     let none = twice(&[], &[]);
     assert_eq!(none.difference((Measure::Accuracy, 10, 0)), None);
 
-    // With two examples, half of the resamples lack a class.
-    let both = twice(&[0.25, 0.75], &[0, 1]);
-    let found = both.difference((Measure::RocAuc, 100, 0)).unwrap();
+    // With three examples, a third of the resamples lack a class.
+    let three = twice(&[0.25, 0.5, 0.75], &[0, 1, 1]);
+    let found = three.difference((Measure::RocAuc, 100, 0)).unwrap();
     assert_eq!((found.value, found.interval, found.p), (0.0, [0.0; 2], 1.0));
+    // With six examples of one class and one of the other, 34 % lack a class, and with several seeds that have images
+    // of their own, most lack it under one of them.
+    let rare = [
+        scored(&[0.5; 7], &[0, 1, 1, 1, 1, 1, 1]),
+        scored(&[0.5; 7], &[0, 1, 1, 1, 1, 1, 1]),
+    ];
+    let seeds = Sides(vec![rare]);
+    assert!(seeds.difference((Measure::RocAuc, 400, 0)).is_some());
+    let rare = || [(); 2].map(|()| scored(&[0.5; 7], &[0, 1, 1, 1, 1, 1, 1]));
+    let seeds = Sides(vec![rare(), rare(), rare()]);
+    assert_eq!(
+        seeds.difference_on(&[0, 1, 2], (Measure::RocAuc, 400, 0)),
+        None
+    );
 }
 
 fn examples() -> impl Strategy<Value = Vec<(f64, f64, u32)>> {
