@@ -113,14 +113,28 @@ pub(super) fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
     if bytes.len() as u64 > MOST {
         return Err(wrong(format!("are larger than {} MiB", MOST >> 20)));
     }
-    let value: Value = serde_json::from_slice(&as_json(&bytes))
-        .map_err(|e| wrong(format!("are not JSON: {e}")))?;
+    let value: Value =
+        serde_json::from_slice(&as_json(&bytes)).map_err(|e| wrong(unread_json(&e)))?;
     let mut metrics = Metrics::new();
     if !value.is_object() {
         return Err(wrong("are not a JSON object of numbers".to_owned()));
     }
     add(String::new(), &value, &mut metrics).map_err(wrong)?;
     Ok(metrics)
+}
+
+/// Says why a text could not be read as JSON.
+fn unread_json(error: &serde_json::Error) -> String {
+    /// Beginning of the error about a number that JSON allows, but that does not fit into 64 bits.
+    const TOO_LARGE: &str = "number out of range";
+    match error.to_string().starts_with(TOO_LARGE) {
+        true => format!(
+            "contain a number beyond ±1.8e308 at line {} column {}; write `null` for a metric that is undefined",
+            error.line(),
+            error.column()
+        ),
+        false => format!("are not JSON: {error}"),
+    }
 }
 
 fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String> {
@@ -150,21 +164,38 @@ fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String>
     };
     let interval = metric.interval.map(|ends| ends.map(|Number(end)| end));
     let interval = interval.filter(|ends| ends.iter().all(|end| end.is_finite()));
-    if let Some([low, high]) = interval.filter(|[low, high]| low > high) {
-        return Err(format!(
-            "contain the interval [{low}, {high}] of `{name}`, whose lower end is above the upper one"
-        ));
+    if let Some(interval) = interval {
+        check_interval(&name, metric.value, interval)?;
     }
     metrics.insert(
         name,
         Metric {
-            value: metric.value,
-            over: None,
             of: metric.of,
             interval,
-            direction: metric.direction,
+            ..Metric::new(metric.value, metric.direction)
         },
     );
+    Ok(())
+}
+
+/// Returns an error if the ends of an interval are in the wrong order, or if it does not contain its value.
+fn check_interval(name: &str, value: f64, [low, high]: [f64; 2]) -> Result<(), String> {
+    /// Distance that counts as rounding, relative to the larger end.
+    const ROUNDING: f64 = 1e-6;
+    if low > high {
+        return Err(format!(
+            "contain the interval [{low}, {high}] of `{name}`, whose lower end is above the upper one; write \
+             [{high}, {low}]"
+        ));
+    }
+    let slack = ROUNDING * low.abs().max(high.abs());
+    // An undefined value may have an interval.
+    if value.is_finite() && !(low - slack..=high + slack).contains(&value) {
+        return Err(format!(
+            "contain the interval [{low}, {high}] of `{name}`, which does not contain its value {value}; write the ends \
+             of the interval, not their distances from the value"
+        ));
+    }
     Ok(())
 }
 
@@ -217,6 +248,16 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_too_large_is_not_called_invalid_json() {
+        let error = |text: &str| unread_json(&serde_json::from_str::<Value>(text).unwrap_err());
+        assert_eq!(
+            error("{\"a\": 1,\n \"b\": 1e999}"),
+            "contain a number beyond ±1.8e308 at line 2 column 11; write `null` for a metric that is undefined"
+        );
+        assert!(error("{\"a\": }").starts_with("are not JSON: "));
+    }
+
+    #[test]
     fn a_value_that_is_not_a_number_is_refused_by_name() {
         let error = |value| read(&value).unwrap_err();
         assert_eq!(
@@ -229,8 +270,18 @@ mod tests {
         );
         assert_eq!(
             error(json!({ "f1": { "value": 0.5, "interval": [0.9, 0.1] } })),
-            "contain the interval [0.9, 0.1] of `f1`, whose lower end is above the upper one"
+            "contain the interval [0.9, 0.1] of `f1`, whose lower end is above the upper one; write [0.1, 0.9]"
         );
+        assert_eq!(
+            error(json!({ "f1": { "value": 0.5, "interval": [0.04, 0.06] } })),
+            "contain the interval [0.04, 0.06] of `f1`, which does not contain its value 0.5; write the ends of the \
+             interval, not their distances from the value"
+        );
+        // Rounded ends, and an undefined value.
+        for value in [json!(0.3), json!(0.299_999_99), json!(null)] {
+            let rounded = json!({ "f1": { "value": value, "interval": [0.3, 0.4] } });
+            assert!(read(&rounded).is_ok(), "{rounded}");
+        }
         assert!(error(json!({ "f1": { "value": 1, "better": "up" } })).contains("unknown field"));
     }
 }
