@@ -179,7 +179,7 @@ fn trial_view(report: &SweepReport, trial: &Trial) -> TrialView {
             TrialState::Finished => "succeeded",
             TrialState::StoppedEarly => "cancelled",
             TrialState::Waiting => "running",
-            TrialState::Failed => "failed",
+            TrialState::Undefined | TrialState::Failed => "failed",
             TrialState::NotRun => "not-started",
         },
         error: trial.error.clone().unwrap_or_default(),

@@ -23,7 +23,7 @@ pub enum Cell {
         summary: Summary,
         /// Number of all instances in the cell.
         of: usize,
-        /// Why a value is missing: `failed`.
+        /// Reason why a value is missing: `failed`.
         why: String,
     },
     /// A short reason: `not run`, `failed`.
@@ -224,12 +224,13 @@ impl<'a> Measurements<'a> {
         }
     }
 
-    /// Why no instance matches.
+    /// Returns why no instance matches.
     fn why_empty(&self) -> &'static str {
         // As long as a sweep has no best trial, it has no instances to show.
-        match self.shown.is_empty() {
-            true => "not run",
-            false => "no such stage",
+        match (self.shown.is_empty(), self.outputs.is_empty()) {
+            (true, true) => "not run",
+            (true, false) => "no best trial",
+            (false, _) => "no such stage",
         }
     }
 
@@ -248,7 +249,7 @@ impl<'a> Measurements<'a> {
     }
 
     /// The artifact on `port`, or on the first port with metrics.
-    fn output(&self, node: NodeIndex, port: Option<&str>) -> Result<Digest, String> {
+    pub(super) fn output(&self, node: NodeIndex, port: Option<&str>) -> Result<Digest, String> {
         let instance = &self.graph.stages[node];
         let outputs = self.outputs.get(&node);
         let outputs = outputs.ok_or_else(|| self.why_missing(instance))?;
@@ -256,7 +257,7 @@ impl<'a> Measurements<'a> {
         Ok(*outputs.get(port).ok_or("not run")?)
     }
 
-    /// Why an instance has no outputs: `failed`, `skipped`, or else `not run`.
+    /// Returns why an instance has no outputs: `failed`, `skipped`, or else `not run`.
     fn why_missing(&self, instance: &Instance) -> String {
         let name = instance.name.to_string();
         let ended = self.stages.iter().find(|stage| stage.name == name);

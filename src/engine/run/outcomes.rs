@@ -12,6 +12,7 @@ use crate::executor::{Execution, Outputs};
 use crate::graph::Graph;
 use crate::plan::{Plan, State};
 use crate::scheduler::Outcome;
+use crate::spec::suggest;
 use crate::sweep::{MetricAt, Missing, Results};
 use store::Store;
 use store::keys::Key;
@@ -72,7 +73,7 @@ impl<'a> Outcomes<'a> {
         }
     }
 
-    /// Why an instance has no outputs.
+    /// Returns why an instance has no outputs.
     fn missing(&self, graph: &Graph, node: NodeIndex) -> Missing {
         if self.failed.is_empty() {
             return Missing::NotRun;
@@ -99,13 +100,11 @@ impl Results for Outcomes<'_> {
         let metrics = metrics
             .ok_or_else(|| Missing::Failed(format!("the output has no file `{METRICS_FILE}`")))?;
         metrics.get(&at.metric).cloned().ok_or_else(|| {
-            let known: Vec<String> = metrics.keys().map(|name| format!("`{name}`")).collect();
             let stage = &graph.stages[node].name;
-            Missing::Failed(format!(
-                "`{stage}` has no metric `{}`; it has {}",
-                at.metric,
-                known.join(", ")
-            ))
+            let known = metrics.keys().map(String::as_str);
+            let hint = suggest::hint("metrics", &at.metric, known);
+            let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
+            Missing::Failed(format!("`{stage}` has no metric `{}`{hint}", at.metric))
         })
     }
 

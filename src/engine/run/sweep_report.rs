@@ -120,9 +120,15 @@ pub fn read_report(folder: &Path) -> Option<SweepReport> {
         .ok()
 }
 
-/// Returns an error if a trial failed, because of a stage, a missing metric or an invalid pipeline.
+/// Returns an error if a trial failed, because of a stage, a missing or undefined metric, or an invalid pipeline.
 pub fn verdict(report: &SweepReport) -> Result<(), Error> {
-    let failed = |trial: &&Trial| trial.state == TrialState::Failed;
+    let failed = |trial: &&Trial| match trial.state {
+        TrialState::Failed | TrialState::Undefined => true,
+        TrialState::Finished
+        | TrialState::StoppedEarly
+        | TrialState::Waiting
+        | TrialState::NotRun => false,
+    };
     let mut failed = report.trials.iter().filter(failed);
     let Some(first) = failed.next() else {
         return Ok(());
@@ -158,6 +164,7 @@ fn of_trial(
         sweep::TrialState::Stopped if experiment.is_incomplete() => (TrialState::Waiting, None),
         sweep::TrialState::Stopped => (TrialState::StoppedEarly, None),
         sweep::TrialState::Failed(error) => (TrialState::Failed, Some(error.clone())),
+        sweep::TrialState::Undefined(error) => (TrialState::Undefined, Some(error.clone())),
     };
     Trial {
         number: trial.number,

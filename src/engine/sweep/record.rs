@@ -7,6 +7,8 @@ use contract::Direction;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::wording::counted;
+
 /// A sweep: what was varied, what was optimized, and the result of each trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SweepReport {
@@ -108,7 +110,7 @@ pub struct Trial {
     pub max_epochs: Option<u64>,
     /// Time of the stages that belong only to this trial, in seconds.
     pub seconds: f64,
-    /// Why it failed.
+    /// Reason why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The learning curve of the first seed: the metric of the rungs after each epoch, `None` if it was not finite.
@@ -131,6 +133,8 @@ pub enum TrialState {
     StoppedEarly,
     /// It reached a rung, where it is not yet decided whether it continues.
     Waiting,
+    /// All its stages have run, but the objective is undefined. It counts as failed.
+    Undefined,
     Failed,
     NotRun,
 }
@@ -141,6 +145,7 @@ impl fmt::Display for TrialState {
             Self::Finished => "finished",
             Self::StoppedEarly => "stopped early",
             Self::Waiting => "waiting",
+            Self::Undefined => "without objective",
             Self::Failed => "failed",
             Self::NotRun => "not run",
         })
@@ -162,7 +167,7 @@ pub struct ImportanceOf {
     pub trials: usize,
     /// Share of the variance that depends on several axes together; `None` if there are no shares.
     pub jointly: Option<f64>,
-    /// Why there are no shares; empty if there are.
+    /// Reason why there are no shares; empty if there are.
     #[serde(default)]
     pub note: String,
 }
@@ -179,7 +184,7 @@ pub struct Importance {
     /// value above 0 means that more is worse. `None` for choices, or if it cannot be determined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation: Option<f64>,
-    /// Why the share is missing, or the axes that vary together with this one; may be empty.
+    /// Reason why the share is missing, or the axes that vary together with this one; may be empty.
     #[serde(default)]
     pub note: String,
 }
@@ -224,13 +229,40 @@ impl SweepReport {
         counts
     }
 
+    /// Says why there is no best trial: ``the objective `evaluate.f1` is undefined for 4 trials (…); 2 trials failed``.
+    /// `None` if there is one, or if trials are not ranked.
+    pub fn why_no_best(&self) -> Option<String> {
+        if self.best().is_some() {
+            return None;
+        }
+        let metric = &self.objective.as_ref()?.metric;
+        let of = |state: TrialState| self.trials.iter().filter(move |trial| trial.state == state);
+        let trials = |state| counted(of(state).count(), "trial");
+        let mut parts = Vec::new();
+        if let Some(first) = of(TrialState::Undefined).next() {
+            let why = first.error.as_deref().unwrap_or_default();
+            let trials = trials(TrialState::Undefined);
+            let number = first.number;
+            parts.push(format!(
+                "the objective `{metric}` has no value in {trials} (trial {number}: {why})"
+            ));
+        }
+        if of(TrialState::Failed).next().is_some() {
+            parts.push(format!("{} failed", trials(TrialState::Failed)));
+        }
+        match parts.is_empty() {
+            true => Some("no trial has finished yet".to_owned()),
+            false => Some(parts.join("; ")),
+        }
+    }
+
     /// `40 trials by tpe: 12 finished, 27 stopped early, 1 failed`.
     pub fn summary(&self) -> String {
         let counts = self.counts().into_iter();
         let counts: Vec<String> = counts
             .map(|(state, count)| format!("{count} {state}"))
             .collect();
-        let trials = super::super::wording::counted(self.trials.len(), "trial");
+        let trials = counted(self.trials.len(), "trial");
         if counts.is_empty() {
             return format!("no trials by {}", self.method);
         }

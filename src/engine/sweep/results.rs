@@ -15,11 +15,13 @@ pub trait Results {
     fn all(&self, graph: &Graph, nodes: &[NodeIndex]) -> Result<(), Missing>;
 }
 
-/// Why a result is missing.
+/// Reason why a result is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// The stage was not run, or was stopped.
     NotRun,
     /// The stage or one upstream of it failed, or it does not measure the metric.
     Failed(String),
+    /// The stage measured the metric, but its value is undefined.
+    Undefined(String),
 }

@@ -81,6 +81,8 @@ pub enum TrialState {
     /// Stopped at a rung, unless it is promoted later.
     Stopped,
     Failed(String),
+    /// All stages have run, but the objective or the metric of the rungs is undefined. The trial counts as failed.
+    Undefined(String),
 }
 
 impl TrialValue {

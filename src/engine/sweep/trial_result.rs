@@ -1,6 +1,6 @@
 //! Computes the results of the trials of a round, and passes them to the sampler and the race.
 
-use contract::Direction;
+use contract::{Direction, MetricInfo};
 use petgraph::graph::NodeIndex;
 
 use super::metric::MetricAt;
@@ -10,7 +10,7 @@ use super::sampler::Observation;
 use super::trial::{TrialState, larger_is_better};
 use super::trials::{Entry, Trials};
 use crate::event::TrialResult;
-use crate::graph::Graph;
+use crate::graph::{Graph, Instance};
 
 impl Trials {
     /// Records the result of a trial in a round. Returns `None` if it is not known because a stage was not
@@ -62,15 +62,24 @@ impl Trials {
             }
             Err(Missing::Failed(error)) => {
                 trial.state = TrialState::Failed(error.clone());
-                self.sampler.observe(entry.trial, Observation::Failed);
-                self.arrive(entry.trial, None);
-                Some(TrialResult::Failed { error })
+                Some(self.without_value(entry, error))
+            }
+            Err(Missing::Undefined(error)) => {
+                trial.state = TrialState::Undefined(error.clone());
+                Some(self.without_value(entry, error))
             }
             Err(Missing::NotRun) => {
                 trial.state = TrialState::Open;
                 None
             }
         }
+    }
+
+    /// Passes a trial without a value to the sampler and the race.
+    fn without_value(&mut self, entry: &Entry, error: String) -> TrialResult {
+        self.sampler.observe(entry.trial, Observation::Failed);
+        self.arrive(entry.trial, None);
+        TrialResult::Failed { error }
     }
 
     fn measure(
@@ -92,7 +101,7 @@ impl Trials {
                     node.ok_or_else(|| Missing::Failed(format!("there is no metric `{at}`")))?;
                 let metric = results.metric(graph, node, at)?;
                 if !metric.value.is_finite() {
-                    return Err(Missing::Failed(format!("`{at}` is undefined")));
+                    return Err(Missing::Undefined(why_undefined(&graph.stages[node], at)));
                 }
                 *direction = direction.or(metric.direction);
                 of.clone_from(&metric.of);
@@ -134,6 +143,18 @@ impl Trials {
             rung,
         })
     }
+}
+
+/// Says that a metric is undefined, and why, as far as its declaration says so.
+fn why_undefined(instance: &Instance, at: &MetricAt) -> String {
+    let declared = instance.metrics(&at.port).unwrap_or_default();
+    let found = MetricInfo::find(&declared, &at.metric);
+    let why = match found.and_then(|found| found.info.undefined_if) {
+        Some(condition) => format!(" ({condition})"),
+        None if instance.kind.declares_ports => " (the program wrote no finite number)".to_owned(),
+        None => String::new(),
+    };
+    format!("`{at}` is undefined{why}")
 }
 
 /// Result of a trial in a round. Of the values in `score`, larger is better.

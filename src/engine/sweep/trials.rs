@@ -61,7 +61,7 @@ impl Trials {
         best.map(|(_, trial)| trial)
     }
 
-    /// Whether there are axes, not only seeds.
+    /// Returns `true` if there are axes, not only seeds.
     pub(super) fn is_sweep(&self) -> bool {
         !self.sweep.axes.is_empty()
     }
