@@ -5,6 +5,7 @@ use std::path::Path;
 use contract::ShowPath;
 use engine::error::Error;
 use engine::run::Outcomes;
+use engine::run::measurements::Measurements;
 use engine::run::run_metrics::{self, Headlines, Previous, headlines};
 use engine::sweep::Experiment;
 use store::Store;
@@ -29,6 +30,13 @@ pub(super) fn record(
         tracing::warn!("failed to record metrics in `{}`: {error}", folder.shown());
         Vec::new()
     })
+}
+
+/// Warns about metrics that tables and expectations name, but that were not measured.
+pub(super) fn warn_of_absent(console: &Console, results: &Measurements<'_>) {
+    for absent in results.absent_metrics() {
+        console.message(&format!("warning: {absent}"));
+    }
 }
 
 /// Prints the headline metrics of a pipeline without tables. For a pipeline with tables or a sweep, which have printed

@@ -180,6 +180,7 @@ impl Run {
             )?;
             result_metrics::print(console, &experiment, &store, &outcomes, &previous, file)?;
         }
+        result_metrics::warn_of_absent(console, &results);
         // An error in a later round does not affect the results of earlier rounds.
         let ended = ran.and_then(|()| session.verdict());
         let ended = ended.and_then(|()| trials.as_ref().map_or(Ok(()), verdict));

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::expectations::{self, ExpectationArgs};
 use super::pipeline::{ANALYSIS, PipelineArgs, StoreArgs};
-use super::{preflight, unwritten};
+use super::{preflight, result_metrics, unwritten};
 use crate::report::expectations::{Judgements, list};
 use crate::report::format::Format;
 use crate::report::table::{object, render};
@@ -73,6 +73,7 @@ impl Table {
         let warnings = warnings(&results, named);
         print(console, &results, &judgements, self.format, &self.compare)?;
         print_warnings(console, self.format, &warnings)?;
+        result_metrics::warn_of_absent(console, &results);
         for diagnostic in &graph.warnings {
             console.message(&preflight::warning(diagnostic));
         }

@@ -5,6 +5,7 @@
 //! reads the events of a run while it goes on, also from another process. Tables and reports of sweeps are filled from
 //! the store ([`measurements`], [`contrasts`], [`sweep_report`]).
 
+mod absent_metrics;
 pub mod cancel;
 mod commit;
 pub mod contrasts;
