@@ -8,9 +8,9 @@ use super::{figure, interval, name};
 use crate::report::columns::dynamic;
 use crate::report::csv::line;
 
-/// Lines with the name, value, interval and class of each metric.
+/// Lines with the name, value, unit, interval and class of each metric.
 pub fn text(all: &[&Measured<'_>]) -> String {
-    let head = ["stage", "metric", "value", "95 % interval", "class"];
+    let head = ["stage", "metric", "value", "unit", "95 % interval", "class"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(all.iter().map(|one| {
         let seeds = match one.values.len() {
@@ -22,6 +22,7 @@ pub fn text(all: &[&Measured<'_>]) -> String {
             name(one.instance),
             name(&one.metric()),
             figure(one) + &seeds,
+            one.unit.map_or(String::new(), name),
             one.interval().map_or(String::new(), interval),
             one.class().map_or(String::new(), name),
         ]
@@ -51,6 +52,7 @@ pub fn csv(all: &[&Measured<'_>]) -> String {
         "class",
         "direction",
         "headline",
+        "unit",
     ];
     let mut text = line(&head.map(str::to_owned));
     let number = |value: Option<f64>| value.map_or(String::new(), wording::exact);
@@ -72,6 +74,7 @@ pub fn csv(all: &[&Measured<'_>]) -> String {
                 .unwrap_or_default()
                 .to_owned(),
             one.headline.is_some().to_string(),
+            one.unit.unwrap_or_default().to_owned(),
         ]);
     }
     text
@@ -92,6 +95,7 @@ pub fn json(all: &[&Measured<'_>]) -> Vec<Value> {
             "value": one.mean(),
             "sd": one.deviation(),
             "interval": one.interval(),
+            "unit": one.unit,
             "of": one.class(),
             "direction": one.direction(),
             "headline": one.headline.is_some(),

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::headline::headline;
+use super::units::units;
 use super::{InstanceMetrics, PortMetrics, RunMetrics, TrialMetrics, pooled};
 use crate::executor::Outputs;
 use crate::graph::{Graph, Instance, InstanceName};
@@ -118,6 +119,7 @@ fn of_instance(instance: &Instance, store: &Store, outputs: &Outputs) -> Instanc
             port: port.name.clone(),
             headline,
             is_secondary,
+            units: units(declared.as_deref(), &measured),
             tested: metrics::tested_images(store, digest),
             metrics: measured,
         })
@@ -153,6 +155,7 @@ fn trials(experiment: &Experiment, places: &HashMap<NodeIndex, usize>) -> Vec<Tr
             TrialState::Finished => "finished",
             TrialState::Stopped => "stopped early",
             TrialState::Failed(_) => "failed",
+            TrialState::Undefined(_) => "without objective",
         }
         .to_owned(),
         instances: indices(experiment.graph(), &trial.copies, places),

@@ -11,6 +11,7 @@ mod gather;
 mod headline;
 mod recall;
 mod record;
+mod units;
 mod value;
 
 use std::collections::BTreeMap;
@@ -64,7 +65,10 @@ pub struct PortMetrics {
     /// Names of the metrics to show first, most important first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headline: Vec<String>,
-    /// Whether it reports on a training, so that it is shown only if nothing else was measured.
+    /// Units by the name of the metric, of those that declare one. Records of earlier versions do not have them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub units: BTreeMap<String, String>,
+    /// `true` if it reports on a training, so that it is shown only if nothing else was measured.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_secondary: bool,
     /// Checksum of the images that an evaluation tested. Records of earlier versions do not have it.
@@ -115,7 +119,7 @@ impl RunMetrics {
             .collect()
     }
 
-    /// Whether nothing was measured.
+    /// Returns `true` if nothing was measured.
     pub fn is_empty(&self) -> bool {
         self.instances.iter().all(|one| one.ports.is_empty())
     }

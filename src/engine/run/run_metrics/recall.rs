@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::gather::scalars;
 use super::headline::headline;
+use super::units::units;
 use super::{InstanceMetrics, METRICS_RECORD, PortMetrics, RunMetrics, read};
 use crate::run::metrics;
 use crate::run::recorded::Recorded;
@@ -72,6 +73,7 @@ fn instance(
             port: port.clone(),
             headline,
             is_secondary,
+            units: units(declared, &measured),
             tested: metrics::tested_images(store, &record.outputs[port]),
             metrics: measured,
         })

@@ -144,7 +144,7 @@ fn with_all(
     found
 }
 
-/// Whether the name of a run leads to a folder among those of the runs.
+/// Returns `true` if the name of a run leads to a folder among those of the runs.
 fn is_name(run: &str) -> bool {
     store::component(run) == run
 }
@@ -176,6 +176,15 @@ fn identity(experiment: &Experiment, outcomes: &Outcomes<'_>) -> Digest {
             bytes.push(0);
             if let Some(digest) = outputs.get(&port.name) {
                 bytes.extend_from_slice(digest.as_bytes());
+            }
+            // The units and headlines of a program are in no key, but in the record.
+            let declared = instance
+                .kind
+                .declares_ports
+                .then(|| instance.metrics(&port.name));
+            for info in declared.flatten().iter().flat_map(|infos| infos.iter()) {
+                let unit = info.unit.as_deref().unwrap_or_default();
+                bytes.extend_from_slice(format!("{unit}\0{}", info.headline).as_bytes());
             }
         }
         bytes.push(1);

@@ -14,9 +14,11 @@ pub struct Measured<'a> {
     pub instance: &'a str,
     pub stage: &'a str,
     pub port: &'a str,
-    /// Whether the port is the first one of its stage with metrics, so that its name can be left out.
+    /// `true` if the port is the first one of its stage with metrics, so that its name can be left out.
     pub is_first_port: bool,
     pub name: &'a str,
+    /// Unit of the values, if it is declared.
+    pub unit: Option<&'a str>,
     /// Position among the metrics to show first; `None` for others.
     pub headline: Option<usize>,
     pub is_secondary: bool,
@@ -40,7 +42,7 @@ impl Measured<'_> {
         format!("{}.{}", self.instance, self.metric())
     }
 
-    /// Whether other images were tested; `false` if those of one side are unknown.
+    /// Returns `true` if other images were tested; `false` if those of one side are unknown.
     pub fn tests_other_images(&self, other: &Self) -> bool {
         !self.tested.is_empty() && !other.tested.is_empty() && self.tested != other.tested
     }
@@ -85,7 +87,8 @@ impl Measured<'_> {
         }
     }
 
-    /// Whether the values are counts, such as epochs: whole numbers that are neither better nor worse if they are higher.
+    /// Returns `true` if the values are counts, such as epochs: whole numbers that are neither better nor worse if they
+    /// are higher.
     pub fn is_count(&self) -> bool {
         const LARGEST: f64 = 1e15;
         let is_whole = |value: f64| value.fract() == 0.0 && value.abs() <= LARGEST;
@@ -126,6 +129,7 @@ pub fn pooled<'a>(instances: &[&'a InstanceMetrics]) -> Pooled<'a> {
                         port: &port.port,
                         is_first_port: position == 0,
                         name,
+                        unit: port.units.get(name).map(String::as_str),
                         headline: rank(name),
                         is_secondary: port.is_secondary,
                         values: Vec::new(),
