@@ -26,6 +26,8 @@ pub enum Memo<'a> {
         pipeline: &'a str,
         profile: Option<&'a str>,
     },
+    /// The values that `sweep promote` wrote to a profile of a pipeline.
+    Promoted { pipeline: &'a str, profile: &'a str },
     /// The files of a source, under its digest. Packed.
     Listing(&'a Digest),
     /// Stamps and digests of a source's files when they were last read, under a hash of the source's path. Packed.
@@ -47,6 +49,9 @@ impl Memo<'_> {
             Self::RunMetrics { pipeline, profile } => Path::new("metrics")
                 .join(component(pipeline))
                 .join(profile.map_or(".json".to_owned(), |name| component(name) + ".json")),
+            Self::Promoted { pipeline, profile } => Path::new("metrics")
+                .join(component(pipeline))
+                .join(format!(".promoted-{}.json", component(profile))),
             Self::Listing(digest) => Path::new("sources/listings").join(format!("{digest}.packed")),
             // Earlier formats are in `index` and are not read.
             Self::SourceIndex(name) => Path::new("sources/index-2").join(format!("{name}.packed")),
@@ -65,7 +70,7 @@ impl Store {
         self.memo(Memo::Last { pipeline, instance })
     }
 
-    /// Whether the instance has an earlier fingerprint to compare with.
+    /// Returns `true` if the instance has an earlier fingerprint to compare with.
     pub fn has_last(&self, pipeline: &str, instance: &str) -> bool {
         self.has_memo(Memo::Last { pipeline, instance })
     }
@@ -107,7 +112,8 @@ impl Store {
         fs::rename(&fresh, &path).map_err(Error::io("write", &path))
     }
 
-    /// Whether a memo exists. Also `false` if this cannot be determined, because the memo could not be read either.
+    /// Returns `true` if a memo exists; `false` also if this cannot be determined, because the memo could not be read
+    /// either.
     pub fn has_memo(&self, name: Memo<'_>) -> bool {
         files::is(&self.home.join(name.path()), fs::Metadata::is_file).unwrap_or(false)
     }

@@ -2,6 +2,7 @@
 
 mod plan;
 mod promote;
+mod replaced;
 mod show;
 
 use clap::{Args, Subcommand};

@@ -11,8 +11,9 @@ use engine::run::sweep_report::report;
 use engine::spec::{self, Node};
 use engine::sweep::Experiment;
 use engine::sweep::record::SweepReport;
-use store::Store;
+use store::{Memo, Store};
 
+use super::replaced::Replaced;
 use crate::cli::pipeline::{ANALYSIS, PipelineArgs, StoreArgs};
 use crate::report::Console;
 use crate::report::sweep::in_words;
@@ -28,6 +29,9 @@ pub(super) struct Promote {
     /// Name of the profile
     #[arg(long = "as", value_name = "NAME", default_value = "best")]
     name: String,
+    /// Replace values in the profile that were edited, or that this command did not write
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -50,14 +54,29 @@ impl Promote {
         if !values.is_empty() {
             spec::single_trial(file, &text, &mut values, experiment.seeds().len());
         }
-        let promoted = spec::promote(file, &text, &self.name, &values)
-            .map_err(|error| Error::Invalid(vec![error]))?;
+        let invalid = |error| Error::Invalid(vec![error]);
+        let promoted = spec::promote(file, &text, &self.name, &values).map_err(invalid)?;
+        let memo = Memo::Promoted {
+            pipeline: &experiment.pipeline,
+            profile: &self.name,
+        };
+        let replaced = Replaced {
+            old: spec::profile_values(file, &text, &self.name).map_err(invalid)?,
+            new: spec::as_written(&values),
+            known: store.memo(memo).unwrap_or_default(),
+        };
+        if !self.force {
+            self.check_unedited(&replaced, number)?;
+        }
         let written = atomic_file::destination(file).and_then(|file| {
             atomic_file::write(&file, ".promote-", Flush::BeforeRename, |to| {
                 to.write_all(promoted.as_bytes())
             })
         });
         written.map_err(Error::io("write", file))?;
+        if let Err(error) = store.set_memo(memo, &replaced.written()) {
+            tracing::warn!("{error}");
+        }
         console.message(&format!(
             "wrote trial {number} to the profile `{}` of `{}`{}",
             self.name,
@@ -67,12 +86,28 @@ impl Promote {
                 None => String::new(),
             }
         ));
+        if let Some(changed) = replaced.changed() {
+            console.message(&format!("replaced {changed}"));
+        }
         console.message(&format!(
             "`runner metrics {1} --profile {0}` lists its metrics, and `runner run {1} --profile {0}` runs it alone",
             self.name,
             file.shown(),
         ));
         Ok(())
+    }
+
+    /// Returns an error if values would be replaced that this command did not write.
+    fn check_unedited(&self, replaced: &Replaced, number: usize) -> Result<(), Error> {
+        let Some(edited) = replaced.edited() else {
+            return Ok(());
+        };
+        Err(Error::Usage(format!(
+            "the profile `{}` of `{}` has values that this command did not write: {edited}; `--force` replaces them by \
+             those of trial {number}, and `--as NAME` writes another profile",
+            self.name,
+            self.pipeline.file.shown(),
+        )))
     }
 
     /// The most important metrics of a trial; `None` if it has none.
@@ -102,7 +137,10 @@ impl Promote {
         }
         if wanted == "best" {
             let best = report.best().map(|trial| trial.number);
-            return best.ok_or_else(|| Error::Usage("no trial has finished yet".to_owned()));
+            return best.ok_or_else(|| {
+                let why = report.why_no_best().unwrap_or_default();
+                Error::Usage(format!("there is no best trial: {why}"))
+            });
         }
         let number = wanted.parse().ok();
         let mut numbers = report.trials.iter().map(|trial| trial.number);

@@ -8,10 +8,13 @@ mod edit;
 mod outline;
 #[cfg(test)]
 mod tests;
+mod values;
 mod written;
 
 use std::path::Path;
 use std::sync::Arc;
+
+pub use values::{as_written, profile_values};
 
 use edit::{Edit, Text};
 use outline::{Form, Line, Outline};
