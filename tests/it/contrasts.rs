@@ -46,6 +46,20 @@ fn value(table: &Value, row: &str, column: usize) -> f64 {
     row["cells"][column]["value"].as_f64().unwrap()
 }
 
+/// The best seed is the best by chance. A matrix axis with this name counts as seeds, too.
+#[test]
+fn rows_named_seed_have_no_best_one() {
+    let sandbox = Sandbox::new(&pipeline().replace("width", "seed"));
+    let run = sandbox.runner(&["run", "pipeline.yaml"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let compared = |args: &[&str]| {
+        let comparisons = table(&sandbox, args)["comparisons"].clone();
+        comparisons.as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(compared(&[]), 0);
+    assert_eq!(compared(&["--compare", "4"]), 2);
+}
+
 #[test]
 fn every_row_is_compared_with_the_best_of_its_column() {
     let sandbox = ran();

@@ -10,7 +10,7 @@ use contract::analysis::{
 
 use super::metrics;
 use crate::error::Error;
-use crate::graph::{Column, Graph, Row, Table};
+use crate::graph::{Column, Graph, Row, SEED_AXIS, Table};
 use crate::spec::suggest;
 use store::Store;
 use store::keys::Digest;
@@ -24,7 +24,7 @@ pub struct ColumnContrasts {
     pub direction: Direction,
     /// The reference row.
     pub against: String,
-    /// Whether the reference row was chosen because it is the best.
+    /// `true` if the reference row was chosen because it is the best.
     pub is_best: bool,
     /// Number of resamples of the paired bootstrap.
     pub resamples: usize,
@@ -47,7 +47,7 @@ impl ColumnContrasts {
         Some(found.find(|(name, _)| *name == row)?.1)
     }
 
-    /// Whether McNemar's test was run.
+    /// Returns `true` if McNemar's test was run.
     pub fn has_mcnemar(&self) -> bool {
         self.found()
             .any(|(_, found)| found.mcnemar_p_holm.is_some())
@@ -104,7 +104,7 @@ impl Against {
 ///
 /// Means over an axis, such as the folds of a cross-validation, are not compared: the trainings of different folds
 /// share images, so their differences are not independent. Seeds are compared only with a row that the user chose,
-/// because the best seed is the best by chance.
+/// because the best seed is the best by chance. This also holds for an axis of a matrix that is named `seed`.
 pub fn contrasts(
     store: &Store,
     analysis: &dyn Analysis,
@@ -112,7 +112,7 @@ pub fn contrasts(
     outputs: impl Fn(&Row, &Column) -> Vec<Digest>,
     against: &Against,
 ) -> Vec<ColumnContrasts> {
-    let has_seeds = table.rows.iter().any(|row| row.seed.is_some());
+    let has_seeds = table.axes.iter().any(|axis| axis == SEED_AXIS);
     let reference = match against {
         Against::None => return Vec::new(),
         Against::Best if has_seeds => return Vec::new(),
