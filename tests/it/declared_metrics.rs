@@ -239,7 +239,15 @@ fn what_a_program_writes_is_checked_against_its_declarations() {
         ),
         (
             r#"{"loss": {"value": 0.5, "interval": [0.9, 0.1]}, "n": 3}"#,
-            "contain the interval [0.9, 0.1] of `loss`",
+            "contain the interval [0.9, 0.1] of `loss`, whose lower end is above the upper one; write [0.1, 0.9]",
+        ),
+        (
+            r#"{"loss": {"value": 0.5, "interval": [0.04, 0.06]}, "n": 3}"#,
+            "contain the interval [0.04, 0.06] of `loss`, which does not contain its value 0.5",
+        ),
+        (
+            r#"{"loss": 0.5, "n": 1e999}"#,
+            "contain a number beyond ±1.8e308 at line 1 column 24; write `null`",
         ),
     ] {
         let bad = program(json, declared);
@@ -247,6 +255,38 @@ fn what_a_program_writes_is_checked_against_its_declarations() {
         let error = format!("it: failed: the metrics in `m.json` {error}");
         assert!(bad.stderr.contains(&error), "{bad:?}");
     }
+}
+
+#[test]
+fn units_are_listed_with_the_metrics() {
+    let names = "{ loss: { direction: minimize, unit: nats }, n: {} }";
+    let text = format!(
+        "version: 1\nname: p\nstages:\n  it:\n    kind: command\n    params:\n      shell: true\n      argv: |\n        \
+         echo '{{\"loss\": 0.5, \"n\": 3}}' > m.json\n      metrics: {{ file: m.json, names: {names} }}\n"
+    );
+    let sandbox = Sandbox::new(&text);
+    run(&sandbox, &[]);
+    for of in [&["metrics"][..], &["metrics", "pipeline.yaml"]] {
+        let listed = sandbox.runner(of).stdout;
+        let expected = "stage  metric  value  unit\nit     loss    0.500  nats\nit     n       3\n";
+        assert_eq!(listed, expected);
+    }
+    let json = sandbox.runner(&["metrics", "--json"]).json();
+    assert_eq!(json["metrics"][0]["unit"], "nats");
+    assert_eq!(json["metrics"][1]["unit"], Value::Null);
+    let csv = sandbox.runner(&["metrics", "--csv"]).stdout;
+    assert!(csv.lines().next().unwrap().ends_with(",unit"), "{csv}");
+    // The unit is in no key, but the next run records it.
+    let file = sandbox.path("pipeline.yaml");
+    fs::write(&file, text.replace("nats", "bits")).unwrap();
+    let again = run(&sandbox, &[]).outcomes();
+    assert_eq!(again[0].1, "cached");
+    assert!(sandbox.runner(&["metrics"]).stdout.contains("0.500  bits"));
+
+    let evaluated = Sandbox::new(&evaluated("", ""));
+    run(&evaluated, &[]);
+    let listed = evaluated.runner(&["metrics", "-f", "support"]).stdout;
+    assert!(listed.contains("images"), "{listed}");
 }
 
 /// A sweep over a program's argument. `OBJECTIVE` and `METRICS` are replaced.
