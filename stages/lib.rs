@@ -25,6 +25,7 @@ pub mod gpus;
 pub mod leakage;
 pub mod metrics;
 pub mod nets;
+mod rate;
 pub mod training;
 
 pub mod evaluate;

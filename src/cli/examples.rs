@@ -173,7 +173,7 @@ fn of(path: &str) -> Option<&'static str> {
         "runs diff" => {
             "\
   runner runs diff latest~1 latest
-  runner runs diff 20261123-081500-ab12 latest --json"
+  runner runs diff 20261123-081500-0042 latest --json"
         }
         "runs logs" => {
             "\

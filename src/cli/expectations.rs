@@ -8,6 +8,7 @@ use engine::error::Error;
 use engine::graph::InstanceName;
 use engine::run::measurements::Measurements;
 
+use super::output_file;
 use crate::report::expectations::{Judgement, Judgements, Subject};
 use crate::report::{Console, junit};
 
@@ -83,10 +84,13 @@ pub(super) fn judge(results: &Measurements<'_>) -> Judgements {
 }
 
 impl ExpectationArgs {
-    /// Rejects a JUnit file that cannot be written, before anything runs.
+    /// Rejects a JUnit file that cannot be written, or that would replace another file, before anything runs.
     pub(super) fn check(&self) -> Result<(), Error> {
         match &self.junit {
-            Some(file) => junit::check(file).map_err(Error::io("write", file)),
+            Some(file) => {
+                junit::check(file).map_err(Error::io("write", file))?;
+                output_file::JUNIT.check(file)
+            }
             None => Ok(()),
         }
     }

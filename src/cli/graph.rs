@@ -11,7 +11,7 @@ use engine::run::planned;
 use engine::run::replay::known_graph;
 
 use super::pipeline::{PipelineArgs, StoreArgs, find};
-use super::unwritten;
+use super::{output_file, unwritten};
 use crate::report::Console;
 use crate::report::diagram::{Detail, Diagram, Format};
 
@@ -42,6 +42,9 @@ pub(super) struct Graph {
 impl Graph {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let format = self.format()?;
+        if let Some(file) = &self.output {
+            output_file::DRAWING.check(file)?;
+        }
         let store = self.store.if_exists()?;
         let graph = known_graph(self.pipeline.experiment()?, store.as_ref())?;
         let until = self

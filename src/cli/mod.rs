@@ -20,6 +20,7 @@ mod lineage;
 mod man;
 mod metrics;
 mod notify;
+mod output_file;
 mod pipeline;
 mod plan;
 mod preflight;

@@ -15,14 +15,16 @@ use engine::event::RunReport;
 use engine::wording;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::report::Console;
+use crate::report::{Console, Verbosity};
 
 /// Time after which the command is killed.
 const LIMIT: Duration = Duration::from_secs(30);
 /// Interval between checks whether the command has ended.
 const POLL: Duration = Duration::from_millis(20);
-/// Maximum number of bytes of the command's output that a warning shows.
-const MOST_OUTPUT: u64 = 500;
+/// Maximum number of bytes of the command's output that are shown.
+const MOST_OUTPUT: u64 = 64 << 10;
+/// Maximum number of characters of the command's output in a warning.
+const MOST_IN_WARNING: usize = 500;
 
 /// The command to run at the end of a run.
 #[derive(Debug, Default, Args)]
@@ -33,7 +35,8 @@ pub(super) struct NotifyArgs {
     /// refused, or a second Ctrl-C. These variables tell it what happened: RUNNER_RUN (the run's id), RUNNER_PIPELINE,
     /// RUNNER_STATE (succeeded, failed or cancelled), RUNNER_SECONDS, RUNNER_RAN, RUNNER_CACHED, RUNNER_FAILED,
     /// RUNNER_SKIPPED and RUNNER_CANCELLED (numbers of stages), RUNNER_SUMMARY (all this as a line of text) and
-    /// RUNNER_FOLDER (the run's folder). A failure of the command is only a warning. After 30 seconds it is killed.
+    /// RUNNER_FOLDER (the run's folder). What the command prints appears on standard error, but not with `--quiet`. A
+    /// failure of the command is only a warning. After 30 seconds it is killed.
     #[arg(long, value_name = "COMMAND", env = "RUNNER_NOTIFY")]
     notify: Option<String>,
 }
@@ -74,15 +77,25 @@ pub(super) struct AtEnd<'a> {
 
 impl Drop for AtEnd<'_> {
     fn drop(&mut self) {
-        if let Err(why) = run(self.command, &self.variables) {
-            let message = format!("warning: the command of `--notify` {why}");
-            self.console.message(&message);
+        match run(self.command, &self.variables, LIMIT) {
+            Ok(printed) if printed.trim().is_empty() => {}
+            Ok(printed) if self.console.verbosity > Verbosity::Quiet => {
+                self.console.message(&printed);
+            }
+            Ok(_) => {}
+            Err(why) => {
+                let message = format!("warning: the command of `--notify` {why}");
+                self.console.message(&message);
+            }
         }
     }
 }
 
-/// Runs the command to its end, or kills it after [`LIMIT`].
-fn run(text: &str, variables: &[(&str, String)]) -> Result<(), String> {
+/// Runs the command to its end, or kills it after `limit`. Returns the beginning of what it printed.
+///
+/// # Errors
+/// If it does not start, fails, or takes too long. The text continues "the command".
+fn run(text: &str, variables: &[(&str, String)], limit: Duration) -> Result<String, String> {
     let failed = |error: io::Error| format!("could not be run: {error}");
     let output = tempfile::tempfile().map_err(failed)?;
     let mut command = Command::new("sh");
@@ -102,25 +115,33 @@ fn run(text: &str, variables: &[(&str, String)]) -> Result<(), String> {
         if let Some(status) = child.try_wait().map_err(failed)? {
             break status;
         }
-        if started.elapsed() >= LIMIT {
+        if started.elapsed() >= limit {
             // The child is not reaped yet, so its id is not reused.
             let killed = kill_process_group(Pid::from_child(&child), Signal::KILL);
             tracing::debug!(?killed, "the command of `--notify` took too long");
             child.wait().map_err(failed)?;
-            let limit = LIMIT.as_secs();
-            return Err(format!("did not end within {limit} s and was killed"));
+            let limit = wording::duration(limit.as_secs_f64());
+            let printed = in_warning(&beginning(output).unwrap_or_default());
+            return Err(format!(
+                "did not end within {limit} and was killed{printed}"
+            ));
         }
         thread::sleep(POLL);
     };
-    if status.success() {
-        return Ok(());
-    }
     let printed = beginning(output).unwrap_or_default();
-    let printed = match one_line(printed.trim()) {
+    match status.success() {
+        true => Ok(printed),
+        false => Err(format!("failed ({status}){}", in_warning(&printed))),
+    }
+}
+
+/// The beginning of what a command printed as the end of a warning: `: curl: (6) could not resolve host`.
+fn in_warning(printed: &str) -> String {
+    let text: String = printed.trim().chars().take(MOST_IN_WARNING).collect();
+    match one_line(&text) {
         text if text.is_empty() => String::new(),
         text => format!(": {text}"),
-    };
-    Err(format!("failed ({status}){printed}"))
+    }
 }
 
 /// Returns the beginning of what the command printed.
@@ -153,4 +174,46 @@ fn variables(report: &RunReport, folder: &Path) -> Vec<(&'static str, String)> {
         ("RUNNER_SUMMARY", summary),
         ("RUNNER_FOLDER", folder.to_string_lossy().into_owned()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_command_that_does_not_end_is_killed_with_everything_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        let mut open = File::options();
+        open.read(true)
+            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+        let mut reader = open.open(&fifo).unwrap();
+        // A child of the shell has the pipe open for as long as it lives.
+        let command = format!("sleep 1000 > '{}' & wait", fifo.display());
+        let why = run(&command, &[], Duration::from_secs(1)).unwrap_err();
+        assert_eq!(why, "did not end within 1.0 s and was killed");
+        // Reading fails until nobody has the pipe open for writing.
+        while reader.read(&mut [0]).is_err() {
+            thread::sleep(POLL);
+        }
+    }
+
+    #[test]
+    fn output_is_returned_or_explains_a_failure() {
+        let limit = Duration::from_secs(600);
+        let printed = run("echo out; echo err >&2", &[], limit);
+        assert_eq!(printed.as_deref(), Ok("out\nerr\n"));
+        let failed = run(
+            "echo \"$WHY\"; exit 3",
+            &[("WHY", "a\nb".to_owned())],
+            limit,
+        );
+        let why = failed.unwrap_err();
+        assert!(why.starts_with("failed (exit status: 3): a"), "{why}");
+        assert!(!why.contains('\n'), "{why}");
+    }
 }

@@ -19,7 +19,7 @@ use super::pipeline::{Overrides, PipelineArgs, SourceArgs, StoreArgs, catalogue}
 use super::resources::ResourceArgs;
 use super::run_notes::RunNotes;
 use super::selection::Selection;
-use super::{preflight, status, unwritten};
+use super::{output_file, preflight, status, unwritten};
 use crate::report::Console;
 
 /// Show which stages are cached, will run (and why), or wait, with estimates of time, memory and disk
@@ -61,6 +61,9 @@ pub(super) fn read_plan(file: &Path) -> Result<SavedPlan, Error> {
 
 impl Plan {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        if let Some(out) = &self.out {
+            output_file::PLAN.check(out)?;
+        }
         let experiment = self.pipeline.experiment()?;
         let in_rounds = experiment.has_several_rounds();
         if in_rounds && self.out.is_some() {
@@ -133,7 +136,7 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, notes: &RunNot
     let mut text = String::new();
     for (action, time) in plan.actions.iter().zip(&times) {
         let name = status::name(graph, action);
-        let state = notes.with_checkpoint(status::state(graph, action), action);
+        let state = notes.state(graph, action);
         let gap = if column == 0 { "" } else { "  " };
         text.push_str(&format!("{name:width$}{gap}{time:>column$}  {state}\n"));
     }

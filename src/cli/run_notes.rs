@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::error::Error;
 use engine::forecast::{ResumePoint, resume_points};
 use engine::graph::Graph;
-use engine::plan::{Plan, PlannedAction};
+use engine::plan::{MissReason, Plan, PlannedAction, State};
 use engine::run::failures::{Failure, Failures};
 use engine::run::recorded::{self, Recorded};
 use petgraph::graph::NodeIndex;
@@ -36,8 +36,25 @@ impl RunNotes {
         })
     }
 
-    /// Adds to the planned state of a stage where it resumes: `will run: first run; resumes after epoch 6 of 20`.
-    pub(super) fn with_checkpoint(&self, state: String, action: &PlannedAction) -> String {
+    /// The planned state of a stage, as text, with its last failure and the checkpoint from which it resumes: `will run:
+    /// failed last time; resumes after epoch 6 of 20`.
+    pub(super) fn state(&self, graph: &Graph, action: &PlannedAction) -> String {
+        let state = match &action.state {
+            State::Cached(_) => "cached".to_owned(),
+            State::Runs(reason) => format!("will run: {}", self.reason(action, reason)),
+            State::Waits(upstream) => format!("waits on {}", graph.stages[*upstream].name),
+        };
+        self.with_checkpoint(state, action)
+    }
+
+    fn reason(&self, action: &PlannedAction, reason: &MissReason) -> String {
+        match self.failures.last(&action.action_key) {
+            Some(_) => reason.after_failure(),
+            None => reason.to_string(),
+        }
+    }
+
+    fn with_checkpoint(&self, state: String, action: &PlannedAction) -> String {
         let Some(ResumePoint { position, epochs }) = self.points.get(&action.node) else {
             return state;
         };
@@ -76,6 +93,9 @@ impl RunNotes {
     /// Adds the notes about stages to their objects, which are in the order of the plan.
     pub(super) fn add_to(&self, objects: &mut [Value], plan: &Plan) {
         for (object, action) in objects.iter_mut().zip(&plan.actions) {
+            if let State::Runs(reason) = &action.state {
+                object["reason"] = self.reason(action, reason).into();
+            }
             let point = self.points.get(&action.node);
             object["resumes_after"] = match point {
                 Some(ResumePoint { position, epochs }) => json!({
@@ -131,11 +151,14 @@ pub(super) fn progress_object(now: &recorded::ProgressNow) -> Value {
             "checkpoint": stage.resumes_after(),
         })
     });
+    let waiting = progress.waiting.iter();
+    let waiting = waiting.map(|stage| json!({ "name": stage.name, "runs": stage.runs }));
     let left = progress.left(*now);
     json!({
         "stages": progress.stages,
         "ended": progress.counts.total(),
         "running": running.collect::<Vec<Value>>(),
+        "waiting": waiting.collect::<Vec<Value>>(),
         "round": progress.round,
         "seconds_left": left.seconds,
         "stages_of_unknown_time": left.unknown,

@@ -84,10 +84,7 @@ fn listing(graph: &Graph, plan: &Plan, notes: &RunNotes) -> String {
     let mut text = String::new();
     for action in &plan.actions {
         let name = name(graph, action);
-        text.push_str(&format!(
-            "{name:width$}  {}\n",
-            notes.with_checkpoint(state(graph, action), action)
-        ));
+        text.push_str(&format!("{name:width$}  {}\n", notes.state(graph, action)));
     }
     text += &counts(plan);
     for line in notes.lines(graph, plan) {
@@ -100,15 +97,6 @@ fn listing(graph: &Graph, plan: &Plan, notes: &RunNotes) -> String {
 pub(super) fn name_width(graph: &Graph, plan: &Plan) -> usize {
     let names = plan.actions.iter().map(|action| name(graph, action));
     names.map(|name| name.width()).max().unwrap_or(0)
-}
-
-/// The planned state of a stage, as text.
-pub(super) fn state(graph: &Graph, action: &PlannedAction) -> String {
-    match &action.state {
-        State::Cached(_) => "cached".to_owned(),
-        State::Runs(reason) => format!("will run: {reason}"),
-        State::Waits(upstream) => format!("waits on {}", graph.stages[*upstream].name),
-    }
 }
 
 /// `3 stages: 2 cached, 1 will run, 0 waiting`.

@@ -119,6 +119,15 @@ pub fn stages(count: usize) -> String {
     counted(count, "stage")
 }
 
+/// The runs that something waits for: `run A`, `run A or B`; `another run` if they are not known.
+pub fn runs(ids: &[impl AsRef<str>]) -> String {
+    let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
+    match ids.is_empty() {
+        true => "another run".to_owned(),
+        false => format!("run {}", ids.join(" or ")),
+    }
+}
+
 /// `3 files`, `1 file`, for words with a regular plural.
 pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })

@@ -87,7 +87,7 @@ impl State {
 
     fn add(&mut self, stage: &str, reason: &str) {
         let bar = ProgressBar::new(PARTS)
-            .with_style(style("{prefix:20.cyan} {bar:20.cyan} {msg}"))
+            .with_style(style("{prefix:20.cyan} {bar:20.cyan} {wide_msg}"))
             .with_prefix(one_line(stage).into_owned())
             .with_message(one_line(reason).into_owned());
         let bars = self.live.console.bars();
@@ -150,7 +150,7 @@ impl Display for Bars {
                 state.clear(ended);
                 state.draw_overall();
             }
-            Event::Interrupted { .. } => state.draw_overall(),
+            Event::StageWaits { .. } | Event::Interrupted { .. } => state.draw_overall(),
             Event::RunEnded { .. } => {
                 state.ticker = None;
                 state.overall.finish_and_clear();

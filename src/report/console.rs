@@ -49,7 +49,7 @@ impl Console {
         }
     }
 
-    /// Whether bars can be drawn.
+    /// Returns `true` if bars can be drawn.
     pub fn is_live(&self) -> bool {
         !self.bars.is_hidden()
     }

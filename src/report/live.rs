@@ -114,6 +114,10 @@ impl Live {
                 let judgement = wording::trial_result(judgement);
                 Some(format!("trial {trial} ({values}): {judgement}"))
             }
+            Event::StageWaits { stage, runs } if chatty => Some(format!(
+                "{stage}: waits for {}, which makes the same result",
+                wording::runs(runs)
+            )),
             Event::StageResumed { stage, from } if chatty => Some(format!(
                 "{stage}: resumes after {from}, from its checkpoint"
             )),

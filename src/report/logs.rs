@@ -1,16 +1,21 @@
-//! Sets up tracing to standard error and to a file in the run's folder.
+//! Sets up tracing to standard error and to a file in the run's folder. On standard error, a log line reads like the
+//! program's other messages: `cnn[model1]: warning: failed to …`.
 
 use std::env;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
+use tracing_subscriber::{Layer, fmt as format};
 
 use super::{Console, Verbosity};
 
@@ -56,6 +61,40 @@ impl Write for Stderr {
     }
 }
 
+/// Formats log lines as messages: what the line is about, its level as a word, and the text.
+struct AsMessage;
+
+impl<S, N> FormatEvent<S, N> for AsMessage
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut to: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let spans = context.event_scope().into_iter();
+        for span in spans.flat_map(|scope| scope.from_root()) {
+            if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
+                let subject = fields.strip_prefix("name=").unwrap_or(fields);
+                write!(to, "{subject}: ")?;
+            }
+        }
+        let word = match *event.metadata().level() {
+            Level::ERROR => "error",
+            Level::WARN => "warning",
+            Level::INFO => "info",
+            Level::DEBUG => "debug",
+            Level::TRACE => "trace",
+        };
+        write!(to, "{word}: ")?;
+        context.format_fields(to.by_ref(), event)?;
+        writeln!(to)
+    }
+}
+
 /// Starts logging for this process. Warnings go to standard error (more with `-v` or
 /// [`RUNNER_LOG`](VARIABLE)). Messages of level `debug` and above go to a file in the run's folder.
 pub fn start(console: &Console) -> RunLog {
@@ -68,14 +107,13 @@ pub fn start(console: &Console) -> RunLog {
     let (filter, ignored) = filter(&given, level);
     let run_log = RunLog::default();
     let console = console.clone();
-    let stderr = fmt::layer()
+    let stderr = format::layer()
         // The crate feature for colors is off. Requesting colors would print a warning in every command.
         .with_ansi(false)
-        .without_time()
-        .with_target(false)
+        .event_format(AsMessage)
         .with_writer(move || Stderr(console.clone()))
         .with_filter(filter);
-    let file = fmt::layer()
+    let file = format::layer()
         .json()
         .with_writer(run_log.clone())
         .with_filter(LevelFilter::DEBUG);
@@ -115,8 +153,54 @@ fn filter(text: &str, level: LevelFilter) -> (Targets, Vec<String>) {
     (filter, ignored)
 }
 
-/// Whether a text can be the path of a module.
+/// Returns `true` if a text can be the path of a module.
 fn is_path(text: &str) -> bool {
     let is_allowed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | ':');
     !text.is_empty() && text.chars().all(is_allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use contract::lock;
+
+    use super::*;
+
+    /// Collects what is written.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            lock(&self.0).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn log_lines_read_like_messages() {
+        let written = Written::default();
+        let to = written.clone();
+        let layer = format::layer()
+            .with_ansi(false)
+            .event_format(AsMessage)
+            .with_writer(move || to.clone())
+            .with_filter(LevelFilter::WARN);
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!("failed to read `{}`", "file");
+            let name = "cnn[model1]";
+            let _span = tracing::error_span!("stage", %name).entered();
+            tracing::warn!(count = 2, "failed");
+            tracing::info!("not shown");
+        });
+        let text = String::from_utf8(lock(&written.0).clone()).unwrap();
+        let expected = "warning: failed to read `file`\ncnn[model1]: warning: failed count=2\n";
+        assert_eq!(text, expected);
+    }
 }

@@ -18,7 +18,7 @@ struct Group {
     /// The instance that had this message.
     first: String,
     others: BTreeSet<String>,
-    /// Whether the messages of the others have other numbers.
+    /// `true` if the messages of the others have other numbers.
     differs: bool,
 }
 
@@ -34,7 +34,7 @@ impl Warnings {
         warnings
     }
 
-    /// Adds a warning, and returns whether it is the first of its group.
+    /// Adds a warning. Returns `true` if it is the first of its group.
     pub fn add(&mut self, instance: &str, message: &str) -> bool {
         let stage = instance.split('[').next().unwrap_or(instance);
         let kind = (stage.to_owned(), without_numbers(message));

@@ -133,6 +133,18 @@ impl Store {
         found
     }
 
+    /// Returns the runs in progress that found or will make the record of `key`, as far as their needs can be read.
+    pub fn runs_that_need(&self, key: &Key) -> Vec<String> {
+        let living = self.living().unwrap_or_default().into_iter();
+        let needs = living.filter_map(|needs| needs.ok().flatten());
+        let mut runs: Vec<String> = needs
+            .filter(|needs| needs.keys.contains(key))
+            .map(|needs| needs.run)
+            .collect();
+        runs.sort();
+        runs
+    }
+
     /// Returns the process that executes a run. `None` if no living process is known to execute it; the process is
     /// `None` if an older version of runner executes it.
     pub fn owner(&self, run: &str) -> Result<Option<Option<Owner>>, Error> {

@@ -1,13 +1,12 @@
 //! One epoch of the training of a GAN.
 
-use std::time::Instant;
-
 use contract::{Context, Failure, ImageShape};
 use ops::{Backend, Staged};
 use serde::{Deserialize, Serialize};
 
 use super::adversaries::{Adversaries, Losses};
 use crate::data::{Dataset, Scale, fill_batch, shuffled};
+use crate::rate::Rate;
 
 /// Mean losses of an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,12 +42,9 @@ struct Pass<'a, B: Backend> {
     /// Number of epochs of the training.
     epochs: usize,
     steps: usize,
-    batch_size: usize,
     partial: &'a mut PartialEpoch,
     context: &'a Context<'a>,
-    started: Instant,
-    /// Number of batches that were completed when this part of the epoch started.
-    before: usize,
+    rate: &'a mut Rate,
     /// The last step. Its losses are read once the next step is launched, so that the device is busy while
     /// the host waits for them and prepares the following batch.
     waiting: Option<LaunchedStep<B>>,
@@ -57,12 +53,13 @@ struct Pass<'a, B: Backend> {
 impl<B: Backend> Adversaries<B> {
     /// Trains both networks for the rest of epoch `epoch` (from 0) on the images `members` of `dataset`. If
     /// training is stopped, `partial` has the part that was completed.
-    pub fn train_epoch(
+    pub(crate) fn train_epoch(
         &mut self,
         dataset: &Dataset,
         members: &[usize],
         epoch: usize,
         partial: &mut PartialEpoch,
+        rate: &mut Rate,
         context: &Context<'_>,
     ) -> Result<GanEpoch, Failure> {
         let ImageShape {
@@ -77,15 +74,14 @@ impl<B: Backend> Adversaries<B> {
         let batch_size = self.settings().batch_size;
         let steps = order.len() / batch_size;
         let done = partial.batches;
+        rate.resume();
         let mut pass = Pass {
             epoch,
             epochs: self.settings().epochs,
             steps,
-            batch_size,
-            before: done,
             partial,
+            rate,
             context,
-            started: Instant::now(),
             waiting: None,
         };
         for (index, batch) in order.chunks_exact(batch_size).enumerate().skip(done) {
@@ -98,6 +94,7 @@ impl<B: Backend> Adversaries<B> {
             fill_batch(dataset, batch, Scale::Symmetric, None, &mut real);
             let step = (epoch * steps + index) as u64;
             let losses = self.train_step(real.upload(), step, context.seed);
+            pass.rate.count(batch_size);
             pass.launched(LaunchedStep { index, losses })?;
         }
         pass.read_remaining()?;
@@ -141,14 +138,10 @@ impl<B: Backend> Pass<'_, B> {
         partial.generator_loss += generator_loss;
 
         let done = partial.batches as f64;
-        let images = (partial.batches - self.before) * self.batch_size;
         let values = [
             ("d loss", partial.discriminator_loss / done),
             ("g loss", partial.generator_loss / done),
-            (
-                "images/s",
-                images as f64 / self.started.elapsed().as_secs_f64(),
-            ),
+            ("images/s", self.rate.per_second()),
         ];
         self.context.progress(
             "epoch",

@@ -25,6 +25,7 @@ use crate::nets::{
     Architecture, Feature, GeneratorCard, Head, Layer, Network, check_layers, draw, latent,
     output_warning,
 };
+use crate::rate::Rate;
 use history::{METRICS, write_history};
 pub use params::TrainGan;
 
@@ -255,10 +256,11 @@ impl Computation for Training<'_> {
             figure: &figure,
         };
         let (mut state, mut adversaries) = TrainingState::begin(fresh, &target, context)?;
+        let mut rate = Rate::start();
         while state.history.len() < stage.epochs {
             let epoch = state.history.len();
             let partial = &mut state.partial;
-            match adversaries.train_epoch(&dataset, &members, epoch, partial, context) {
+            match adversaries.train_epoch(&dataset, &members, epoch, partial, &mut rate, context) {
                 Ok(row) => state.history.push(row),
                 Err(Failure::Cancelled) => {
                     state.keep(&adversaries, &figure, true, context);

@@ -1,14 +1,11 @@
 //! Conventions of command line programs: help, version, completions, man pages, colors.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::process::{Command, Stdio};
+use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
-
-use crate::sandbox::{Sandbox, TINY, files, list};
+use crate::pty::Terminal;
+use crate::sandbox::{Finished, Sandbox, TINY, files, finish, list};
 
 #[test]
 fn the_version_is_one_line_and_verbose_adds_details() {
@@ -183,31 +180,10 @@ fn man_prints_one_page_or_writes_a_page_for_each_command() {
 }
 
 /// Runs `command` with a terminal as standard error and returns what it prints there.
-fn on_a_terminal(mut command: Command) -> String {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-    let terminal = File::options().read(true).write(true).open(name).unwrap();
-    let size = Winsize {
-        ws_row: 40,
-        ws_col: 100,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    tcsetwinsize(&terminal, size).unwrap();
-    command
-        .env("TERM", "xterm")
-        .stdout(Stdio::null())
-        .stderr(terminal);
-    let mut child = command.spawn().unwrap();
-    // Closes our copy of the terminal, so that reading ends with the child.
-    drop(command);
-    let mut printed = Vec::new();
-    // Reading ends with an error once no process has the terminal open.
-    let _ = File::from(master).read_to_end(&mut printed);
-    assert!(child.wait().unwrap().success());
-    String::from_utf8_lossy(&printed).into_owned()
+fn on_a_terminal(command: Command) -> String {
+    let (child, terminal) = Terminal::start(command, 100);
+    assert_eq!(finish(child).code, Some(0));
+    terminal.end().0
 }
 
 #[test]
@@ -272,6 +248,23 @@ fn init_writes_a_pipeline_that_runs_and_overwrites_nothing() {
     // Both models are better than chance.
     assert_eq!(accuracies.len(), 2, "{table}");
     assert!(accuracies.iter().all(|&accuracy| accuracy > 0.6), "{table}");
+
+    // The commands that it prints work one after the other.
+    let commands = init.stderr.lines().filter_map(|line| {
+        // Two spaces separate a command from its description.
+        let (command, _) = line.strip_prefix("  runner ")?.split_once("  ")?;
+        Some(command.split_whitespace().collect::<Vec<_>>())
+    });
+    let commands: Vec<_> = commands.collect();
+    assert_eq!(commands.len(), 5, "{init:?}");
+    for command in commands {
+        let mut next = sandbox.command(&command);
+        let next = next.current_dir(sandbox.path("new/first"));
+        let done: Finished = next.output().unwrap().into();
+        assert_eq!(done.code, Some(0), "{command:?}: {done:?}");
+        assert!(!done.stderr.contains("warning"), "{command:?}: {done:?}");
+    }
+    assert!(sandbox.path("new/first/report.html").is_file());
 
     // The existing `pipeline.yaml` is not overwritten.
     let refused = sandbox.runner(&["init"]);

@@ -1,24 +1,14 @@
 //! Failing stages, killed workers and stopped runs.
 
-use std::fs;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::sandbox::{Sandbox, TINY, eventually, finish, first_worker, signal};
+use crate::sandbox::{Sandbox, TINY, eventually, finish, first_worker, has_ended, signal};
 
 /// Makes the dataset stage take several seconds.
 const SLOW: [&str; 2] = ["-S", "images=30000"];
-
-/// Whether a process is gone, or is a zombie: orphans are reaped by another process, perhaps later.
-fn has_ended(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| {
-        stat.rsplit(") ")
-            .next()
-            .is_some_and(|rest| rest.starts_with('Z'))
-    })
-}
 
 fn outcome(run: &Value, stage: usize) -> &str {
     run["stages"][stage]["outcome"].as_str().unwrap()

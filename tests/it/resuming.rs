@@ -103,7 +103,8 @@ fn a_killed_training_resumes_and_ends_with_the_same_results() {
                 .then_some(())
         });
         runner.kill().unwrap();
-        runner.wait().unwrap();
+        // On a fast machine, everything may be done before the last kill.
+        resumed += finish(runner).stderr.matches("resumes after ").count();
     }
     let stderr = run(&sandbox, &["-j", "1"]).stderr;
     resumed += stderr.matches("resumes after ").count();

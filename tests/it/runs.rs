@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::sandbox::{Sandbox, TINY, eventually, finish, first_worker, list, signal};
+use crate::sandbox::{Sandbox, TINY, eventually, finish, first_worker, has_ended, list, signal};
 
 fn runs(sandbox: &Sandbox, args: &[&str]) -> Value {
     let done = sandbox.runner(&[&["runs"], args, &["--json"]].concat());
@@ -160,9 +160,7 @@ fn running_and_killed_runs_have_different_states() {
         (0, 1, 1)
     );
     // The worker ends by itself. The states are the same after that.
-    eventually("gone", || {
-        signal(worker, Signal::CONT).is_err().then_some(())
-    });
+    eventually("gone", || has_ended(worker).then_some(()));
     let text = sandbox.runner(&["runs", "show", "latest"]).stdout;
     assert!(
         text.contains(", killed\n") && text.contains("not started"),

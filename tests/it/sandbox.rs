@@ -191,12 +191,25 @@ impl Sandbox {
         }
     }
 
+    /// Returns the folders of all runs that have a record, in the order in which they began.
+    pub(crate) fn runs(&self) -> Vec<PathBuf> {
+        let mut runs: Vec<(u64, PathBuf)> = list(&self.path("artifacts/v1/runs"))
+            .into_iter()
+            .filter_map(|run| {
+                let record = fs::read(run.join("run.json")).ok()?;
+                let record: Value = serde_json::from_slice(&record).ok()?;
+                Some((record["number"].as_u64()?, run))
+            })
+            .collect();
+        runs.sort();
+        runs.into_iter().map(|(_, run)| run).collect()
+    }
+
     /// Returns the record of the newest run, without its checksum.
     pub(crate) fn last_run(&self) -> Value {
-        let mut runs: Vec<_> = list(&self.path("artifacts/v1/runs"));
-        runs.sort();
-        let newest = runs.last().expect("there must be a run").join("run.json");
-        let mut record: Value = serde_json::from_slice(&fs::read(newest).unwrap()).unwrap();
+        let newest = self.runs().pop().expect("there must be a run");
+        let record = fs::read(newest.join("run.json")).unwrap();
+        let mut record: Value = serde_json::from_slice(&record).unwrap();
         record.as_object_mut().unwrap().remove("checksum");
         record
     }
@@ -225,6 +238,15 @@ pub(crate) fn workers(runner: &Child) -> Vec<u32> {
 
 pub(crate) fn first_worker(runner: &Child) -> u32 {
     eventually("started", || workers(runner).first().copied())
+}
+
+/// Returns whether a process is gone, or is a zombie: orphans are reaped by another process, perhaps later.
+pub(crate) fn has_ended(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| {
+        stat.rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with('Z'))
+    })
 }
 
 /// Sends a signal to a process.

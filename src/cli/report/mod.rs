@@ -3,7 +3,7 @@
 mod extras;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -23,15 +23,13 @@ use store::Store;
 
 use super::pipeline::{ANALYSIS, Overrides, StoreArgs, catalogue};
 use super::run_filter::{self, RunFilter};
-use super::unwritten;
+use super::{output_file, unwritten};
 use crate::report::Console;
 
 /// Most runs of a pipeline that are searched for one with the given settings.
 const SEARCHED: usize = 20;
 /// Prefix of the names of files before they are renamed.
 const FRESH: &str = ".tmp-report-";
-/// Beginning of every report.
-const BEGINNING: &[u8] = b"<!DOCTYPE html>\n<html lang=\"en\" xmlns=";
 /// Name of the document in a folder.
 const INDEX: &str = "index.html";
 
@@ -262,11 +260,11 @@ impl Place {
         let is_folder = files::leads_to(output, std::fs::Metadata::is_dir)
             .map_err(Error::io("access", output))?;
         if is_folder || output.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            check_replaceable(&output.join(INDEX))?;
+            output_file::REPORT.check(&output.join(INDEX))?;
             return Ok(Self::Folder(output.to_owned()));
         }
         let file = atomic_file::destination(output).map_err(Error::io("write", output))?;
-        check_replaceable(&file)?;
+        output_file::REPORT.check(&file)?;
         Ok(Self::File(file))
     }
 
@@ -299,31 +297,6 @@ impl Place {
                 Ok(Some(index))
             }
         }
-    }
-}
-
-/// Refuses to replace a file that is not a report: its name may be a mistake, such as that of the pipeline file.
-fn check_replaceable(file: &Path) -> Result<(), Error> {
-    let accessed = Error::io("access", file);
-    let mut beginning = Vec::new();
-    match files::open(file) {
-        Err(error) if files::is_absence(&error) => return Ok(()),
-        Err(error) => return Err(accessed(error)),
-        Ok(found) => {
-            let most = BEGINNING.len() as u64;
-            found
-                .take(most)
-                .read_to_end(&mut beginning)
-                .map_err(accessed)?;
-        }
-    }
-    // Nothing is lost with an empty file.
-    match beginning.is_empty() || beginning == BEGINNING {
-        true => Ok(()),
-        false => Err(Error::Usage(format!(
-            "`{}` exists and is not a report, so it is kept; give another file with `-o`, or remove this one",
-            file.shown()
-        ))),
     }
 }
 

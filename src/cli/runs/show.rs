@@ -1,10 +1,10 @@
 //! `runner runs show`: shows one run and its stages.
 
 use clap::Args;
-use contract::ShowPath;
+use contract::{ShowPath, one_line};
 use engine::error::Error;
 use engine::event::RunState;
-use engine::run::recorded::{ProgressNow, Recorded};
+use engine::run::recorded::{ProgressNow, Recorded, RecordedStage};
 use engine::wording;
 use serde_json::{Value, json};
 
@@ -12,10 +12,10 @@ use crate::cli::record_text::{options, when};
 use crate::cli::run_filter::RunFilter;
 use crate::cli::run_notes::progress_object;
 use crate::cli::unwritten;
-use crate::report::columns::columns;
+use crate::report::columns::dynamic;
 use crate::report::{Console, Warnings};
 
-/// Show the options of a run, and how each of its stages ended; for a run in progress, also its progress
+/// Show the options of a run, how each of its stages ended and why it ran; for a run in progress, also its progress
 #[derive(Debug, Args)]
 pub(super) struct Show {
     /// Run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth run before the latest
@@ -31,7 +31,8 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.filter.store.existing()?;
-        let run = self.filter.find(&store, &self.run, console)?;
+        let mut run = self.filter.find(&store, &self.run, console)?;
+        run.recall_reasons();
         let text = if self.json {
             object(&run)?.to_string()
         } else {
@@ -40,6 +41,9 @@ impl Show {
         console.result(&text).map_err(unwritten)
     }
 }
+
+/// Columns of the table of stages that are flush right.
+const NUMBERS: [usize; 4] = [2, 3, 4, 5];
 
 fn page(run: &Recorded) -> String {
     let report = &run.report;
@@ -68,7 +72,8 @@ fn page(run: &Recorded) -> String {
         text += &format!("{what:8}  {value}\n");
     }
 
-    let mut rows = vec![["stage", "outcome", "time", "cpu", "memory", "key"].map(str::to_owned)];
+    let head = ["stage", "outcome", "time", "cpu", "memory", "key", "why"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
     for stage in &run.stages {
         let end = stage.end.as_ref();
         let time = |seconds: Option<f64>| seconds.map(wording::duration);
@@ -80,9 +85,10 @@ fn page(run: &Recorded) -> String {
         ];
         let [time, cpu, memory] = cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
         let (name, word) = (stage.planned.name.clone(), stage.status(report.state));
-        rows.push([name, word, time, cpu, memory, stage.planned.key.short()]);
+        let key = stage.planned.key.short();
+        rows.push(vec![name, word, time, cpu, memory, key, why(stage)]);
     }
-    text += &format!("\n{}", columns(&rows));
+    text += &format!("\n{}", dynamic(&rows, &NUMBERS));
     if let Some(now) = &run.progress {
         text += &running(now);
     }
@@ -98,6 +104,18 @@ fn page(run: &Recorded) -> String {
         text += &format!("\n{line}");
     }
     text
+}
+
+/// Why a stage was executed; `-` if it was not.
+fn why(stage: &RecordedStage) -> String {
+    match (&stage.reason, &stage.waits_for) {
+        (Some(reason), _) => one_line(reason).into_owned(),
+        (None, Some(runs)) => format!(
+            "waits for {}, which makes the same result",
+            wording::runs(runs)
+        ),
+        (None, None) => "-".to_owned(),
+    }
 }
 
 /// A line for each running stage: `cnn: epoch 7/20, loss 0.3120, 412 images/s, 2 min 10 s left; checkpoint after epoch 6`.
@@ -138,6 +156,8 @@ fn object(run: &Recorded) -> Result<Value, Error> {
             "outcome": null,
             "state": stage.status(run.report.state),
             "key": stage.planned.key.to_string(),
+            "reason": stage.reason,
+            "waits_for": stage.waits_for,
         })),
     });
     object["stages"] = Value::Array(stages.collect::<Result<_, _>>().map_err(internal)?);

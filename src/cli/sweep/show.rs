@@ -8,7 +8,7 @@ use engine::error::Error;
 use engine::run::sweep_report::stored_report;
 
 use crate::cli::pipeline::{ANALYSIS, PipelineArgs, StoreArgs};
-use crate::cli::unwritten;
+use crate::cli::{output_file, unwritten};
 use crate::report::Console;
 use crate::report::format::Format;
 use crate::report::sweep::{figures, render};
@@ -49,10 +49,13 @@ impl Show {
         if let Some(folder) = &self.figures {
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
             let failed = |failure: contract::Failure| Error::System(failure.to_string());
-            let axes = folder.join("parallel-coordinates.png");
+            let [axes, curves] =
+                ["parallel-coordinates.png", "learning-curves.png"].map(|name| folder.join(name));
+            for figure in [&axes, &curves] {
+                output_file::FIGURE.check(figure)?;
+            }
             figures::parallel_coordinates(&report, ANALYSIS, &axes).map_err(failed)?;
             console.message(&format!("wrote {}", axes.shown()));
-            let curves = folder.join("learning-curves.png");
             if figures::learning_curves(&report, ANALYSIS, &curves).map_err(failed)? {
                 console.message(&format!("wrote {}", curves.shown()));
             }

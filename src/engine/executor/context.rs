@@ -1,5 +1,6 @@
 //! The data that all parts of an execution share and that does not change during the execution.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use petgraph::graph::NodeIndex;
@@ -24,8 +25,10 @@ pub(super) struct Context<'a> {
     pub folder: &'a Path,
     /// Limits of stages that have none of their own.
     pub limits: Limits,
-    /// Whether to resume from checkpoints.
+    /// `true` if trainings resume from checkpoints.
     pub resume: bool,
+    /// Stages that failed when they were last executed.
+    pub failed_before: &'a HashSet<NodeIndex>,
 }
 
 impl Context<'_> {

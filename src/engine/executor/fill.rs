@@ -50,7 +50,8 @@ impl scheduler::Executor for Filler<'_> {
         let miss = &self.misses[index];
         let node = miss.action.node;
         let name = self.context.name(node);
-        let _span = tracing::info_span!("stage", %name).entered();
+        // At this level, the name also stands before warnings.
+        let _span = tracing::error_span!("stage", %name).entered();
         let mut report =
             StageReport::not_executed(&name, Outcome::Cancelled, &miss.action.action_key);
         match self.fill(miss, grant, &mut report) {

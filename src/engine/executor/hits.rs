@@ -8,6 +8,7 @@ use contract::Failure;
 use super::context::Context;
 use super::failure::store_failure;
 use super::state::Pending;
+use crate::event::Event;
 use crate::plan::PlannedAction;
 use store::keys::Key;
 use store::{ActionRecord, Lease};
@@ -22,7 +23,7 @@ pub(super) struct Hits<'a> {
 }
 
 impl Hits<'_> {
-    /// Waits for the lease on the action. Gives up if the run is stopped.
+    /// Waits for the lease on the action, and reports which runs may hold it. Gives up if the run is stopped.
     pub(super) fn lease(&self, action: &PlannedAction) -> Result<Lease, Failure> {
         let store = self.context.store;
         let mut reported = false;
@@ -35,12 +36,21 @@ impl Hits<'_> {
                 return Ok(lease);
             }
             if !reported {
-                let message = "waits for another runner, which is making the same result";
-                self.context.warn(action, message);
+                self.report_wait(action);
                 reported = true;
             }
             thread::sleep(LEASE_POLL);
         }
+    }
+
+    fn report_wait(&self, action: &PlannedAction) {
+        let mut runs = self.context.store.runs_that_need(&action.action_key);
+        let own = self.context.folder.file_name().unwrap_or_default();
+        runs.retain(|run| own != run.as_str());
+        self.context.reporter.send(Event::StageWaits {
+            stage: self.context.name(action.node),
+            runs,
+        });
     }
 
     /// Looks up the record under a key, including records that are not written yet.

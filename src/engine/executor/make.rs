@@ -82,6 +82,7 @@ pub(super) fn make<'a>(
         stamps: making.action.stamps,
         reason: reason(context, making.action),
     };
+    report.reason = Some(next.reason.clone());
     let (mut retries, mut touches) = (0, 0);
     loop {
         let attempt = attempt(context, making, limits, checkpoints.as_ref(), &next, report);
@@ -317,7 +318,10 @@ fn ingest(
 /// Returns the reason for executing the action: the plan's, or the inputs that this run made.
 fn reason(context: &Context<'_>, action: &PlannedAction) -> String {
     if let State::Runs(reason) = &action.state {
-        return reason.to_string();
+        return match context.failed_before.contains(&action.node) {
+            true => reason.after_failure(),
+            false => reason.to_string(),
+        };
     }
     let Context { graph, plan, .. } = context;
     let inputs = graph.inputs(action.node).into_iter();

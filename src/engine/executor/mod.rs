@@ -29,7 +29,7 @@ mod versions;
 mod views;
 mod watched;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -79,6 +79,8 @@ pub struct Options<'a> {
     pub later_trials: Option<usize>,
     /// Stages that fail if they have to run, with the reasons.
     pub refused: HashMap<NodeIndex, String>,
+    /// Stages that failed when they were last executed.
+    pub failed_before: HashSet<NodeIndex>,
 }
 
 /// Result of executing a plan.
@@ -118,6 +120,7 @@ pub fn execute(
         folder: options.folder,
         limits: options.limits,
         resume: options.resume,
+        failed_before: &options.failed_before,
     };
     let state = ExecutionState::default();
     let mut cached = report_cached(&context, &state.outputs);

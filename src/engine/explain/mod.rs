@@ -1,10 +1,12 @@
 //! Explains why a stage runs or is cached, and where an artifact comes from.
 //!
 //! `trace` compares two actions. If their inputs differ, it follows them upstream to the change. [`explain`] does
-//! this for a stage of a plan. [`lineage`] follows the links between records.
+//! this for a stage of a plan, and [`last_execution`] for a stage of a past run. [`lineage`] follows the links between
+//! records.
 
 pub mod lineage;
 pub mod maker;
+mod past;
 mod trace;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -19,6 +21,7 @@ use store::keys::Fingerprint;
 use store::keys::Key;
 use store::{ActionRecord, Store};
 
+pub use past::{LastExecution, PastCause, last_execution};
 pub use trace::{Found, trace};
 
 /// Why a stage of a plan is cached or not.

@@ -23,45 +23,27 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Interrupt(Arc<AtomicI32>);
 
 impl Interrupt {
-    /// Starts to watch. `first` is called with the first signal.
+    /// Starts to watch. `first` is called with the first signal and a function, which it calls to stop everything.
     pub fn watch(
         launcher: Arc<dyn Launcher>,
-        first: impl Fn(i32) + Send + 'static,
+        first: impl Fn(i32, &dyn Fn()) + Send + 'static,
     ) -> io::Result<Self> {
         let interrupt = Self::default();
         let seen = interrupt.clone();
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        thread::Builder::new()
-            .name("signals".to_owned())
-            .spawn(move || {
-                for signal in signals.forever() {
-                    if seen
-                        .0
-                        .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst)
-                        .is_ok()
-                    {
-                        launcher.stop();
-                        first(signal);
-                        let launcher = Arc::clone(&launcher);
-                        let later = {
-                            let launcher = Arc::clone(&launcher);
-                            move || {
-                                thread::sleep(Duration::from_secs(PROGRAM_SECONDS));
-                                launcher.kill_programs();
-                            }
-                        };
-                        if thread::Builder::new().spawn(later).is_err() {
-                            launcher.kill_programs();
-                        }
-                    } else {
-                        launcher.kill();
-                        // The run now ends by itself, unless it waits for something else.
-                        thread::sleep(GRACE);
-                        launcher.finish();
-                        std::process::exit(128 + signal);
-                    }
+        let watch = move || {
+            for signal in signals.forever() {
+                let exchanged =
+                    seen.0
+                        .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+                match exchanged {
+                    Ok(_) => first(signal, &|| stop(&launcher)),
+                    Err(_) => kill(&*launcher, signal),
                 }
-            })?;
+            }
+        };
+        let thread = thread::Builder::new().name("signals".to_owned());
+        thread.spawn(watch)?;
         Ok(interrupt)
     }
 
@@ -72,4 +54,28 @@ impl Interrupt {
             signal => Some(signal),
         }
     }
+}
+
+/// Asks workers and programs to stop, and kills programs that have not ended after [`PROGRAM_SECONDS`].
+fn stop(launcher: &Arc<dyn Launcher>) {
+    launcher.stop();
+    let later = {
+        let launcher = Arc::clone(launcher);
+        move || {
+            thread::sleep(Duration::from_secs(PROGRAM_SECONDS));
+            launcher.kill_programs();
+        }
+    };
+    if thread::Builder::new().spawn(later).is_err() {
+        launcher.kill_programs();
+    }
+}
+
+/// Kills everything, and ends this process.
+fn kill(launcher: &dyn Launcher, signal: i32) -> ! {
+    launcher.kill();
+    // The run now ends by itself, unless it waits for something else.
+    thread::sleep(GRACE);
+    launcher.finish();
+    std::process::exit(128 + signal)
 }

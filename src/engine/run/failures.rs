@@ -13,7 +13,7 @@ use store::keys::Key;
 /// Maximum number of past runs that are searched for failures.
 const MAX_RUNS: usize = 20;
 
-/// Maximum number of runs, of any pipeline, that [`Failures::recent`] looks at.
+/// Maximum number of runs, of any pipeline, whose records are read to find the newest ones of a pipeline.
 const MAX_LOOKED_AT: usize = 200;
 
 /// Errors of the actions that failed when they were last executed, by key. Only run records contain them.
@@ -45,15 +45,12 @@ impl Failures {
     /// Like [`Failures::recall`], but ignores runs whose records cannot be read, and reads only the newest records. So it
     /// is fast even if there are thousands of runs.
     pub fn recent(store: &Store, pipeline: &str) -> Result<Self, Error> {
-        let folder = store.runs_folder();
-        let mut folders = folders(&folder).map_err(Error::io("read", &folder))?;
-        folders.reverse();
-        let reports = folders.iter().take(MAX_LOOKED_AT);
-        let reports = reports.filter_map(|folder| match read_run::<RunReport>(folder) {
-            RunFile::Sound(report) => Some(report).filter(|report| report.pipeline == pipeline),
-            RunFile::Missing | RunFile::Bad(_) => None,
-        });
-        Ok(Self::collect(reports.take(MAX_RUNS)))
+        Ok(Self::collect(recent(store, pipeline)?.take(MAX_RUNS)))
+    }
+
+    /// Like [`Failures::recent`], but looks only at the pipeline's newest run that has a record.
+    pub fn of_newest(store: &Store, pipeline: &str) -> Result<Self, Error> {
+        Ok(Self::collect(recent(store, pipeline)?.take(1)))
     }
 
     /// Collects failures from reports, the newest first.
@@ -82,4 +79,17 @@ impl Failures {
     pub fn of(&self, key: &Key) -> Option<&str> {
         self.last(key).map(|failure| failure.error.as_str())
     }
+}
+
+/// The reports of a pipeline's newest runs, newest first, as far as they can be read.
+fn recent(store: &Store, pipeline: &str) -> Result<impl Iterator<Item = RunReport>, Error> {
+    let folder = store.runs_folder();
+    let mut folders = folders(&folder).map_err(Error::io("read", &folder))?;
+    folders.reverse();
+    let reports = folders.into_iter().take(MAX_LOOKED_AT);
+    let reports = reports.filter_map(|folder| match read_run::<RunReport>(&folder) {
+        RunFile::Sound(report) => Some(report),
+        RunFile::Missing | RunFile::Bad(_) => None,
+    });
+    Ok(reports.filter(move |report| report.pipeline == pipeline))
 }

@@ -148,7 +148,7 @@ mod tests {
 
     fn report() -> RunReport {
         RunReport {
-            run: "20261123-081500-ab12".to_owned(),
+            run: "20261123-081500-0042".to_owned(),
             number: Some(7),
             pipeline: "a \"p\",\n  \"checksum\": \"".to_owned(),
             file: "p.yaml".to_owned(),

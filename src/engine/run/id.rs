@@ -1,35 +1,32 @@
 //! Ids of runs, which are also the names of their folders.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-/// Id of a run: the second in which it started, in UTC, and four random hex digits. Ids sort by time.
+/// Id of a run: the second in which it started, in UTC, and its [number](super::number) in the store. Ids sort by time,
+/// and by number within a second. Earlier versions wrote four random digits in place of the number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunId(String);
 
 impl RunId {
-    fn draw(now: Timestamp) -> Self {
-        // A fresh `RandomState` is randomly keyed.
-        let random = RandomState::new().hash_one(now) as u16;
-        Self(format!("{}-{random:04x}", now.strftime("%Y%m%d-%H%M%S")))
-    }
-
-    /// Draws an id and creates its folder under `runs`; the id is unique there.
-    pub fn claim(runs: &Path, now: Timestamp) -> io::Result<(Self, PathBuf)> {
+    /// Creates the folder of a run under `runs`. Its name is the id, and it is unique there.
+    pub fn claim(runs: &Path, now: Timestamp, number: u64) -> io::Result<(Self, PathBuf)> {
         contract::files::create_folders(runs)?;
-        loop {
-            let id = Self::draw(now);
-            let folder = runs.join(&id.0);
+        let id = format!("{}-{number:04}", now.strftime("%Y%m%d-%H%M%S"));
+        // An earlier version may have drawn the same digits, or the numbers may have been lost.
+        let others = (2..).map(|copy: u64| format!("{id}-{copy}"));
+        for id in [id.clone()].into_iter().chain(others) {
+            let folder = runs.join(&id);
             match std::fs::create_dir(&folder) {
-                Ok(()) => return Ok((id, folder)),
+                Ok(()) => return Ok((Self(id), folder)),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
             }
         }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 }
 
@@ -41,17 +38,26 @@ impl fmt::Display for RunId {
 
 #[cfg(test)]
 mod tests {
-    use super::RunId;
+    use super::*;
 
     #[test]
-    fn ids_begin_with_the_time_and_differ() {
+    fn ids_sort_by_time_and_by_number_within_a_second() {
         let runs = tempfile::tempdir().unwrap();
-        let now = "2026-11-23T08:15:00Z".parse().unwrap();
-        let (first, folder) = RunId::claim(runs.path(), now).unwrap();
-        let (second, _) = RunId::claim(runs.path(), now).unwrap();
-        assert!(first.to_string().starts_with("20261123-081500-"), "{first}");
-        assert_eq!(first.to_string().len(), "20261123-081500-ab12".len());
-        assert_ne!(first, second);
-        assert!(folder.is_dir());
+        let claim = |now: &str, number| {
+            let claimed = RunId::claim(runs.path(), now.parse().unwrap(), number);
+            let (id, folder) = claimed.unwrap();
+            assert!(folder.is_dir());
+            id.to_string()
+        };
+        let ids = [
+            claim("2026-11-23T08:15:00Z", 41),
+            claim("2026-11-23T08:15:00Z", 42),
+            claim("2026-11-23T08:15:00Z", 100),
+            claim("2026-11-23T08:15:01Z", 3),
+        ];
+        assert_eq!(ids[1], "20261123-081500-0042");
+        assert!(ids.is_sorted(), "{ids:?}");
+        let again = claim("2026-11-23T08:15:00Z", 42);
+        assert_eq!(again, "20261123-081500-0042-2");
     }
 }

@@ -1,6 +1,6 @@
 //! Past runs and runs in progress, for display.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -43,17 +43,46 @@ pub struct RecordedStage {
     pub end: Option<StageReport>,
     /// `true` if its execution has started.
     pub started: bool,
+    /// Why it was executed, in a few words; `None` if it was not, or if an earlier version recorded the run.
+    pub reason: Option<String>,
+    /// The runs that it waits for, because one of them makes the same result; empty if they are not known. `None` if it
+    /// waits for no run.
+    pub waits_for: Option<Vec<String>>,
 }
 
 impl RecordedStage {
-    /// The outcome, such as `cached` or `failed`. For a stage that has not ended: `running`, `killed` or
+    /// The outcome, such as `cached` or `failed`. For a stage that has not ended: `running`, `waiting`, `killed` or
     /// `not started`, depending on the state `run` of its run.
     pub fn status(&self, run: RunState) -> String {
         match (&self.end, self.started) {
             (Some(end), _) => end.outcome.to_string(),
             (None, true) if run == RunState::Running => "running".to_owned(),
             (None, true) => "killed".to_owned(),
+            (None, false) if self.waits_for.is_some() && run == RunState::Running => {
+                "waiting".to_owned()
+            }
             (None, false) => "not started".to_owned(),
+        }
+    }
+}
+
+impl Recorded {
+    /// Finds the reasons of executed stages in the run's events, if its report lacks them, because an earlier version
+    /// recorded it.
+    pub fn recall_reasons(&mut self) {
+        recall_reasons(&mut self.stages, &self.folder);
+    }
+}
+
+fn recall_reasons(stages: &mut [RecordedStage], folder: &Path) {
+    let lacks_reason = |stage: &RecordedStage| stage.started && stage.reason.is_none();
+    if !stages.iter().any(lacks_reason) {
+        return;
+    }
+    let mut events = Events::read(folder);
+    for stage in stages {
+        if lacks_reason(stage) {
+            stage.reason = events.reasons.remove(&stage.planned.name);
         }
     }
 }
@@ -107,13 +136,15 @@ pub fn running(store: &Store, pipeline: Option<&str>) -> Vec<Recorded> {
     let living = store.living_runs();
     let ids = living.runs.clone();
     let mut living = Some(living);
-    let runs = ids.iter().rev();
+    let runs = ids.iter();
     let runs = runs.filter_map(|id| read(store, id, &mut living).ok().flatten());
     let is_meant = |run: &Recorded| {
         let of_pipeline = pipeline.is_none_or(|name| run.report.pipeline == name);
         of_pipeline && run.report.state == RunState::Running
     };
-    runs.filter(is_meant).collect()
+    let mut runs: Vec<Recorded> = runs.filter(is_meant).collect();
+    runs.sort_by(|a, b| (b.report.number, &b.report.run).cmp(&(a.report.number, &a.report.run)));
+    runs
 }
 
 /// Reads the run `id`. Returns `None` if it has no record, for example because it has just begun. `living`
@@ -159,7 +190,9 @@ pub fn read(
         .into_iter()
         .map(|planned| RecordedStage {
             end: events.ends.get(&planned.name).cloned(),
-            started: events.starts.contains(&planned.name),
+            started: events.reasons.contains_key(&planned.name),
+            reason: events.reasons.get(&planned.name).cloned(),
+            waits_for: events.waits_for(&planned.name),
             planned,
         })
         .collect();
@@ -224,6 +257,8 @@ fn ended(planned: Vec<PlannedStage>, reports: &[StageReport]) -> Vec<RecordedSta
         Some(RecordedStage {
             planned,
             started: report.seconds.is_some(),
+            reason: report.reason.clone(),
+            waits_for: None,
             end: Some(report.clone()),
         })
     });
@@ -233,7 +268,8 @@ fn ended(planned: Vec<PlannedStage>, reports: &[StageReport]) -> Vec<RecordedSta
 /// Events of a run that has not ended, or that has not recorded its end.
 #[derive(Default)]
 struct Events {
-    starts: HashSet<String>,
+    /// Reasons of the stages that have started.
+    reasons: HashMap<String, String>,
     ends: HashMap<String, StageReport>,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
@@ -252,18 +288,61 @@ impl Events {
         events
     }
 
+    /// The runs that a stage waits for, if it waits.
+    fn waits_for(&self, stage: &str) -> Option<Vec<String>> {
+        let mut waiting = self.progress.waiting.iter();
+        let waiting = waiting.find(|waiting| waiting.name == stage)?;
+        Some(waiting.runs.clone())
+    }
+
     fn add(&mut self, read: &RecordedEvent) {
         let first = *self.first.get_or_insert(read.time);
         self.last = Some(read.time);
         self.progress.apply(&read.event, read.seconds_since(first));
         match &read.event {
-            Event::StageStarted { stage, .. } => {
-                self.starts.insert(stage.clone());
+            Event::StageStarted { stage, reason } => {
+                // A stage that is retried starts again, for another reason.
+                let reasons = self.reasons.entry(stage.clone());
+                reasons.or_insert_with(|| reason.clone());
             }
             Event::StageEnded { stage } => {
                 self.ends.insert(stage.name.clone(), stage.clone());
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Observer;
+    use crate::run::event_log::EventLog;
+
+    #[test]
+    fn reasons_that_a_report_lacks_are_in_the_events() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = EventLog::create(folder.path()).unwrap();
+        for (stage, reason) in [("a", "first run"), ("a", "retry 1 of 3"), ("b", "after a")] {
+            let (stage, reason) = (stage.to_owned(), reason.to_owned());
+            log.observe(&Event::StageStarted { stage, reason });
+        }
+        let stage = |name: &str, reason: Option<&str>| RecordedStage {
+            planned: PlannedStage::reported(name, &"0".repeat(64)).unwrap(),
+            end: None,
+            started: name != "cached",
+            reason: reason.map(str::to_owned),
+            waits_for: None,
+        };
+        let mut stages = [
+            stage("a", None),
+            stage("b", Some("recorded")),
+            stage("cached", None),
+        ];
+        recall_reasons(&mut stages, folder.path());
+        let reasons = stages.map(|stage| stage.reason);
+        assert_eq!(reasons[0].as_deref(), Some("first run"));
+        assert_eq!(reasons[1].as_deref(), Some("recorded"));
+        assert_eq!(reasons[2], None);
     }
 }

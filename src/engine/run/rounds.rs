@@ -1,9 +1,10 @@
 //! Runs a pipeline or a sweep: plans, checks and executes one round after the other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use petgraph::graph::NodeIndex;
 
+use super::failures::Failures;
 use super::session::{Observe, RunOptions, Session, Subject};
 use super::{Outcomes, planned};
 use crate::error::Error;
@@ -49,6 +50,7 @@ pub fn run_rounds<'a>(
     session: &mut Option<Session<'a>>,
     warn: &mut dyn FnMut(&Findings),
 ) -> Result<(), Error> {
+    let mut failures = None;
     while let Some(round) = experiment.next_round().map_err(Error::Invalid)? {
         let graph = experiment.graph();
         let options = (request.select)(graph, &round)?;
@@ -67,6 +69,11 @@ pub fn run_rounds<'a>(
             &capacity,
             RecordScope::Own,
         );
+        let failures = match &failures {
+            Some(failures) => failures,
+            // Before this run has a record of its own.
+            None => failures.insert(known_failures(&plan, store, &experiment.pipeline)?),
+        };
         let findings = check(graph, &plan, &forecast, &capacity, &machine);
         warn(&findings);
         let seconds = match session {
@@ -109,6 +116,7 @@ pub fn run_rounds<'a>(
                 seconds,
                 later_trials,
                 refused,
+                failed_before: failed_before(&plan, failures),
             },
         )?;
         outcomes.executed(&plan, execution);
@@ -120,6 +128,21 @@ pub fn run_rounds<'a>(
         }
     }
     Ok(())
+}
+
+/// The failures of the pipeline's last run, unless everything is cached.
+fn known_failures(plan: &Plan, store: &Store, pipeline: &str) -> Result<Failures, Error> {
+    match plan.misses().next() {
+        Some(_) => Failures::of_newest(store, pipeline),
+        None => Ok(Failures::default()),
+    }
+}
+
+/// The stages of a plan that failed when they were last executed.
+fn failed_before(plan: &Plan, failures: &Failures) -> HashSet<NodeIndex> {
+    let failed = plan.misses();
+    let failed = failed.filter(|action| failures.last(&action.action_key).is_some());
+    failed.map(|action| action.node).collect()
 }
 
 /// The expected wall times of the plan's misses, in seconds, as far as they are known.

@@ -46,6 +46,8 @@ pub struct RunOptions {
     pub later_trials: Option<usize>,
     /// Stages that fail without being run, and why.
     pub refused: HashMap<NodeIndex, String>,
+    /// Stages that failed when they were last executed.
+    pub failed_before: HashSet<NodeIndex>,
 }
 
 /// The pipeline and the options of a run.
@@ -88,20 +90,21 @@ impl<'a> Session<'a> {
         store: &'a Store,
         observe: Observe<'_>,
     ) -> Result<Self, Error> {
-        let (now, runs) = (Timestamp::now(), store.runs_folder());
-        let numbers = store.numbers_folder();
+        let (runs, numbers) = (store.runs_folder(), store.numbers_folder());
         let number = number::claim(&numbers, &runs)
             .map_err(Error::io("claim the number of a run in", &numbers))?;
+        // After the number: of two runs, the one with the smaller number should also have the earlier time.
+        let now = Timestamp::now();
         let (id, folder) =
-            RunId::claim(&runs, now).map_err(Error::io("create a folder in", &runs))?;
+            RunId::claim(&runs, now, number).map_err(Error::io("create a folder in", &runs))?;
         let mut reporter = Reporter::default();
         reporter.add(EventLog::create(&folder).map_err(Error::io("write to", &folder))?);
         observe(&folder, &mut reporter).map_err(Error::io("write to", &folder))?;
         let reporter = Arc::new(reporter);
         let launcher: Arc<dyn Launcher> = Arc::new(Local::default());
         let observers = Arc::clone(&reporter);
-        let interrupt = Interrupt::watch(Arc::clone(&launcher), move |signal| {
-            observers.send(&Event::Interrupted { signal })
+        let interrupt = Interrupt::watch(Arc::clone(&launcher), move |signal, stop| {
+            observers.send_after(stop, &Event::Interrupted { signal })
         })
         .map_err(|e| Error::System(format!("failed to watch for signals: {e}")))?;
         let report = RunReport {
@@ -198,6 +201,7 @@ impl<'a> Session<'a> {
             seconds: options.seconds,
             later_trials: options.later_trials,
             refused: options.refused,
+            failed_before: options.failed_before,
         };
         let execution = executor::execute(
             graph,
@@ -242,7 +246,8 @@ impl<'a> Session<'a> {
             (None, _) => RunState::Failed,
         };
         let (counts, seconds) = (report.counts, report.seconds);
-        self.reporter.send(&Event::RunEnded { counts, seconds });
+        self.reporter
+            .send_last(&Event::RunEnded { counts, seconds });
         write_run(&self.folder, report).map_err(Error::io("write to", &self.folder))?;
         Ok(report)
     }

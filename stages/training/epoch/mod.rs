@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::time::Instant;
-
 use contract::{Context, Failure, ImageShape};
 use ops::optimizer::Optimizer;
 use ops::{Backend, Staged};
@@ -13,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::examples::Examples;
 use super::step::{StepResults, Targets, train_step};
 use crate::nets::{Head, Network};
+use crate::rate::Rate;
 
 /// Values that stay the same over the epochs of a training.
 pub(super) struct Fixed<'a> {
@@ -61,9 +60,7 @@ struct Pass<'a, B: Backend> {
     images: usize,
     partial: &'a mut PartialEpoch,
     fixed: &'a Fixed<'a>,
-    started: Instant,
-    /// Number of images that were processed when this part of the epoch started.
-    before: usize,
+    rate: &'a mut Rate,
     /// The last step. Its results are read once the next step is launched, so that the device is busy while
     /// the host waits for them and prepares the following batch.
     waiting: Option<LaunchedStep<B>>,
@@ -77,6 +74,7 @@ pub(super) fn train_epoch<B: Backend>(
     learning_rate: f64,
     epoch: usize,
     partial: &mut PartialEpoch,
+    rate: &mut Rate,
     fixed: &Fixed<'_>,
 ) -> Result<(), Failure> {
     let ImageShape {
@@ -87,13 +85,13 @@ pub(super) fn train_epoch<B: Backend>(
     let order = fixed.examples.order(epoch as u64);
     let steps = order.len().div_ceil(fixed.batch_size);
     let done = partial.batches;
+    rate.resume();
     let mut pass = Pass {
         epoch,
         images: order.len(),
-        before: partial.seen,
         partial,
+        rate,
         fixed,
-        started: Instant::now(),
         waiting: None,
     };
     let batches = order.chunks(fixed.batch_size).enumerate();
@@ -107,9 +105,17 @@ pub(super) fn train_epoch<B: Backend>(
         let targets = fixed.targets(&labels);
         let step = (epoch * steps + index) as u64;
         let seed = fixed.context.seed;
-        let rate = learning_rate as f32;
+        let learning_rate = learning_rate as f32;
         let images = images.upload();
-        let results = train_step(network, optimizer, rate, images, &targets, seed, step);
+        let results = train_step(
+            network,
+            optimizer,
+            learning_rate,
+            images,
+            &targets,
+            seed,
+            step,
+        );
         pass.launched(LaunchedStep {
             index,
             labels,
@@ -132,6 +138,7 @@ impl Fixed<'_> {
 impl<B: Backend> Pass<'_, B> {
     /// Remembers a launched step, and reads the results of the step before.
     fn launched(&mut self, step: LaunchedStep<B>) -> Result<(), Failure> {
+        self.rate.count(step.labels.len());
         match self.waiting.replace(step) {
             Some(before) => self.take(before),
             None => Ok(()),
@@ -161,9 +168,11 @@ impl<B: Backend> Pass<'_, B> {
         partial.loss_sum += loss * step.labels.len() as f64;
         partial.correct += self.fixed.targets(&step.labels).hits(&logits);
 
-        let rate = (partial.seen - self.before) as f64 / self.started.elapsed().as_secs_f64();
         let done = self.epoch as f64 + partial.seen as f64 / self.images as f64;
-        let values = [("loss", partial.loss()), ("images/s", rate)];
+        let values = [
+            ("loss", partial.loss()),
+            ("images/s", self.rate.per_second()),
+        ];
         self.fixed
             .context
             .progress("epoch", done, self.fixed.epochs as f64, &values);

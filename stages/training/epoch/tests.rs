@@ -1,4 +1,5 @@
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use contract::{Context, Failure, ImageShape, StageEvent};
 use dfdx::tensor::Cpu;
@@ -8,6 +9,7 @@ use serde_json::json;
 use super::{Fixed, PartialEpoch, train_epoch};
 use crate::data::Dataset;
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
+use crate::rate::Rate;
 use crate::training::Examples;
 use crate::training::testing::{dataset, request};
 
@@ -18,6 +20,9 @@ struct Training {
     network: Network<Cpu>,
     optimizer: Optimizer<Cpu>,
     partial: PartialEpoch,
+    rate: Rate,
+    /// The rates that were reported, in images per second.
+    rates: Vec<f64>,
 }
 
 impl Training {
@@ -37,6 +42,8 @@ impl Training {
             optimizer: Optimizer::new(adam, network.parameters()),
             network,
             partial: PartialEpoch::default(),
+            rate: Rate::start(),
+            rates: Vec::new(),
         }
     }
 
@@ -49,11 +56,15 @@ impl Training {
         stop_after: Option<usize>,
     ) -> Result<(), Failure> {
         let request = request();
-        let (reported, cancelled) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (rates, cancelled) = (Mutex::new(Vec::new()), AtomicBool::new(false));
         let events = |event| {
-            if let StageEvent::Progress(_) = event
-                && Some(reported.fetch_add(1, Ordering::Relaxed) + 1) == stop_after
-            {
+            let StageEvent::Progress(progress) = event else {
+                return;
+            };
+            let rate = progress.figures.iter().find(|(name, _)| name == "images/s");
+            let mut rates = contract::lock(&rates);
+            rates.push(rate.expect("training reports its rate").1);
+            if Some(rates.len()) == stop_after {
                 cancelled.store(true, Ordering::Relaxed);
             }
         };
@@ -69,8 +80,12 @@ impl Training {
             network,
             optimizer,
             partial,
+            rate,
+            ..
         } = self;
-        train_epoch(network, optimizer, learning_rate, 0, partial, &fixed)
+        let trained = train_epoch(network, optimizer, learning_rate, 0, partial, rate, &fixed);
+        self.rates = rates.into_inner().unwrap();
+        trained
     }
 }
 
@@ -116,4 +131,16 @@ fn a_stopped_epoch_counts_every_batch_that_it_was_trained_on() {
     stopped.train(6, 0.1, None).unwrap();
     assert_eq!(stopped.partial, whole.partial);
     assert_eq!(stopped.network.snapshot(), whole.network.snapshot());
+}
+
+#[test]
+fn the_rate_goes_on_from_one_epoch_to_the_next() {
+    let mut training = Training::new();
+    // So fast that the batches of a test make no difference.
+    training.rate = Rate::of_one_step(1_000_000_000_000, 1e-3);
+    training.train(3, 0.1, None).unwrap();
+    assert_eq!(training.rates.len(), 3);
+    for rate in training.rates {
+        assert!(rate > 1e9, "{rate}");
+    }
 }

@@ -18,6 +18,7 @@ use super::validation::{Validated, threshold, usable, validate};
 use super::warnings;
 use crate::data::Dataset;
 use crate::nets::{Head, Network};
+use crate::rate::Rate;
 
 /// Result of a training. The network itself has the best epoch's weights.
 pub struct Fitted {
@@ -99,6 +100,7 @@ pub fn fit<B: Backend>(
     let stops = |progress: &Progress, epochs: usize| {
         epochs > 0 && progress.exhausted(epochs, recipe.early_stopping.as_ref())
     };
+    let mut rate = Rate::start();
     while state.history.len() < recipe.epochs && !stops(&progress, state.history.len()) {
         let completed = match epoch(
             network,
@@ -106,6 +108,7 @@ pub fn fit<B: Backend>(
             recipe,
             validation,
             &mut state,
+            &mut rate,
             &fixed,
         ) {
             Err(Failure::Cancelled) => {
@@ -175,12 +178,21 @@ fn epoch<B: Backend>(
     recipe: &Recipe,
     validation: Option<&Dataset>,
     state: &mut TrainingState,
+    rate: &mut Rate,
     fixed: &Fixed<'_>,
 ) -> Result<Completed, Failure> {
     let epoch = state.history.len();
     let learning_rate = recipe.learning_rate * recipe.schedule.factor(epoch, recipe.epochs);
     let partial = &mut state.partial;
-    train_epoch(network, optimizer, learning_rate, epoch, partial, fixed)?;
+    train_epoch(
+        network,
+        optimizer,
+        learning_rate,
+        epoch,
+        partial,
+        rate,
+        fixed,
+    )?;
     // The last batch's loss was computed before its update, so the weights are checked as well.
     if !network.is_finite() {
         return Err(Failure::Training(format!(

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::sandbox::signal;
 
 /// Time that a killed process gets to disappear.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Maximum number of processes named in a message.
 const MAX_NAMED: usize = 3;

@@ -106,7 +106,7 @@ impl Entry<'_> {
         }
     }
 
-    /// The run's id, and the number of the trial if this is one: `20261123-081500-ab12#3`.
+    /// The run's id, and the number of the trial if this is one: `20261123-081500-0042#3`.
     pub(super) fn id(&self) -> String {
         let id = &self.run.report.run;
         match self.trial() {

@@ -128,6 +128,15 @@ impl MissReason {
         }
     }
 
+    /// Describes the reason for a stage that failed when it was last executed. The plan does not know failures, only
+    /// results.
+    pub fn after_failure(&self) -> String {
+        match self {
+            Self::FirstRun => "failed last time".to_owned(),
+            _ => format!("{self}; failed last time"),
+        }
+    }
+
     /// Returns the first difference between `last` and `now`. `None` if they are equal.
     pub fn between(
         store: &Store,

@@ -1,4 +1,6 @@
-//! `runner explain`: explains why stages run or are cached, or how two records differ.
+//! `runner explain`: explains why stages run, ran or are cached, or how two records differ.
+
+mod last;
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +8,13 @@ use clap::Args;
 use contract::{ShowPath, files};
 use engine::error::Error;
 use engine::explain::maker::{Maker, makers};
-use engine::explain::{Cause, Explanation, Hit, Why, explain, explain_all, trace};
+use engine::explain::{
+    Cause, Explanation, Hit, LastExecution, Why, explain, explain_all, last_execution, trace,
+};
 use engine::forecast::{Forecast, Machine, RecordScope, Totals, forecast, totals};
 use engine::graph::Graph;
 use engine::plan::{Change, Plan, PlanOptions, PlannedAction, State, changes};
+use engine::run::history::History;
 use engine::run::planned;
 use engine::run::replay::known_graph;
 use engine::scheduler::Capacity;
@@ -19,16 +24,16 @@ use store::keys::Fingerprint;
 use store::keys::Key;
 use store::{ActionRecord, Store};
 
-use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, find};
-use super::record_diff::{self, day_and_time};
-use super::resources::ResourceArgs;
-use super::unwritten;
+use crate::cli::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, find};
+use crate::cli::record_diff::{self, day_and_time};
+use crate::cli::resources::ResourceArgs;
+use crate::cli::unwritten;
 use crate::report::Console;
 
 /// Fewest digits of an abbreviated key.
 const SHORTEST_PREFIX: usize = 8;
 
-/// Explain why a stage runs (back to the change that causes it) or is cached; or how two records differ
+/// Explain why a stage runs or ran last (back to the change that causes it), or is cached; or how two records differ
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// Pipeline file; or the beginning of a record's key (at least eight digits)
@@ -166,36 +171,58 @@ impl Explainer<'_> {
             return json!({ "pipeline": self.graph.pipeline, "causes": causes }).to_string();
         }
         if causes.is_empty() {
-            return "no stage would run".to_owned();
+            return "no stage would run; `runner explain PIPELINE STAGE` tells why a stage ran last".to_owned();
         }
         let lines: Vec<String> = causes.iter().map(|cause| self.cause(cause)).collect();
         lines.join("\n")
     }
 
     fn stages(&self, actions: &[&PlannedAction], json: bool) -> Result<String, Error> {
-        let explained = actions.iter().map(|&action| {
-            let explanation = explain(self.graph, self.store, self.plan, action.node);
-            (action, explanation)
-        });
+        let runs = self.store.runs_folder();
+        let history = History::read(&runs).map_err(Error::io("read", &runs))?;
         if json {
-            let objects = explained.map(|(action, explanation)| match explanation {
-                Explanation::Hit(hit) => self.hit_object(action, &hit),
-                Explanation::Miss(causes) => {
-                    let causes = causes.iter().map(|cause| self.cause_object(cause));
-                    let mut object = self.object(action);
-                    object["causes"] = causes.collect();
-                    Ok(object)
-                }
+            let objects = actions.iter().map(|&action| {
+                let mut object = match self.explanation(action) {
+                    Explanation::Hit(hit) => self.hit_object(action, &hit)?,
+                    Explanation::Miss(causes) => {
+                        let causes = causes.iter().map(|cause| self.cause_object(cause));
+                        let mut object = self.object(action);
+                        object["causes"] = causes.collect();
+                        object
+                    }
+                };
+                let last = self.last_execution(action, &history);
+                object["last_execution"] = last::object(last.as_ref());
+                Ok(object)
             });
             let objects = objects.collect::<Result<Vec<Value>, Error>>()?;
             let pipeline = &self.graph.pipeline;
             return Ok(json!({ "pipeline": pipeline, "stages": objects }).to_string());
         }
-        let texts = explained.map(|(action, explanation)| match explanation {
-            Explanation::Hit(hit) => self.hit(action, &hit),
-            Explanation::Miss(causes) => Ok(self.miss(action, &causes)),
+        let texts = actions.iter().map(|&action| {
+            let text = match self.explanation(action) {
+                Explanation::Hit(hit) => self.hit(action, &hit)?,
+                Explanation::Miss(causes) => self.miss(action, &causes),
+            };
+            let last = self.last_execution(action, &history);
+            Ok(text + &last.as_ref().map(last::text).unwrap_or_default())
         });
         Ok(texts.collect::<Result<Vec<String>, Error>>()?.join("\n"))
+    }
+
+    fn explanation(&self, action: &PlannedAction) -> Explanation {
+        explain(self.graph, self.store, self.plan, action.node)
+    }
+
+    fn last_execution(&self, action: &PlannedAction, history: &History) -> Option<LastExecution> {
+        let stages = &self.graph.stages;
+        let sources = |name: &str| {
+            let mut nodes = stages.node_indices();
+            let node = nodes.find(|&node| stages[node].name.to_string() == name);
+            node.map_or_else(Vec::new, |node| stages[node].stage.sources())
+        };
+        let (pipeline, name) = (&self.graph.pipeline, self.name(action.node));
+        last_execution(self.store, history, pipeline, &name, &sources)
     }
 
     fn miss(&self, action: &PlannedAction, causes: &[Cause]) -> String {

@@ -1,13 +1,18 @@
 //! [`RunProgress`]: the state of a run, from its events. The terminal, `runner runs show` and pages show it.
 
+mod text;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::path::Path;
 
 use contract::{Position, Progress};
 use jiff::Timestamp;
 
-use super::follow::{FollowError, ProgressDetail, replay_events};
 use crate::event::{Event, StageReport};
+use crate::run::follow::{FollowError, ProgressDetail, replay_events};
 use crate::scheduler::{Counts, Outcome, Phase, Schedule, TimeLeft};
 use crate::wording;
 
@@ -29,6 +34,8 @@ pub struct RunProgress {
     pub counts: Counts,
     /// Running stages, in the order in which they started.
     pub running: Vec<RunningStage>,
+    /// Stages that wait for another run, in the order in which they began to wait.
+    pub waiting: Vec<WaitingStage>,
     /// Stages that were ended while they ran, because the run was asked to stop.
     pub stopped: Vec<RunningStage>,
     /// From 1; 0 before the first event.
@@ -44,6 +51,15 @@ pub struct RunProgress {
     phases: Vec<Phase>,
     /// Times of the instances that have succeeded, by stage.
     took: HashMap<String, Vec<f64>>,
+}
+
+/// A stage that waits for another run, which makes the same result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitingStage {
+    /// The instance: `cnn[model1]`.
+    pub name: String,
+    /// The runs that may be making the result; empty if they are not known.
+    pub runs: Vec<String>,
 }
 
 /// A stage that runs, or that was stopped while it ran.
@@ -76,19 +92,6 @@ impl RunningStage {
     /// The checkpoint from which the stage resumes if it is stopped now.
     pub fn resumes_after(&self) -> Option<Position> {
         self.checkpoint.max(self.resumed)
-    }
-
-    /// Progress, and the position from which the next run resumes: `cnn: epoch 7/20; resumes after epoch 6`.
-    pub fn stopped_text(&self) -> String {
-        let reached = self.progress.as_ref().map(|(progress, _)| {
-            let (unit, done, total) = (&progress.unit, progress.done.ceil(), progress.total);
-            format!("{unit} {done}/{total}; ")
-        });
-        let next = match self.resumes_after() {
-            Some(position) => format!("resumes after {position}"),
-            None => "starts over, because it has no checkpoint".to_owned(),
-        };
-        format!("{}: {}{next}", self.name, reached.unwrap_or_default())
     }
 }
 
@@ -132,7 +135,12 @@ impl RunProgress {
                 schedule,
                 later_trials,
             } => self.set_schedule(schedule, *later_trials),
+            Event::StageWaits { stage, runs } => self.waiting.push(WaitingStage {
+                name: stage.clone(),
+                runs: runs.clone(),
+            }),
             Event::StageStarted { stage, reason } => {
+                self.waiting.retain(|waiting| waiting.name != *stage);
                 // A stage that is retried starts again.
                 self.running.retain(|running| running.name != *stage);
                 self.running.push(RunningStage {
@@ -185,6 +193,7 @@ impl RunProgress {
 
     fn end_stage(&mut self, report: &StageReport) {
         self.counts.add(report.outcome);
+        self.waiting.retain(|waiting| waiting.name != report.name);
         let position = self.running.iter().position(|r| r.name == report.name);
         let running = position.map(|position| self.running.remove(position));
         if let Some(&position) = self.positions.get(&report.name) {
@@ -201,7 +210,6 @@ impl RunProgress {
                 let took = self.took.entry(stage(&report.name).to_owned());
                 took.or_default().push(seconds);
             }
-            // Stages are asked to stop before the signal is announced, so a short one may end before it.
             (Outcome::Cancelled, _) => self.stopped.push(running),
             // With a second signal, stages are killed, and may count as failed.
             (Outcome::Failed, _) if self.signal.is_some() => self.stopped.push(running),
@@ -251,116 +259,9 @@ impl RunProgress {
         times.sort_by(f64::total_cmp);
         times.get(times.len() / 2).copied()
     }
-
-    /// A line about the run: `12 of 30 stages, 2 running; about 3 min left`.
-    pub fn line(&self, now: f64) -> String {
-        let left = match self.signal {
-            Some(_) => "stopping".to_owned(),
-            None => self.left_text(now),
-        };
-        format!("{}; {left}", self.counts_text())
-    }
-
-    /// `12 of 30 stages (1 failed), 2 running`.
-    pub fn counts_text(&self) -> String {
-        let failed = match self.counts.failed {
-            0 => String::new(),
-            failed => format!(" ({failed} failed)"),
-        };
-        format!(
-            "{} of {}{failed}, {} running",
-            self.counts.total(),
-            wording::stages(self.stages),
-            self.running.len()
-        )
-    }
-
-    /// The time left, and what it does not include: `about 3 min left`.
-    pub fn left_text(&self, now: f64) -> String {
-        let round = match self.later_trials {
-            Some(_) => format!(" in round {}", self.round),
-            None => String::new(),
-        };
-        let later = match self.later_trials {
-            None => String::new(),
-            Some(0) => "; later rounds may follow".to_owned(),
-            Some(trials) => format!(
-                "; {} follow in later rounds",
-                wording::counted(trials, "trial")
-            ),
-        };
-        format!("{}{later}", time_left(self.left(now), &round))
-    }
-
-    /// Progress of a stopped run, and the way to continue, one line each. Empty if nothing asked it to stop.
-    pub fn stopped_lines(&self) -> Vec<String> {
-        if self.signal.is_none() {
-            return Vec::new();
-        }
-        let mut lines: Vec<String> = self
-            .stopped
-            .iter()
-            .map(RunningStage::stopped_text)
-            .collect();
-        let done = self.counts.cached + self.counts.succeeded;
-        lines.push(format!(
-            "stopped: {done} of {} done; the same command continues from here",
-            wording::stages(self.stages)
-        ));
-        lines
-    }
 }
 
 /// The stage of an instance: `cnn` of `cnn[model1]`.
 fn stage(name: &str) -> &str {
     name.split('[').next().unwrap_or(name)
-}
-
-/// `about 3 min left`; `at least 3 min left: 2 stages have never finished here`. `of` follows `left`.
-fn time_left(left: TimeLeft, of: &str) -> String {
-    let unknown = left.unknown;
-    let never = match unknown {
-        1 => "1 stage has never finished here".to_owned(),
-        _ => format!("{} have never finished here", wording::stages(unknown)),
-    };
-    match left.seconds {
-        Some(seconds) if unknown == 0 => {
-            format!("{} left{of}", wording::about_in_words(seconds))
-        }
-        Some(seconds) if seconds >= 0.95 => {
-            format!("at least {} left{of}: {never}", wording::about(seconds))
-        }
-        _ => format!("time left{of} unknown: {never}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use store::keys::Key;
-
-    fn ended(name: &str, outcome: Outcome) -> Event {
-        let key: Key = "0".repeat(64).parse().unwrap();
-        Event::StageEnded {
-            stage: StageReport::not_executed(name, outcome, &key),
-        }
-    }
-
-    #[test]
-    fn a_stage_counts_as_stopped_even_if_it_ends_before_the_signal_is_announced() {
-        let mut progress = RunProgress::default();
-        progress.apply(
-            &Event::StageStarted {
-                stage: "a".to_owned(),
-                reason: String::new(),
-            },
-            0.0,
-        );
-        progress.apply(&ended("a", Outcome::Cancelled), 0.1);
-        progress.apply(&ended("b", Outcome::Cancelled), 0.1);
-        progress.apply(&Event::Interrupted { signal: 15 }, 0.1);
-        let lines = progress.stopped_lines();
-        assert_eq!(lines[0], "a: starts over, because it has no checkpoint");
-        assert_eq!(lines.len(), 2, "`b` never ran: {lines:?}");
-    }
 }

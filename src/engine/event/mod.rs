@@ -1,6 +1,8 @@
 //! [`Event`]s of a run, the reports about stages and runs, and the [`Reporter`] that passes events to
 //! observers.
 
+mod reporter;
+
 use std::fmt;
 
 use contract::{Position, Progress};
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::scheduler::{Counts, Outcome, Schedule};
 use store::keys::Key;
+
+pub use reporter::Reporter;
 
 /// Something that happens in a run, for the terminal and for records. Messages for developers use `tracing`.
 ///
@@ -56,6 +60,8 @@ pub enum Event {
         values: String,
         judgement: TrialResult,
     },
+    /// A stage waits for these runs of other processes: one of them makes the same result. It ends as cached, or starts.
+    StageWaits { stage: String, runs: Vec<String> },
     /// A stage is about to execute; `reason` is a short explanation.
     StageStarted { stage: String, reason: String },
     /// A stage resumes from a checkpoint.
@@ -74,7 +80,7 @@ pub enum Event {
     StageWarning {
         stage: String,
         message: String,
-        /// Whether the message is about this run only, not about the result.
+        /// `true` if the message is about this run only, not about the result.
         #[serde(
             rename = "passing",
             default,
@@ -96,7 +102,8 @@ impl Event {
     /// The name of the stage instance that the event is about.
     pub fn stage(&self) -> Option<&str> {
         match self {
-            Self::StageStarted { stage, .. }
+            Self::StageWaits { stage, .. }
+            | Self::StageStarted { stage, .. }
             | Self::StageResumed { stage, .. }
             | Self::StageCheckpoint { stage, .. }
             | Self::StageStartsOver { stage, .. }
@@ -159,6 +166,9 @@ pub struct StageReport {
     /// Peak resident set size of its process, in MiB.
     #[serde(serialize_with = "rounded")]
     pub peak_memory_mib: Option<f64>,
+    /// Why it was executed, in a few words; `None` if it was not, or in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -177,6 +187,7 @@ impl StageReport {
             seconds: None,
             cpu_seconds: None,
             peak_memory_mib: None,
+            reason: None,
             error: None,
             warnings: Vec::new(),
         }
@@ -186,7 +197,7 @@ impl StageReport {
 /// A whole run, as stored with a checksum in `run.json` and printed by `--json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
-    /// The run's id: `20261123-081500-ab12`.
+    /// The run's id: `20261123-081500-0042`.
     pub run: String,
     /// Larger than the numbers of all earlier runs of the store. `None` for runs that were recorded before runs
     /// had numbers.
@@ -257,22 +268,4 @@ impl fmt::Display for RunState {
 /// Receives the events of a run.
 pub trait Observer: Send + Sync {
     fn observe(&self, event: &Event);
-}
-
-/// Passes every event to every observer. Events from one thread keep their order.
-#[derive(Default)]
-pub struct Reporter {
-    observers: Vec<Box<dyn Observer>>,
-}
-
-impl Reporter {
-    pub fn add(&mut self, observer: impl Observer + 'static) {
-        self.observers.push(Box::new(observer));
-    }
-
-    pub fn send(&self, event: &Event) {
-        for observer in &self.observers {
-            observer.observe(event);
-        }
-    }
 }

@@ -1,0 +1,128 @@
+//! Protects files from commands that write to a path of the user. The path may be a mistake: `-o pipeline.yaml`.
+
+use std::fs::Metadata;
+use std::io::Read;
+use std::path::Path;
+
+use contract::{ShowPath, files};
+use engine::error::Error;
+
+/// Files that a command writes.
+pub(super) struct OutputKind {
+    /// With an article: `a report`.
+    pub(super) what: &'static str,
+    /// The option that takes the path: `-o`.
+    pub(super) option: &'static str,
+    /// Every file of this kind begins with one of these.
+    pub(super) beginnings: &'static [&'static [u8]],
+}
+
+pub(super) const REPORT: OutputKind = OutputKind {
+    what: "a report",
+    option: "-o",
+    beginnings: &[b"<!DOCTYPE html>\n<html lang=\"en\" xmlns="],
+};
+
+pub(super) const JUNIT: OutputKind = OutputKind {
+    what: "a JUnit file",
+    option: "--junit",
+    beginnings: &[b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites "],
+};
+
+pub(super) const PLAN: OutputKind = OutputKind {
+    what: "a saved plan",
+    option: "--out",
+    beginnings: &[b"{\"checksum\":\""],
+};
+
+pub(super) const DRAWING: OutputKind = OutputKind {
+    what: "a drawing of a pipeline",
+    option: "-o",
+    beginnings: &[
+        b"---\ntitle: \"",
+        b"digraph \"",
+        b"<svg ",
+        b"{\"pipeline\":\"",
+    ],
+};
+
+pub(super) const FIGURE: OutputKind = OutputKind {
+    what: "a PNG image",
+    option: "--figures",
+    beginnings: &[b"\x89PNG\r\n\x1a\n"],
+};
+
+impl OutputKind {
+    /// Checks that nothing is lost if a file of this kind is written to `path`: there is no file, or it is empty or of
+    /// the same kind. Devices and pipes are accepted, because they keep nothing.
+    ///
+    /// # Errors
+    /// If another file is there, or the path cannot be accessed.
+    pub(super) fn check(&self, path: &Path) -> Result<(), Error> {
+        let keeps = files::leads_to(path, Metadata::is_file).map_err(Error::io("access", path))?;
+        if !keeps {
+            return Ok(());
+        }
+        let most = self
+            .beginnings
+            .iter()
+            .map(|beginning| beginning.len())
+            .max();
+        let mut found = Vec::new();
+        files::open(path)
+            .and_then(|file| file.take(most.unwrap_or(0) as u64).read_to_end(&mut found))
+            .map_err(Error::io("access", path))?;
+        // Nothing is lost with an empty file.
+        if found.is_empty() || self.beginnings.iter().any(|is| found.starts_with(is)) {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "`{}` exists and is not {}, so it is kept; give another file with `{}`, or remove this one",
+            path.shown(),
+            self.what,
+            self.option
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn only_files_of_the_same_kind_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let contents: [(&str, &[u8]); 5] = [
+            ("pipeline", b"version: 1\nname: p\n"),
+            ("short", b"<"),
+            ("empty", b""),
+            ("svg", b"<svg xmlns=\"http://www.w3.org/2000/svg\">"),
+            ("plan", b"{\"checksum\":\"00\"}"),
+        ];
+        for (name, bytes) in contents {
+            fs::write(at(name), bytes).unwrap();
+        }
+        symlink("pipeline", at("link")).unwrap();
+        let refused = |kind: &OutputKind| {
+            let names = ["pipeline", "short", "empty", "svg", "plan", "link", "new"];
+            let mut names = names.to_vec();
+            names.retain(|name| kind.check(&at(name)).is_err());
+            names
+        };
+        assert_eq!(refused(&DRAWING), ["pipeline", "short", "plan", "link"]);
+        assert_eq!(refused(&PLAN), ["pipeline", "short", "svg", "link"]);
+        for kind in [&REPORT, &JUNIT, &FIGURE] {
+            assert_eq!(refused(kind), ["pipeline", "short", "svg", "plan", "link"]);
+        }
+        DRAWING.check(Path::new("/dev/null")).unwrap();
+        let message = PLAN.check(&at("pipeline")).unwrap_err().to_string();
+        assert!(
+            message.contains("is not a saved plan, so it is kept"),
+            "{message}"
+        );
+    }
+}
