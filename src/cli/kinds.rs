@@ -21,13 +21,13 @@ pub(super) struct Kinds {
 }
 
 /// Width of the text in columns if there is no terminal.
-const USUAL_WIDTH: u16 = 80;
+const USUAL_WIDTH: usize = 80;
 /// Maximum width of the text in columns: longer lines are hard to read.
-const WIDEST: u16 = 100;
+const WIDEST: usize = 100;
 
 impl Kinds {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
-        let width = console.width().unwrap_or(USUAL_WIDTH).min(WIDEST).into();
+        let width = console.width().unwrap_or(USUAL_WIDTH).min(WIDEST);
         let text = match (self.kind.as_deref().map(find).transpose()?, self.json) {
             (None, false) => listing(stages::kinds(), width),
             (None, true) => {

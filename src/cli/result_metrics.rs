@@ -14,9 +14,6 @@ use super::unwritten;
 use crate::report::metrics::{Before, MOST_ROWS, changes, summary};
 use crate::report::{Console, Verbosity};
 
-/// Width of the text in columns if there is no terminal.
-const WIDTH: usize = 120;
-
 /// Records the metrics in the run's folder. Returns the earlier records to compare them with.
 /// A record that cannot be written is logged: the results themselves are in the store.
 pub(super) fn record(
@@ -63,12 +60,11 @@ pub(super) fn print(
     });
     let before: Vec<Before<'_>> = before.collect();
     if !are_printed {
-        let width = console.width().map_or(WIDTH, usize::from);
         let mut command = format!("runner metrics {}", file.shown());
         if let Some(profile) = &experiment.profile {
             command += &format!(" --profile {profile}");
         }
-        let text = summary(&now, unread, &before, width, &command);
+        let text = summary(&now, unread, &before, console.width(), &command);
         return match text.is_empty() {
             true => Ok(()),
             // Expectations were printed before.

@@ -171,10 +171,15 @@ impl Run {
                 let more = !graph.tables.is_empty() || !graph.expectations.is_empty();
                 sweep::print(console, trials, if more { "\n" } else { "" })?;
             }
+            let printed = table::Printed {
+                tables: &graph.tables,
+                rest: judgements.outside(&graph.tables),
+            };
             table::print(
                 console,
                 &results,
                 &judgements,
+                &printed,
                 Format::Terminal,
                 &Against::None,
             )?;

@@ -95,8 +95,10 @@ impl Console {
     }
 
     /// Width of the terminal in columns; `None` if standard output is not a terminal.
-    pub fn width(&self) -> Option<u16> {
-        io::stdout().is_terminal().then(|| Term::stdout().size().1)
+    pub fn width(&self) -> Option<usize> {
+        io::stdout()
+            .is_terminal()
+            .then(|| Term::stdout().size().1.into())
     }
 }
 

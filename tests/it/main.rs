@@ -24,6 +24,7 @@ mod graph;
 mod guarantees;
 #[cfg(target_os = "linux")]
 mod hostile;
+mod hostile_names;
 mod including;
 mod limits;
 mod metrics;

@@ -1,8 +1,9 @@
-//! Tables with a single row, with seeds or several axes as rows, and with means over an axis.
+//! Tables with a single row, with seeds or several axes as rows, and with means over an axis; tables of pipelines that
+//! declare none.
 
 use serde_json::Value;
 
-use crate::sandbox::{Finished, Sandbox};
+use crate::sandbox::{Finished, Sandbox, TINY};
 
 /// Scores of models on folds: `0.5 + fold / 10`, plus `0.01` for the model `b`. Fold 3 fails if `broken` is set. With
 /// several seeds, each has its own score.
@@ -181,6 +182,21 @@ fn an_ambiguous_table_is_refused_with_a_hint() {
             "write `rows: model`",
         ),
         (
+            "{ columns: [{ metric: \"score[a,1].f1\" }] }",
+            "`score[a,1]` is an instance; a column shows a metric of a whole stage",
+            "write `score.f1`, and `rows: [model, fold]` for a row for each instance",
+        ),
+        (
+            "{ rows: [fold, model], columns: [{ metric: \"score[lr=0.1,1].f1\" }] }",
+            "`score[lr=0.1,1]` is an instance",
+            "write `score.f1`: each row shows its own instance",
+        ),
+        (
+            "{ columns: [{ metric: \"scor[0.1].f1\" }] }",
+            "there is no stage `scor`",
+            "did you mean `score`?",
+        ),
+        (
             "{ rows: model, mean: flod, columns: [{ metric: score.f1 }] }",
             "no stage of this table has the axis `flod`",
             "did you mean `fold`?",
@@ -216,4 +232,166 @@ fn an_ambiguous_table_is_refused_with_a_hint() {
             "{refused:?}"
         );
     }
+}
+
+/// Two trained networks and a naive score, without tables.
+fn without_tables(expect: &str) -> String {
+    let tables = TINY.find("tables:").unwrap();
+    format!(
+        "{}  evaluate:
+    kind: evaluate
+    matrix: {{ width: \"${{widths}}\" }}
+    inputs: {{ model: cnn, images: xrays.test }}
+    params: {{ bootstrap: 50 }}
+  again:
+    kind: evaluate
+    matrix: {{ width: \"${{widths}}\" }}
+    inputs: {{ model: cnn, images: xrays.test }}
+    params: {{ bootstrap: 60 }}
+  naive:
+    kind: command
+    params: {{ argv: [sh, -c, 'echo \"{{\\\"score\\\": 0.5}}\" > m.json'], metrics: m.json }}
+{expect}",
+        &TINY[..tables]
+    )
+}
+
+#[test]
+fn a_pipeline_without_tables_shows_its_headline_metrics_and_compares_them() {
+    let sandbox = Sandbox::new(&without_tables(""));
+    let early = table(&sandbox, &[]);
+    assert_eq!(early.stdout, "");
+    assert!(
+        early
+            .stderr
+            .contains("pipeline.yaml has no metrics yet; `runner run pipeline.yaml`"),
+        "{early:?}"
+    );
+    assert_eq!(sandbox.run_json(&["--until", "evaluate"]).code, Some(0));
+    // A stage that has not run has no metrics, so its table is not known.
+    let partial = table(&sandbox, &["--format", "json"]).json();
+    assert_eq!(partial["tables"].as_array().unwrap().len(), 1);
+    assert_eq!(sandbox.run_json(&[]).code, Some(0));
+
+    let json = table(&sandbox, &["--format", "json", "--compare", "evaluate[4]"]).json();
+    let tables = json["tables"].as_array().unwrap();
+    assert_eq!(tables.len(), 2);
+    let labels = |table: &Value| -> Vec<String> {
+        let rows = table["rows"].as_array().unwrap().iter();
+        rows.map(|row| row["row"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        labels(&tables[0]),
+        ["evaluate[4]", "evaluate[6]", "again[4]", "again[6]"]
+    );
+    assert_eq!(labels(&tables[1]), ["naive"]);
+    let cell = &tables[0]["rows"][2]["cells"][0];
+    assert_eq!(cell["metric"], "again.f1");
+    let compared = &tables[0]["comparisons"][0];
+    assert_eq!(compared["against"], "evaluate[4]");
+    let names: Vec<&str> = compared["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["row"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["evaluate[6]", "again[4]", "again[6]"]);
+    // The same images and the same model: no difference.
+    assert_eq!(compared["rows"][1]["difference"], 0.0);
+
+    let text = table(&sandbox, &[]).stdout;
+    for expected in [
+        "│ evaluate[4] ┆ ",
+        "│ stage ",
+        " ┆ f1 ",
+        "positive class: PNEUMONIA",
+        "│ naive ┆ 0.500 │",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let csv = table(&sandbox, &["--format", "csv", "--table", "naive"]).stdout;
+    assert!(csv.starts_with("stage,score,"), "{csv}");
+    let unknown = sandbox.runner(&["table", "pipeline.yaml", "--compare", "evaluate[5]"]);
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(
+        unknown
+            .stderr
+            .contains("no table has a row `evaluate[5]`; did you mean"),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+fn expectations_are_shown_in_the_cells_of_headline_metrics() {
+    let expect =
+        "expect: { \"naive.score\": { at_least: 0.6 }, cnn.validation_loss: { at_most: 100 } }\n";
+    let sandbox = Sandbox::new(&without_tables(expect));
+    assert_eq!(sandbox.run_json(&[]).code, Some(0));
+    let text = table(&sandbox, &[]).stdout;
+    assert!(text.contains("0.500 ✗ at least 0.6"), "{text}");
+    assert!(text.contains("│ cnn[4].validation_loss ┆ "), "{text}");
+}
+
+#[test]
+fn csv_is_one_table() {
+    let sandbox = Sandbox::new(&pipeline(
+        "tables:\n  one: { columns: [{ title: F1, metric: seeded.f1 }] }\n  \
+         two: { rows: [model, fold], columns: [{ metric: score.f1 }] }\n\
+         expect: { score.f1: { at_least: 0 }, other.x: { at_least: 0 } }\n  \
+         ",
+    ).replace("  seeded:", "  other: { kind: command, params: { argv: [sh, -c, 'echo \"{\\\"x\\\": 1}\" > m.json'], metrics: m.json } }\n  seeded:"));
+    assert_eq!(sandbox.run_json(&[]).code, Some(0));
+    let refused = sandbox.runner(&["table", "pipeline.yaml", "--format", "csv"]);
+    assert_eq!(
+        (refused.code, refused.stdout.as_str()),
+        (Some(2), ""),
+        "{refused:?}"
+    );
+    assert!(
+        refused.stderr.contains(
+            "CSV has a single table; choose one with `--table NAME`: `one`, `two`, `expectations`"
+        ),
+        "{refused:?}"
+    );
+    let lines = |name: &str| {
+        let csv = table(&sandbox, &["--format", "csv", "--table", name]).stdout;
+        let fields: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
+        assert!(fields.iter().all(|count| *count == fields[0]), "{csv}");
+        fields.len()
+    };
+    assert_eq!(
+        [lines("one"), lines("two"), lines("expectations")],
+        [2, 7, 2]
+    );
+    // The other formats are one document with everything, or with the chosen table.
+    let json = table(&sandbox, &["--format", "json"]).json();
+    assert_eq!(json["tables"].as_array().unwrap().len(), 2);
+    assert_eq!(json["expectations"].as_array().unwrap().len(), 1);
+    let json = table(&sandbox, &["--format", "json", "--table", "two"]).json();
+    assert_eq!(json["tables"][0]["name"], "two");
+    assert_eq!(json["expectations"], serde_json::json!([]));
+    let unknown = sandbox.runner(&["table", "pipeline.yaml", "--table", "tow"]);
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(
+        unknown
+            .stderr
+            .contains("there is no table `tow`; did you mean `two`?"),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+fn csv_of_the_only_table_says_that_expectations_are_left_out() {
+    let sandbox = Sandbox::new(&pipeline(
+        "tables:\n  one: { columns: [{ title: F1, metric: seeded.f1 }] }\nexpect: { score.f1: { at_least: 0 } }\n",
+    ));
+    assert_eq!(sandbox.run_json(&[]).code, Some(0));
+    let csv = table(&sandbox, &["--format", "csv"]);
+    assert_eq!(csv.stdout.lines().count(), 2, "{csv:?}");
+    assert!(
+        csv.stderr
+            .contains("`--table expectations` prints the others"),
+        "{csv:?}"
+    );
 }

@@ -15,7 +15,7 @@ use crate::cli::pipeline::StoreArgs;
 use crate::cli::record_text::when;
 use crate::cli::unwritten;
 use crate::report::Console;
-use crate::report::columns::columns;
+use crate::report::columns::fitted;
 
 /// List the newest artifacts of every stage
 #[derive(Debug, Args)]
@@ -57,9 +57,10 @@ impl Ls {
             return Ok(());
         }
         let heads = ["pipeline", "artifact", "files", "size", "made", "took"];
-        let mut rows = vec![heads.map(str::to_owned)];
-        rows.extend(lines.iter().map(Line::row));
-        console.result(&columns(&rows)).map_err(unwritten)
+        let rows: Vec<Vec<String>> = lines.iter().map(|line| line.row().to_vec()).collect();
+        let numbers: Vec<usize> = (2..heads.len()).collect();
+        let text = fitted(&heads.map(str::to_owned), &rows, &numbers, console.width());
+        console.result(&text).map_err(unwritten)
     }
 }
 

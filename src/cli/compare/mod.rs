@@ -47,7 +47,7 @@ impl Compare {
         let text = match (self.json, self.md) {
             (true, _) => object(&a, &b, &diff).to_string(),
             (_, true) => page::markdown(&a, &b, &diff),
-            _ => page::text(&a, &b, &diff),
+            _ => page::text(&a, &b, &diff, console.width()),
         };
         console.result(&text).map_err(unwritten)
     }

@@ -9,7 +9,7 @@ use super::cause::Cause;
 use super::metric::{MetricChange, MetricPair};
 use super::run_diff::{Change, RunDiff, StagePair};
 use crate::cli::record_text::when;
-use crate::report::columns::aligned;
+use crate::report::columns::{aligned, fitted};
 use crate::report::markdown;
 
 /// Maximum number of stages that are named individually for a change.
@@ -23,7 +23,8 @@ const INTERVALS: &str = "[…] 95 % intervals, as each stage reports them; those
 
 type Row<const N: usize> = [String; N];
 
-pub(super) fn text(a: &Recorded, b: &Recorded, diff: &RunDiff) -> String {
+/// Renders the differences for a terminal of `width` columns; `None` if there is none.
+pub(super) fn text(a: &Recorded, b: &Recorded, diff: &RunDiff, width: Option<usize>) -> String {
     let page = Page::of(diff);
     let mut text = aligned(&[head("A", a), head("B", b)], 4);
     let mut part = |part: String| {
@@ -32,11 +33,11 @@ pub(super) fn text(a: &Recorded, b: &Recorded, diff: &RunDiff) -> String {
         }
     };
     part(aligned(&page.settings, 2));
-    part(headed(&["what differs", "in"], &page.changes, 2));
+    part(headed(&["what differs", "in"], &page.changes, width));
     let stages = headed(
         &["stage", "why it differs", "time A", "time B"],
         &page.stages,
-        2,
+        width,
     );
     part(
         stages
@@ -45,7 +46,7 @@ pub(super) fn text(a: &Recorded, b: &Recorded, diff: &RunDiff) -> String {
                 .as_ref()
                 .map_or(String::new(), |same| format!("{same}\n")),
     );
-    let metrics = headed(&METRICS, &page.metrics, 2);
+    let metrics = headed(&METRICS, &page.metrics, width);
     let notes: String = page.notes().map(|note| format!("{note}\n")).collect();
     part(metrics + &notes);
     text
@@ -75,14 +76,14 @@ pub(super) fn markdown(a: &Recorded, b: &Recorded, diff: &RunDiff) -> String {
 
 const METRICS: [&str; 6] = ["stage", "metric", "A", "B", "difference", ""];
 
-/// Rows with a header; an empty string if there are no rows.
-fn headed<const N: usize>(header: &[&str; N], rows: &[Row<N>], words: usize) -> String {
+/// Rows with a header, of which the first two columns are text; an empty string if there are no rows.
+fn headed<const N: usize>(header: &[&str; N], rows: &[Row<N>], width: Option<usize>) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let mut all = vec![header.map(str::to_owned)];
-    all.extend_from_slice(rows);
-    aligned(&all, words)
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
+    let numbers: Vec<usize> = (2..N).collect();
+    fitted(&header.map(str::to_owned), &rows, &numbers, width)
 }
 
 fn table<const N: usize>(header: &[&str; N], rows: &[Row<N>]) -> String {

@@ -74,7 +74,7 @@ impl Metrics {
                     let once = named.iter().filter(|one| !is_repeated(one, &named));
                     listed = once.copied().collect();
                 }
-                metrics::text(&listed)
+                metrics::text(&listed, console.width())
             }
         };
         console.result(&text).map_err(unwritten)
@@ -112,7 +112,7 @@ impl Metrics {
     }
 }
 
-/// Whether a metric of a class, such as `f1[SICK]`, is also listed as that of the positive class, `f1`.
+/// `true` if a metric of a class, such as `f1[SICK]`, is also listed as that of the positive class, `f1`.
 fn is_repeated(one: &Measured<'_>, all: &[&Measured<'_>]) -> bool {
     let Some((metric, class)) = class_of(one.name) else {
         return false;

@@ -50,7 +50,7 @@ fn add_tables(extras: &mut Extras, store: &Store, run: &Recorded, pipeline: &Pip
     let results = Measurements::new(graph, store, outputs, &pipeline.shown, stages, ANALYSIS);
     let judgements = expectations::judge(&results);
     let behind = |row: &Row, column: &Column| {
-        let nodes = results.in_row(&column.metric.stage, row);
+        let nodes = results.in_cell(row, column);
         let measured = results.measured(&nodes, &column.port_metric());
         let direction = measured.ok().and_then(|found| found.first()?.direction);
         let names = nodes

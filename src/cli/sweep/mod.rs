@@ -46,7 +46,7 @@ impl Sweep {
 
 /// Prints the best trials after a run, followed by `behind`.
 pub(super) fn print(console: &Console, report: &SweepReport, behind: &str) -> Result<(), Error> {
-    let width = console.width().map_or(show::WIDTH, usize::from);
+    let width = console.width();
     let text = render(report, Some(MOST_PRINTED), Format::Terminal, width) + behind;
     console.result(&text).map_err(unwritten)
 }

@@ -13,9 +13,6 @@ use crate::report::Console;
 use crate::report::format::Format;
 use crate::report::sweep::{figures, render};
 
-/// Width of the text in columns if there is no terminal.
-pub(super) const WIDTH: usize = 100;
-
 /// Rank the trials by the results in the store, best first, and show which axes matter
 #[derive(Debug, Args)]
 pub(super) struct Show {
@@ -43,8 +40,7 @@ impl Show {
         let store = self.store.open()?;
         let report = stored_report(experiment, &store, ANALYSIS)?;
         let format = if self.json { Format::Json } else { self.format };
-        let width = console.width().map_or(WIDTH, usize::from);
-        let text = render(&report, self.limit, format, width);
+        let text = render(&report, self.limit, format, console.width());
         console.result(&text).map_err(unwritten)?;
         if let Some(folder) = &self.figures {
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;

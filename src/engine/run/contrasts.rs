@@ -83,11 +83,11 @@ impl FromStr for Against {
 
 impl Against {
     /// Rejects a row that no table has.
-    pub fn check(&self, graph: &Graph) -> Result<(), Error> {
+    pub fn check(&self, tables: &[Table]) -> Result<(), Error> {
         let Self::Row(row) = self else {
             return Ok(());
         };
-        let rows = graph.tables.iter().flat_map(|table| &table.rows);
+        let rows = tables.iter().flat_map(|table| &table.rows);
         let rows: Vec<String> = rows.map(Row::label).filter(|row| !row.is_empty()).collect();
         if rows.contains(row) {
             return Ok(());

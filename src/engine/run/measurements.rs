@@ -95,6 +95,11 @@ impl<'a> Measurements<'a> {
             .collect()
     }
 
+    /// The instances in a cell of a table, seed by seed.
+    pub fn in_cell(&self, row: &Row, column: &Column) -> Vec<NodeIndex> {
+        self.in_row(row.stage_of(column), row)
+    }
+
     /// The instances of a stage in a row of a table, seed by seed.
     pub fn in_row(&self, stage: &str, row: &Row) -> Vec<NodeIndex> {
         let mut seen = HashSet::new();
@@ -109,9 +114,17 @@ impl<'a> Measurements<'a> {
         found
     }
 
+    /// The instances that are shown, within one copy of the pipeline and without duplicates, in the order of the graph.
+    pub fn instances_in_copy(&self) -> Vec<InstanceName> {
+        let mut seen = HashSet::new();
+        let names = self.shown.iter();
+        let names = names.map(|&node| self.graph.stages[node].name.in_copy());
+        names.filter(|name| seen.insert(name.clone())).collect()
+    }
+
     /// The content of a cell of a table.
     pub fn cell(&self, row: &Row, column: &Column) -> Cell {
-        let nodes = self.in_row(&column.metric.stage, row);
+        let nodes = self.in_cell(row, column);
         if nodes.is_empty() {
             return Cell::Missing(self.why_empty().to_owned());
         }
@@ -197,7 +210,7 @@ impl<'a> Measurements<'a> {
 
     /// The metrics artifacts of a cell, one for each seed; empty unless all of them exist.
     fn outputs(&self, row: &Row, column: &Column) -> Vec<Digest> {
-        let nodes = self.in_row(&column.metric.stage, row).into_iter();
+        let nodes = self.in_cell(row, column).into_iter();
         let outputs = nodes.map(|node| self.output(node, None).ok());
         outputs.collect::<Option<_>>().unwrap_or_default()
     }

@@ -25,19 +25,43 @@ impl Pipeline {
         })
     }
 
-    /// Whether a reference begins with the name of a stage or an included file that could not be read. That
+    /// Splits a reference that begins with the name of an instance: `evaluate[0.1].f1` gives the stage, its name as
+    /// written, `evaluate`, and the name of the instance, `evaluate[0.1]`.
+    pub(crate) fn instance<'a>(
+        &self,
+        scope: usize,
+        reference: &'a str,
+    ) -> Option<(&StageSpec, &'a str, &'a str)> {
+        let (name, after) = reference.split_once('[')?;
+        let end = name.len() + 1 + after.find(']')?;
+        match self.refer(scope, name)? {
+            (stage, name, None) => Some((stage, name, &reference[..=end])),
+            // The brackets belong to the name of a metric.
+            (_, _, Some(_)) => None,
+        }
+    }
+
+    /// `true` if a reference begins with the name of a stage or an included file that could not be read. That
     /// error has been reported already.
     pub(crate) fn is_broken(&self, scope: usize, reference: &str) -> bool {
         let prefix = &self.scopes[scope].prefix;
         let whole = format!("{prefix}{reference}");
         self.broken.iter().any(|broken| {
             let rest = whole.strip_prefix(broken.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         })
     }
 
-    /// Returns the error for a reference that does not begin with the name of a stage.
+    /// Returns the error for a reference that does not begin with the name of a stage, or begins with that of an instance.
     pub(crate) fn unknown_stage(&self, scope: usize, reference: &str, place: &Place) -> Diagnostic {
+        if let Some((_, stage, instance)) = self.instance(scope, reference) {
+            let message =
+                format!("`{instance}` is an instance; only whole stages can be named here");
+            return Diagnostic::at(&place.find(instance), message)
+                .hint(format!("write `{stage}` without brackets"));
+        }
+        // Values in brackets may contain dots.
+        let reference = reference.split('[').next().unwrap_or(reference);
         let prefix = self.scopes[scope].prefix.as_str();
         let stages = self.stages.iter();
         let known = || {

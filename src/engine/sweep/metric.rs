@@ -32,7 +32,10 @@ impl MetricAt {
         let found = graph.find(stage);
         let [node] = found.as_slice() else {
             let Some(first) = found.first() else {
-                return Err(unknown(graph, stage, place));
+                return Err(match stage.contains('[') {
+                    true => no_instance(graph, stage, place),
+                    false => unknown(graph, stage, place),
+                });
             };
             let message = format!("`{stage}` has {} instances in a trial", found.len());
             let first = &graph.stages[*first].name;
@@ -146,7 +149,11 @@ fn split<'a>(
     let dots = text.rmatch_indices('.').map(|(dot, _)| dot);
     let dot = dots.clone().find(|&dot| is_stage(&text[..dot]));
     let Some(dot) = dot else {
-        let first = text.split_once('.').ok_or_else(malformed)?.0;
+        if !text.contains('.') {
+            return Err(malformed());
+        }
+        // Values in brackets may contain dots.
+        let first = text.split(['.', '[']).next().unwrap_or(text);
         return Err(unknown(graph, first, place));
     };
     match &text[dot + 1..] {
@@ -165,6 +172,17 @@ fn port<'a>(instance: &'a Instance, rest: &'a str) -> Option<(&'a str, &'a str)>
         return Some((&port.name, metric));
     }
     Some((&measuring.next()?.name, rest))
+}
+
+/// Returns the error for a name like that of an instance of a stage that has no such instance.
+fn no_instance(graph: &Graph, name: &str, place: &Place) -> Diagnostic {
+    let stage = name.split('[').next().unwrap_or(name);
+    let instances = graph.stages.node_weights();
+    let known = instances.filter(|instance| instance.name.stage == stage);
+    let known: Vec<String> = known.map(|one| one.name.in_copy().to_string()).collect();
+    let message = format!("`{stage}` has no instance `{name}`");
+    let hint = suggest::hint("instances", name, known.iter().map(String::as_str));
+    Diagnostic::at(&place.find(name), message).hint(hint)
 }
 
 fn unknown(graph: &Graph, stage: &str, place: &Place) -> Diagnostic {

@@ -1,5 +1,5 @@
-//! Renders contrasts below a table or as part of it. Contrasts compare the rows of a column with a reference
-//! row by statistical tests.
+//! Renders contrasts below a table, in LaTeX as tables of their own, and in CSV as fields of its rows. Contrasts compare
+//! the rows of a column with a reference row by statistical tests.
 
 mod delimited;
 mod json;
@@ -9,7 +9,7 @@ mod text;
 pub use delimited::{fields, header};
 pub use json::object;
 pub use page::views;
-pub use text::{markdown, terminal};
+pub use text::{latex, markdown, terminal};
 
 #[cfg(test)]
 mod tests;

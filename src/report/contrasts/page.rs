@@ -11,21 +11,12 @@ pub fn views(columns: &[ColumnContrasts]) -> Vec<ContrastView> {
 }
 
 fn view(contrasts: &ColumnContrasts) -> ContrastView {
-    let shown = if contrasts.has_mcnemar() { 7 } else { 5 };
-    let all = rows(contrasts).into_iter();
-    let mut all = all.map(|row| row[..shown].to_vec());
-    let header = all.next().unwrap_or_default();
-    let rows: Vec<Vec<String>> = all.collect();
-    let heading = heading(contrasts);
-    let (title, note) = heading.split_once('\n').unwrap_or((&heading, ""));
-    let reasons = other_reasons(contrasts).into_iter();
+    let mut heading = heading(contrasts).into_iter();
+    let mut rows = rows(contrasts).into_iter();
     ContrastView {
-        title: title.to_owned(),
-        header: if rows.is_empty() { Vec::new() } else { header },
-        rows,
-        notes: std::iter::once(note.to_owned())
-            .filter(|note| !note.is_empty())
-            .chain(reasons.map(|(row, why)| format!("{row}: {why}")))
-            .collect(),
+        title: heading.next().unwrap_or_default(),
+        header: rows.next().unwrap_or_default(),
+        rows: rows.collect(),
+        notes: heading.chain(other_reasons(contrasts)).collect(),
     }
 }

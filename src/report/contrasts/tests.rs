@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stages::evaluate::corrected;
 use stages::metrics::mcnemar_of_counts;
 
-use super::{fields, header, markdown, object, terminal};
+use super::{fields, header, latex, markdown, object, terminal};
 
 fn contrast(value: f64, interval: [f64; 2], p: f64, mcnemar: Option<(u64, u64)>) -> Contrast {
     Contrast {
@@ -75,7 +75,7 @@ intervals and p cover the choice of test images only, not of seeds; p (Holm) is 
         difference    95 % interval      p  p (Holm)
 model1      +0.250  [0.000, +0.500]  0.500     0.500
 ";
-    assert_eq!(terminal(&[accuracy(), f1()]), expected);
+    assert_eq!(terminal(&[accuracy(), f1()], None), expected);
 }
 
 #[test]
@@ -87,11 +87,46 @@ intervals and p cover the choice of test images only, not of seeds; p (Holm) is 
 |  | difference | 95 % interval | p | p (Holm) | McNemar's p | (Holm) |
 | --- | --- | --- | --- | --- | --- | --- |
 | model1 | -0.030 | [-0.056, -0.005] | 0.013 | 0.013 | 0.002 | 0.003 |
-| model2 | 0.000 | [-0.010, +0.010] | <0.001 | 0.001 | 1.000 | 1.000 |
+| model2 | 0.000 | [-0.010, +0.010] | \\<0.001 | 0.001 | 1.000 | 1.000 |
 
-- a|b: the test images differ
+- a\\|b: the test images differ
 ";
     assert_eq!(markdown(&[accuracy()]), expected);
+}
+
+#[test]
+fn as_latex() {
+    let text = latex(&[accuracy(), f1()], "t");
+    for expected in [
+        "\n% in the preamble: \\usepackage{booktabs}\n\\begin{table}\n",
+        "  \\caption{right: difference from model3 (the best) on the same 400 images; paired",
+        "  \\label{tab:t-difference-1}\n  \\begin{tabular}{lrrrrrr}\n",
+        "    model1 & $-$0.030 & [$-$0.056, $-$0.005] & 0.013 & 0.013 & 0.002 & 0.003 \\\\\n",
+        "  \\par\\footnotesize a\\textbar{}b: the test images differ\n",
+        "  \\label{tab:t-difference-2}\n  \\begin{tabular}{lrrrr}\n",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let none = contrasts(vec![("model1", unlike())]);
+    assert_eq!(latex(&[none], "t"), "");
+}
+
+#[test]
+fn names_neither_add_lines_nor_become_markup() {
+    let mut named = f1();
+    named.column = "a\nerror: forged <b>".to_owned();
+    named.against = "x\u{1b}[2J|".to_owned();
+    let text = terminal(&[named.clone()], Some(30));
+    assert!(
+        text.starts_with("\na\\nerror: forged <b>: difference from x\\u001b[2J|"),
+        "{text}"
+    );
+    assert!(text.contains("\ndifference\n  +0.250\n"), "{text}");
+    let text = markdown(&[named]);
+    assert!(
+        text.contains("forged \\<b\\>: difference from x\\\\u001b[2J\\| on"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -102,7 +137,7 @@ fn the_heading_names_seeds_and_a_lowest_value() {
     let found = brier.rows[0].1.as_mut().unwrap();
     found.contrast.seeds = 5;
     found.contrast.over = Over::SeedsAndImages;
-    let text = terminal(&[brier]);
+    let text = terminal(&[brier], None);
     let heading = "\nf1: difference from model3 (the best, lowest value) on the same 400 images \
                    with 5 seeds; paired bootstrap, 1000 resamples\n\
                    intervals and p cover the choice of seeds and test images; p (Holm) is corrected for 1 \
@@ -113,7 +148,7 @@ fn the_heading_names_seeds_and_a_lowest_value() {
 #[test]
 fn a_reason_that_all_rows_share_is_printed_once() {
     let none = contrasts(vec![("model1", unlike()), ("model2", unlike())]);
-    let text = terminal(&[none]);
+    let text = terminal(&[none], None);
     assert_eq!(
         text,
         "\nright: difference from model3 (the best) not computed: the test images differ\n"

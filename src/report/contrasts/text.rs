@@ -1,26 +1,24 @@
-//! Contrasts as text for the terminal and as Markdown.
+//! Contrasts as text for the terminal, as Markdown and as LaTeX.
 
-use contract::Direction;
 use contract::analysis::{CorrectedContrast, Over};
+use contract::{Direction, one_line};
 use engine::run::contrasts::ColumnContrasts;
 
-use crate::report::columns::aligned;
+use crate::report::columns::fitted;
+use crate::report::latex::{self, Tabular};
+use crate::report::markdown as md;
 
-/// Renders a block for each column, to print below a table. Each begins with an empty line.
-pub fn terminal(columns: &[ColumnContrasts]) -> String {
+/// Renders a block for each column, to print below a table on a terminal of `width` columns. Each begins with an empty
+/// line.
+pub fn terminal(columns: &[ColumnContrasts], width: Option<usize>) -> String {
     let block = |contrasts: &ColumnContrasts| {
-        let mut text = format!("\n{}\n", heading(contrasts));
-        if contrasts.found().next().is_some() {
-            let rows: Vec<[String; 7]> = rows(contrasts);
-            text += &if contrasts.has_mcnemar() {
-                aligned(&rows, 1)
-            } else {
-                let fewer = rows.into_iter().map(|[a, b, c, d, e, ..]| [a, b, c, d, e]);
-                aligned(&fewer.collect::<Vec<_>>(), 1)
-            };
+        let mut text = format!("\n{}\n", heading(contrasts).join("\n"));
+        if let Some((header, rows)) = rows(contrasts).split_first() {
+            let numbers: Vec<usize> = (1..header.len()).collect();
+            text += &fitted(header, rows, &numbers, width);
         }
-        for (row, why) in other_reasons(contrasts) {
-            text += &format!("{row}: {why}\n");
+        for reason in other_reasons(contrasts) {
+            text += &format!("{reason}\n");
         }
         text
     };
@@ -29,60 +27,82 @@ pub fn terminal(columns: &[ColumnContrasts]) -> String {
 
 /// Like [`terminal`], as Markdown.
 pub fn markdown(columns: &[ColumnContrasts]) -> String {
-    let line = |cells: &[String]| {
-        let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-        format!("| {} |\n", cells.join(" | "))
-    };
     let block = |contrasts: &ColumnContrasts| {
-        let mut text = format!("\n{}\n", heading(contrasts));
-        if contrasts.found().next().is_some() {
-            text.push('\n');
-            let shown = if contrasts.has_mcnemar() { 7 } else { 5 };
-            for (index, row) in rows(contrasts).iter().enumerate() {
-                text += &line(&row[..shown]);
-                if index == 0 {
-                    text += &line(&vec!["---".to_owned(); shown]);
-                }
-            }
+        let heading = heading(contrasts).join("\n");
+        let lines: Vec<String> = heading.lines().map(md::escaped).collect();
+        let mut text = format!("\n{}\n", lines.join("\n"));
+        if let Some((header, rows)) = rows(contrasts).split_first() {
+            text += &format!("\n{}", md::table(header, rows));
         }
-        for (index, (row, why)) in other_reasons(contrasts).into_iter().enumerate() {
+        for (index, reason) in other_reasons(contrasts).iter().enumerate() {
             // Without the empty line, Markdown would read this as a row of the table.
             let gap = if index == 0 { "\n" } else { "" };
-            text += &format!("{gap}- {row}: {why}\n");
+            text += &format!("{gap}- {}\n", md::escaped(reason));
         }
         text
     };
     columns.iter().map(block).collect()
 }
 
+/// Renders a LaTeX table for each column. Its label is that of the table `name` and the position of the column:
+/// `tab:NAME-difference-1`.
+pub fn latex(columns: &[ColumnContrasts], name: &str) -> String {
+    let escaped =
+        |row: &[String]| -> Vec<String> { row.iter().map(|cell| latex::escaped(cell)).collect() };
+    let number = |row: &[String]| -> Vec<String> {
+        let cells = escaped(row).into_iter().enumerate();
+        cells
+            .map(|(place, cell)| match place {
+                0 => cell,
+                _ => latex::number(&cell),
+            })
+            .collect()
+    };
+    let table = |(place, contrasts): (usize, &ColumnContrasts)| {
+        let mut heading = escaped(&heading(contrasts)).into_iter();
+        let caption = heading.next();
+        let rows = rows(contrasts);
+        let (header, rows) = rows.split_first()?;
+        let tabular = Tabular {
+            name: &format!("{name}-difference-{}", place + 1),
+            caption,
+            columns: format!("l{}", "r".repeat(header.len() - 1)),
+            header: latex::line(&escaped(header)),
+            rows: rows.iter().map(|row| number(row)).collect(),
+            notes: heading.chain(escaped(&other_reasons(contrasts))).collect(),
+        };
+        Some(format!("\n{}", tabular.render()))
+    };
+    columns.iter().enumerate().filter_map(table).collect()
+}
+
 /// A heading such as `f1-score: difference from model3 (the best) on the same 400 images; paired bootstrap,
 /// 10000 resamples`, and a line about the intervals and p-values.
-pub(super) fn heading(contrasts: &ColumnContrasts) -> String {
-    let ColumnContrasts {
-        column, against, ..
-    } = contrasts;
+pub(super) fn heading(contrasts: &ColumnContrasts) -> Vec<String> {
     let best = match (contrasts.is_best, contrasts.direction) {
         (true, Direction::Maximize) => " (the best)",
         (true, Direction::Minimize) => " (the best, lowest value)",
         (false, _) => "",
     };
-    let mut text = format!("{column}: difference from {against}{best}");
-    if let Some((_, CorrectedContrast { contrast, .. })) = contrasts.found().next() {
-        let (images, seeds) = (contrast.images, contrast.seeds);
-        text += &match (seeds, contrast.shares_images) {
-            (1, _) => format!(" on the same {images} images"),
-            (_, true) => format!(" on the same {images} images with {seeds} seeds"),
-            (_, false) => {
-                format!(" with {seeds} seeds, each with its own images (first: {images})")
-            }
-        };
-        let resamples = contrasts.resamples;
-        text += &format!("; paired bootstrap, {resamples} resamples\n");
-        text += &scope(contrasts, contrast.over);
-    } else if let Some(why) = only_reason(contrasts) {
-        text += &format!(" not computed: {why}");
-    }
-    text
+    let [column, against] = [&contrasts.column, &contrasts.against].map(|name| one_line(name));
+    let start = format!("{column}: difference from {against}{best}");
+    let Some((_, CorrectedContrast { contrast, .. })) = contrasts.found().next() else {
+        let why = only_reason(contrasts);
+        return vec![why.map_or(start.clone(), |why| {
+            format!("{start} not computed: {}", one_line(why))
+        })];
+    };
+    let (images, seeds) = (contrast.images, contrast.seeds);
+    let tested = match (seeds, contrast.shares_images) {
+        (1, _) => format!("on the same {images} images"),
+        (_, true) => format!("on the same {images} images with {seeds} seeds"),
+        (_, false) => format!("with {seeds} seeds, each with its own images (first: {images})"),
+    };
+    let resamples = contrasts.resamples;
+    vec![
+        format!("{start} {tested}; paired bootstrap, {resamples} resamples"),
+        scope(contrasts, contrast.over),
+    ]
 }
 
 /// States what intervals and p-values cover, and the number of pairs that p-values are corrected for.
@@ -110,16 +130,20 @@ fn only_reason(contrasts: &ColumnContrasts) -> Option<&str> {
     is_only.then_some(first)
 }
 
-/// Rows that were not compared, with the reason. Empty if the heading already contains the reason.
-pub(super) fn other_reasons(contrasts: &ColumnContrasts) -> Vec<(&str, &str)> {
+/// `model2: the test images differ` for each row that was not compared. Empty if the heading contains the reason.
+pub(super) fn other_reasons(contrasts: &ColumnContrasts) -> Vec<String> {
+    let reason = |(row, why): (&str, &str)| format!("{}: {}", one_line(row), one_line(why));
     match only_reason(contrasts) {
         Some(_) => Vec::new(),
-        None => missing(contrasts).collect(),
+        None => missing(contrasts).map(reason).collect(),
     }
 }
 
-/// The header and a line for each row that was compared.
-pub(super) fn rows(contrasts: &ColumnContrasts) -> Vec<[String; 7]> {
+/// The header and a line for each row that was compared; empty if none was.
+pub(super) fn rows(contrasts: &ColumnContrasts) -> Vec<Vec<String>> {
+    if contrasts.found().next().is_none() {
+        return Vec::new();
+    }
     let head = [
         "",
         "difference",
@@ -129,13 +153,12 @@ pub(super) fn rows(contrasts: &ColumnContrasts) -> Vec<[String; 7]> {
         "McNemar's p",
         "(Holm)",
     ];
-    let mut rows = vec![head.map(str::to_owned)];
-    rows.extend(contrasts.found().map(|(row, compared)| {
+    let row = |(row, compared): (&str, &CorrectedContrast)| {
         let difference = &compared.contrast.difference;
         let [low, high] = difference.interval;
         let mcnemar = compared.contrast.mcnemar.as_ref();
         [
-            row.to_owned(),
+            one_line(row).into_owned(),
             signed(difference.value),
             format!("[{}, {}]", signed(low), signed(high)),
             p_value(difference.p),
@@ -143,8 +166,10 @@ pub(super) fn rows(contrasts: &ColumnContrasts) -> Vec<[String; 7]> {
             mcnemar.map_or(String::new(), |test| p_value(test.p)),
             compared.mcnemar_p_holm.map_or(String::new(), p_value),
         ]
-    }));
-    rows
+    };
+    let shown = if contrasts.has_mcnemar() { 7 } else { 5 };
+    let all = std::iter::once(head.map(str::to_owned)).chain(contrasts.found().map(row));
+    all.map(|row| row[..shown].to_vec()).collect()
 }
 
 fn missing(contrasts: &ColumnContrasts) -> impl Iterator<Item = (&str, &str)> {

@@ -6,10 +6,11 @@ use super::Judgement;
 use crate::report::format::Format;
 use crate::report::grid::Grid;
 
-/// Renders judgements in a table format, one per line. The text ends with a line feed.
-pub fn list(judgements: &[&Judgement], format: Format) -> String {
+/// Renders judgements in a table format, one per line. `width` is that of the terminal; `None` if there is none. The text
+/// ends with a line feed.
+pub fn list(judgements: &[&Judgement], format: Format, width: Option<usize>) -> String {
     match format {
-        Format::Terminal => for_people(judgements).terminal(),
+        Format::Terminal => for_people(judgements).terminal(width),
         Format::Markdown => for_people(judgements).markdown(),
         Format::Latex => for_people(judgements).latex(),
         Format::Csv => for_spreadsheets(judgements).csv(),

@@ -203,7 +203,7 @@ impl Subject {
     /// The subject of a cell.
     pub fn of_cell(row: &Row, column: &Column) -> Self {
         Self {
-            instance: Self::instance_of_row(&column.metric.stage, row),
+            instance: Self::instance_of_row(row.stage_of(column), row),
             metric: column.port_metric(),
         }
     }

@@ -5,20 +5,20 @@ use engine::wording;
 use serde_json::{Value, json};
 
 use super::{figure, interval, name};
-use crate::report::columns::dynamic;
+use crate::report::columns::fitted;
 use crate::report::csv::line;
 
-/// Lines with the name, value, unit, interval and class of each metric.
-pub fn text(all: &[&Measured<'_>]) -> String {
+/// Lines with the name, value, unit, interval and class of each metric, for a terminal of `width` columns; `None` if there is
+/// none.
+pub fn text(all: &[&Measured<'_>], width: Option<usize>) -> String {
     let head = ["stage", "metric", "value", "unit", "95 % interval", "class"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    rows.extend(all.iter().map(|one| {
+    let rows = all.iter().map(|one| {
         let seeds = match one.values.len() {
             0 | 1 => String::new(),
             seeds if one.defined() < seeds => format!(" ({} of {seeds} seeds)", one.defined()),
             seeds => format!(" ({seeds} seeds)"),
         };
-        vec![
+        [
             name(one.instance),
             name(&one.metric()),
             figure(one) + &seeds,
@@ -26,15 +26,15 @@ pub fn text(all: &[&Measured<'_>]) -> String {
             one.interval().map_or(String::new(), interval),
             one.class().map_or(String::new(), name),
         ]
-    }));
+    });
+    let rows: Vec<[String; 6]> = rows.collect();
     // Columns that are empty in all rows are left out.
-    let is_used = |column: usize| rows.iter().skip(1).any(|row| !row[column].is_empty());
-    let used: Vec<usize> = (0..head.len()).filter(|&column| is_used(column)).collect();
-    let shown = rows
-        .iter()
-        .map(|row| used.iter().map(|&at| row[at].clone()));
-    let shown: Vec<Vec<String>> = shown.map(Iterator::collect).collect();
-    dynamic(&shown, &[])
+    let is_used = |column: &usize| rows.iter().any(|row| !row[*column].is_empty());
+    let used: Vec<usize> = (0..head.len()).filter(is_used).collect();
+    let shown = |row: &[String; 6]| used.iter().map(|&at| row[at].clone()).collect();
+    let shown: Vec<Vec<String>> = rows.iter().map(shown).collect();
+    let head: Vec<String> = used.iter().map(|&at| head[at].to_owned()).collect();
+    fitted(&head, &shown, &[], width)
 }
 
 /// Comma-separated values in full precision. Missing values are empty.

@@ -1,6 +1,7 @@
 //! Metrics of a run: a summary after the run, and a list of all of them.
 
 mod changes;
+mod group;
 mod list;
 mod summary;
 #[cfg(test)]
@@ -11,6 +12,7 @@ use engine::run::run_metrics::{Measured, Pooled};
 use engine::wording;
 
 pub use self::changes::{Before, changes};
+pub use self::group::{HeadlineGroup, MOST_COLUMNS, headline_groups};
 pub use self::list::{csv, json, text};
 pub use self::summary::{MOST_ROWS, summary};
 

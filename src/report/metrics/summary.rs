@@ -8,22 +8,24 @@ use engine::wording;
 use unicode_width::UnicodeWidthStr;
 
 use super::changes::{Before, Earlier, since};
+use super::group::{Group, MOST_COLUMNS, groups};
 use super::{chosen, figure, interval, name, signed};
 use crate::report::grid::Grid;
 
+/// Width of the text in columns if there is no terminal.
+const WIDTH: usize = 120;
 /// Maximum number of rows of a table.
 pub const MOST_ROWS: usize = 20;
-/// Maximum number of columns with metrics.
-const MOST_COLUMNS: usize = 6;
 
 /// Renders the headline metrics, in a table for each group of stages with the same metrics; an empty string if nothing
 /// was measured. `unread` is the number of further instances with metrics. `before` are earlier runs, newest first.
-/// Intervals are left out if they do not fit into `width` columns. `command` lists all metrics.
+/// Intervals are left out if they do not fit into the `width` of the terminal, or into 120 columns if there is no terminal.
+/// `command` lists all metrics.
 pub fn summary(
     now: &[&InstanceMetrics],
     unread: usize,
     before: &[Before<'_>],
-    width: usize,
+    width: Option<usize>,
     command: &str,
 ) -> String {
     let all = pooled(now);
@@ -34,16 +36,16 @@ pub fn summary(
     let mut texts = Vec::new();
     let mut has_intervals = false;
     for group in &groups {
-        let whole = group.grid(&earlier, true);
-        let fits = widest(&whole) <= width;
+        let whole = grid(group, &earlier, true);
+        let fits = widest(&whole) <= width.unwrap_or(WIDTH);
         has_intervals |= fits;
         let grid = match fits {
             true => whole,
-            false => group.grid(&earlier, false),
+            false => grid(group, &earlier, false),
         };
         instances += group.rows.len().saturating_sub(MOST_ROWS);
         metrics += group.columns.len().saturating_sub(MOST_COLUMNS);
-        texts.push(grid.terminal());
+        texts.push(grid.terminal(width));
     }
     if texts.is_empty() {
         return String::new();
@@ -71,82 +73,37 @@ pub fn summary(
     texts.concat() + &notes
 }
 
-/// Instances of stages that have the same metrics.
-struct Group<'a> {
-    /// Names of the metrics.
-    columns: Vec<String>,
-    /// Instances with their metrics by name.
-    rows: Vec<(&'a str, HashMap<String, &'a Measured<'a>>)>,
-}
-
-fn groups<'a>(chosen: &[&'a Measured<'a>]) -> Vec<Group<'a>> {
-    let mut stages: Vec<(&str, Group<'a>)> = Vec::new();
-    for &one in chosen {
-        let place = stages.iter().position(|(stage, _)| *stage == one.stage);
-        let place = place.unwrap_or_else(|| {
-            let (columns, rows) = (Vec::new(), Vec::new());
-            stages.push((one.stage, Group { columns, rows }));
-            stages.len() - 1
-        });
-        let group = &mut stages[place].1;
-        let metric = one.metric();
-        if !group.columns.contains(&metric) {
-            group.columns.push(metric.clone());
-        }
-        match group.rows.last_mut() {
-            Some((instance, metrics)) if *instance == one.instance => {
-                metrics.insert(metric, one);
-            }
-            _ => group
-                .rows
-                .push((one.instance, HashMap::from([(metric, one)]))),
-        }
-    }
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    for (_, group) in stages {
-        match groups
-            .iter_mut()
-            .find(|known| known.columns == group.columns)
-        {
-            Some(known) => known.rows.extend(group.rows),
-            None => groups.push(group),
-        }
-    }
-    groups
-}
-
-impl Group<'_> {
-    fn grid(&self, earlier: &Earlier<'_>, has_intervals: bool) -> Grid {
-        let columns = || self.columns.iter().take(MOST_COLUMNS);
-        let row = |(instance, metrics): &(&str, HashMap<String, &Measured<'_>>)| {
-            let cell = |column: &String| {
-                let Some(one) = metrics.get(column) else {
-                    return String::new();
-                };
-                let mut text = figure(one);
-                if let Some(ends) = one
-                    .interval()
-                    .filter(|_| has_intervals && one.mean().is_some())
-                {
-                    text += &format!(" {}", interval(ends));
-                }
-                if let Some(change) = earlier.change(one) {
-                    text += &format!(" ({})", signed(change.difference));
-                }
-                text
+/// A table of a group, with the differences from earlier runs in parentheses.
+fn grid(group: &Group<'_>, earlier: &Earlier<'_>, has_intervals: bool) -> Grid {
+    let columns = || group.columns.iter().take(MOST_COLUMNS);
+    let row = |(instance, metrics): &(&str, HashMap<String, &Measured<'_>>)| {
+        let cell = |column: &String| {
+            let Some(one) = metrics.get(column) else {
+                return String::new();
             };
-            let cells = columns().map(cell);
-            std::iter::once(name(instance)).chain(cells).collect()
+            let mut text = figure(one);
+            if let Some(ends) = one
+                .interval()
+                .filter(|_| has_intervals && one.mean().is_some())
+            {
+                text += &format!(" {}", interval(ends));
+            }
+            if let Some(change) = earlier.change(one) {
+                text += &format!(" ({})", signed(change.difference));
+            }
+            text
         };
-        Grid {
-            name: "metrics".to_owned(),
-            title: None,
-            header: std::iter::once("stage".to_owned())
-                .chain(columns().map(|column| name(column)))
-                .collect(),
-            rows: self.rows.iter().take(MOST_ROWS).map(row).collect(),
-            notes: Vec::new(),
-        }
+        let cells = columns().map(cell);
+        std::iter::once(name(instance)).chain(cells).collect()
+    };
+    Grid {
+        name: "metrics".to_owned(),
+        title: None,
+        header: std::iter::once("stage".to_owned())
+            .chain(columns().map(|column| name(column)))
+            .collect(),
+        rows: group.rows.iter().take(MOST_ROWS).map(row).collect(),
+        notes: Vec::new(),
     }
 }
 

@@ -41,7 +41,7 @@ fn the_summary_has_a_row_for_every_instance_and_shows_what_changed() {
     ];
     let now = now.each_ref();
     let before = [before_of("r1", &before)];
-    let shown = summary(&now, 0, &before, 100, "runner metrics");
+    let shown = summary(&now, 0, &before, Some(100), "runner metrics");
     let expected = "\
 ┌─────────────┬─────────────────────────────┬────────────────────┐
 │ stage       ┆ f1                          ┆ accuracy           │
@@ -54,7 +54,7 @@ positive class: SICK
 (+/-): change since run r1
 ";
     assert_eq!(shown, expected);
-    let narrow = summary(&now, 0, &[], 50, "runner metrics");
+    let narrow = summary(&now, 0, &[], Some(50), "runner metrics");
     assert!(
         narrow.contains("│ evaluate[a] ┆ 0.912 ┆ 0.900     │"),
         "{narrow}"
@@ -126,8 +126,8 @@ fn other_test_images_are_named() {
 #[test]
 fn trainings_are_shown_only_if_nothing_else_was_measured() {
     let only = [instance("cnn[a]", &[("loss", 0.3)])];
-    assert!(summary(&only.each_ref(), 0, &[], 100, "").contains("cnn[a]"));
-    assert_eq!(summary(&[], 0, &[], 100, ""), "");
+    assert!(summary(&only.each_ref(), 0, &[], Some(100), "").contains("cnn[a]"));
+    assert_eq!(summary(&[], 0, &[], Some(100), ""), "");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_large_summary_is_cut_and_says_so() {
         .map(|index| instance(&format!("it[{index}]"), &[("n", f64::from(index))]))
         .collect();
     let many: Vec<&InstanceMetrics> = many.iter().collect();
-    let shown = summary(&many, 900, &[], 100, "runner metrics p.yaml");
+    let shown = summary(&many, 900, &[], Some(100), "runner metrics p.yaml");
     assert!(
         shown.ends_with("… 940 more instances: `runner metrics p.yaml`\n"),
         "{shown}"
@@ -152,7 +152,7 @@ fn hostile_names_have_no_effect() {
         run: "r\n1",
         instances: hostile.to_vec(),
     }];
-    let shown = summary(&hostile, 0, &before, 1000, "");
+    let shown = summary(&hostile, 0, &before, Some(1000), "");
     assert!(
         !shown.contains('\u{1b}') && shown.contains("1.000e300"),
         "{shown}"
@@ -161,7 +161,7 @@ fn hostile_names_have_no_effect() {
     assert_eq!(shown.lines().count(), 7, "{shown}");
     let all = pooled(&hostile);
     let all: Vec<_> = all.iter().collect();
-    assert_eq!(text(&all).lines().count(), 3);
+    assert_eq!(text(&all, None).lines().count(), 3);
     let table = csv(&all);
     assert!(table.contains(",'=1+1,1e300,"), "{table}");
     assert!(!table.contains("\n=") && !table.contains(",="), "{table}");
@@ -176,7 +176,7 @@ fn counts_have_no_decimals_and_zero_has_no_sign() {
     let counts = counts.each_ref();
     let all = pooled(&counts);
     let all: Vec<_> = all.iter().collect();
-    let shown = text(&all);
+    let shown = text(&all, None);
     let value = |name: &str| {
         let line = shown.lines().find(|line| line.contains(name)).unwrap();
         line.split_whitespace().nth(2).unwrap().to_owned()

@@ -3,14 +3,14 @@
 use engine::sweep::record::{SweepReport, Trial};
 
 use super::shortened;
-use super::text::Ranking;
+use super::text::{Ranking, importance};
 use crate::report::latex::{self, Tabular, escaped, number};
 
 /// Longest value in a table, in characters.
 const LONGEST: usize = 24;
 
 /// A `table` with the rules of booktabs and the best trial in bold. Parameters with the same value in all
-/// trials are listed in the caption.
+/// trials are listed in the caption, and the importance of axes below the table.
 pub(super) fn latex(report: &SweepReport, shown: &[&Trial]) -> String {
     let mut ranking = Ranking::whole(report, shown, LONGEST);
     // The run time is of no interest in a paper.
@@ -43,9 +43,15 @@ pub(super) fn latex(report: &SweepReport, shown: &[&Trial]) -> String {
         columns: columns.collect(),
         header: latex::line(&header),
         rows: ranking.rows(),
-        notes: Vec::new(),
+        notes: importance(report).iter().map(|line| note(line)).collect(),
     }
     .render()
+}
+
+/// A line of the importance without the spaces that align it.
+fn note(line: &str) -> String {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    escaped(&words.join(" "))
 }
 
 fn caption(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> String {

@@ -18,9 +18,14 @@ use engine::sweep::record::SweepReport;
 
 use crate::report::format::Format;
 
-/// Renders the trials of a sweep, best first, at most `limit` of them. `width` is the width of a terminal
-/// in columns. Parameters that do not fit are named below the table. The text ends with a line feed.
-pub fn render(report: &SweepReport, limit: Option<usize>, format: Format, width: usize) -> String {
+/// Renders the trials of a sweep, best first, at most `limit` of them. `width` is that of the terminal, in columns; `None`
+/// if there is none. Parameters that do not fit are named below the table. The text ends with a line feed.
+pub fn render(
+    report: &SweepReport,
+    limit: Option<usize>,
+    format: Format,
+    width: Option<usize>,
+) -> String {
     let trials = ranked(report);
     let shown = &trials[..trials.len().min(limit.unwrap_or(usize::MAX))];
     match format {

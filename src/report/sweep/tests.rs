@@ -164,8 +164,8 @@ importance for validation_loss after 2 epochs: shares of its variance over the d
   model           30 %, together with width
   the other 8 % depend on several axes together
 ";
-    assert_eq!(render(&report, None, Format::Terminal, 120), expected);
-    let some = render(&report, Some(2), Format::Terminal, 120);
+    assert_eq!(render(&report, None, Format::Terminal, Some(120)), expected);
+    let some = render(&report, Some(2), Format::Terminal, Some(120));
     assert!(some.contains("and 4 more trials\n"), "{some}");
     assert!(
         !some.contains("state"),
@@ -185,12 +185,13 @@ fn missing_importance_is_a_dash_with_its_reason() {
 importance for validation_loss: - (needs more trials)
   learning_rate      -, more is better (-0.71)
 ";
-    let text = render(&report, None, Format::Terminal, 120);
+    let text = render(&report, None, Format::Terminal, Some(120));
     assert!(text.ends_with(expected), "{text}");
     report.importance[0].correlation = None;
-    let text = render(&report, None, Format::Terminal, 120);
+    let text = render(&report, None, Format::Terminal, Some(120));
     assert!(text.ends_with(": - (needs more trials)\n"), "{text}");
-    let json: Value = serde_json::from_str(&render(&report, None, Format::Json, 120)).unwrap();
+    let json: Value =
+        serde_json::from_str(&render(&report, None, Format::Json, Some(120))).unwrap();
     assert_eq!(json["importance"][0]["share"], Value::Null);
     assert_eq!(json["importance_of"]["note"], "needs more trials");
 }
@@ -206,7 +207,7 @@ fn an_axis_that_varies_only_among_hidden_trials_is_not_called_constant() {
         };
         trial.values.insert("model".to_owned(), json!(model));
     }
-    let text = render(&report, Some(2), Format::Terminal, 120);
+    let text = render(&report, Some(2), Format::Terminal, Some(120));
     assert!(
         text.contains("the same in all trials: zoom 0.1\n"),
         "{text}"
@@ -227,7 +228,7 @@ fn a_ranking_is_never_wider_than_the_terminal() {
     }
     report.importance[1].share = Some(0.9);
     for width in [60, 80, 100, 140, 400] {
-        let text = render(&report, None, Format::Terminal, width);
+        let text = render(&report, None, Format::Terminal, Some(width));
         let lines = text.lines().filter(|line| line.starts_with(['│', '┌']));
         let widest = lines.map(|line| line.width()).max().unwrap();
         assert!(widest <= width, "{width}:\n{text}");
@@ -243,7 +244,7 @@ fn a_ranking_is_never_wider_than_the_terminal() {
 
 #[test]
 fn markdown() {
-    let text = render(&report(), Some(2), Format::Markdown, 100);
+    let text = render(&report(), Some(2), Format::Markdown, Some(100));
     let expected = "\
 **search: 7 trials by tpe: 4 finished, 1 stopped early, 1 failed, 1 not run, highest evaluate.f1 first**
 
@@ -261,7 +262,7 @@ the same in all trials: zoom 0.1
 
 #[test]
 fn csv_has_everything_in_full() {
-    let text = render(&report(), None, Format::Csv, 100);
+    let text = render(&report(), None, Format::Csv, Some(100));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines[0],
@@ -288,7 +289,7 @@ fn csv_has_everything_in_full() {
 #[test]
 fn json_is_the_report_ranked() {
     let report = report();
-    let text = render(&report, Some(3), Format::Json, 100);
+    let text = render(&report, Some(3), Format::Json, Some(100));
     let value: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(
         (&value["best"], &value["trials_in_all"]),
@@ -304,7 +305,7 @@ fn json_is_the_report_ranked() {
 
 #[test]
 fn latex_uses_the_rules_of_booktabs() {
-    let text = render(&report(), Some(2), Format::Latex, 100);
+    let text = render(&report(), Some(2), Format::Latex, Some(100));
     let expected = "\
 % in the preamble: \\usepackage{booktabs}
 \\begin{table}
@@ -339,7 +340,7 @@ fn a_sweep_without_trials_renders_in_every_format() {
         Format::Json,
         Format::Latex,
     ] {
-        let text = render(&report, None, format, 100);
+        let text = render(&report, None, format, Some(100));
         assert!(
             text.ends_with('\n') && text.lines().count() >= 1,
             "{format:?}: {text}"

@@ -1,6 +1,5 @@
 //! Rankings as text for the terminal and as Markdown.
 
-use comfy_table::CellAlignment;
 use contract::{Direction, one_line};
 use engine::sweep::record::{Importance, ImportanceOf, SweepReport, Trial, TrialState};
 use engine::wording;
@@ -10,6 +9,8 @@ use super::shortened;
 use crate::report::grid::ruled;
 use crate::report::markdown;
 
+/// Width of the text in columns if there is no terminal.
+const WIDTH: usize = 100;
 /// Longest value in a terminal, in characters: with enough space, and with little space.
 const LONGEST: [usize; 2] = [18, 9];
 
@@ -20,6 +21,8 @@ pub(super) struct Ranking {
     pub constant: Vec<String>,
     /// Labels of the axes that do not fit.
     pub left_out: Vec<String>,
+    /// Values of axes were shortened.
+    is_cut: bool,
     /// Explains the numbers after an objective, if there are several seeds.
     over_seeds: Option<&'static str>,
 }
@@ -111,6 +114,7 @@ impl Ranking {
             _ => trial.number.to_string(),
         });
         let mut constant = Vec::new();
+        let mut is_cut = false;
         for axis in &report.axes {
             let label = axis.label.as_str();
             if left_out.contains(&axis.label) {
@@ -137,6 +141,7 @@ impl Ranking {
                 );
                 continue;
             }
+            is_cut |= shown.iter().any(|trial| cell(trial).ends_with('…'));
             let numbers = shown.iter().filter_map(|trial| trial.values.get(label));
             add(label, numbers.clone().all(|value| value.is_number()), &cell);
         }
@@ -165,6 +170,7 @@ impl Ranking {
             columns,
             constant,
             left_out: left_out.to_vec(),
+            is_cut,
             over_seeds: match (is_repeated && detail.deviation, detail.interval) {
                 (true, true) => Some("± standard deviation, and 95 % intervals over seeds"),
                 (true, false) => Some("± standard deviation over seeds"),
@@ -206,17 +212,14 @@ fn least_important(report: &SweepReport) -> Vec<String> {
 }
 
 /// A ruled table with a summary above and notes below.
-pub(super) fn terminal(report: &SweepReport, shown: &[&Trial], width: usize) -> String {
-    let ranking = Ranking::fitting(report, shown, width);
+pub(super) fn terminal(report: &SweepReport, shown: &[&Trial], width: Option<usize>) -> String {
+    let ranking = Ranking::fitting(report, shown, width.unwrap_or(WIDTH));
     let mut text = format!("{}\n", head(report));
     if !shown.is_empty() {
-        let mut table = ruled(&ranking.header(), &ranking.rows());
-        for (index, column) in ranking.columns.iter().enumerate() {
-            if let Some(shown) = table.column_mut(index).filter(|_| column.is_number) {
-                shown.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        text += &format!("{table}\n");
+        let columns = ranking.columns.iter().enumerate();
+        let numbers = columns.filter_map(|(index, column)| column.is_number.then_some(index));
+        let numbers: Vec<usize> = numbers.collect();
+        text += &ruled(&ranking.header(), &ranking.rows(), &numbers, width);
     }
     for line in below(report, shown, &ranking) {
         text += &format!("{line}\n");
@@ -258,6 +261,9 @@ fn below(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> Vec<Strin
             "not shown: {labels}; `--format csv` has everything"
         ));
     }
+    if ranking.is_cut {
+        lines.push("…: shortened; `--format csv` has everything".to_owned());
+    }
     let more = report.trials.len() - shown.len();
     if more > 0 {
         lines.push(format!("and {}", wording::counted(more, "more trial")));
@@ -295,9 +301,9 @@ pub fn in_words(metrics: &[(String, f64)]) -> Option<String> {
     (!listed.is_empty()).then(|| listed.join(", ") + &more)
 }
 
-/// Lists the metric that the importance is for, a line for each axis with a share or a correlation, and what no axis explains by
-/// itself.
-fn importance(report: &SweepReport) -> Vec<String> {
+/// Lists the metric that the importance is for, a line for each axis with a share or a correlation, and the share that no
+/// single axis explains.
+pub(super) fn importance(report: &SweepReport) -> Vec<String> {
     let Some(of) = &report.importance_of else {
         return Vec::new();
     };

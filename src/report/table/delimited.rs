@@ -5,13 +5,13 @@ use engine::graph::Column;
 use engine::wording;
 
 use super::Filled;
-use super::notes::rule;
+use super::notes::decided;
 use crate::report::contrasts;
 use crate::report::csv::line;
 
-/// Comma-separated values. Each column of the table has fields for its value, the ends of its interval, what the
-/// interval accounts for, and the reference value. If a column has means over seeds or an axis, fields for the number of values and the
-/// standard deviation follow; if it has a positive class or a threshold, a field for them follows; if it has
+/// Comma-separated values. Each column of the table has fields for its value, the ends of its interval, the variation
+/// that the interval covers, and the reference value. If a column has means over seeds or an axis, fields for the number
+/// of values and the standard deviation follow; if it has a class or a threshold, a field for them follows; if it has
 /// expectations, fields for the verdict and the bounds follow. The fields of contrasts come last. Missing values are
 /// empty.
 pub(super) fn csv(filled: &Filled<'_>) -> String {
@@ -52,7 +52,7 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
                 fields.push(number(repeated.and_then(|summary| summary.sd)));
             }
             if is_decided(filled, shown.column) {
-                let rule = summary.and_then(|summary| rule(&[summary]));
+                let rule = summary.and_then(|summary| decided(shown.column, &[summary]));
                 fields.push(rule.unwrap_or_default());
             }
             if is_judged(filled, shown.column) {
@@ -69,19 +69,19 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
     text
 }
 
-/// Whether a cell of this column is a mean over several seeds.
+/// `true` if a cell of this column is a mean over several seeds.
 fn is_repeated(filled: &Filled<'_>, column: &Column) -> bool {
     has(filled, column, |summary| summary.sd.is_some())
 }
 
-/// Whether a cell of this column has a positive class or a threshold.
+/// `true` if a cell of this column is of a class that its title does not name, or depends on a threshold.
 fn is_decided(filled: &Filled<'_>, column: &Column) -> bool {
     has(filled, column, |summary| {
-        summary.decision.is_some() || summary.positive.is_some()
+        decided(column, &[summary]).is_some()
     })
 }
 
-/// Whether a cell of this column meets a condition.
+/// `true` if a cell of this column meets a condition.
 fn has(filled: &Filled<'_>, column: &Column, condition: impl Fn(&Summary) -> bool) -> bool {
     filled.rows.iter().any(|(row, cells)| {
         filled
@@ -91,7 +91,7 @@ fn has(filled: &Filled<'_>, column: &Column, condition: impl Fn(&Summary) -> boo
     })
 }
 
-/// Whether there is an expectation in any row of this column.
+/// `true` if there is an expectation in any row of this column.
 fn is_judged(filled: &Filled<'_>, column: &Column) -> bool {
     let mut rows = filled.rows.iter();
     rows.any(|(row, _)| !filled.judgements(row, column).is_empty())

@@ -16,7 +16,7 @@ pub(super) fn object(filled: &Filled<'_>) -> Value {
                 .map(|shown| {
                     let column = shown.column;
                     let mut object =
-                        json!({ "title": column.title, "metric": column.metric.to_string() });
+                        json!({ "title": column.title, "metric": row.metric_of(column).to_string() });
                     match shown.cell {
                         Cell::Value(summary) | Cell::Partial { summary, .. } => {
                             object["value"] = json!(summary.mean);

@@ -22,22 +22,25 @@ use super::format::Format;
 pub use page::{Behind, view};
 
 /// Renders `table`, with its rows in the order of the axis. `cells` is called once for each row and column.
-/// Cells show the verdicts in `expected`. The `contrasts` of columns are shown below the table or in it, but
-/// not in LaTeX. The text ends with a line feed.
+/// Cells show the verdicts in `expected`. The `contrasts` of columns are shown below the table or in it. `width` is that
+/// of the terminal; `None` if there is none. The text ends with a line feed.
 pub fn render(
     table: &Table,
     cells: impl Fn(&Row, &Column) -> Cell,
     expected: &Judgements,
     contrasts: &[ColumnContrasts],
     format: Format,
+    width: Option<usize>,
 ) -> String {
     let filled = Filled::of(table, cells, expected, contrasts);
     match format {
-        Format::Terminal => text::grid(&filled).terminal() + &contrasts::terminal(contrasts),
+        Format::Terminal => {
+            text::grid(&filled).terminal(width) + &contrasts::terminal(contrasts, width)
+        }
         Format::Markdown => text::grid(&filled).markdown() + &contrasts::markdown(contrasts),
         Format::Csv => delimited::csv(&filled),
         Format::Json => format!("{:#}\n", json::object(&filled)),
-        Format::Latex => latex::latex(&filled),
+        Format::Latex => latex::latex(&filled) + &contrasts::latex(contrasts, &table.name),
     }
 }
 

@@ -1,6 +1,7 @@
-//! Notes below a table: what the intervals account for, and how classes were decided.
+//! Notes below a table: the classes that metrics are of, what the intervals account for, and how classes were decided.
 
 use contract::analysis::{Decision, Over, Summary};
+use contract::class_of;
 use engine::graph::Column;
 use engine::run::measurements::Cell;
 
@@ -18,8 +19,11 @@ pub(super) fn notes(filled: &Filled<'_>) -> Vec<String> {
             None => notes.push((note, vec![&column.title])),
         }
     }
+    // Which column the class is for must be clear.
+    let has_class = filled.table.columns.iter().any(|one| class(one).is_some());
+    let is_clear = |titles: &[&str]| !has_class || titles.len() == filled.table.columns.len();
     match notes.as_slice() {
-        [(note, _)] => vec![note.clone()],
+        [(note, titles)] if is_clear(titles) => vec![note.clone()],
         _ => notes
             .into_iter()
             .map(|(note, titles)| format!("{}: {note}", titles.join(", ")))
@@ -31,6 +35,19 @@ pub(super) fn notes(filled: &Filled<'_>) -> Vec<String> {
 fn summaries<'a>(filled: &'a Filled<'_>, place: usize) -> Vec<&'a Summary> {
     let cells = filled.rows.iter().filter_map(|(_, cells)| cells.get(place));
     cells.filter_map(Cell::summary).collect()
+}
+
+/// The class of the metric, the positive class and the rule of decision; `None` if there are none.
+pub(super) fn decided(column: &Column, summaries: &[&Summary]) -> Option<String> {
+    let parts = [class(column), rule(summaries)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// `class: BACTERIA` for a metric of one class whose title does not name it.
+fn class(column: &Column) -> Option<String> {
+    let (_, class) = class_of(&column.metric.metric)?;
+    (!column.title.contains(class)).then(|| format!("class: {class}"))
 }
 
 /// `± standard deviation over 5 seeds; 95 % intervals over seeds and test images; positive class: PNEUMONIA, from a
@@ -56,14 +73,14 @@ fn note(column: &Column, summaries: &[&Summary]) -> String {
         }
     }
     let intervals = (!covered.is_empty()).then(|| covered.join(" or "));
-    let parts = [deviation, intervals, rule(summaries)];
+    let parts = [deviation, intervals, decided(column, summaries)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join("; ")
 }
 
 /// The positive class and the rule of decision: `positive class: PNEUMONIA, from a probability of 0.5`, or, if the rule
 /// is about the other class, `positive class: NORMAL; PNEUMONIA from a probability of 0.5`.
-pub(super) fn rule(summaries: &[&Summary]) -> Option<String> {
+fn rule(summaries: &[&Summary]) -> Option<String> {
     let classes = || {
         summaries
             .iter()

@@ -23,20 +23,20 @@ const ACTIVE: [&str; 12] = [
 ];
 
 /// A report.
-pub(super) struct Report {
+pub(crate) struct Report {
     pub text: String,
 }
 
 impl Report {
     /// Reads a report and checks it.
-    pub(super) fn read(file: &Path) -> Self {
+    pub(crate) fn read(file: &Path) -> Self {
         let text = fs::read_to_string(file).unwrap();
         let report = Self { text };
         report.check();
         report
     }
 
-    pub(super) fn document(&self) -> Document<'_> {
+    pub(crate) fn document(&self) -> Document<'_> {
         let options = ParsingOptions {
             allow_dtd: true,
             ..ParsingOptions::default()
@@ -48,14 +48,14 @@ impl Report {
     }
 
     /// The text of the section with this id, with white space collapsed.
-    pub(super) fn section(&self, id: &str) -> String {
+    pub(crate) fn section(&self, id: &str) -> String {
         let document = self.document();
         let section = by_id(&document, id).unwrap_or_else(|| panic!("no section `{id}`"));
         text(section)
     }
 
     /// Ids of the sections that the table of contents lists.
-    pub(super) fn contents(&self) -> Vec<String> {
+    pub(crate) fn contents(&self) -> Vec<String> {
         let document = self.document();
         let nav = document.descendants().find(|node| node.has_tag_name("nav"));
         let links = nav.unwrap().descendants().filter(|node| is(*node, "a"));
@@ -166,14 +166,14 @@ fn is(node: Node<'_, '_>, name: &str) -> bool {
     node.is_element() && node.tag_name().name() == name
 }
 
-pub(super) fn by_id<'a>(document: &'a Document<'a>, id: &str) -> Option<Node<'a, 'a>> {
+pub(crate) fn by_id<'a>(document: &'a Document<'a>, id: &str) -> Option<Node<'a, 'a>> {
     document
         .descendants()
         .find(|node| node.attribute("id") == Some(id))
 }
 
 /// The text of an element and of everything inside, with white space collapsed.
-pub(super) fn text(node: Node<'_, '_>) -> String {
+pub(crate) fn text(node: Node<'_, '_>) -> String {
     let texts = node.descendants().filter(Node::is_text);
     let all: Vec<&str> = texts.filter_map(|text| text.text()).collect();
     let all = all.join(" ");

@@ -10,26 +10,26 @@ use rustix::process::Signal;
 use crate::sandbox::{Sandbox, signal};
 
 /// A server that ends with the test.
-pub(super) struct Served {
+pub(crate) struct Served {
     process: Child,
-    pub(super) port: u16,
-    pub(super) token: String,
+    pub(crate) port: u16,
+    pub(crate) token: String,
 }
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Served {
-    pub(super) fn start(sandbox: &Sandbox, args: &[&str]) -> Self {
+    pub(crate) fn start(sandbox: &Sandbox, args: &[&str]) -> Self {
         Self::at(sandbox, "0", args)
     }
 
-    pub(super) fn at(sandbox: &Sandbox, port: &str, args: &[&str]) -> Self {
+    pub(crate) fn at(sandbox: &Sandbox, port: &str, args: &[&str]) -> Self {
         // Only a store that exists is served.
         std::fs::create_dir_all(sandbox.path("artifacts/v1")).unwrap();
         let args = [&["serve", "--port", port], args].concat();
@@ -53,12 +53,12 @@ impl Served {
     }
 
     /// Ends the server as Ctrl-C does. Returns its exit code.
-    pub(super) fn interrupt(mut self) -> Option<i32> {
+    pub(crate) fn interrupt(mut self) -> Option<i32> {
         signal(self.process.id(), Signal::INT).unwrap();
         self.process.wait().unwrap().code()
     }
 
-    pub(super) fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(60)))
@@ -67,7 +67,7 @@ impl Served {
     }
 
     /// Sends a request with the token, in a connection of its own.
-    pub(super) fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
         let head = format!(
             "Host: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n{headers}",
             self.port,
@@ -81,7 +81,7 @@ impl Served {
 
     /// Sends a request that should be refused before it was read to its end. Returns the status of the answer, unless
     /// it was lost.
-    pub(super) fn refusal(
+    pub(crate) fn refusal(
         &self,
         method: &str,
         path: &str,
@@ -96,18 +96,18 @@ impl Served {
         Some(answer.status)
     }
 
-    pub(super) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.request("GET", path, "", "")
     }
 
     /// Sends bytes as they are.
-    pub(super) fn raw(&self, request: &str) -> Answer {
+    pub(crate) fn raw(&self, request: &str) -> Answer {
         self.try_raw(request).expect("there must be an answer")
     }
 
     /// Like [`Served::raw`]. `None` if the connection was reset: the system may discard an answer that was sent before
     /// everything was read.
-    pub(super) fn try_raw(&self, request: &str) -> Option<Answer> {
+    pub(crate) fn try_raw(&self, request: &str) -> Option<Answer> {
         let mut stream = self.connect();
         // The server may answer and close before it has read everything.
         let _ = stream.write_all(request.as_bytes());
@@ -117,7 +117,7 @@ impl Served {
     }
 
     /// Opens a stream of events. `headers` are added to the request.
-    pub(super) fn events(&self, path: &str, headers: &str) -> Events {
+    pub(crate) fn events(&self, path: &str, headers: &str) -> Events {
         let mut stream = self.connect();
         let (port, token) = (self.port, &self.token);
         write!(
@@ -158,27 +158,27 @@ impl Answer {
         }
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 /// Server-sent events.
-pub(super) struct Events {
+pub(crate) struct Events {
     lines: BufReader<TcpStream>,
 }
 
 /// One event.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Event {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) data: String,
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) data: String,
 }
 
 impl Events {
     /// The next event; `None` if the stream has ended.
-    pub(super) fn next(&mut self) -> Option<Event> {
+    pub(crate) fn next(&mut self) -> Option<Event> {
         let mut event = Event::default();
         loop {
             let mut line = String::new();
@@ -201,7 +201,7 @@ impl Events {
     }
 
     /// The next event with this name.
-    pub(super) fn named(&mut self, name: &str) -> Event {
+    pub(crate) fn named(&mut self, name: &str) -> Event {
         loop {
             let event = self.next();
             let event = event.unwrap_or_else(|| panic!("the stream ended without `{name}`"));

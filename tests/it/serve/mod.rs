@@ -1,7 +1,7 @@
 //! `runner serve`: who may ask, what is shown, and what follows a run that goes on.
 
 mod access;
-mod client;
+pub(crate) mod client;
 mod control;
 mod live;
 mod pages;

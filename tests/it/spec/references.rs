@@ -25,6 +25,29 @@ error: there is no stage `xray`
 }
 
 #[test]
+fn an_instance_is_not_a_reference_even_with_dots_in_its_values() {
+    assert_eq!(
+        errors(&with_source(
+            "  cnn: { kind: train, inputs: { images: \"xrays[0.1].train\" } }\n"
+        )),
+        "\
+error: `xrays[0.1]` is an instance; only whole stages can be named here
+  --> p.yaml:5:42
+    |
+  5 |   cnn: { kind: train, inputs: { images: \"xrays[0.1].train\" } }
+    |                                          ^^^^^^^^^^
+    = hint: write `xrays` without brackets"
+    );
+    let unknown = errors(&with_source(
+        "  cnn: { kind: train, inputs: { images: \"xray[0.1].train\" } }\n",
+    ));
+    assert!(
+        unknown.starts_with("error: there is no stage `xray`\n"),
+        "{unknown}"
+    );
+}
+
+#[test]
 fn a_missing_port_is_shown_with_a_suggestion() {
     assert_eq!(
         errors(&with_source(

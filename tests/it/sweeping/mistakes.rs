@@ -109,6 +109,21 @@ fn an_objective_of_an_unknown_stage_is_refused() {
         "there is no stage `evaluat`",
     );
     assert!(error.contains("did you mean `evaluate`?"), "{error}");
+    // Values in brackets may contain dots.
+    let error = refusal(
+        "metric: evaluate.roc_auc",
+        "metric: \"evaluat[0.1].roc_auc\"",
+    );
+    assert_shown(&error, "evaluat[0.1]", "there is no stage `evaluat`\n");
+    let error = refusal(
+        "metric: evaluate.roc_auc",
+        "metric: \"evaluate[0.1].roc_auc\"",
+    );
+    assert_shown(
+        &error,
+        "evaluate[0.1]",
+        "`evaluate` has no instance `evaluate[0.1]`",
+    );
 }
 
 #[test]

@@ -1,22 +1,13 @@
 //! [`Column`]: what a column shows, and its values.
 
-use std::collections::HashMap;
-
-use contract::Metric;
 use engine::error::Error;
-use engine::run::run_metrics::{InstanceMetrics, pooled};
 use engine::spec::suggest;
 use engine::wording;
-use serde_json::Value as Json;
 
 use super::entry::{Entry, name};
+use super::instances::{metric, names_of, of_instances, rest};
 use super::value::Value;
 use crate::cli::record_text::{options, when};
-
-/// Maximum number of metrics that are shown by default.
-const MOST_METRICS: usize = 4;
-/// Maximum number of different values of a parameter that are listed.
-const MOST_VALUES: usize = 3;
 
 /// Columns about the run itself.
 const BUILT_IN: [&str; 7] = [
@@ -51,87 +42,6 @@ pub(super) fn names(text: &str) -> Result<Vec<String>, String> {
         true => Err("a name of a column is empty".to_owned()),
         false => Ok(names),
     }
-}
-
-/// The columns that are shown unless others are chosen: those about the runs, options that differ, axes of trials,
-/// objectives of sweeps, the headline metrics that most entries have, and the column that entries are sorted by.
-pub(super) fn defaults(entries: &[Entry<'_>], sort: Option<&str>) -> Vec<Column> {
-    let about_runs = ["pipeline", "state", "started", "took", "stages"];
-    let about_trials = ["pipeline", "state", "took"];
-    let mut names: Vec<String> = match entries.iter().all(|entry| entry.trial().is_some()) {
-        true => about_trials.map(str::to_owned).to_vec(),
-        false => about_runs.map(str::to_owned).to_vec(),
-    };
-    let differs = |value: &dyn Fn(&Entry<'_>) -> Option<String>| {
-        let mut values = entries.iter().map(value);
-        let first = values.next();
-        values.any(|value| Some(value) != first)
-    };
-    if differs(&|entry| entry.run.report.profile.clone()) {
-        names.push("profile".to_owned());
-    }
-    let mut candidates: Vec<String> = Vec::new();
-    for entry in entries {
-        let sets = entry.run.report.sets.iter();
-        let sets = sets.filter_map(|set| Some(set.split_once('=')?.0.to_owned()));
-        let axes = entry.trial().into_iter().flat_map(|trial| &trial.values);
-        for candidate in sets.chain(axes.map(|(axis, _)| axis.clone())) {
-            if !candidates.contains(&candidate) {
-                candidates.push(candidate);
-            }
-        }
-    }
-    for candidate in candidates {
-        let column = Column::named(&candidate);
-        if differs(&|entry| Some(column.value(entry).exact().join(" to "))) {
-            names.push(candidate);
-        }
-    }
-    names.extend(
-        entries
-            .iter()
-            .filter_map(|entry| Some(entry.objective()?.to_owned())),
-    );
-    names.extend(headlines(entries));
-    let sort = sort.map(|sort| sort.strip_prefix('-').unwrap_or(sort));
-    names.extend(sort.map(str::to_owned));
-    let names = suggest::distinct(names.iter().map(String::as_str));
-    names.into_iter().map(Column::named).collect()
-}
-
-/// The headline metrics that most entries have, by stage: `evaluate.f1`.
-fn headlines(entries: &[Entry<'_>]) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    for entry in entries {
-        let mut names: [Vec<String>; 2] = Default::default();
-        for instance in entry.instances() {
-            for (position, port) in instance.ports.iter().enumerate() {
-                let prefix = match position {
-                    0 => instance.stage.clone(),
-                    _ => format!("{}.{}", instance.stage, port.port),
-                };
-                let of_port = port.headline.iter().map(|name| format!("{prefix}.{name}"));
-                names[usize::from(port.is_secondary)].extend(of_port);
-            }
-        }
-        let [primary, secondary] = names;
-        let names = if primary.is_empty() {
-            secondary
-        } else {
-            primary
-        };
-        for name in suggest::distinct(names.iter().map(String::as_str)) {
-            if !counts.contains_key(name) {
-                found.push(name.to_owned());
-            }
-            *counts.entry(name.to_owned()).or_default() += 1;
-        }
-    }
-    // The sort is stable: of equally common metrics, those of newer runs come first.
-    found.sort_by_key(|name| std::cmp::Reverse(counts[name]));
-    found.truncate(MOST_METRICS);
-    found
 }
 
 /// The heads of all columns.
@@ -235,105 +145,6 @@ impl Column {
                     None => of_instances(name, &entry.instances()),
                 }
             }
-        }
-    }
-}
-
-/// Names of the columns that an instance can fill.
-fn names_of(instance: &InstanceMetrics) -> Vec<String> {
-    let stage = &instance.stage;
-    let params = instance.params.keys().filter(|param| !is_port(param));
-    let params = params.map(|param| format!("{stage}.{param}"));
-    let all = pooled(&[instance]);
-    let metrics = all.iter().map(|one| format!("{stage}.{}", one.metric()));
-    params.chain(metrics).collect()
-}
-
-/// Whether a parameter says which file a program writes to an output port.
-fn is_port(param: &str) -> bool {
-    param == "metrics" || param.starts_with("metrics.") || param.starts_with("outputs.")
-}
-
-/// Returns the part of a column's name after the instance or its stage: `f1` in `evaluate[model1].f1`.
-fn rest<'n>(column: &'n str, instance: &InstanceMetrics) -> Option<&'n str> {
-    let names = [&instance.name, &instance.in_copy, &instance.stage];
-    let mut names = names.into_iter();
-    names.find_map(|name| column.strip_prefix(name.as_str())?.strip_prefix('.'))
-}
-
-/// Finds a metric: `f1`, `metrics.f1`, or `history.loss` with the name of its port.
-fn metric<'a>(instance: &'a InstanceMetrics, name: &str) -> Option<&'a Metric> {
-    let found = instance.metric(name);
-    found.or_else(|| instance.metric(name.strip_prefix("metrics.")?))
-}
-
-/// Finds a parameter: `epochs` or `params.epochs`.
-fn param<'a>(instance: &'a InstanceMetrics, name: &str) -> Option<&'a Json> {
-    let short = name.strip_prefix("params.").unwrap_or(name);
-    instance.params.get(name).or(instance.params.get(short))
-}
-
-/// The value of a metric or parameter.
-fn of_instances(column: &str, instances: &[&InstanceMetrics]) -> Value {
-    let meant: Vec<&InstanceMetrics> = instances
-        .iter()
-        .copied()
-        .filter(|instance| rest(column, instance).is_some())
-        .collect();
-    let mut groups: Vec<(&str, Vec<f64>)> = Vec::new();
-    let (mut is_measured, mut has_direction) = (false, false);
-    for instance in &meant {
-        let metric = rest(column, instance).and_then(|name| metric(instance, name));
-        is_measured |= metric.is_some();
-        has_direction |= metric.is_some_and(|metric| metric.direction.is_some());
-        let Some(value) = metric.map(|metric| metric.value).filter(|v| v.is_finite()) else {
-            continue;
-        };
-        // Seeds follow one another only within a copy, so search.
-        match groups
-            .iter_mut()
-            .find(|(name, _)| *name == instance.in_copy)
-        {
-            Some((_, values)) => values.push(value),
-            None => groups.push((&instance.in_copy, vec![value])),
-        }
-    }
-    let mean = |values: &Vec<f64>| {
-        let count = values.len() as f64;
-        values.iter().map(|value| value / count).sum()
-    };
-    let means: Vec<f64> = groups.iter().map(|(_, values)| mean(values)).collect();
-    if !means.is_empty() {
-        // Without decimals if they are counts, such as epochs.
-        return Value::of_numbers(
-            &means,
-            has_direction || means.iter().any(|mean| mean.fract() != 0.0),
-        );
-    }
-    if is_measured {
-        return Value::Undefined;
-    }
-    let params: Vec<&Json> = meant
-        .iter()
-        .filter_map(|instance| param(instance, rest(column, instance)?))
-        .collect();
-    let numbers: Option<Vec<f64>> = params.iter().map(|value| value.as_f64()).collect();
-    match (numbers, params.first()) {
-        (_, None) => Value::Missing,
-        (Some(numbers), _) => Value::of_numbers(&numbers, false),
-        (None, Some(_)) => {
-            let texts: Vec<String> = params
-                .iter()
-                .map(|value| match value {
-                    Json::String(text) => text.clone(),
-                    other => other.to_string(),
-                })
-                .collect();
-            let texts = suggest::distinct(texts.iter().map(String::as_str));
-            Value::Text(match texts.len() {
-                0..=MOST_VALUES => texts.join(", "),
-                more => format!("{more} values"),
-            })
         }
     }
 }

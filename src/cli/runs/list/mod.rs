@@ -1,7 +1,10 @@
 //! `runner runs list`: lists runs or trials with their parameters and metrics.
 
 mod column;
+mod defaults;
 mod entry;
+mod instances;
+mod rows;
 mod value;
 
 use clap::Args;
@@ -11,12 +14,11 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::cli::run_filter::{RunFilter, warn};
 use crate::cli::unwritten;
-use crate::report::columns::dynamic;
 use crate::report::csv::line;
 use crate::report::{Console, Verbosity};
 use column::Column;
 use entry::{Entry, entries};
-use value::Value;
+use rows::Rows;
 
 /// List runs, newest first, with their most important metrics; or all trials of their sweeps
 #[derive(Debug, Args)]
@@ -34,6 +36,9 @@ pub(super) struct List {
     /// evaluate[model1].f1; if both have the same name, `cnn.epochs` shows both: cnn.params.epochs and cnn.metrics.epochs
     #[arg(long, value_name = "COLUMNS", value_parser = column::names)]
     columns: Option<Names>,
+    /// Print every run on one line with all columns, however narrow the terminal is
+    #[arg(long)]
+    wide: bool,
     /// Sort by a column, the least value first; `-COLUMN` sorts the greatest value first
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
     sort: Option<String>,
@@ -76,7 +81,7 @@ impl List {
         entries.truncate(limit);
         let columns = match &self.columns {
             Some(names) => chosen(names, &entries)?,
-            None => column::defaults(&entries, self.sort.as_deref()),
+            None => defaults::defaults(&entries, self.sort.as_deref()),
         };
         if self.json {
             let bad = bad
@@ -97,11 +102,24 @@ impl List {
             }
             return Ok(());
         }
-        let text = match self.csv {
-            true => csv(&entries, &columns),
-            false => text(&entries, &columns),
+        let width = console.width().filter(|_| !self.wide);
+        let mut left_out = Vec::new();
+        let text = match (self.csv, width) {
+            (true, _) => csv(&entries, &columns),
+            (false, Some(width)) if self.columns.is_none() => {
+                let mut rows = Rows::of(&entries, &columns);
+                left_out = rows.narrow(width, self.sort.as_deref());
+                rows.text(Some(width))
+            }
+            (false, width) => Rows::of(&entries, &columns).text(width),
         };
         console.result(&text).map_err(unwritten)?;
+        if !left_out.is_empty() && console.verbosity > Verbosity::Quiet {
+            let left_out = left_out.join(", ");
+            console.message(&format!(
+                "not shown: {left_out}; `--wide` shows all columns"
+            ));
+        }
         if has_more && !self.csv && console.verbosity > Verbosity::Quiet {
             let what = if self.trials { "trials" } else { "older runs" };
             console.message(&format!(
@@ -172,24 +190,6 @@ fn object(entry: &Entry<'_>, columns: &[Column]) -> Json {
         object["trial"] = json!({ "number": trial.number, "state": trial.state, "values": values });
     }
     object
-}
-
-fn text(entries: &[Entry<'_>], columns: &[Column]) -> String {
-    let of_entry = |entry: &Entry<'_>| columns.iter().map(|column| column.value(entry)).collect();
-    let values: Vec<Vec<Value>> = entries.iter().map(of_entry).collect();
-    let mut rows = vec![column::heads(columns)];
-    for (entry, values) in entries.iter().zip(&values) {
-        let mut row = vec![entry.id()];
-        row.extend(values.iter().map(Value::text));
-        rows.push(row);
-    }
-    let is_number = |column: &usize| {
-        let mut values = values.iter().map(|values| &values[*column]);
-        values.all(Value::is_number_or_missing)
-    };
-    let numbers = (0..columns.len()).filter(is_number);
-    let numbers: Vec<usize> = numbers.map(|column| column + 1).collect();
-    dynamic(&rows, &numbers)
 }
 
 fn csv(entries: &[Entry<'_>], columns: &[Column]) -> String {

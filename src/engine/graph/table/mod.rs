@@ -33,6 +33,8 @@ pub struct Row {
     pub axes: Vec<(String, String)>,
     /// The seed of the copy of the pipeline; `None` for the mean over all seeds.
     pub seed: Option<String>,
+    /// The stage of all cells of the row; `None` for that of each column.
+    pub stage: Option<String>,
 }
 
 impl Row {
@@ -41,7 +43,20 @@ impl Row {
         self.values.join(",")
     }
 
-    /// Whether the row shows this instance of its column's stage in the copy of a seed.
+    /// The stage that the cell of a column shows.
+    pub fn stage_of<'a>(&'a self, column: &'a Column) -> &'a str {
+        self.stage.as_deref().unwrap_or(&column.metric.stage)
+    }
+
+    /// The metric that the cell of a column shows: `evaluate.f1`.
+    pub fn metric_of(&self, column: &Column) -> MetricRef {
+        MetricRef {
+            stage: self.stage_of(column).to_owned(),
+            metric: column.metric.metric.clone(),
+        }
+    }
+
+    /// `true` if the row shows this instance of the stage of a cell in the copy of a seed.
     pub fn shows(&self, instance: &InstanceName, seed: Option<&str>) -> bool {
         let has = |(axis, value): &(String, String)| instance.axis(axis) == Some(value);
         let is_seed = match (&self.seed, seed) {
@@ -69,7 +84,7 @@ pub struct Column {
 }
 
 impl Column {
-    /// Whether there are reference values.
+    /// `true` if there are reference values.
     pub fn has_reference(&self) -> bool {
         !self.reference.is_empty()
     }
@@ -83,15 +98,19 @@ impl Column {
     }
 }
 
-/// A metric of a stage: `evaluate.f1`. Whether the stage measures it is known only after the stage has run.
+/// A metric of a stage: `evaluate.f1`. Only after the stage has run is it known that the stage measures it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricRef {
+    /// Empty for a column whose rows have stages of their own.
     pub stage: String,
     pub metric: String,
 }
 
 impl fmt::Display for MetricRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.stage, self.metric)
+        match self.stage.as_str() {
+            "" => f.write_str(&self.metric),
+            stage => write!(f, "{stage}.{}", self.metric),
+        }
     }
 }

@@ -138,7 +138,12 @@ impl<'a> Reader<'a> {
             if self.pipeline.is_broken(0, text) {
                 return Err(None);
             }
-            return Err(Some(self.pipeline.unknown_stage(0, text, place)));
+            return Err(Some(match self.pipeline.instance(0, text) {
+                Some((spec, stage, instance)) => {
+                    self.instance(spec, stage, instance, (text, place))
+                }
+                None => self.pipeline.unknown_stage(0, text, place),
+            }));
         };
         let metric = metric.filter(|metric| !metric.is_empty());
         let metric = metric.ok_or_else(malformed)?;
@@ -156,6 +161,33 @@ impl<'a> Reader<'a> {
             metric,
         };
         Ok((spec, metric, info))
+    }
+
+    /// Returns the error for a column that names an instance of a stage. Rows choose instances.
+    fn instance(
+        &self,
+        spec: &StageSpec,
+        stage: &str,
+        instance: &str,
+        (text, place): (&str, &Place),
+    ) -> Diagnostic {
+        let whole = format!("{stage}{}", &text[instance.len()..]);
+        let rows = &self.spec.fields.rows.0;
+        let axes: Vec<&str> = spec.matrix.iter().map(|axis| axis.name.as_str()).collect();
+        let is_row = |axis: &&str| rows.iter().any(|row| row == axis);
+        let add =
+            |axes: &str| format!("write `{whole}`, and `rows: {axes}` for a row for each instance");
+        let hint = match axes.as_slice() {
+            [] => format!("`{stage}` has no axes; write `{whole}`"),
+            axes if axes.iter().all(is_row) => {
+                format!("write `{whole}`: each row shows its own instance")
+            }
+            [axis] => add(axis),
+            several => add(&format!("[{}]", several.join(", "))),
+        };
+        let message =
+            format!("`{instance}` is an instance; a column shows a metric of a whole stage");
+        Diagnostic::at(&place.find(instance), message).hint(hint)
     }
 
     /// Checks the axes under `rows` and `mean` by themselves. Whether a stage has an axis under `mean` can be checked

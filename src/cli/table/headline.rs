@@ -1,0 +1,64 @@
+//! Tables for a pipeline that declares none: its most important metrics, as at the end of a run.
+
+use engine::graph::{Column, InstanceName, MetricRef, Row, Table};
+use engine::run::run_metrics::InstanceMetrics;
+
+use crate::report::metrics::{HeadlineGroup, MOST_COLUMNS, headline_groups};
+
+/// Name of the column with the names of instances.
+const AXIS: &str = "stage";
+
+/// Tables of metrics, and the number of further metrics.
+pub(super) struct Headline {
+    pub tables: Vec<Table>,
+    pub left_out: usize,
+}
+
+impl Headline {
+    /// Returns a table for each group of stages with the same metrics. Each has a row for every instance of its stages
+    /// among `names`, also for those that have not run, and the name of its first stage.
+    pub(super) fn of(measured: &[&InstanceMetrics], names: &[InstanceName]) -> Self {
+        let groups = headline_groups(measured);
+        let more = |group: &HeadlineGroup| group.metrics.len().saturating_sub(MOST_COLUMNS);
+        Self {
+            left_out: groups.iter().map(more).sum(),
+            tables: groups.iter().map(|group| table(group, names)).collect(),
+        }
+    }
+}
+
+fn table(group: &HeadlineGroup, names: &[InstanceName]) -> Table {
+    let column = |metric: &String| Column {
+        title: metric.clone(),
+        metric: MetricRef {
+            stage: String::new(),
+            metric: metric.clone(),
+        },
+        mean: Vec::new(),
+        reference: Default::default(),
+        reference_label: "paper".to_owned(),
+        within: None,
+    };
+    let row = |name: &InstanceName| Row {
+        values: vec![name.to_string()],
+        axes: name.axes.clone(),
+        seed: None,
+        stage: Some(name.stage.clone()),
+    };
+    let rows = group.stages.iter().flat_map(|stage| {
+        let instances = names.iter().filter(move |name| name.stage == *stage);
+        instances.map(row)
+    });
+    Table {
+        name: group.stages.first().cloned().unwrap_or_default(),
+        title: None,
+        axes: vec![AXIS.to_owned()],
+        rows: rows.collect(),
+        columns: group
+            .metrics
+            .iter()
+            .take(MOST_COLUMNS)
+            .map(column)
+            .collect(),
+    }
+}
