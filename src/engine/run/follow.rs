@@ -226,6 +226,7 @@ mod tests {
                 done,
                 total: 4.0,
                 figures: vec![("loss".to_owned(), 0.5)],
+                measurement: None,
             },
         }
     }

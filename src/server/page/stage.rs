@@ -9,6 +9,9 @@ use super::run::{Card, card, class};
 use super::{Look, Parts, rendered, run_address, stage_address};
 use crate::live::{LiveRun, LiveStage, LiveState};
 
+/// Number of curves of a running stage that are shown.
+const FIGURES: usize = 16;
+
 #[derive(Template)]
 #[template(path = "stage.html")]
 struct StageTemplate<'a> {
@@ -101,7 +104,7 @@ fn state(look: Look<'_>, run: &LiveRun, stage: &LiveStage) -> String {
         LiveState::Running(running) => {
             template.warnings = &running.warnings;
             if run.state == RunState::Running {
-                let card = card(look, run, stage, running);
+                let card = card(look, run, stage, running, FIGURES);
                 template.sentence.clone_from(&card.progress);
                 template.card = Some(card);
             }

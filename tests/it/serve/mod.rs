@@ -4,4 +4,7 @@ mod access;
 mod client;
 mod control;
 mod live;
+mod metrics;
 mod pages;
+mod results;
+mod together;
