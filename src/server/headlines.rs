@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use engine::run::run_metrics::{METRICS_RECORD, RunMetrics, pooled, read};
 use engine::wording;
@@ -12,6 +13,8 @@ use rayon::prelude::*;
 
 /// Number of headline metrics of a run that are kept.
 const MOST: usize = 32;
+/// Number of records that are read before the time is looked at.
+const AT_ONCE: usize = 32;
 
 /// A headline metric of a run: the least and the greatest of its values over all instances of a stage.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +57,9 @@ pub(crate) struct Headlines(HashMap<RecordId, Arc<[Headline]>>);
 type RecordId = (u64, u64, u64, i64, i64);
 
 impl Headlines {
-    /// Returns those of the runs in `folders`, in their order, and forgets the others.
-    pub(crate) fn of(&mut self, folders: &[&Path]) -> Vec<Arc<[Headline]>> {
+    /// Returns those of the runs in `folders`, in their order, and forgets the others. New records are read for `patience`
+    /// at most, those of the newest runs first; the next call reads on. So the first list of many runs does not wait.
+    pub(crate) fn of(&mut self, folders: &[&Path], patience: Duration) -> Vec<Arc<[Headline]>> {
         let ids: Vec<Option<RecordId>> = folders.par_iter().map(|folder| id(folder)).collect();
         let mut seen = HashSet::new();
         let new = ids.iter().zip(folders).filter_map(|(id, folder)| {
@@ -63,14 +67,25 @@ impl Headlines {
             let is_new = !self.0.contains_key(&id) && seen.insert(id);
             is_new.then_some((id, *folder))
         });
-        let new: Vec<(RecordId, &Path)> = new.collect();
-        let new = new.into_par_iter().map(|(id, folder)| {
-            let metrics = read(folder);
-            (id, metrics.map_or_else(Vec::new, |read| of(&read)))
-        });
-        let new: Vec<(RecordId, Vec<Headline>)> = new.collect();
-        let new = new.into_iter().map(|(id, found)| (id, found.into()));
-        self.0.extend(new);
+        let mut new: Vec<(RecordId, &Path)> = new.collect();
+        // Ids of runs begin with the time.
+        new.sort_by(|(_, a), (_, b)| b.cmp(a));
+        let began = Instant::now();
+        for part in new.chunks(AT_ONCE) {
+            let read: Vec<(RecordId, Arc<[Headline]>)> = part
+                .par_iter()
+                .map(|(id, folder)| {
+                    (
+                        *id,
+                        read(folder).map_or_else(Arc::default, |read| of(&read)),
+                    )
+                })
+                .collect();
+            self.0.extend(read);
+            if began.elapsed() > patience {
+                break;
+            }
+        }
         let used: HashSet<RecordId> = ids.iter().copied().flatten().collect();
         self.0.retain(|id, _| used.contains(id));
         let none: Arc<[Headline]> = Arc::default();
@@ -94,7 +109,7 @@ fn id(folder: &Path) -> Option<RecordId> {
 }
 
 /// The headline metrics of a run, most important first. Those of trainings are left out if others were measured.
-fn of(metrics: &RunMetrics) -> Vec<Headline> {
+fn of(metrics: &RunMetrics) -> Arc<[Headline]> {
     let shown = metrics.shown();
     let mut all = pooled(&shown);
     all.retain(|one| one.headline.is_some());
@@ -121,7 +136,7 @@ fn of(metrics: &RunMetrics) -> Vec<Headline> {
         }
     }
     found.truncate(MOST);
-    found
+    found.into()
 }
 
 #[cfg(test)]
@@ -181,5 +196,33 @@ mod tests {
         assert_eq!(found[0].sort_key(true), Some(0.9));
         assert_eq!(found[0].sort_key(false), Some(0.75));
         assert_eq!(found[1].sort_key(true), None);
+    }
+
+    #[test]
+    fn records_that_are_not_read_in_time_are_read_next() {
+        let root = tempfile::tempdir().unwrap();
+        let folders: Vec<_> = (0..3 * AT_ONCE)
+            .map(|run| root.path().join(format!("{run:03}")))
+            .collect();
+        let metrics = RunMetrics {
+            instances: vec![instance("evaluate", "a", &[("f1", 0.5)], false)],
+            shown: vec![0],
+            trials: Vec::new(),
+        };
+        for folder in &folders {
+            fs::create_dir(folder).unwrap();
+            let record = store::seal(&metrics).unwrap();
+            fs::write(folder.join(METRICS_RECORD), record).unwrap();
+        }
+        let paths: Vec<&Path> = folders.iter().map(|folder| folder.as_path()).collect();
+        let mut headlines = Headlines::default();
+        for round in 1..=3 {
+            let found = headlines.of(&paths, Duration::ZERO);
+            let read: Vec<bool> = found.iter().map(|found| !found.is_empty()).collect();
+            let expected = (0..3 * AT_ONCE).map(|run| run >= (3 - round) * AT_ONCE);
+            assert_eq!(read, expected.collect::<Vec<_>>());
+        }
+        assert_eq!(headlines.of(&paths[..1], Duration::ZERO).len(), 1);
+        assert_eq!(headlines.0.len(), 1);
     }
 }

@@ -22,6 +22,9 @@ use crate::live::LiveRun;
 /// Shortest time between two looks at the folders.
 const FRESH: Duration = Duration::from_millis(500);
 
+/// Time for reading metrics before the list is shown without some of them.
+const READING: Duration = Duration::from_millis(150);
+
 pub(crate) struct Index {
     store: Arc<Store>,
     state: Mutex<State>,
@@ -98,7 +101,7 @@ impl Index {
     fn refresh(&self, state: &mut State) -> io::Result<()> {
         let folders = folders(&self.store.runs_folder())?;
         let paths: Vec<&Path> = folders.iter().map(|folder| folder.as_path()).collect();
-        let headlines = state.headlines.of(&paths);
+        let headlines = state.headlines.of(&paths, READING);
         let mut before = std::mem::take(&mut state.entries);
         let folders = folders.iter().zip(headlines);
         let known = folders.filter_map(|(folder, headlines)| {

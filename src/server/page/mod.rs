@@ -1,6 +1,7 @@
 //! The pages and their parts, as HTML.
 
 mod curve;
+mod failure;
 mod list;
 mod log;
 mod message;

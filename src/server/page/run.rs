@@ -4,6 +4,7 @@ use askama::Template;
 use engine::event::RunState;
 use engine::wording;
 
+use super::failure::Failure;
 use super::query::StagesQuery;
 use super::{
     Look, curve, pages, rendered, run_address, seconds_between, stage_address, state_name, when,
@@ -125,7 +126,7 @@ struct SummaryTemplate<'a> {
     took: String,
     facts: Vec<(&'static str, String)>,
     /// Name, address and error of failed stages.
-    errors: Vec<(&'a str, String, &'a str)>,
+    errors: Vec<(&'a str, String, Failure)>,
     more_errors: usize,
 }
 
@@ -230,7 +231,8 @@ fn summary(look: Look<'_>, run: &LiveRun) -> String {
     let failed = run.stages.iter().filter_map(|stage| match &stage.state {
         LiveState::Ended(end) => {
             let address = stage_address(&run.record.run, &stage.id);
-            Some((end.name.as_str(), address, end.error.as_deref()?))
+            let error = end.error.as_deref()?;
+            Some((end.name.as_str(), address, Failure::new(error)))
         }
         LiveState::Waiting | LiveState::Running(_) => None,
     });

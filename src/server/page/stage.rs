@@ -4,6 +4,7 @@ use askama::Template;
 use engine::event::{RunState, StageReport};
 use engine::wording;
 
+use super::failure::Failure;
 use super::log::LogTail;
 use super::run::{Card, card, class};
 use super::{Look, Parts, rendered, run_address, stage_address};
@@ -50,7 +51,8 @@ struct StateTemplate<'a> {
     class: &'static str,
     sentence: String,
     card: Option<Card<'a>>,
-    error: Option<&'a str>,
+    /// The log is on the same page, so its lines in the error are left out.
+    error: Option<String>,
     warnings: &'a [String],
 }
 
@@ -111,7 +113,8 @@ fn state(look: Look<'_>, run: &LiveRun, stage: &LiveStage) -> String {
         }
         LiveState::Ended(end) => {
             template.sentence = ending(end);
-            template.error = end.error.as_deref();
+            let error = end.error.as_deref();
+            template.error = error.map(|error| Failure::new(error).text);
             template.warnings = &end.warnings;
         }
     }

@@ -87,6 +87,14 @@ pub(crate) fn of_stage(sources: &Sources, run: &LiveRun, stage: &LiveStage) -> S
     recorded
         .stages
         .retain(|stage| related.contains(stage.planned.name.as_str()));
+    // The page shows the error by itself, at its beginning.
+    for recorded in &mut recorded.stages {
+        if let Some(end) = &mut recorded.end
+            && recorded.planned.name == stage.planned.name
+        {
+            end.error = None;
+        }
+    }
     let name = &stage.planned.name;
     let outline = RunOutline::new(run, None);
     view(sources, &outline, &recorded, Extras::default(), |page| {

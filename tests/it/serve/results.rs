@@ -96,3 +96,23 @@ fn results_of_a_run_that_is_missing_are_not_waited_for() {
     let served = Served::start(&sandbox, &[]);
     assert_eq!(served.get("/runs/none/results").status, 404);
 }
+
+#[test]
+fn a_failure_is_shown_once_and_with_the_end_of_the_output() {
+    let sandbox = Sandbox::new(
+        "version: 1\nname: failing\nstages:\n  say:\n    kind: command\n    params: { argv: [sh, -c, 'seq 100 150; exit 3'], outputs: { o: o } }\n",
+    );
+    assert_eq!(sandbox.run_json(&[]).code, Some(100));
+    let run = only_run(&sandbox);
+    let served = Served::start(&sandbox, &[]);
+    let page = served.run_page(&run, "");
+    let (_, summary) = page.split_once("id=\"summary\"").unwrap();
+    let (summary, _) = summary.split_once("</section>").unwrap();
+    assert!(
+        summary.contains(">145\n146\n147\n148\n149\n150</pre>"),
+        "{summary}"
+    );
+    let stage = served.get(&format!("/runs/{run}/stages/stage-say")).text();
+    assert_eq!(stage.matches("exit code 3").count(), 1, "{stage}");
+    assert_eq!(stage.matches("149\n").count(), 1, "{stage}");
+}
