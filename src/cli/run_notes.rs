@@ -129,18 +129,27 @@ impl RunNotes {
     }
 }
 
+fn figures_object(figures: &[(String, f64)]) -> Value {
+    let figures = figures.iter();
+    let figures = figures.map(|(name, value)| (name.clone(), json!(value)));
+    Value::Object(figures.collect())
+}
+
 /// The progress of a run as JSON.
 pub(super) fn progress_object(now: &recorded::ProgressNow) -> Value {
     let recorded::ProgressNow { progress, now } = now;
     let running = progress.running.iter().map(|stage| {
         let reached = stage.progress.as_ref().map(|(progress, _)| {
-            let figures = progress.figures.iter();
-            let figures = figures.map(|(name, value)| (name.clone(), json!(value)));
+            let measured = progress.measurement.as_ref();
             json!({
                 "unit": progress.unit,
                 "done": progress.done,
                 "total": progress.total,
-                "figures": figures.collect::<serde_json::Map<String, Value>>(),
+                "figures": figures_object(&progress.figures),
+                "measured": measured.map(|measured| json!({
+                    "done": measured.done,
+                    "figures": figures_object(&measured.figures),
+                })),
             })
         });
         json!({

@@ -1,6 +1,6 @@
 //! Formats numbers, times and states for display.
 
-use contract::Progress;
+use contract::{Measurement, Progress};
 
 use crate::event::{BestTrial, StageReport, TrialResult};
 use crate::scheduler::{Counts, Outcome};
@@ -91,6 +91,15 @@ pub fn progress(progress: &Progress) -> String {
         }
     }
     text
+}
+
+/// `after epoch 3: validation_loss 0.3120, validation_accuracy 0.9125`. `unit` is that of the progress.
+pub fn measurement(unit: &str, measurement: &Measurement) -> String {
+    let figures = measurement.figures.iter();
+    let figures: Vec<String> = figures
+        .map(|(name, value)| format!("{name} {}", figure(*value)))
+        .collect();
+    format!("after {unit} {}: {}", measurement.done, figures.join(", "))
 }
 
 /// Estimates the seconds left. `elapsed` seconds ago, progress was at `start` (in the units of `progress`), and
@@ -204,9 +213,9 @@ pub fn best(best: &BestTrial) -> String {
 
 #[cfg(test)]
 mod tests {
-    use contract::Progress;
+    use contract::{Measurement, Progress};
 
-    use super::{Counts, about, duration, progress, seconds_left, summary};
+    use super::{Counts, about, duration, measurement, progress, seconds_left, summary};
 
     #[test]
     fn durations_read_well_at_every_scale() {
@@ -257,6 +266,7 @@ mod tests {
             done: 3.5,
             total: 7.0,
             figures: vec![("loss".to_owned(), 0.312), ("images/s".to_owned(), 412.3)],
+            measurement: None,
         };
         assert_eq!(progress(&half), "epoch 4/7, loss 0.3120, 412 images/s");
         assert_eq!(seconds_left(&half, 0.0, 10.0), Some(10.0));
@@ -265,6 +275,20 @@ mod tests {
         assert_eq!(
             seconds_left(&Progress { done: 0.0, ..half }, 0.0, 10.0),
             None
+        );
+    }
+    #[test]
+    fn a_measurement_says_after_which_unit_it_was_made() {
+        let measured = Measurement {
+            done: 3.0,
+            figures: vec![
+                ("validation_loss".to_owned(), 0.312),
+                ("validation_accuracy".to_owned(), 0.9),
+            ],
+        };
+        assert_eq!(
+            measurement("epoch", &measured),
+            "after epoch 3: validation_loss 0.3120, validation_accuracy 0.9000"
         );
     }
 }

@@ -110,7 +110,7 @@ pub(crate) fn datasets(
     stages: &[StageView],
 ) -> Vec<DataView> {
     let stages = stages.iter().enumerate();
-    let made = stages.filter(|(_, stage)| stage.kind == "dataset");
+    let made = stages.filter(|(_, stage)| stage.kind == "dataset" && reader.shows(&stage.name));
     made.filter_map(|(at, stage)| data(reader, opened, at, stage))
         .collect()
 }
@@ -188,7 +188,7 @@ pub(crate) fn generated(
     stages: &[StageView],
 ) -> Vec<GeneratedView> {
     let made = stages.iter().enumerate();
-    let made = made.filter(|(_, stage)| stage.kind == "synthesize");
+    let made = made.filter(|(_, stage)| stage.kind == "synthesize" && reader.shows(&stage.name));
     made.filter_map(|(at, stage)| {
         let mut outputs = stage.outputs.iter();
         let output = outputs.find(|o| o.artifact == Some(ArtifactType::Dataset))?;
@@ -244,7 +244,8 @@ fn real(
 /// The pictures that programs and augmentations made. Built-in stages of other kinds draw what pages show as SVG.
 pub(crate) fn galleries(reader: Reader<'_>, stages: &[StageView]) -> Vec<GalleryView> {
     let made = stages.iter().enumerate();
-    let made = made.filter(|(_, stage)| matches!(&*stage.kind, "command" | "augment"));
+    let draws = |stage: &StageView| matches!(&*stage.kind, "command" | "augment");
+    let made = made.filter(|(_, stage)| draws(stage) && reader.shows(&stage.name));
     made.filter_map(|(at, stage)| {
         let outputs = stage.outputs.iter();
         let outputs = outputs.filter(|o| o.artifact == Some(ArtifactType::Figure));

@@ -105,6 +105,9 @@ pub(crate) fn evaluation(
     at: usize,
 ) -> Option<EvaluationView> {
     let stage = &stages[at];
+    if !reader.shows(&stage.name) {
+        return None;
+    }
     let (evaluation, measured) = stage
         .outputs
         .iter()

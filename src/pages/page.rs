@@ -219,6 +219,10 @@ impl RunPage<'_> {
         expectations.any(|expectation| expectation.verdict != Verdict::Pass)
     }
 
+    fn has_warnings(&self) -> bool {
+        !(self.view.warnings.is_empty() && self.view.extras.warnings.is_empty())
+    }
+
     /// Number of checks that found leakage.
     fn leaking(&self) -> usize {
         let data = self

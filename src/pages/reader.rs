@@ -1,5 +1,7 @@
 //! [`Reader`]: where views are read from.
 
+use std::collections::HashSet;
+
 use contract::analysis::Analysis;
 use contract::{ArtifactType, Port};
 use engine::graph::Catalogue;
@@ -13,9 +15,16 @@ pub struct Reader<'a> {
     pub store: &'a Store,
     pub catalogue: &'a Catalogue,
     pub analysis: &'a dyn Analysis,
+    /// Names of the stages whose results are read; `None` for all. The others still have their states and links.
+    pub shown: Option<&'a HashSet<&'a str>>,
 }
 
 impl Reader<'_> {
+    /// `true` if the results of the stage with this name are read.
+    pub(crate) fn shows(&self, name: &str) -> bool {
+        self.shown.is_none_or(|shown| shown.contains(name))
+    }
+
     /// The output ports of a stage, in their order; empty if its kind is no longer known.
     pub(crate) fn ports(&self, fingerprint: &Fingerprint) -> Vec<Port> {
         match self.catalogue.kind(&fingerprint.kind) {

@@ -16,6 +16,9 @@ pub struct TrainingView {
 
 /// Reads the training of a stage; `None` if it recorded no history.
 pub(crate) fn training(reader: Reader<'_>, at: usize, stage: &StageView) -> Option<TrainingView> {
+    if !reader.shows(&stage.name) {
+        return None;
+    }
     let history = history(reader, stage)?;
     let epochs = stage.params.iter().find(|param| param.name == "epochs");
     let epochs = epochs.and_then(|param| param.value.parse().ok());

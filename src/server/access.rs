@@ -52,7 +52,7 @@ impl Refusal {
 pub(crate) struct Admitted {
     /// Port in the address that the browser uses, which differs from ours if a tunnel leads here.
     port: u16,
-    /// Whether the token came in the address, so that a cookie must replace it.
+    /// `true` if the token came in the address, so that a cookie must replace it.
     pub(crate) by_address: bool,
 }
 

@@ -151,7 +151,7 @@ impl Started {
         child.1
     }
 
-    /// Whether its run is known, or there will be none.
+    /// `true` if its run is known, or there will be none.
     pub(crate) fn is_settled(&self, store: &Store) -> bool {
         self.run(store).is_some() || self.status().is_some()
     }
@@ -241,7 +241,7 @@ fn options(form: &[u8], folder: &Path) -> Result<Vec<String>, StartError> {
     Ok(options)
 }
 
-/// Whether a file is below a folder, after all symbolic links are followed.
+/// `true` if a file is below a folder, after all symbolic links are followed.
 fn is_below(file: &Path, folder: &Path) -> bool {
     match (file.canonicalize(), folder.canonicalize()) {
         (Ok(file), Ok(folder)) => file.starts_with(folder),

@@ -16,10 +16,14 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 use store::{FileStamp, Store};
 
+use crate::headlines::{Headline, Headlines};
 use crate::live::LiveRun;
 
 /// Shortest time between two looks at the folders.
 const FRESH: Duration = Duration::from_millis(500);
+
+/// Time for reading metrics before the list is shown without some of them.
+const READING: Duration = Duration::from_millis(150);
 
 pub(crate) struct Index {
     store: Arc<Store>,
@@ -29,6 +33,7 @@ pub(crate) struct Index {
 #[derive(Default)]
 struct State {
     entries: HashMap<String, Entry>,
+    headlines: Headlines,
     rows: Arc<Vec<Arc<Row>>>,
     looked: Option<Instant>,
 }
@@ -46,6 +51,8 @@ pub(crate) struct Row {
     pub(crate) id: String,
     /// The run, or why its record cannot be read.
     pub(crate) run: Result<Listed, String>,
+    /// Its headline metrics, once they are recorded.
+    pub(crate) headlines: Arc<[Headline]>,
 }
 
 /// Row of the list of runs.
@@ -93,17 +100,23 @@ impl Index {
 
     fn refresh(&self, state: &mut State) -> io::Result<()> {
         let folders = folders(&self.store.runs_folder())?;
+        let paths: Vec<&Path> = folders.iter().map(|folder| folder.as_path()).collect();
+        let headlines = state.headlines.of(&paths, READING);
         let mut before = std::mem::take(&mut state.entries);
-        let known = folders.into_iter().filter_map(|folder| {
+        let folders = folders.iter().zip(headlines);
+        let known = folders.filter_map(|(folder, headlines)| {
             let id = folder.file_name()?.to_str()?.to_owned();
             let entry = before.remove(&id);
-            Some((id, folder, entry))
+            Some((id, folder, entry, headlines))
         });
         let known: Vec<_> = known.collect();
-        let entries = known.into_par_iter().filter_map(|(id, folder, entry)| {
-            let entry = examined(&self.store, &id, &folder, entry)?;
-            Some((id, entry))
-        });
+        let entries = known
+            .into_par_iter()
+            .filter_map(|(id, folder, entry, headlines)| {
+                let mut entry = examined(&self.store, &id, folder, entry)?;
+                entry.set_headlines(headlines);
+                Some((id, entry))
+            });
         state.entries = entries.collect();
         let mut rows: Vec<Arc<Row>> = state.entries.values().map(|e| Arc::clone(&e.row)).collect();
         rows.sort_by(|a, b| order(b).cmp(&order(a)));
@@ -165,8 +178,22 @@ impl Entry {
         let id = id.to_owned();
         Self {
             stamp,
-            row: Arc::new(Row { id, run }),
+            row: Arc::new(Row {
+                id,
+                run,
+                headlines: Arc::default(),
+            }),
             live: None,
+        }
+    }
+
+    /// Sets the headline metrics. A row that does not change stays the same row.
+    fn set_headlines(&mut self, headlines: Arc<[Headline]>) {
+        if self.row.headlines != headlines {
+            self.row = Arc::new(Row {
+                headlines,
+                ..Row::clone(&self.row)
+            });
         }
     }
 

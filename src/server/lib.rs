@@ -16,6 +16,7 @@ mod access;
 mod answer;
 mod connections;
 mod control;
+mod headlines;
 mod index;
 mod live;
 mod page;

@@ -14,13 +14,17 @@ pub(crate) enum Route {
     Run(String),
     /// `/runs/ID/events`: changes of the page of a run.
     RunEvents(String),
+    /// `/runs/ID/results`: waits until the results on the page of a run are there.
+    RunResults(String),
     /// `/runs/ID/stages/STAGE`
     Stage(String, String),
     /// `/runs/ID/stages/STAGE/events`: changes of the page of a stage, and new lines of its log.
     StageEvents(String, String),
     /// `/runs/ID/stages/STAGE/log`: the whole log.
     Log(String, String),
-    /// `/pictures/DESCRIPTION`
+    /// `/runs/ID/stages/STAGE/picture`: the newest picture that a running stage showed.
+    StagePicture(String, String),
+    /// `/pictures/DESCRIPTION`: a picture in a result.
     Picture(String),
     Style,
     /// What all pages can do, also those from disk.
@@ -72,12 +76,16 @@ pub(crate) fn route(method: &Method, path: &str) -> Result<Route, NoRoute> {
         }
         ["runs", run] => (READ, Route::Run(own(run))),
         ["runs", run, "events"] => (READ, Route::RunEvents(own(run))),
+        ["runs", run, "results"] => (READ, Route::RunResults(own(run))),
         ["runs", run, "cancel"] => (POST, Route::Cancel(own(run))),
         ["runs", run, "stages", stage] => (READ, Route::Stage(own(run), own(stage))),
         ["runs", run, "stages", stage, "events"] => {
             (READ, Route::StageEvents(own(run), own(stage)))
         }
         ["runs", run, "stages", stage, "log"] => (READ, Route::Log(own(run), own(stage))),
+        ["runs", run, "stages", stage, "picture"] => {
+            (READ, Route::StagePicture(own(run), own(stage)))
+        }
         ["pictures", picture] => (READ, Route::Picture(own(picture))),
         _ => return Err(NoRoute::NotFound),
     };
@@ -103,6 +111,11 @@ mod tests {
             ("/events", Route::RunsEvents),
             ("/runs/a", Route::Run(text("a"))),
             ("/runs/a/events", Route::RunEvents(text("a"))),
+            ("/runs/a/results", Route::RunResults(text("a"))),
+            (
+                "/runs/a/stages/b/picture",
+                Route::StagePicture(text("a"), text("b")),
+            ),
             (
                 "/runs/a/stages/b%5B1%5D",
                 Route::Stage(text("a"), text("b[1]")),

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use http_body_util::channel::{Channel, Sender};
 use hyper::body::{Bytes, Frame};
+use hyper::header::HeaderName;
+use hyper::http::request::Parts as Head;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
@@ -20,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Longest time without anything sent. Sending is how a closed page is noticed.
 const SILENCE: Duration = Duration::from_secs(15);
+
+const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The events of one open page.
 pub(crate) struct Stream {
@@ -126,8 +130,18 @@ pub(crate) struct Position {
 }
 
 impl Position {
+    /// The position of a request: after the last event that its browser got, or else as its address says.
+    pub(crate) fn of(head: &Head) -> Self {
+        let last = head.headers.get(LAST_EVENT);
+        let last = last.and_then(|last| last.to_str().ok());
+        let query = head.uri.query().unwrap_or_default();
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        let since = pairs.find_map(|(name, since)| (name == "since").then_some(since));
+        Self::parse(last.or(since.as_deref()).unwrap_or_default())
+    }
+
     /// Parses the id of an event. Nonsense counts as the beginning.
-    pub(crate) fn parse(text: &str) -> Self {
+    fn parse(text: &str) -> Self {
         let (events, log) = text.split_once('.').unwrap_or((text, "0"));
         Self {
             events: events.parse().unwrap_or_default(),

@@ -76,7 +76,7 @@ impl Token {
         is_token.then(|| Self(text.to_owned()))
     }
 
-    /// Whether `given` is this token. The time that this takes depends on the length of `given` only.
+    /// `true` if `given` is this token. The time that this takes depends on the length of `given` only.
     pub(crate) fn is(&self, given: &str) -> bool {
         let pairs = self.0.bytes().zip(given.bytes());
         let differences = pairs.fold(0, |differences, (own, other)| differences | (own ^ other));
@@ -96,7 +96,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Whether only its owner, who is this user, can read a file, and whether it is young enough.
+/// `true` if only its owner, who is this user, can read a file, and whether it is young enough.
 fn is_private(file: &File) -> io::Result<bool> {
     let metadata: fs::Metadata = file.metadata()?;
     let is_own = metadata.uid() == rustix::process::geteuid().as_raw();

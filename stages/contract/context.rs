@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::{Artifact, Device, Failure, Position, Progress, Request, Resume, StageEvent};
+use super::{
+    Artifact, Device, Failure, Measurement, Position, Progress, Request, Resume, StageEvent, lock,
+};
 
 /// Interface of a running stage to the engine: inputs, output folders, events, checkpoints and cancellation.
 pub struct Context<'a> {
@@ -17,6 +20,8 @@ pub struct Context<'a> {
     resume: Option<&'a Resume>,
     events: &'a (dyn Fn(StageEvent) + Sync),
     cancelled: &'a AtomicBool,
+    /// The last progress that was reported.
+    progress: Mutex<Progress>,
 }
 
 impl<'a> Context<'a> {
@@ -33,6 +38,7 @@ impl<'a> Context<'a> {
             resume: request.resume.as_ref(),
             events,
             cancelled,
+            progress: Mutex::default(),
         }
     }
 
@@ -60,16 +66,36 @@ impl<'a> Context<'a> {
     }
 
     pub fn progress(&self, unit: &str, done: f64, total: f64, figures: &[(&str, f64)]) {
-        let figures = figures
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value))
-            .collect();
-        (self.events)(StageEvent::Progress(Progress {
-            unit: unit.to_owned(),
-            done,
-            total,
-            figures,
-        }));
+        self.report_progress(unit, done, total, |progress| {
+            progress.figures = owned(figures);
+        });
+    }
+
+    /// Reports values that were measured after `done` whole units, such as the validation loss after an epoch. The
+    /// figures of the last progress stay.
+    pub fn measured(&self, unit: &str, done: f64, total: f64, figures: &[(&str, f64)]) {
+        self.report_progress(unit, done, total, |progress| {
+            let figures = owned(figures);
+            progress.measurement = Some(Measurement { done, figures });
+        });
+    }
+
+    fn report_progress(
+        &self,
+        unit: &str,
+        done: f64,
+        total: f64,
+        change: impl FnOnce(&mut Progress),
+    ) {
+        let mut last = lock(&self.progress);
+        unit.clone_into(&mut last.unit);
+        last.done = done;
+        last.total = total;
+        change(&mut last);
+        let progress = last.clone();
+        // The receiver may take its time.
+        drop(last);
+        (self.events)(StageEvent::Progress(progress));
     }
 
     /// Warns about the result. The warning is stored with the result.
@@ -83,6 +109,14 @@ impl<'a> Context<'a> {
     pub fn note(&self, message: impl Into<String>) {
         (self.events)(StageEvent::Note {
             message: message.into(),
+        });
+    }
+
+    /// Shows a PNG picture, which is complete in the folder of an output port, to those who follow the run.
+    pub fn picture(&self, port: &str, name: &str, caption: impl Into<String>) {
+        (self.events)(StageEvent::Picture {
+            file: format!("{port}/{name}"),
+            caption: caption.into(),
         });
     }
 
@@ -158,4 +192,11 @@ impl<'a> Context<'a> {
             Ok(())
         }
     }
+}
+
+fn owned(figures: &[(&str, f64)]) -> Vec<(String, f64)> {
+    let figures = figures.iter();
+    figures
+        .map(|&(name, value)| (name.to_owned(), value))
+        .collect()
 }

@@ -21,6 +21,14 @@ pub enum StageEvent {
     Note {
         message: String,
     },
+    /// A PNG picture of the result so far is complete in the stage's output folders. Those who follow the run can see it;
+    /// it is no result.
+    Picture {
+        /// Path below the output folders: `figure/epoch-0020.png`.
+        file: String,
+        /// A few words: `samples after epoch 20`.
+        caption: String,
+    },
     /// The stage resumes from a checkpoint.
     Resumed {
         from: Position,
@@ -45,7 +53,7 @@ pub enum StageEvent {
 }
 
 /// Progress of a stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Unit that is counted: `epoch`, `images`.
     pub unit: String,
@@ -53,6 +61,20 @@ pub struct Progress {
     pub done: f64,
     pub total: f64,
     /// Values to show beside the progress, in order: `("loss", 0.31)`, `("images/s", 412.0)`.
+    #[serde(deserialize_with = "figures")]
+    pub figures: Vec<(String, f64)>,
+    /// The newest measurement. All later progress repeats it, because not every progress is recorded. Events of earlier
+    /// versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measurement: Option<Measurement>,
+}
+
+/// Values that a stage measured after a whole unit, such as the validation loss after an epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// Completed units when it was measured.
+    pub done: f64,
+    /// Values in the order in which they are shown, with names of metrics: `("validation_loss", 0.31)`.
     #[serde(deserialize_with = "figures")]
     pub figures: Vec<(String, f64)>,
 }
@@ -64,4 +86,27 @@ fn figures<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f6
     Ok(figures
         .map(|(name, value)| (name, value.unwrap_or(f64::NAN)))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_of_earlier_versions_is_read_and_later_ones_keep_their_measurement() {
+        let old = r#"{"unit":"epoch","done":1.5,"total":3.0,"figures":[["loss",null]]}"#;
+        let read: Progress = serde_json::from_str(old).unwrap();
+        assert!(read.measurement.is_none() && read.figures[0].1.is_nan());
+        let measurement = Measurement {
+            done: 1.0,
+            figures: vec![("validation_loss".to_owned(), 0.25)],
+        };
+        let new = Progress {
+            figures: Vec::new(),
+            measurement: Some(measurement),
+            ..read
+        };
+        let text = serde_json::to_string(&new).unwrap();
+        assert_eq!(serde_json::from_str::<Progress>(&text).unwrap(), new);
+    }
 }

@@ -46,7 +46,7 @@ pub use artifact::{
 pub use classes::{implied_positive, unknown_class};
 pub use context::Context;
 pub use device::{Device, Precision};
-pub use event::{Progress, StageEvent};
+pub use event::{Measurement, Progress, StageEvent};
 pub use external::{External, Gathered, Made, Mount, Program};
 pub use failure::Failure;
 pub use folder::Folder;

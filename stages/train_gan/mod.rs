@@ -29,6 +29,9 @@ use crate::rate::Rate;
 use history::{METRICS, write_history};
 pub use params::TrainGan;
 
+/// The output port with the sample grids.
+const FIGURE: &str = "figure";
+
 pub const INFO: KindInfo = KindInfo {
     name: "train-gan",
     version: 4,
@@ -55,7 +58,7 @@ pub const INFO: KindInfo = KindInfo {
             metrics: METRICS,
         },
         Output {
-            port: "figure",
+            port: FIGURE,
             yields: ArtifactType::Figure,
             doc: "samples from fixed noise, and the losses",
             metrics: &[],
@@ -249,7 +252,7 @@ impl Computation for Training<'_> {
         };
         let members = stage.members(&dataset)?;
 
-        let figure = context.output("figure")?;
+        let figure = context.output(FIGURE)?;
         let target = ResumeTarget {
             epochs: stage.epochs,
             samples_after: &|epoch| epoch.is_multiple_of(stage.sample_every),
@@ -257,6 +260,10 @@ impl Computation for Training<'_> {
         };
         let (mut state, mut adversaries) = TrainingState::begin(fresh, &target, context)?;
         let mut rate = Rate::start();
+        let mut resumed = (1..=state.history.len()).rev();
+        if let Some(epoch) = resumed.find(|&epoch| (target.samples_after)(epoch)) {
+            show_samples(epoch, context);
+        }
         while state.history.len() < stage.epochs {
             let epoch = state.history.len();
             let partial = &mut state.partial;
@@ -279,6 +286,7 @@ impl Computation for Training<'_> {
             if (target.samples_after)(epochs) {
                 let path = figure.join(sample_name(epochs));
                 stage.sample(adversaries.generator_mut(), image, context.seed, &path)?;
+                show_samples(epochs, context);
             }
             state.keep(&adversaries, &figure, epochs == stage.epochs, context);
         }
@@ -365,4 +373,10 @@ impl TrainGan {
             .collect();
         grid(&rows, image, path)
     }
+}
+
+/// Shows the sample grid after `epoch` to those who follow the training.
+fn show_samples(epoch: usize, context: &Context<'_>) {
+    let caption = format!("samples after epoch {epoch}");
+    context.picture(FIGURE, &sample_name(epoch), caption);
 }

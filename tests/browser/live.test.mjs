@@ -28,6 +28,27 @@ stages:
   one: { kind: command, params: { argv: [sh, -c, 'echo "<img src=x onerror=alert(1)>"; echo "{\\"m\\": 1}" > m.json'], metrics: m.json } }
 `;
 
+/** A GAN that draws samples after every second epoch. */
+const GAN = `
+version: 1
+name: gan
+stages:
+  xrays:
+    kind: dataset
+    params: { source: { phantom: { images: 40, test_images: 20 } }, image_size: 16 }
+  gan:
+    kind: train-gan
+    inputs: { images: xrays.train }
+    params:
+      class: NORMAL
+      latent: 4
+      epochs: 10000
+      batch_size: 8
+      sample_every: 2
+      generator: [{ conv_transpose: { filters: 1, kernel: 16, stride: 1, padding: valid, activation: tanh } }]
+      discriminator: [flatten, { dense: { units: 1 } }]
+`;
+
 let browser;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
@@ -79,6 +100,21 @@ describe("the pages of a run that goes on", () => {
     }
     await first.finish();
     await second.finish();
+  });
+
+  test("the curves of training and validation grow", async () => {
+    const { page, finish } = await visit(address, run);
+    const measured = () => page.$$eval("#running .card .note", (notes) =>
+      notes.map((note) => note.textContent).find((text) => text.startsWith("after epoch")));
+    const first = await until("validation of an epoch", measured);
+    assert.match(first, /validation_loss [\d.]+, validation_accuracy [\d.]+/);
+    const titles = await page.$$eval("#running figure svg", (figures) => figures.map((svg) => svg.textContent));
+    for (const measure of ["loss by epoch", "accuracy by epoch"]) {
+      const title = titles.find((text) => text.includes(measure));
+      assert.ok(title?.includes("validation") && title.includes("training"), `${measure}: ${titles}`);
+    }
+    await until("validation of a later epoch", async () => (await measured()) !== first);
+    await finish();
   });
 
   test("the page of a running stage shows its curve", async () => {
@@ -134,6 +170,83 @@ describe("the pages of a run that goes on", () => {
   });
 });
 
+describe("several runs that go on", () => {
+  let project, address, server, training, gan, runs;
+  before(async () => {
+    project = await Project.create(TRAINING);
+    await project.write("gan.yaml", GAN);
+    training = project.start("run", "pipeline.yaml");
+    gan = project.start("run", "gan.yaml");
+    ({ address, server } = await until("a store", () => project.serve().catch(() => null)));
+    const { page, finish } = await visit(address);
+    runs = await until("both runs in the list", async () => {
+      await page.reload();
+      const rows = await page.$$eval("tbody tr", (rows) => rows.map((row) =>
+        [row.cells[1].textContent, row.querySelector("a").getAttribute("href")]));
+      return rows.length === 2 && Object.fromEntries(rows);
+    });
+    await finish();
+  });
+  after(() => project.remove());
+
+  test("the newest samples of a GAN replace earlier ones", async () => {
+    const { page, finish } = await visit(address, runs.gan);
+    const picture = () => page.$eval("#running .sampled img", (img) =>
+      img.complete && img.naturalWidth > 0 && [img.getAttribute("src"), img.alt]).catch(() => null);
+    const [first, alt] = await until("samples", picture);
+    assert.match(alt, /samples after epoch \d+ of gan/);
+    await until("newer samples", async () => { const now = await picture(); return now && now[0] !== first; });
+    await assertAccessible(page);
+    await assertFits(page);
+    await finish();
+  });
+
+  test("open pages continue when the server starts again, and each follows its own run", async () => {
+    const pages = [];
+    for (const run of [runs.training, runs.gan]) {
+      // Each has a window of its own, because a page in the background is not kept up to date.
+      const window = await browser.createBrowserContext();
+      const { origin } = new URL(address);
+      const page = await window.newPage();
+      await page.goto(address);
+      await page.goto(`${origin}${run}`);
+      await page.evaluate(() => { globalThis.isSame = true; });
+      pages.push({ page, window });
+    }
+    const { port } = new URL(address);
+    server.kill("SIGINT");
+    assert.equal(await server.ended, 0);
+    for (const { page } of pages) {
+      await page.bringToFront();
+      await until("the note", () => page.$eval("#connection", (note) => !note.hidden));
+    }
+    ({ server } = await project.serve("--port", port));
+    for (const { page } of pages) {
+      await page.bringToFront();
+      await until("the connection", () => page.$eval("#connection", (note) => note.hidden));
+      const text = () => page.$eval("#running .card p", (part) => part.textContent);
+      const before = await text();
+      await until("progress", async () => (await text()) !== before);
+      assert.ok(await page.evaluate(() => globalThis.isSame));
+    }
+    for (const { window } of pages) await window.close();
+  });
+
+  test("a run that is cancelled from another terminal ends on its page, and the other goes on", async () => {
+    const { page, finish } = await visit(address, runs.gan);
+    await project.runner("runs", "cancel", runs.gan.split("/").at(-1));
+    assert.equal(await gan.ended, 143);
+    await until("the state of the run", async () =>
+      (await page.$eval("#summary", (part) => part.innerText).catch(() => "")).includes("cancelled"));
+    await finish();
+    const other = await visit(address, runs.training);
+    assert.ok(await other.page.$("#running .card"));
+    await other.finish();
+    training.kill("SIGTERM");
+    await training.ended;
+  });
+});
+
 describe("a server that restarts", () => {
   let project;
   before(async () => {
@@ -145,6 +258,11 @@ describe("a server that restarts", () => {
   test("shows names and logs as text, and knows the browser again", async () => {
     const { server, address } = await project.serve();
     const { page, finish } = await visit(address);
+    // The only metric of the only run.
+    assert.equal(await page.$eval("thead th.num a", (link) => link.textContent), "one.m");
+    assert.equal(await page.$eval("tbody td.num:nth-last-child(2)", (cell) => cell.textContent), "1");
+    await Promise.all([page.waitForNavigation(), page.click("thead th.num a")]);
+    assert.equal(await page.$eval("th[aria-sort]", (cell) => cell.textContent), "one.m");
     await page.click("tbody th a");
     await page.waitForSelector("#stages-title");
     assert.equal(await page.$("form.cancel, details.start"), null);

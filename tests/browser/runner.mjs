@@ -32,6 +32,11 @@ export class Project {
     return join(this.folder, name);
   }
 
+  /** Writes another file into the folder. */
+  async write(name, text) {
+    await writeFile(this.path(name), text);
+  }
+
   /** Runs the program to its end, and returns what it printed. Fails unless it succeeds. */
   async runner(...args) {
     return promisify(execFile)(RUNNER, args, this.options);

@@ -86,6 +86,7 @@ impl Report {
             store: &store,
             catalogue: &catalogue,
             analysis: ANALYSIS,
+            shown: None,
         };
         let datasets = Datasets::new(reader);
         let view = RunView::read(reader, &datasets, &run, extras);

@@ -133,12 +133,20 @@ fn running(now: &ProgressNow) -> String {
                 .left(now.now)
                 .map(|left| format!("{} left", wording::duration(left))),
         );
+        let measured = stage.progress.as_ref().and_then(|(progress, _)| {
+            let measured = progress.measurement.as_ref()?;
+            Some(format!(
+                "; {}",
+                wording::measurement(&progress.unit, measured)
+            ))
+        });
         let checkpoint = stage.resumes_after();
         let checkpoint = checkpoint.map(|position| format!("; checkpoint after {position}"));
         format!(
-            "\n{}: {}{}",
+            "\n{}: {}{}{}",
             stage.name,
             parts.join(", "),
+            measured.unwrap_or_default(),
             checkpoint.unwrap_or_default()
         )
     });

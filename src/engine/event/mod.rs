@@ -76,6 +76,13 @@ pub enum Event {
     StageStartsOver { stage: String, why: String },
     /// Progress of a running stage.
     StageProgress { stage: String, progress: Progress },
+    /// There is a new picture of the result so far. It is in the run's folder: see
+    /// [`picture_file`](crate::executor::picture_file).
+    StagePicture {
+        stage: String,
+        /// A few words: `samples after epoch 20`.
+        caption: String,
+    },
     /// Something that the user should know, although the stage continues.
     StageWarning {
         stage: String,
@@ -108,6 +115,7 @@ impl Event {
             | Self::StageCheckpoint { stage, .. }
             | Self::StageStartsOver { stage, .. }
             | Self::StageProgress { stage, .. }
+            | Self::StagePicture { stage, .. }
             | Self::StageWarning { stage, .. }
             | Self::StageNote { stage, .. } => Some(stage),
             Self::StageEnded { stage } => Some(&stage.name),

@@ -7,6 +7,7 @@ use contract::{Position, Request, StageEvent, into_inner, lock};
 
 use super::checkpoint_writer::CheckpointWriter;
 use super::context::Context;
+use super::pictures::{self, picture_file};
 use crate::event::Event;
 use crate::graph::Limits;
 use crate::launch::{Ending, Launch, Work};
@@ -63,6 +64,16 @@ pub(super) fn run_worker(
                     position,
                     seconds,
                 });
+            }
+            StageEvent::Picture { file, caption } => {
+                let to = picture_file(context.folder, &name);
+                match pictures::copy(&request.staging, &file, &to) {
+                    Ok(()) => context.reporter.send(Event::StagePicture {
+                        stage: name.clone(),
+                        caption,
+                    }),
+                    Err(error) => tracing::warn!("a picture of {name} is not shown: {error}"),
+                }
             }
             event => pass_on(context, &name, event, &messages),
         };
@@ -125,8 +136,9 @@ fn pass_on(context: &Context<'_>, stage: &str, event: StageEvent, messages: &Mut
             Event::StageResumed { stage, from }
         }
         StageEvent::StartsOver { why } => Event::StageStartsOver { stage, why },
-        StageEvent::Checkpoint { .. } | StageEvent::Succeeded | StageEvent::Failed { .. } => {
-            return;
-        }
+        StageEvent::Picture { .. }
+        | StageEvent::Checkpoint { .. }
+        | StageEvent::Succeeded
+        | StageEvent::Failed { .. } => return,
     });
 }

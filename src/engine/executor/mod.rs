@@ -23,6 +23,7 @@ mod fill;
 mod hits;
 mod inputs;
 mod make;
+mod pictures;
 mod state;
 mod verify;
 mod versions;
@@ -53,6 +54,7 @@ use store::{ActionRecord, Store, component};
 use views::update_view;
 
 pub use failed_outputs::failed_outputs_folder;
+pub use pictures::{MOST_PICTURE, picture_file};
 pub use state::Outputs;
 pub use verify::damaged_artifacts;
 pub use versions::ask_versions;

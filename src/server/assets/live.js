@@ -113,6 +113,21 @@ function tick() {
   }
 }
 
+// Results that take long are read while the page is already there.
+async function waitForResults(address) {
+  for (;;) {
+    try {
+      const { status } = await fetch(address);
+      if (status === 200) return location.reload();
+      // The run was removed.
+      if (status === 404) return;
+    } catch { /* The server does not answer now. */ }
+    await new Promise((wake) => setTimeout(wake, 1000));
+  }
+}
+const pending = document.getElementById("results-pending");
+if (pending) waitForResults(pending.dataset.results);
+
 for (const form of document.querySelectorAll("form[data-confirm]")) {
   form.addEventListener("submit", (event) => {
     if (!confirm(form.dataset.confirm)) event.preventDefault();

@@ -41,14 +41,14 @@ pub(crate) struct Watched {
     state: Mutex<State>,
     /// Offset of the events that were read; sent after each look that found something new.
     changes: watch::Sender<u64>,
-    /// Whether a task looks at the run regularly.
+    /// `true` if a task looks at the run regularly.
     is_tailed: AtomicBool,
 }
 
 struct State {
     run: LiveRun,
     read: Instant,
-    /// Whether the run's folder was removed.
+    /// `true` if the run's folder was removed.
     is_gone: bool,
 }
 
@@ -57,7 +57,7 @@ pub(crate) enum Looked {
     Run(Arc<Watched>),
     /// It has no record.
     Begun {
-        /// Whether a record may follow, because its process lives or its folder is new.
+        /// `true` if a record may follow, because its process lives or its folder is new.
         is_alive: bool,
     },
     Missing,
@@ -205,14 +205,14 @@ impl std::ops::Deref for Locked<'_> {
     }
 }
 
-/// Whether a folder was changed so recently that a process may have just created it.
+/// `true` if a folder was changed so recently that a process may have just created it.
 fn is_recent(folder: &Path) -> bool {
     let changed = std::fs::metadata(folder).and_then(|found| found.modified());
     let age = changed.ok().and_then(|changed| changed.elapsed().ok());
     age.is_none_or(|age| age < BEGINNING)
 }
 
-/// Whether `id` is the name of a folder among those of runs.
+/// `true` if `id` is the name of a folder among those of runs.
 fn is_run(store: &Store, id: &str) -> bool {
     let is_name = !id.is_empty() && !id.starts_with('.') && !id.contains(['/', '\0']);
     let folder = store.runs_folder();

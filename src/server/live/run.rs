@@ -4,18 +4,17 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use contract::Progress;
-use engine::event::{Event, RunReport, RunState, StageReport};
+use engine::event::{RunReport, RunState};
 use engine::run::files::{Fault, RUN_FILE, RunFile, has_events, read_plan, read_run};
 use engine::run::follow::{FollowError, ProgressDetail, read_events};
 use engine::run::history::BadRun;
 use engine::run::planned_stage::PlannedStage;
-use engine::scheduler::{Counts, Outcome};
+use engine::scheduler::Counts;
 use jiff::Timestamp;
 use pages::Ids;
 use store::{FileStamp, Store};
 
-use super::series::Series;
+use super::stage::{LiveStage, LiveState};
 
 /// A run, as far as its record and its events tell.
 pub(crate) struct LiveRun {
@@ -36,62 +35,8 @@ pub(crate) struct LiveRun {
     pub(crate) last: Option<Timestamp>,
     /// Offset after the last event that changed the state, the counts or what is running.
     pub(crate) changed: u64,
-    /// Whether a signal asked the run to stop.
+    /// `true` if a signal asked the run to stop.
     pub(crate) is_stopping: bool,
-}
-
-/// A stage of a run.
-pub(crate) struct LiveStage {
-    /// Its id in addresses and pages.
-    pub(crate) id: String,
-    pub(crate) planned: PlannedStage,
-    pub(crate) state: LiveState,
-    /// Offset after the last event that changed the state, in bytes; 0 if there was none.
-    pub(crate) changed: u64,
-    /// Offset after the last event about this stage, also about its progress, in bytes.
-    pub(crate) touched: u64,
-}
-
-pub(crate) enum LiveState {
-    Waiting,
-    Running(Box<Running>),
-    Ended(Box<StageReport>),
-}
-
-/// A stage that is running.
-pub(crate) struct Running {
-    pub(crate) since: Timestamp,
-    pub(crate) reason: String,
-    pub(crate) progress: Option<Progress>,
-    /// The first progress and its time, from which the time left is estimated.
-    pub(crate) start: Option<(f64, Timestamp)>,
-    /// The figures of its progress so far.
-    pub(crate) series: Series,
-    /// The last warnings.
-    pub(crate) warnings: Vec<String>,
-}
-
-/// Number of warnings of a running stage that are kept.
-const WARNINGS: usize = 20;
-
-impl LiveStage {
-    /// The outcome, such as `cached` or `failed`. For a stage that has not ended: `running`, `waiting`, `killed` or
-    /// `not started`, depending on the state of the run.
-    pub(crate) fn word(&self, run: RunState) -> &'static str {
-        match (&self.state, run) {
-            (LiveState::Ended(end), _) => match end.outcome {
-                Outcome::Cached => "cached",
-                Outcome::Succeeded => "succeeded",
-                Outcome::Failed => "failed",
-                Outcome::Skipped => "skipped",
-                Outcome::Cancelled => "cancelled",
-            },
-            (LiveState::Running(_), RunState::Running) => "running",
-            (LiveState::Running(_), _) => "killed",
-            (LiveState::Waiting, RunState::Running) => "waiting",
-            (LiveState::Waiting, _) => "not started",
-        }
-    }
 }
 
 impl LiveRun {
@@ -215,71 +160,7 @@ impl LiveRun {
         }
     }
 
-    fn apply(&mut self, event: Event, time: Timestamp, end: u64) {
-        match event {
-            Event::RunStarted { .. } | Event::RoundStarted { .. } => {
-                self.read_plan();
-                self.changed = end;
-            }
-            Event::StageStarted { stage, reason } => {
-                self.changed = end;
-                if let Some(stage) = self.stage(&stage) {
-                    stage.changed = end;
-                    stage.touched = end;
-                    stage.state = LiveState::Running(Box::new(Running {
-                        since: time,
-                        reason,
-                        progress: None,
-                        start: None,
-                        series: Series::default(),
-                        warnings: Vec::new(),
-                    }));
-                }
-            }
-            Event::StageProgress { stage, progress } => {
-                self.changed = end;
-                if let Some(running) = self.running(&stage, end) {
-                    running.start.get_or_insert((progress.done, time));
-                    running.series.add(&progress);
-                    running.progress = Some(progress);
-                }
-            }
-            Event::StageWarning { stage, message, .. } => {
-                self.changed = end;
-                if let Some(running) = self.running(&stage, end) {
-                    running.warnings.push(message);
-                    let surplus = running.warnings.len().saturating_sub(WARNINGS);
-                    running.warnings.drain(..surplus);
-                }
-            }
-            Event::StageEnded { stage } => {
-                self.changed = end;
-                self.end_stage(stage, end);
-            }
-            Event::Interrupted { .. } => {
-                self.is_stopping = true;
-                self.changed = end;
-            }
-            // The record tells how the run ended; the other events change nothing that is shown here.
-            _ => {}
-        }
-    }
-
-    fn end_stage(&mut self, report: StageReport, end: u64) {
-        let Some(stage) = self.stage(&report.name) else {
-            return;
-        };
-        if matches!(stage.state, LiveState::Ended(_)) {
-            return;
-        }
-        let outcome = report.outcome;
-        stage.state = LiveState::Ended(Box::new(report));
-        stage.changed = end;
-        stage.touched = end;
-        self.counts.add(outcome);
-    }
-
-    fn stage(&mut self, name: &str) -> Option<&mut LiveStage> {
+    pub(super) fn stage(&mut self, name: &str) -> Option<&mut LiveStage> {
         let position = *self.positions.get(name)?;
         self.stages.get_mut(position)
     }
@@ -289,18 +170,8 @@ impl LiveRun {
         self.stages.iter().find(|stage| stage.id == id)
     }
 
-    /// A running stage, about which an event tells that ends at `end`.
-    fn running(&mut self, name: &str, end: u64) -> Option<&mut Running> {
-        let stage = self.stage(name)?;
-        stage.touched = end;
-        match &mut stage.state {
-            LiveState::Running(running) => Some(running),
-            LiveState::Waiting | LiveState::Ended(_) => None,
-        }
-    }
-
     /// Adds the stages of the plan that are new. A later round adds stages at the end.
-    fn read_plan(&mut self) {
+    pub(super) fn read_plan(&mut self) {
         let planned = match read_plan(&self.folder) {
             RunFile::Sound(planned) => planned,
             RunFile::Missing | RunFile::Bad(_) => Vec::new(),
@@ -324,7 +195,7 @@ impl LiveRun {
         }
     }
 
-    /// Whether nothing will change any more.
+    /// `true` if nothing will change any more.
     pub(crate) fn has_ended(&self) -> bool {
         self.state != RunState::Running
     }
@@ -352,9 +223,10 @@ fn record_stamp(folder: &Path) -> Option<FileStamp> {
 
 #[cfg(test)]
 mod tests {
-    use engine::event::Observer;
+    use engine::event::{Event, Observer, StageReport};
     use engine::run::event_log::EventLog;
     use engine::run::files::{write_plan, write_run};
+    use engine::scheduler::Outcome;
     use store::Needs;
     use store::keys::Key;
 

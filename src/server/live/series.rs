@@ -1,13 +1,20 @@
-//! [`Series`]: the figures of a stage's progress so far, for a curve.
+//! [`Series`]: the figures of a stage's progress so far, for curves.
 
 use contract::Progress;
 
-/// Number of points that are kept. When there are more, every second one is left out.
+/// Number of points of a figure that are kept. When there are more, every second one is left out.
 const MOST_POINTS: usize = 600;
 
-/// Figures of progress by name, in the order in which they appeared.
+/// Figures of progress, and values that were measured after whole units.
 #[derive(Debug, Default)]
 pub(crate) struct Series {
+    progress: Track,
+    measured: Track,
+}
+
+/// Figures that were reported together, by name, in the order in which they appeared.
+#[derive(Debug, Default)]
+struct Track {
     figures: Vec<(String, Vec<(f64, f64)>)>,
     /// Completed units at the last point.
     last: f64,
@@ -16,21 +23,44 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// Adds the figures of a progress, unless they are too close to the last ones.
+    /// Adds a progress.
     pub(crate) fn add(&mut self, progress: &Progress) {
-        let done = progress.done;
-        if !done.is_finite() {
-            return;
-        }
-        // A stage that starts over draws its curve again.
-        if done < self.last {
+        // A stage that starts over draws its curves again.
+        if progress.done < self.progress.last {
             *self = Self::default();
         }
-        if !self.figures.is_empty() && done - self.last < self.spacing {
+        self.progress.add(progress.done, &progress.figures);
+        // All later progress repeats a measurement.
+        if let Some(measured) = &progress.measurement
+            && (self.measured.is_empty() || measured.done > self.measured.last)
+        {
+            self.measured.add(measured.done, &measured.figures);
+        }
+    }
+
+    /// The figures that make a curve: at least two finite points. Rates are left out.
+    pub(crate) fn curves(&self) -> impl Iterator<Item = (&str, &[(f64, f64)])> {
+        let all = self.progress.figures.iter().chain(&self.measured.figures);
+        let figures = all.filter(|(name, points)| {
+            let finite = points.iter().filter(|(_, value)| value.is_finite());
+            !name.ends_with("/s") && finite.count() >= 2
+        });
+        figures.map(|(name, points)| (name.as_str(), points.as_slice()))
+    }
+}
+
+impl Track {
+    fn is_empty(&self) -> bool {
+        self.figures.is_empty()
+    }
+
+    /// Adds figures, unless they are too close to the last ones.
+    fn add(&mut self, done: f64, figures: &[(String, f64)]) {
+        if !done.is_finite() || !self.is_empty() && done - self.last < self.spacing {
             return;
         }
         self.last = done;
-        for (name, value) in &progress.figures {
+        for (name, value) in figures {
             let known = self.figures.iter().position(|(known, _)| known == name);
             let position = known.unwrap_or_else(|| {
                 self.figures.push((name.clone(), Vec::new()));
@@ -59,19 +89,12 @@ impl Series {
             (points[points.len() - 1].0 - points[0].0) / points.len() as f64
         });
     }
-
-    /// The figures that make a curve: at least two finite points. Rates are left out.
-    pub(crate) fn curves(&self) -> impl Iterator<Item = (&str, &[(f64, f64)])> {
-        let figures = self.figures.iter().filter(|(name, points)| {
-            let finite = points.iter().filter(|(_, value)| value.is_finite());
-            !name.ends_with("/s") && finite.count() >= 2
-        });
-        figures.map(|(name, points)| (name.as_str(), points.as_slice()))
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use contract::Measurement;
+
     use super::*;
 
     fn progress(done: f64, loss: f64) -> Progress {
@@ -80,33 +103,67 @@ mod tests {
             done,
             total: 1e6,
             figures: vec![("loss".to_owned(), loss), ("images/s".to_owned(), 9.0)],
+            measurement: None,
         }
+    }
+
+    fn measured(done: f64, at: f64, loss: f64) -> Progress {
+        Progress {
+            measurement: Some(Measurement {
+                done: at,
+                figures: vec![("validation_loss".to_owned(), loss)],
+            }),
+            ..progress(done, 0.5)
+        }
+    }
+
+    #[test]
+    fn a_measurement_is_one_point_at_the_end_of_its_epoch() {
+        let mut series = Series::default();
+        for done in [0.5, 1.0] {
+            series.add(&progress(done, 0.5));
+        }
+        for (done, at, loss) in [
+            (1.0, 1.0, 0.9),
+            (1.5, 1.0, 0.9),
+            (2.2, 2.0, 0.8),
+            (2.6, 2.0, 0.8),
+        ] {
+            series.add(&measured(done, at, loss));
+        }
+        let curves: Vec<_> = series.curves().collect();
+        let [("loss", loss), ("validation_loss", validation)] = curves[..] else {
+            panic!("{curves:?}");
+        };
+        assert_eq!(loss.len(), 6);
+        assert_eq!(validation, [(1.0, 0.9), (2.0, 0.8)]);
     }
 
     #[test]
     fn a_long_training_keeps_few_points_over_its_whole_length() {
         let mut series = Series::default();
         for epoch in 0..100_000 {
-            series.add(&progress(f64::from(epoch), 1.0));
+            series.add(&measured(f64::from(epoch), f64::from(epoch), 1.0));
         }
         let curves: Vec<_> = series.curves().collect();
-        let [("loss", points)] = curves[..] else {
-            panic!("{curves:?}");
-        };
-        assert!(points.len() > MOST_POINTS / 4 && points.len() <= MOST_POINTS);
-        assert_eq!(points[0].0, 0.0);
-        assert!(points[points.len() - 1].0 > 99_000.0);
-        assert!(points.is_sorted_by(|a, b| a.0 < b.0));
+        assert_eq!(curves.len(), 2);
+        for (_, points) in curves {
+            assert!(points.len() > MOST_POINTS / 4 && points.len() <= MOST_POINTS);
+            assert_eq!(points[0].0, 0.0);
+            assert!(points[points.len() - 1].0 > 99_000.0);
+            assert!(points.is_sorted_by(|a, b| a.0 < b.0));
+        }
     }
 
     #[test]
-    fn a_stage_that_starts_over_begins_a_new_curve() {
+    fn a_stage_that_starts_over_begins_new_curves() {
         let mut series = Series::default();
         for epoch in [1.0, 2.0, 3.0, 1.0, 2.0] {
-            series.add(&progress(epoch, epoch));
+            series.add(&measured(epoch, epoch, -epoch));
         }
-        let (_, points) = series.curves().next().unwrap();
-        assert_eq!(points, [(1.0, 1.0), (2.0, 2.0)]);
+        let curves: Vec<_> = series.curves().map(|(_, points)| points).collect();
+        let expected: [&[(f64, f64)]; 2] = [&[(1.0, 0.5), (2.0, 0.5)], &[(1.0, -1.0), (2.0, -2.0)]];
+        assert_eq!(curves, expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The list of runs.
 
-use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use askama::Template;
@@ -11,12 +11,16 @@ use jiff::Timestamp;
 
 use super::query::Sort;
 use super::{ListQuery, pages, rendered, seconds_between, segment, state_name};
+use crate::headlines::Headline;
 use crate::index::{Listed, Row};
 
 /// Number of runs on a page.
 const ROWS: usize = 50;
 
 const STATES: [&str; 5] = ["running", "succeeded", "failed", "cancelled", "killed"];
+
+/// Number of metrics that the list has columns for.
+const METRICS: usize = 3;
 
 const COLUMNS: [(Sort, &str); 6] = Sort::ALL;
 
@@ -53,6 +57,8 @@ impl RunsTemplate<'_> {
 struct ListTemplate<'a> {
     query: &'a ListQuery,
     rows: Vec<&'a Row>,
+    /// The metrics that have columns.
+    metrics: Vec<Sort>,
     found: String,
     pages: usize,
 }
@@ -94,13 +100,37 @@ pub(crate) fn list(rows: &[Arc<Row>], query: &ListQuery) -> String {
         (found, all) if found == all => wording::counted(all, "run"),
         (found, all) => format!("{found} of {}", wording::counted(all, "run")),
     };
+    let metrics = metrics(&shown, &query);
     let rows = shown.into_iter().skip((query.page - 1) * ROWS).take(ROWS);
     rendered(&ListTemplate {
         rows: rows.collect(),
+        metrics,
         query: &query,
         found,
         pages,
     })
+}
+
+/// The headline metrics that most runs have, and the one that they are sorted by.
+fn metrics(shown: &[&Row], query: &ListQuery) -> Vec<Sort> {
+    let mut names: Vec<&str> = Vec::new();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for headline in shown.iter().flat_map(|row| row.headlines.iter()) {
+        let count = counts.entry(&headline.name).or_default();
+        if *count == 0 {
+            names.push(&headline.name);
+        }
+        *count += 1;
+    }
+    // The sort is stable: of equally common metrics, those of newer runs come first.
+    names.sort_by_key(|name| Reverse(counts[name]));
+    names.truncate(METRICS);
+    let names = names.into_iter().map(|name| Sort::Metric(name.to_owned()));
+    let mut metrics: Vec<Sort> = names.collect();
+    if matches!(query.sort, Sort::Metric(_)) && !metrics.contains(&query.sort) {
+        metrics.push(query.sort.clone());
+    }
+    metrics
 }
 
 fn is_shown(row: &Row, query: &ListQuery, text: &str) -> bool {
@@ -124,8 +154,12 @@ fn sort(rows: &mut [&Row], query: &ListQuery) {
         }
         return;
     }
+    if let Sort::Metric(name) = &query.sort {
+        sort_by_metric(rows, name, query.descending);
+        return;
+    }
     let compare = |a: &Listed, b: &Listed| match query.sort {
-        Sort::Run | Sort::Started => Ordering::Equal,
+        Sort::Run | Sort::Started | Sort::Metric(_) => Ordering::Equal,
         Sort::Pipeline => a.pipeline.cmp(&b.pipeline),
         Sort::State => state_name(a.state).cmp(state_name(b.state)),
         Sort::Took => a.took_seconds().total_cmp(&b.took_seconds()),
@@ -145,6 +179,16 @@ fn sort(rows: &mut [&Row], query: &ListQuery) {
         } else {
             order
         }
+    });
+}
+
+/// Sorts rows by a metric. Those without it come last in both directions.
+fn sort_by_metric(rows: &mut [&Row], name: &str, is_descending: bool) {
+    let key = |row: &Row| row.headline(name)?.sort_key(is_descending);
+    rows.sort_by(|a, b| match (key(a), key(b)) {
+        (Some(a), Some(b)) if is_descending => b.total_cmp(&a),
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (a, b) => a.is_none().cmp(&b.is_none()),
     });
 }
 
@@ -183,6 +227,18 @@ impl Listed {
 }
 
 impl Row {
+    fn headline(&self, name: &str) -> Option<&Headline> {
+        self.headlines.iter().find(|one| one.name == name)
+    }
+
+    /// The value in the column of a metric.
+    fn metric(&self, column: &Sort) -> String {
+        let Sort::Metric(name) = column else {
+            return String::new();
+        };
+        self.headline(name).map_or_else(String::new, Headline::text)
+    }
+
     fn address(&self) -> String {
         format!("/runs/{}", segment(&self.id))
     }

@@ -13,7 +13,7 @@ pub(crate) struct Message {
     pub(crate) output: Option<String>,
     /// Address and text.
     pub(crate) link: Option<(String, String)>,
-    /// Whether the page loads itself again every few seconds.
+    /// `true` if the page loads itself again every few seconds.
     pub(crate) refresh: bool,
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct ListQuery {
 }
 
 /// A column that runs are sorted by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Sort {
     Run,
     Pipeline,
@@ -27,9 +27,15 @@ pub(crate) enum Sort {
     Started,
     Took,
     Stages,
+    /// A headline metric: `evaluate.f1`.
+    Metric(String),
 }
 
+/// Beginning of the name of a metric in an address. Without it, a metric could have the name of another column.
+const METRIC: &str = "metric:";
+
 impl Sort {
+    /// The columns that every list has.
     pub(crate) const ALL: [(Self, &'static str); 6] = [
         (Self::Run, "run"),
         (Self::Pipeline, "pipeline"),
@@ -39,19 +45,37 @@ impl Sort {
         (Self::Stages, "stages"),
     ];
 
-    pub(crate) fn name(self) -> &'static str {
-        let found = Self::ALL.into_iter().find(|(sort, _)| *sort == self);
-        found.map_or("started", |(_, name)| name)
+    /// Its name in an address.
+    pub(crate) fn name(&self) -> String {
+        if let Self::Metric(name) = self {
+            return format!("{METRIC}{name}");
+        }
+        let found = Self::ALL.into_iter().find(|(sort, _)| sort == self);
+        found.map_or("started", |(_, name)| name).to_owned()
+    }
+
+    /// The title of its column.
+    pub(crate) fn title(&self) -> String {
+        match self {
+            Self::Metric(name) => name.clone(),
+            other => other.name(),
+        }
     }
 
     fn parse(name: &str) -> Option<Self> {
+        if let Some(metric) = name.strip_prefix(METRIC) {
+            return Some(Self::Metric(metric.to_owned()));
+        }
         let found = Self::ALL.into_iter().find(|(_, known)| *known == name);
         found.map(|(sort, _)| sort)
     }
 
-    /// Whether the first click sorts in descending order.
-    fn begins_descending(self) -> bool {
-        matches!(self, Self::Started | Self::Took | Self::Stages)
+    /// `true` if the first click sorts in descending order.
+    fn begins_descending(&self) -> bool {
+        match self {
+            Self::Started | Self::Took | Self::Stages | Self::Metric(_) => true,
+            Self::Run | Self::Pipeline | Self::State => false,
+        }
     }
 }
 
@@ -82,25 +106,25 @@ impl ListQuery {
     }
 
     pub(crate) fn has_order(&self) -> bool {
-        (self.sort, self.descending) != (Sort::Started, true)
+        self.sort != Sort::Started || !self.descending
     }
 
     /// The value of `aria-sort` for a column that the list is sorted by.
-    pub(crate) fn order_of(&self, sort: Sort) -> Option<&'static str> {
-        (sort == self.sort).then_some(match self.descending {
+    pub(crate) fn order_of(&self, sort: &Sort) -> Option<&'static str> {
+        (*sort == self.sort).then_some(match self.descending {
             true => "descending",
             false => "ascending",
         })
     }
 
     /// The query that sorts by a column, or in the other direction if the list is sorted by it.
-    pub(crate) fn sorted_by(&self, sort: Sort) -> String {
-        let descending = match sort == self.sort {
+    pub(crate) fn sorted_by(&self, sort: &Sort) -> String {
+        let descending = match *sort == self.sort {
             true => !self.descending,
             false => sort.begins_descending(),
         };
         let query = Self {
-            sort,
+            sort: sort.clone(),
             descending,
             page: 1,
             ..self.clone()
@@ -129,7 +153,7 @@ impl ListQuery {
             }
         }
         if self.has_order() {
-            text.append_pair("sort", self.sort.name());
+            text.append_pair("sort", &self.sort.name());
             text.append_pair("descending", &self.descending.to_string());
         }
         if self.page > 1 {
@@ -203,17 +227,24 @@ mod tests {
         assert_eq!((query.text.as_str(), query.page), ("a &b<c", 3));
         assert_eq!(query.text(), text);
         assert_eq!(ListQuery::parse("").text(), "");
+        let text = "sort=metric%3Aevaluate.f1&descending=true";
+        let query = ListQuery::parse(text);
+        assert_eq!(query.sort, Sort::Metric("evaluate.f1".to_owned()));
+        assert_eq!(query.text(), text);
     }
 
     #[test]
     fn a_second_click_on_a_column_reverses_its_order() {
         let query = ListQuery::parse("q=x&page=2");
-        assert_eq!(query.order_of(Sort::Started), Some("descending"));
-        assert_eq!(query.sorted_by(Sort::Took), "q=x&sort=took&descending=true");
-        let query = ListQuery::parse(&query.sorted_by(Sort::Pipeline));
-        assert_eq!(query.order_of(Sort::Pipeline), Some("ascending"));
-        let query = ListQuery::parse(&query.sorted_by(Sort::Pipeline));
-        assert_eq!(query.order_of(Sort::Pipeline), Some("descending"));
+        assert_eq!(query.order_of(&Sort::Started), Some("descending"));
+        assert_eq!(
+            query.sorted_by(&Sort::Took),
+            "q=x&sort=took&descending=true"
+        );
+        let query = ListQuery::parse(&query.sorted_by(&Sort::Pipeline));
+        assert_eq!(query.order_of(&Sort::Pipeline), Some("ascending"));
+        let query = ListQuery::parse(&query.sorted_by(&Sort::Pipeline));
+        assert_eq!(query.order_of(&Sort::Pipeline), Some("descending"));
     }
 
     #[test]

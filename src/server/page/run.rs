@@ -4,6 +4,7 @@ use askama::Template;
 use engine::event::RunState;
 use engine::wording;
 
+use super::failure::Failure;
 use super::query::StagesQuery;
 use super::{
     Look, curve, pages, rendered, run_address, seconds_between, stage_address, state_name, when,
@@ -12,8 +13,9 @@ use crate::live::{LiveRun, LiveStage, LiveState, Running};
 
 /// Number of stages on a page.
 const ROWS: usize = 100;
-/// Number of running stages that are shown with their curves.
+/// Number of running stages that are shown with their curves, and of curves of each.
 const CARDS: usize = 8;
+const CARD_FIGURES: usize = 2;
 /// Number of errors that are shown above the list.
 const ERRORS: usize = 10;
 
@@ -33,10 +35,47 @@ const STATES: [&str; 9] = [
 pub(crate) struct RunPage<'a> {
     pub(crate) id: &'a str,
     pub(crate) query: &'a StagesQuery,
-    /// Whether runs can be cancelled.
+    /// `true` if runs can be cancelled.
     pub(crate) allow_run: bool,
     /// Results as HTML.
     pub(crate) results: &'a str,
+    /// `true` if newer results are being made. The page loads again when they are there.
+    pub(crate) is_pending: bool,
+    /// `true` if the results are those of the listed stages only.
+    pub(crate) is_part: bool,
+}
+
+/// The stages on a page.
+pub(crate) struct StageList<'a> {
+    /// The query with a page that exists.
+    pub(crate) query: StagesQuery,
+    pub(crate) rows: Vec<&'a LiveStage>,
+    /// Number of stages on all pages.
+    found: usize,
+    pages: usize,
+}
+
+impl<'a> StageList<'a> {
+    pub(crate) fn new(run: &'a LiveRun, query: &StagesQuery) -> Self {
+        let text = query.text.to_lowercase();
+        let is_shown = |stage: &&LiveStage| {
+            (query.state.is_empty() || stage.word(run.state) == query.state)
+                && stage.planned.name.to_lowercase().contains(&text)
+        };
+        let shown: Vec<&LiveStage> = run.stages.iter().filter(is_shown).collect();
+        let pages = pages(shown.len(), ROWS);
+        let page = query.page.min(pages);
+        let rows = shown.iter().skip((page - 1) * ROWS).take(ROWS);
+        Self {
+            query: StagesQuery {
+                page,
+                ..query.clone()
+            },
+            rows: rows.copied().collect(),
+            found: shown.len(),
+            pages,
+        }
+    }
 }
 
 #[derive(Template)]
@@ -51,6 +90,9 @@ struct RunTemplate<'a> {
     summary: String,
     running: String,
     results: &'a str,
+    /// Address that answers when newer results are there; `None` if these are the newest.
+    pending: Option<String>,
+    is_part: bool,
     rows: Vec<String>,
     found: String,
     pages: usize,
@@ -84,7 +126,7 @@ struct SummaryTemplate<'a> {
     took: String,
     facts: Vec<(&'static str, String)>,
     /// Name, address and error of failed stages.
-    errors: Vec<(&'a str, String, &'a str)>,
+    errors: Vec<(&'a str, String, Failure)>,
     more_errors: usize,
 }
 
@@ -102,11 +144,19 @@ pub(super) struct Card<'a> {
     pub(super) progress: String,
     pub(super) left: String,
     pub(super) done: Option<(f64, f64)>,
+    pub(super) measured: String,
     pub(super) figures: Vec<String>,
+    pub(super) picture: Option<Sampled<'a>>,
     pub(super) warnings: &'a [String],
     pub(super) since: String,
     pub(super) took: String,
     pub(super) reason: &'a str,
+}
+
+/// The newest picture that a running stage showed.
+pub(super) struct Sampled<'a> {
+    pub(super) address: String,
+    pub(super) caption: &'a str,
 }
 
 #[derive(Template)]
@@ -125,20 +175,8 @@ struct RowTemplate<'a> {
 
 /// The page of a run.
 pub(crate) fn run_page(look: Look<'_>, run: &LiveRun, page: RunPage<'_>) -> String {
-    let query = page.query;
-    let text = query.text.to_lowercase();
-    let is_shown = |stage: &&LiveStage| {
-        (query.state.is_empty() || stage.word(run.state) == query.state)
-            && stage.planned.name.to_lowercase().contains(&text)
-    };
-    let shown: Vec<&LiveStage> = run.stages.iter().filter(is_shown).collect();
-    let pages = pages(shown.len(), ROWS);
-    let query = StagesQuery {
-        page: query.page.min(pages),
-        ..query.clone()
-    };
-    let rows = shown.iter().skip((query.page - 1) * ROWS).take(ROWS);
-    let found = match (shown.len(), run.stages.len()) {
+    let list = StageList::new(run, page.query);
+    let found = match (list.found, run.stages.len()) {
         (found, all) if found == all => wording::stages(all),
         (found, all) => format!("{found} of {}", wording::stages(all)),
     };
@@ -147,15 +185,20 @@ pub(crate) fn run_page(look: Look<'_>, run: &LiveRun, page: RunPage<'_>) -> Stri
         id: page.id,
         pipeline: &run.record.pipeline,
         address: run_address(page.id),
-        query: &query,
+        query: &list.query,
         is_running,
         cancel: (page.allow_run && is_running).then(|| format!("{}/cancel", run_address(page.id))),
         summary: summary(look, run),
         running: running(look, run),
         results: page.results,
-        rows: rows.map(|stage| row(run, stage)).collect(),
+        pending: page.is_pending.then(|| {
+            let query = list.query.at_page(list.query.page);
+            format!("{}/results?{query}", run_address(page.id))
+        }),
+        is_part: page.is_part,
+        rows: list.rows.iter().map(|stage| row(run, stage)).collect(),
         found,
-        pages,
+        pages: list.pages,
         offset: run.offset,
     })
 }
@@ -188,7 +231,8 @@ fn summary(look: Look<'_>, run: &LiveRun) -> String {
     let failed = run.stages.iter().filter_map(|stage| match &stage.state {
         LiveState::Ended(end) => {
             let address = stage_address(&run.record.run, &stage.id);
-            Some((end.name.as_str(), address, end.error.as_deref()?))
+            let error = end.error.as_deref()?;
+            Some((end.name.as_str(), address, Failure::new(error)))
         }
         LiveState::Waiting | LiveState::Running(_) => None,
     });
@@ -242,7 +286,7 @@ fn running(look: Look<'_>, run: &LiveRun) -> String {
                     more += 1;
                     continue;
                 }
-                cards.push(card(look, run, stage, running));
+                cards.push(card(look, run, stage, running, CARD_FIGURES));
             }
             LiveState::Running(_) | LiveState::Waiting | LiveState::Ended(_) => {}
         }
@@ -250,11 +294,13 @@ fn running(look: Look<'_>, run: &LiveRun) -> String {
     rendered(&RunningTemplate { cards, more })
 }
 
+/// Describes a running stage, with at most `figures` curves.
 pub(super) fn card<'a>(
     look: Look<'_>,
     run: &LiveRun,
     stage: &'a LiveStage,
     running: &'a Running,
+    figures: usize,
 ) -> Card<'a> {
     let elapsed = seconds_between(running.since, look.now);
     let progress = running.progress.as_ref();
@@ -263,13 +309,25 @@ pub(super) fn card<'a>(
         wording::seconds_left(progress, start, seconds_between(since, look.now))
     });
     let total = progress.filter(|progress| progress.total > 0.0);
+    let measured = progress.and_then(|progress| {
+        let measured = progress.measurement.as_ref()?;
+        Some(wording::measurement(&progress.unit, measured))
+    });
+    let address = stage_address(&run.record.run, &stage.id);
+    let picture = running.picture.as_ref().map(|picture| Sampled {
+        // Browsers keep the picture, so each has an address of its own.
+        address: format!("{address}/picture?at={}", picture.at),
+        caption: &picture.caption,
+    });
     Card {
         name: &stage.planned.name,
-        address: stage_address(&run.record.run, &stage.id),
+        address,
         progress: progress.map_or_else(|| "started".to_owned(), wording::progress),
         left: left.map(wording::about_in_words).unwrap_or_default(),
         done: total.map(|progress| (progress.done.clamp(0.0, progress.total), progress.total)),
-        figures: curve::curves(look.analysis, running, &stage.id),
+        measured: measured.unwrap_or_default(),
+        figures: curve::curves(look.analysis, running, &stage.id, figures),
+        picture,
         warnings: &running.warnings,
         since: running.since.to_string(),
         took: wording::duration(elapsed),

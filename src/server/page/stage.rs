@@ -4,10 +4,14 @@ use askama::Template;
 use engine::event::{RunState, StageReport};
 use engine::wording;
 
+use super::failure::Failure;
 use super::log::LogTail;
 use super::run::{Card, card, class};
 use super::{Look, Parts, rendered, run_address, stage_address};
 use crate::live::{LiveRun, LiveStage, LiveState};
+
+/// Number of curves of a running stage that are shown.
+const FIGURES: usize = 16;
 
 #[derive(Template)]
 #[template(path = "stage.html")]
@@ -47,7 +51,8 @@ struct StateTemplate<'a> {
     class: &'static str,
     sentence: String,
     card: Option<Card<'a>>,
-    error: Option<&'a str>,
+    /// The log is on the same page, so its lines in the error are left out.
+    error: Option<String>,
     warnings: &'a [String],
 }
 
@@ -101,14 +106,15 @@ fn state(look: Look<'_>, run: &LiveRun, stage: &LiveStage) -> String {
         LiveState::Running(running) => {
             template.warnings = &running.warnings;
             if run.state == RunState::Running {
-                let card = card(look, run, stage, running);
+                let card = card(look, run, stage, running, FIGURES);
                 template.sentence.clone_from(&card.progress);
                 template.card = Some(card);
             }
         }
         LiveState::Ended(end) => {
             template.sentence = ending(end);
-            template.error = end.error.as_deref();
+            let error = end.error.as_deref();
+            template.error = error.map(|error| Failure::new(error).text);
             template.warnings = &end.warnings;
         }
     }

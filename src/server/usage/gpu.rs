@@ -15,7 +15,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 pub(super) struct Gpus {
     asked: Option<Instant>,
     answer: Vec<GpuUse>,
-    /// Whether there is nothing to ask.
+    /// `true` if there is nothing to ask.
     is_absent: bool,
 }
 

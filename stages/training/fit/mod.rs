@@ -213,10 +213,23 @@ fn epoch<B: Backend>(
         accuracy: partial.accuracy(),
         validation: measures,
     };
+    report(&row, fixed);
     Ok(Completed {
         row,
         scores: scores.unwrap_or_default(),
     })
+}
+
+/// Reports the measures of an epoch, for those who follow the training. Its loss is part of the progress.
+fn report(row: &EpochRow, fixed: &Fixed<'_>) {
+    let mut figures = vec![("accuracy", row.accuracy)];
+    if let Some(validation) = &row.validation {
+        figures.push(("validation_loss", validation.loss));
+        figures.push(("validation_accuracy", validation.accuracy));
+        figures.extend(validation.auc.map(|auc| ("validation_auc", auc)));
+    }
+    let (done, total) = (row.epoch as f64, fixed.epochs as f64);
+    fixed.context.measured("epoch", done, total, &figures);
 }
 
 /// Sets `network` to the state of the best epoch, estimates the statistics of its `batch_norm` layers if the recipe

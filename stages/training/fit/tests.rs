@@ -157,3 +157,40 @@ fn a_training_stopped_while_it_estimates_statistics_resumes_with_the_same_bits()
     assert_eq!(resumed.validation, fitted.validation);
     assert_eq!(resumed.threshold, fitted.threshold);
 }
+
+#[test]
+fn every_epoch_reports_its_measures_once_and_later_progress_repeats_them() {
+    let (examples, validation) = (Examples::new(columns(60), 1), columns(30));
+    let (request, cancelled) = (request(), AtomicBool::new(false));
+    let seen = std::sync::Mutex::new(Vec::new());
+    let events = |event| {
+        if let StageEvent::Progress(progress) = event {
+            seen.lock().unwrap().push(progress);
+        }
+    };
+    let context = Context::new(&request, &events, &cancelled);
+    let recipe = normalized("running");
+    let (_, fitted) = train(recipe, &examples, Some(&validation), &context);
+    let history = fitted.unwrap().history;
+    let seen = seen.into_inner().unwrap();
+    // The progress before the end of the first epoch has none.
+    let measured = seen.iter().filter_map(|seen| seen.measurement.clone());
+    let mut distinct: Vec<_> = measured.collect();
+    assert!(distinct.len() > history.len() && distinct.len() < seen.len());
+    distinct.dedup();
+    let figure = |at: usize, name: &str| {
+        let mut figures = distinct[at].figures.iter();
+        figures.find(|(known, _)| known == name).unwrap().1
+    };
+    assert_eq!(distinct.len(), history.len());
+    for (at, row) in history.iter().enumerate() {
+        let validation = row.validation.as_ref().unwrap();
+        assert_eq!(distinct[at].done, row.epoch as f64);
+        assert_eq!(figure(at, "accuracy"), row.accuracy);
+        assert_eq!(figure(at, "validation_loss"), validation.loss);
+        assert_eq!(figure(at, "validation_accuracy"), validation.accuracy);
+        assert_eq!(figure(at, "validation_auc"), validation.auc.unwrap());
+    }
+    // A measurement does not hide the rate.
+    assert!(seen.iter().all(|seen| seen.figures.len() == 2));
+}

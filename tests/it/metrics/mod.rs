@@ -228,5 +228,3 @@ fn recorded_metrics_outlive_the_results() {
         recorded
     );
 }
-
-}

@@ -100,6 +100,17 @@ impl Served {
         self.request("GET", path, "", "")
     }
 
+    /// The page of a run, once its results are there.
+    pub(super) fn run_page(&self, run: &str, query: &str) -> String {
+        loop {
+            let results = self.get(&format!("/runs/{run}/results?{query}"));
+            match results.status {
+                200 => return self.get(&format!("/runs/{run}?{query}")).text(),
+                status => assert_eq!(status, 202, "{results:?}"),
+            }
+        }
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn raw(&self, request: &str) -> Answer {
         self.try_raw(request).expect("there must be an answer")

@@ -131,11 +131,19 @@ fn a_store_that_is_missing_is_an_error_and_is_not_created() {
     assert!(!sandbox.path("artifacts").exists());
 }
 
+/// A pipeline that ends at once.
+pub(super) const QUICK: &str = r#"
+version: 1
+name: quick
+stages:
+  say:
+    kind: command
+    params: { argv: [touch, made], outputs: { made: made } }
+"#;
+
 #[test]
 fn a_start_leads_to_the_page_of_its_run() {
-    let sandbox = Sandbox::new(
-        "version: 1\nname: quick\nstages:\n  say:\n    kind: command\n    params: { argv: [touch, made], outputs: { made: made } }\n",
-    );
+    let sandbox = Sandbox::new(QUICK);
     let served = Served::start(&sandbox, &["--allow-run"]);
     // The second run finds everything in the store, so it ends at once.
     let mut seen = Vec::new();

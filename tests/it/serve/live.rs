@@ -10,7 +10,7 @@ use super::control::ENDLESS;
 use crate::sandbox::{Sandbox, TINY, eventually, list, signal};
 
 /// Starts a run that goes on until it is stopped, and waits for its record.
-fn start(sandbox: &Sandbox, args: &[&str]) -> (Child, String) {
+pub(super) fn start(sandbox: &Sandbox, args: &[&str]) -> (Child, String) {
     let child = sandbox.start(&[&["run", "pipeline.yaml", "-q"], args].concat());
     let id = eventually("recorded", || {
         let folder = list(&sandbox.path("artifacts/v1/runs")).pop()?;
@@ -20,13 +20,13 @@ fn start(sandbox: &Sandbox, args: &[&str]) -> (Child, String) {
     (child, id)
 }
 
-fn stop(mut child: Child) {
+pub(super) fn stop(mut child: Child) {
     signal(child.id(), Signal::TERM).unwrap();
     child.wait().unwrap();
 }
 
 /// The HTML of a part in an event.
-fn part(event: &Event, id: &str) -> Option<String> {
+pub(super) fn part(event: &Event, id: &str) -> Option<String> {
     let data: Value = serde_json::from_str(&event.data).unwrap();
     let parts = data["parts"].as_array().unwrap().iter();
     let mut found = parts.filter(|part| part[0] == id);
@@ -217,4 +217,90 @@ fn events_of_a_run_that_vanishes_end() {
     assert!(served.get("/").text().contains("no runs yet"));
     let mut none = served.events("/runs/none/events", "");
     none.named("reload");
+}
+
+#[test]
+fn validation_is_shown_after_every_epoch() {
+    let sandbox = Sandbox::new(TINY);
+    let served = Served::start(&sandbox, &[]);
+    let (child, run) = start(&sandbox, &["-S", "epochs=10000", "-S", "widths=[4]"]);
+    let mut events = served.events(&format!("/runs/{run}/events"), "");
+    let card = loop {
+        let card = part(&events.named("parts"), "running").unwrap_or_default();
+        // Two epochs make a curve.
+        if card.contains(">validation</text>") {
+            break card;
+        }
+    };
+    for expected in [
+        ">after epoch ",
+        "validation_loss 0.",
+        "validation_accuracy ",
+        ">loss by epoch<",
+        ">accuracy by epoch<",
+    ] {
+        assert!(card.contains(expected), "{expected}: {card}");
+    }
+    let stage = served
+        .get(&format!("/runs/{run}/stages/stage-cnn-4"))
+        .text();
+    assert!(stage.contains(">auc by epoch<"), "{stage}");
+    let shown = sandbox.runner(&["runs", "show", "latest"]);
+    assert!(shown.stdout.contains("; after epoch "), "{shown:?}");
+    let shown = sandbox.runner(&["runs", "show", "latest", "--json"]).json();
+    let measured = &shown["progress"]["running"][0]["progress"]["measured"];
+    assert!(measured["figures"]["validation_loss"].is_f64(), "{shown}");
+    stop(child);
+}
+
+const GAN: &str = r#"
+version: 1
+name: gan
+stages:
+  xrays:
+    kind: dataset
+    params: { source: { phantom: { images: 40, test_images: 20 } }, image_size: 16 }
+  gan:
+    kind: train-gan
+    inputs: { images: xrays.train }
+    params:
+      class: NORMAL
+      latent: 4
+      epochs: 10000
+      batch_size: 8
+      sample_every: 3
+      generator: [{ conv_transpose: { filters: 1, kernel: 16, stride: 1, padding: valid, activation: tanh } }]
+      discriminator: [flatten, { dense: { units: 1 } }]
+"#;
+
+#[test]
+fn a_gan_shows_its_newest_samples_while_it_trains() {
+    let sandbox = Sandbox::new(GAN);
+    let served = Served::start(&sandbox, &[]);
+    let (child, run) = start(&sandbox, &[]);
+    let mut events = served.events(&format!("/runs/{run}/events"), "");
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        let card = part(&events.named("parts"), "running").unwrap_or_default();
+        let Some((_, picture)) = card.split_once("<img src=\"") else {
+            continue;
+        };
+        let (address, rest) = picture.split_once('"').unwrap();
+        assert!(rest.contains("samples after epoch "), "{card}");
+        let answer = served.get(address);
+        assert!(answer.body.starts_with(b"\x89PNG"), "{address}: {answer:?}");
+        assert!(answer.head.contains("sandbox"), "{answer:?}");
+        if !seen.contains(&address.to_owned()) {
+            seen.push(address.to_owned());
+        }
+    }
+    assert!(seen[0].starts_with(&format!("/runs/{run}/stages/stage-gan/picture?at=")));
+    // Not a file of somebody who can write into the folder of the run.
+    stop(child);
+    let picture = sandbox.path(&format!("artifacts/v1/runs/{run}/gan.png"));
+    std::fs::write(&picture, "<script>").unwrap();
+    assert_eq!(served.get(&seen[0]).status, 404);
+    std::fs::remove_file(&picture).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", &picture).unwrap();
+    assert_eq!(served.get(&seen[0]).status, 404);
 }

@@ -4,4 +4,7 @@ mod access;
 pub(crate) mod client;
 mod control;
 mod live;
+mod metrics;
 mod pages;
+mod results;
+mod together;

@@ -144,7 +144,7 @@ fn the_pages_of_a_run_show_its_results_and_pictures() {
     let served = Served::start(&sandbox, &[]);
     let run = list(&sandbox.path("artifacts/v1/runs")).pop().unwrap();
     let run = run.file_name().unwrap().to_str().unwrap();
-    let page = served.get(&format!("/runs/{run}")).text();
+    let page = served.run_page(run, "");
     for expected in [
         "losses",
         "3 stages: 3 ran",
@@ -208,7 +208,7 @@ fn hostile_names_are_text_in_pages_and_events() {
     let runs = list(&sandbox.path("artifacts/v1/runs"));
     let run = runs.iter().find(|run| !run.ends_with("named")).unwrap();
     let run = run.file_name().unwrap().to_str().unwrap();
-    let page = served.get(&format!("/runs/{run}")).text();
+    let page = served.run_page(run, "");
     let stages = page
         .split("/stages/")
         .skip(1)

@@ -166,6 +166,7 @@ impl RunProgress {
             Event::Interrupted { signal } => self.signal = self.signal.or(Some(*signal)),
             Event::RunEnded { counts, seconds } => self.end = Some((*counts, *seconds)),
             Event::StageStartsOver { .. }
+            | Event::StagePicture { .. }
             | Event::StageWarning { .. }
             | Event::StageNote { .. }
             | Event::TrialJudged { .. }
