@@ -10,7 +10,7 @@ use contract::analysis::{
 
 use super::metrics;
 use crate::error::Error;
-use crate::graph::{Column, Graph, Row, SEED_AXIS, Table};
+use crate::graph::{Column, Row, SEED_AXIS, Table};
 use crate::spec::suggest;
 use store::Store;
 use store::keys::Digest;

@@ -16,6 +16,7 @@ fn progress(stage: &str, done: f64) -> Event {
             done,
             total: 4.0,
             figures: vec![("loss".to_owned(), 0.5)],
+            measurement: None,
         },
     }
 }
