@@ -8,8 +8,8 @@ use super::{figure, interval, name};
 use crate::report::columns::fitted;
 use crate::report::csv::line;
 
-/// Lines with the name, value, unit, interval and class of each metric, for a terminal of `width` columns; `None` if there is
-/// none.
+/// Lines with the name, value, unit, interval and class of each metric, for a terminal of `width` columns; `None` if
+/// there is none.
 pub fn text(all: &[&Measured<'_>], width: Option<usize>) -> String {
     let head = ["stage", "metric", "value", "unit", "95 % interval", "class"];
     let rows = all.iter().map(|one| {
