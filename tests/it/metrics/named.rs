@@ -210,6 +210,6 @@ warning: `expect` names `it.los`, but `it` has no such metric; did you mean `los
     let sandbox = Sandbox::new(&PROGRAM.replace("REST", sweep));
     let done = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(done.code, Some(100), "{done:?}");
-    let why = "`it` has no metric `acc`; known metrics: `accuracy`, `loss`";
+    let why = "`it[x=1]` has no metric `acc`; known metrics: `accuracy`, `loss`";
     assert!(done.stdout.contains(why), "{done:?}");
 }

@@ -310,8 +310,8 @@ fn a_failed_trial_or_an_undefined_objective_does_not_end_the_sweep() {
         .collect();
     assert_eq!(states[0], (1.into(), "finished".into()));
     assert_eq!(states[1], (4.into(), "finished".into()));
-    assert_eq!(states[2], (2.into(), "failed".into()));
-    assert_eq!(states[3], (3.into(), "failed".into()));
+    assert_eq!(states[2], (3.into(), "undefined".into()));
+    assert_eq!(states[3], (2.into(), "failed".into()));
 }
 
 #[test]
