@@ -90,7 +90,11 @@ fn seeds_are_rows_or_are_averaged() {
     assert_eq!(rows, [("42", 0.42), ("43", 0.43), ("44", 0.44)]);
     assert_eq!(tables[1]["rows"][1]["cells"][0]["reference"]["value"], 0.5);
     // Without `seeds`, there is a row for the only seed.
-    let one = table(&sandbox, &["-S", "seeds=1", "--format", "csv"]).stdout;
+    let one = table(
+        &sandbox,
+        &["-S", "seeds=1", "--format", "csv", "--table", "each"],
+    )
+    .stdout;
     assert!(one.contains("\n42,0.42,"), "{one}");
 }
 
@@ -287,7 +291,7 @@ fn a_pipeline_without_tables_shows_its_headline_metrics_and_compares_them() {
     );
     assert_eq!(labels(&tables[1]), ["naive"]);
     let cell = &tables[0]["rows"][2]["cells"][0];
-    assert_eq!(cell["metric"], "again.f1");
+    assert_eq!(cell["metric"], "again.accuracy");
     let compared = &tables[0]["comparisons"][0];
     assert_eq!(compared["against"], "evaluate[4]");
     let names: Vec<&str> = compared["rows"]

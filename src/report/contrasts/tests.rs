@@ -116,7 +116,7 @@ fn names_neither_add_lines_nor_become_markup() {
     let mut named = f1();
     named.column = "a\nerror: forged <b>".to_owned();
     named.against = "x\u{1b}[2J|".to_owned();
-    let text = terminal(&[named.clone()], Some(30));
+    let text = terminal(&[named.clone()], Some(29));
     assert!(
         text.starts_with("\na\\nerror: forged <b>: difference from x\\u001b[2J|"),
         "{text}"

@@ -35,11 +35,17 @@ const TEXTS: [&str; 18] = [
     "one\nerror: forged",
 ];
 
-/// The texts that can be names of files in outputs and of classes: without control characters and slashes.
+/// The texts that can be names of classes, without control characters and slashes.
 fn names() -> Vec<String> {
     let texts = TEXTS.iter().filter(|text| acts_on_terminal(text).is_none());
     let texts = texts.filter(|text| !text.contains(['\n', '\t']));
     texts.map(|text| text.replace('/', "_")).collect()
+}
+
+/// The texts that can also be names of files in outputs.
+fn file_names() -> Vec<String> {
+    let names = names().into_iter();
+    names.filter(|name| !name.contains('\\')).collect()
 }
 
 /// Programs with the texts in their parameters, logs, metrics and files, and a network that tells classes with such
@@ -160,7 +166,7 @@ fn ran() -> Sandbox {
         .collect();
     fs::write(sandbox.path("metrics.json"), json!(metrics).to_string()).unwrap();
     fs::create_dir(sandbox.path("files")).unwrap();
-    for name in names() {
+    for name in file_names() {
         fs::write(sandbox.path("files").join(name), "x").unwrap();
     }
     for (shade, class) in (0_u8..).zip(names()) {

@@ -38,8 +38,8 @@ impl Rows {
         }
     }
 
-    /// Leaves out columns until the lines fit into `width`: the least important ones, then those with the same value
-    /// everywhere, then the last metrics. The column `sort` is kept. Returns the names of the columns that were left
+    /// Leaves out columns until the lines fit into `width`: the least important ones, then texts and metrics that are the
+    /// same everywhere, then the last metrics. The column `sort` is kept. Returns the names of the columns that were left
     /// out. If the lines still do not fit, leaves out none, because all lines will be blocks.
     pub(super) fn narrow(&mut self, width: usize, sort: Option<&str>) -> Vec<String> {
         let sort = sort.map(|sort| sort.strip_prefix('-').unwrap_or(sort));
@@ -51,12 +51,18 @@ impl Rows {
         let rank = |place: usize| match self.header[place].as_str() {
             "run" => None,
             name if Some(name) == sort => None,
-            name => match LEAST_IMPORTANT.iter().position(|least| *least == name) {
-                Some(rank) => Some((0, rank)),
-                None if self.rows.len() > 1 && is_same(place) => Some((1, place)),
-                None if self.are_numbers[place] => Some((2, self.header.len() - place)),
-                None => None,
-            },
+            name => {
+                let least = LEAST_IMPORTANT.iter().position(|least| *least == name);
+                let is_same = self.rows.len() > 1 && is_same(place);
+                let from_end = self.header.len() - place;
+                match (least, self.are_numbers[place]) {
+                    (Some(rank), _) => Some((0, rank)),
+                    (None, false) if is_same => Some((1, place)),
+                    (None, true) if is_same => Some((2, from_end)),
+                    (None, true) => Some((3, from_end)),
+                    (None, false) => None,
+                }
+            }
         };
         let mut candidates: Vec<((usize, usize), usize)> = (0..self.header.len())
             .filter_map(|place| Some((rank(place)?, place)))
