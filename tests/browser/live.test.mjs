@@ -54,10 +54,17 @@ before(async () => { browser = await launch(); });
 after(() => browser.close());
 
 /** Opens a page of the server; it may request only the server's own files. */
-function visit(address, path, options = {}) {
+async function visit(address, path, options = {}) {
   const { origin } = new URL(address);
   const isAllowed = (requested) => requested.startsWith(`${origin}/`) || requested.startsWith("data:");
-  return open(browser, path === undefined ? address : `${origin}${path}`, { isAllowed, ...options });
+  const opened = await open(browser, path === undefined ? address : `${origin}${path}`, { isAllowed, ...options });
+  if (options.script !== false) await settled(opened.page);
+  return opened;
+}
+
+/** Waits until a page has its results: it loads again when they are there. */
+function settled(page) {
+  return page.waitForFunction(() => !document.querySelector("#results-pending"), { polling: 100 });
 }
 
 describe("the pages of a run that goes on", () => {
@@ -210,6 +217,7 @@ describe("several runs that go on", () => {
       const page = await window.newPage();
       await page.goto(address);
       await page.goto(`${origin}${run}`);
+      await settled(page);
       await page.evaluate(() => { globalThis.isSame = true; });
       pages.push({ page, window });
     }
@@ -261,13 +269,15 @@ describe("a server that restarts", () => {
     // The only metric of the only run.
     assert.equal(await page.$eval("thead th.num a", (link) => link.textContent), "one.m");
     assert.equal(await page.$eval("tbody td.num:nth-last-child(2)", (cell) => cell.textContent), "1");
-    await Promise.all([page.waitForNavigation(), page.click("thead th.num a")]);
+    // The list may be replaced at any time, so links are not clicked with the mouse.
+    const follow = (link) => Promise.all([page.waitForNavigation(), page.$eval(link, (link) => link.click())]);
+    await follow("thead th.num a");
     assert.equal(await page.$eval("th[aria-sort]", (cell) => cell.textContent), "one.m");
-    await page.click("tbody th a");
+    await follow("tbody th a");
     await page.waitForSelector("#stages-title");
+    await settled(page);
     assert.equal(await page.$("form.cancel, details.start"), null);
-    const stage = await page.waitForSelector("table.list tbody th a");
-    await Promise.all([page.waitForNavigation(), stage.click()]);
+    await follow("table.list tbody th a");
     assert.ok((await page.$eval("main", (part) => part.innerText)).includes("<img src=x onerror=alert(1)>"));
     assert.equal(await page.$('img[src="x"]'), null);
     await assertAccessible(page);

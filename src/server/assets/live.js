@@ -14,6 +14,8 @@ function replace(id, html) {
   const template = document.createElement("template");
   template.innerHTML = html;
   const part = template.content.firstElementChild;
+  // Do not replace what somebody may be clicking on.
+  if (part.isEqualNode(old)) return;
   const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   old.replaceWith(part);
   if (focused) {
