@@ -30,10 +30,10 @@ pub fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Returns escaped text that may be broken into lines after `_`, `/` and `.`. Names of metrics, classes and images are
+/// Returns escaped text that may be broken into lines after `_` and `/`. Names of metrics, classes and images are
 /// long words to a browser.
 pub fn breakable(text: &str) -> String {
-    let parts = text.split_inclusive(['_', '/', '.']);
+    let parts = text.split_inclusive(['_', '/']);
     let parts: Vec<String> = parts.map(escaped).collect();
     parts.join("<wbr/>")
 }
@@ -87,10 +87,7 @@ mod properties {
 
     #[test]
     fn names_may_break_after_separators() {
-        assert_eq!(
-            breakable("a_b/<c>.png"),
-            "a_<wbr/>b/<wbr/>&lt;c&gt;.<wbr/>png"
-        );
+        assert_eq!(breakable("a_b/<c>.png"), "a_<wbr/>b/<wbr/>&lt;c&gt;.png");
         assert_eq!(breakable("average"), "average");
     }
 

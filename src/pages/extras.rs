@@ -143,7 +143,7 @@ pub struct ExpectationView {
 /// A run compared with an earlier one.
 #[derive(Clone, Debug, Default)]
 pub struct Comparison {
-    /// Id and time of the earlier run.
+    /// Id of the earlier run, and its time as in its record.
     pub other: String,
     pub other_started: String,
     /// Settings that differ: what, before, now.
@@ -214,9 +214,9 @@ impl MetricChangeView {
     pub fn verdict(&self) -> &'static str {
         match (self.is_better, self.is_apart) {
             _ if self.has_other_images => "other test images",
-            (Some(true), true) => "better, intervals do not overlap",
+            (Some(true), true) => "better, intervals apart",
             (Some(true), false) => "better",
-            (Some(false), true) => "worse, intervals do not overlap",
+            (Some(false), true) => "worse, intervals apart",
             (Some(false), false) => "worse",
             (None, _) => "",
         }

@@ -3,8 +3,8 @@
 use askama::Template;
 
 use crate::chart::{self, Detail};
-use crate::evaluation::EvaluationView;
-use crate::extras::Verdict;
+use crate::evaluation::{EvaluationView, HEADLINE};
+use crate::extras::{Comparison, MetricChangeView, Verdict};
 use crate::interval::IntervalScale;
 use crate::links::Links;
 use crate::metric::MetricView;
@@ -170,6 +170,32 @@ impl RunPage<'_> {
             true => self.links.evaluation(id),
             false => self.links.mistakes(id),
         }
+    }
+
+    /// The metrics that differ from those of the run before: first the most important ones of evaluations and those of
+    /// programs, then the others. If there are only others, they come first.
+    pub(crate) fn changes<'a>(
+        &self,
+        comparison: &'a Comparison,
+    ) -> (Vec<&'a MetricChangeView>, Vec<&'a MetricChangeView>) {
+        let is_main = |change: &&MetricChangeView| {
+            let stage = self.view.find(&change.stage);
+            let is_program = stage.is_some_and(|stage| stage.kind == "command");
+            let evaluation = stage.and_then(|stage| self.view.evaluation(stage));
+            is_program || evaluation.is_some() && HEADLINE.contains(&&*change.metric)
+        };
+        let (main, others): (Vec<_>, Vec<_>) = comparison.metrics.iter().partition(is_main);
+        match main.is_empty() {
+            true => (others, main),
+            false => (main, others),
+        }
+    }
+
+    /// The images that all evaluations tested: `xrays.test`. `None` if they differ.
+    pub(crate) fn common_dataset(&self) -> Option<&str> {
+        let (first, rest) = self.view.evaluations.split_first()?;
+        let is_common = rest.iter().all(|other| other.dataset == first.dataset);
+        is_common.then_some(&first.dataset)
     }
 
     /// The scale on which the intervals of a metric are drawn in the overview of evaluations; `None` if fewer than two

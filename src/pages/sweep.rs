@@ -202,8 +202,12 @@ fn figures(reader: Reader<'_>, report: &SweepReport) -> Vec<FigureView> {
     let draw = |id: &str, caption: &str, figure: &Figure<'_>| {
         FigureView::new(reader, id.to_owned(), caption.to_owned(), figure)
     };
-    let has_results = report.trials.iter().any(|trial| trial.objective.is_some());
-    let axes = has_results.then(|| {
+    let results = report
+        .trials
+        .iter()
+        .filter(|trial| trial.objective.is_some());
+    // A single line shows nothing that the table does not.
+    let axes = (results.count() > 1).then(|| {
         parallel_coordinates(report, |figure| {
             let caption = "Each line is a trial; its color shows the objective.";
             draw("parallel-coordinates", caption, figure)

@@ -7,7 +7,6 @@ use store::{Lookup, Store};
 
 use super::metric::{MetricChange, MetricPair};
 use super::run_diff::{Change, RunDiff, Side, StagePair};
-use crate::cli::record_text::when;
 
 /// Compares a run with an earlier one.
 pub(in crate::cli) fn view(store: &Store, before: &Recorded, now: &Recorded) -> Comparison {
@@ -31,7 +30,7 @@ pub(in crate::cli) fn view(store: &Store, before: &Recorded, now: &Recorded) -> 
     let stages = diff.stages.iter();
     Comparison {
         other: before.report.run.clone(),
-        other_started: when(&before.report.started),
+        other_started: before.report.started.clone(),
         settings: settings
             .map(|one| (one.what.to_owned(), one.a, one.b))
             .collect(),

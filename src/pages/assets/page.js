@@ -67,8 +67,10 @@ function sortBy(table, column) {
 function startSorting(table) {
   if (table.tBodies[0].rows.length < 2) return;
   [...table.tHead.rows[0].cells].forEach((header, column) => {
-    const title = header.textContent;
-    header.replaceChildren(button(title, () => sortBy(table, column)));
+    if (header.classList.contains("plot")) return;
+    const made = button("", () => sortBy(table, column));
+    made.append(...header.childNodes);
+    header.append(made);
   });
 }
 

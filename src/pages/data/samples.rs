@@ -7,7 +7,7 @@ use crate::picture::Picture;
 
 /// Images of a class in a grid of samples.
 pub(super) const SAMPLES: usize = 12;
-/// Columns of a grid of samples.
+/// Most columns of a grid of samples.
 const COLUMNS: usize = 6;
 /// Largest side of a sample, in pixels.
 const SIDE: u32 = 96;
@@ -46,9 +46,27 @@ pub(super) fn sample(
         caption,
         picture: Picture::Sheet {
             dataset,
-            columns: COLUMNS.min(images.len()),
+            columns: columns(images.len()),
             images,
             side: SIDE,
         },
     })
+}
+
+/// Columns of a grid of images: all in one row, or two rows of the same length.
+fn columns(images: usize) -> usize {
+    match images {
+        0..=COLUMNS => images,
+        _ => images.div_ceil(images.div_ceil(COLUMNS)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::columns;
+
+    #[test]
+    fn rows_have_the_same_length() {
+        assert_eq!([1, 6, 8, 9, 12].map(columns), [1, 6, 4, 5, 6]);
+    }
 }

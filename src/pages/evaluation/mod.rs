@@ -20,8 +20,10 @@ pub use mistakes::MistakeView;
 
 /// Digits of the checksum of the tested images that are shown.
 const CHECKSUM: usize = 12;
+/// Length of the name of a class that is long, with the mark of the positive class, in characters.
+const LONG_NAME: usize = 22;
 /// Metrics that say the most, for the overview.
-const HEADLINE: [&str; 4] = ["f1", "accuracy", "roc_auc", "brier"];
+pub(crate) const HEADLINE: [&str; 4] = ["f1", "accuracy", "roc_auc", "brier"];
 
 /// An evaluation of a model on a set of images.
 #[derive(Clone, Debug)]
@@ -60,6 +62,18 @@ impl EvaluationView {
             .iter()
             .filter_map(|name| self.metric(name))
             .collect()
+    }
+
+    /// `true` if the tables of classes need the whole width of a page.
+    pub fn has_many_classes(&self) -> bool {
+        let confusion = self.confusion.as_ref();
+        confusion.is_some_and(|confusion| confusion.is_numbered)
+    }
+
+    /// `true` if names of classes would take several short lines.
+    pub fn has_long_names(&self) -> bool {
+        let mut names = self.class_rows.iter().map(|row| row[0].chars().count());
+        names.any(|length| length > LONG_NAME)
     }
 
     /// `36 of 400 images wrong`.
@@ -117,7 +131,7 @@ pub(crate) fn evaluation(
         metrics: measured
             .iter()
             .filter(|(name, _)| !is_in_class_report(name))
-            .map(|(name, metric)| MetricView::new(name, metric))
+            .map(|(name, metric)| MetricView::fraction(name, metric))
             .collect(),
         rule: rule(&evaluation),
         class_header: ClassReport::HEADER,

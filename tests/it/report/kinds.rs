@@ -337,6 +337,7 @@ fn a_run_is_compared_with_the_one_before() {
         "epochs=2",
         "params.epochs 1 → 2",
         "Metrics that differ",
+        "other metrics differ of trainings, single classes and averages",
     ] {
         assert!(comparison.contains(part), "{part}: {comparison}");
     }
