@@ -15,7 +15,7 @@ const INSTANCES: usize = 80;
 /// Longest line of a box, in characters.
 const LONGEST: usize = 44;
 
-/// Whether the instances of a stage share a box.
+/// How many boxes a graph has: one for each stage, or one for each of its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     Stages,
@@ -34,7 +34,7 @@ pub fn chart(stages: &[StageView], links: &Links, detail: Detail) -> Option<Stri
         .collect();
     let drawing = draw(&shapes, &connections(stages, &place_of));
     let (width, height) = (drawing.width, drawing.height);
-    let label = format!("graph of {}", wording::stages(stages.len()));
+    let label = escaped(&label(stages));
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" width=\"{width:.0}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {width:.0} {height:.0}\" role=\"group\" aria-label=\"{label}\">"
@@ -53,7 +53,29 @@ pub fn chart(stages: &[StageView], links: &Links, detail: Detail) -> Option<Stri
     Some(svg)
 }
 
-/// Whether the chart of instances would show more than the chart of stages.
+/// The graph in words: `graph of 30 stages: 28 succeeded, 2 failed; each box leads to a stage`.
+fn label(stages: &[StageView]) -> String {
+    let counts = tally(stages.iter()).into_iter();
+    let counts: Vec<String> = counts
+        .map(|(state, count)| format!("{count} {}", state.word()))
+        .collect();
+    let all = wording::stages(stages.len());
+    format!(
+        "graph of {all}: {}; each box leads to a stage, and lines lead from stages to those that use their outputs",
+        counts.join(", ")
+    )
+}
+
+/// The number of stages in each state.
+fn tally<'a>(stages: impl Iterator<Item = &'a StageView>) -> BTreeMap<StageState, usize> {
+    let mut tally = BTreeMap::new();
+    for stage in stages {
+        *tally.entry(stage.state).or_default() += 1;
+    }
+    tally
+}
+
+/// `true` if the chart of instances would show more than the chart of stages.
 pub fn has_instances(stages: &[StageView]) -> bool {
     let names: BTreeSet<&str> = stages.iter().map(|stage| stage.stage.as_str()).collect();
     names.len() < stages.len() && stages.len() <= INSTANCES
@@ -82,10 +104,7 @@ fn groups(stages: &[StageView], detail: Detail) -> (Vec<Vec<usize>>, Vec<usize>)
 fn shape(stages: &[StageView], members: &[usize], links: &Links) -> Shape {
     let of = |at: &usize| &stages[*at];
     let first = of(&members[0]);
-    let mut tally: BTreeMap<StageState, usize> = BTreeMap::new();
-    for stage in members.iter().map(of) {
-        *tally.entry(stage.state).or_default() += 1;
-    }
+    let tally = tally(members.iter().map(of));
     let worst = *tally.keys().next().unwrap_or(&first.state);
     let seconds: f64 = members.iter().filter_map(|at| of(at).seconds).sum();
     let time = match seconds {
@@ -155,13 +174,9 @@ fn short(text: &str) -> String {
     }
 }
 
-/// Escaped text of a state for the legend.
+/// The legend: for each state its CSS class, its escaped text and its number of stages.
 pub fn legend(stages: &[StageView]) -> Vec<(&'static str, String, usize)> {
-    let mut tally: BTreeMap<StageState, usize> = BTreeMap::new();
-    for stage in stages {
-        *tally.entry(stage.state).or_default() += 1;
-    }
-    let entries = tally.into_iter();
+    let entries = tally(stages.iter()).into_iter();
     entries
         .map(|(state, count)| {
             let text = format!("{} {}", state.sign(), escaped(state.word()));

@@ -30,6 +30,14 @@ pub fn escaped(text: &str) -> String {
     escaped
 }
 
+/// Returns escaped text that may be broken into lines after `_` and `/`. Names of metrics, classes and images are
+/// long words to a browser.
+pub fn breakable(text: &str) -> String {
+    let parts = text.split_inclusive(['_', '/']);
+    let parts: Vec<String> = parts.map(escaped).collect();
+    parts.join("<wbr/>")
+}
+
 fn write(to: &mut dyn Write, text: &str) -> fmt::Result {
     let mut plain = 0;
     for (at, char) in text.char_indices() {
@@ -75,6 +83,12 @@ mod properties {
                 prop_assert_eq!(root.text().unwrap_or_default(), text);
             }
         }
+    }
+
+    #[test]
+    fn names_may_break_after_separators() {
+        assert_eq!(breakable("a_b/<c>.png"), "a_<wbr/>b/<wbr/>&lt;c&gt;.png");
+        assert_eq!(breakable("average"), "average");
     }
 
     #[test]

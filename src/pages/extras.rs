@@ -58,6 +58,10 @@ pub struct BestRow {
     pub row: String,
     /// `0.921 [0.89, 0.95]`.
     pub value: String,
+    /// Title of the column.
+    pub column: String,
+    /// Comparison with the other rows: `not significantly better than model3`; empty if they were not compared.
+    pub certainty: String,
     /// The instances behind the value.
     pub stages: Vec<String>,
 }
@@ -89,7 +93,7 @@ pub struct Reference {
     pub value: String,
 }
 
-/// Whether a value is as expected.
+/// The outcome of checking a value against expected bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Pass,
@@ -139,7 +143,7 @@ pub struct ExpectationView {
 /// A run compared with an earlier one.
 #[derive(Clone, Debug, Default)]
 pub struct Comparison {
-    /// Id and time of the earlier run.
+    /// Id of the earlier run, and its time as in its record.
     pub other: String,
     pub other_started: String,
     /// Settings that differ: what, before, now.
@@ -169,10 +173,22 @@ pub struct MetricChangeView {
     pub metric: String,
     /// Before and now.
     pub values: [f64; 2],
-    /// Whether it became better; `None` if that is not known.
+    /// `true` if it became better; `None` if that is not known.
     pub is_better: Option<bool>,
-    /// Whether the intervals of both values do not overlap.
+    /// `true` if the intervals of both values do not overlap.
     pub is_apart: bool,
+    /// `true` if the values were measured on other images.
+    pub has_other_images: bool,
+}
+
+impl Comparison {
+    /// The stages whose metrics were measured on other images than before.
+    pub fn with_other_images(&self) -> Vec<&str> {
+        let metrics = self.metrics.iter().filter(|metric| metric.has_other_images);
+        let mut names: Vec<&str> = metrics.map(|metric| &*metric.stage).collect();
+        names.dedup();
+        names
+    }
 }
 
 impl MetricChangeView {
@@ -194,9 +210,10 @@ impl MetricChangeView {
         self.values[1] - self.values[0]
     }
 
-    /// `better`, and whether the difference exceeds the intervals.
+    /// `better`, and whether the intervals overlap. Values for other images have no verdict.
     pub fn verdict(&self) -> &'static str {
         match (self.is_better, self.is_apart) {
+            _ if self.has_other_images => "other test images",
             (Some(true), true) => "better, intervals apart",
             (Some(true), false) => "better",
             (Some(false), true) => "worse, intervals apart",

@@ -18,8 +18,10 @@ mod data;
 pub mod drawing;
 pub mod escape;
 mod evaluation;
+mod events;
 mod extras;
 mod figure;
+mod interval;
 mod layout;
 mod links;
 mod metric;
@@ -27,7 +29,9 @@ pub mod page;
 pub mod picture;
 mod reader;
 mod run;
+mod run_page;
 pub mod shortened;
+mod size;
 mod stage;
 mod summary;
 mod sweep;
@@ -37,7 +41,7 @@ mod training;
 pub use data::{
     DataView, GalleryView, GeneratedView, LeakageView, PairView, SampleView, SplitView,
 };
-pub use evaluation::{ConfusionCell, ConfusionView, EvaluationView, MistakeView};
+pub use evaluation::{ClassName, ConfusionCell, ConfusionView, EvaluationView, MistakeView};
 pub use extras::{
     BestRow, CellView, ChangeView, Comparison, ContrastView, ExpectationView, Extras,
     MetricChangeView, Reference, RowView, TableView, Verdict,
@@ -47,7 +51,10 @@ pub use links::{Ids, Links};
 pub use metric::MetricView;
 pub use reader::Reader;
 pub use run::RunView;
-pub use stage::{InputView, OutputView, ParamView, SourceView, StageState, StageView};
+pub use size::size;
+pub use stage::{
+    Cause, InputView, OutputView, ParamView, SourceView, StageState, StageView, Start, Why,
+};
 pub use summary::Summary;
 pub use sweep::{ImportanceView, SweepView, TrialView};
 pub use training::TrainingView;

@@ -26,6 +26,14 @@ impl Links {
         }
     }
 
+    /// Address of the misclassified images of the evaluation that a stage made.
+    pub fn mistakes(&self, id: &str) -> String {
+        match self {
+            Self::OneDocument => format!("#{id}-mistakes"),
+            Self::Site { run } => format!("{run}/stages/{id}#{id}-mistakes"),
+        }
+    }
+
     /// Address of a section of the run's page.
     pub fn section(&self, name: &str) -> String {
         match self {

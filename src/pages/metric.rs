@@ -10,6 +10,8 @@ pub struct MetricView {
     pub value: Option<f64>,
     pub interval: Option<[f64; 2]>,
     pub direction: Option<Direction>,
+    /// `true` if whole numbers have decimals, as in a column of fractions.
+    pub is_fraction: bool,
 }
 
 impl MetricView {
@@ -19,18 +21,35 @@ impl MetricView {
             value: Some(metric.value).filter(|value| value.is_finite()),
             interval: metric.interval,
             direction: metric.direction,
+            is_fraction: false,
+        }
+    }
+
+    /// A metric that is one of many fractions.
+    pub(crate) fn fraction(name: &str, metric: &Metric) -> Self {
+        Self {
+            is_fraction: true,
+            ..Self::new(name, metric)
+        }
+    }
+
+    fn number(&self, value: f64) -> String {
+        match self.is_fraction && value.abs() < 10.0 && value.fract() == 0.0 {
+            true => format!("{value:.3}"),
+            false => number(value),
         }
     }
 
     /// `0.921`, or `undefined`.
     pub fn text(&self) -> String {
-        self.value.map_or_else(|| "undefined".to_owned(), number)
+        let value = self.value.map(|value| self.number(value));
+        value.unwrap_or_else(|| "undefined".to_owned())
     }
 
     /// `[0.893, 0.945]`, or an empty string.
     pub fn interval_text(&self) -> String {
         match self.interval {
-            Some([low, high]) => format!("[{}, {}]", number(low), number(high)),
+            Some([low, high]) => format!("[{}, {}]", self.number(low), self.number(high)),
             None => String::new(),
         }
     }
@@ -89,6 +108,18 @@ pub(crate) fn change(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fractions_have_as_many_decimals_as_others() {
+        let metric = Metric {
+            interval: Some([0.0, 1.0]),
+            ..Metric::new(1.0, None)
+        };
+        let fraction = MetricView::fraction("f1", &metric);
+        assert_eq!(fraction.text(), "1.000");
+        assert_eq!(fraction.interval_text(), "[0.000, 1.000]");
+        assert_eq!(MetricView::new("lines", &metric).text(), "1");
+    }
 
     #[test]
     fn numbers_have_the_digits_that_matter() {

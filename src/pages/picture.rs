@@ -11,9 +11,6 @@ use crate::reader::Reader;
 
 /// Largest picture of a figure output that pages show, in bytes.
 const LARGEST: u64 = 4 << 20;
-/// Total size of the pictures in one document, in bytes. A document with more is slow to open and hard to send.
-pub const MOST_BYTES: usize = 50_000_000;
-
 /// A picture, described so that it can be made when it is needed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Picture {
@@ -105,12 +102,23 @@ impl<'a> Datasets<'a> {
     }
 }
 
+/// Place of a document's pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PicturesAre {
+    /// In the document, as `data:` addresses.
+    Inside {
+        /// Most bytes that they may have in total. A document with more is slow to open and hard to send.
+        limit: u64,
+    },
+    /// In files beside it, with addresses relative to it.
+    Beside,
+}
+
 /// Pictures as files beside a document, or inside it.
 pub struct Collected<'a> {
     reader: Reader<'a>,
     datasets: &'a Datasets<'a>,
-    /// Whether the document contains them.
-    are_inside: bool,
+    are: PicturesAre,
     placed: RefCell<Placed>,
 }
 
@@ -118,32 +126,45 @@ pub struct Collected<'a> {
 struct Placed {
     /// Files by name.
     files: BTreeMap<String, Vec<u8>>,
-    bytes: usize,
+    bytes: u64,
+}
+
+impl Placed {
+    /// Adds a picture. Returns its address; `None` if the document has too many already.
+    fn add(&mut self, png: Vec<u8>, are: PicturesAre) -> Option<String> {
+        self.bytes += png.len() as u64;
+        if let PicturesAre::Inside { .. } = are {
+            // Do not fill the memory with a document that will be refused.
+            let is_allowed = self.excess(are).is_none();
+            return is_allowed.then(|| format!("data:image/png;base64,{}", base64(&png)));
+        }
+        let digest = Digest::derive("runner page picture v1", &png);
+        let name = format!("images/{}.png", digest.short());
+        self.files.insert(name.clone(), png);
+        Some(name)
+    }
+
+    fn excess(&self, are: PicturesAre) -> Option<u64> {
+        match are {
+            PicturesAre::Inside { limit } => Some(self.bytes).filter(|&bytes| bytes > limit),
+            PicturesAre::Beside => None,
+        }
+    }
 }
 
 impl<'a> Collected<'a> {
-    /// Puts pictures into the document as `data:` addresses.
-    pub fn inside(reader: Reader<'a>, datasets: &'a Datasets<'a>) -> Self {
-        Self::new(reader, datasets, true)
-    }
-
-    /// Puts pictures into files with addresses relative to the document.
-    pub fn beside(reader: Reader<'a>, datasets: &'a Datasets<'a>) -> Self {
-        Self::new(reader, datasets, false)
-    }
-
-    fn new(reader: Reader<'a>, datasets: &'a Datasets<'a>, are_inside: bool) -> Self {
+    pub fn new(reader: Reader<'a>, datasets: &'a Datasets<'a>, are: PicturesAre) -> Self {
         Self {
             reader,
             datasets,
-            are_inside,
+            are,
             placed: RefCell::default(),
         }
     }
 
-    /// Total size of the pictures placed so far, in bytes.
-    pub fn bytes(&self) -> usize {
-        self.placed.borrow().bytes
+    /// Total size of the pictures if they are more than the document may contain. The document lacks some then.
+    pub fn excess(&self) -> Option<u64> {
+        self.placed.borrow().excess(self.are)
     }
 
     /// The files beside the document, by their paths relative to it.
@@ -156,20 +177,7 @@ impl Pictures for Collected<'_> {
     fn place(&self, picture: &Picture) -> Option<Shown> {
         let png = png(self.reader, self.datasets, picture)?;
         let size = dimensions(&png);
-        let mut placed = self.placed.borrow_mut();
-        placed.bytes += png.len();
-        let src = if self.are_inside {
-            // Do not fill the memory with a document that will be refused.
-            if placed.bytes > MOST_BYTES {
-                return None;
-            }
-            format!("data:image/png;base64,{}", base64(&png))
-        } else {
-            let digest = Digest::derive("runner page picture v1", &png);
-            let name = format!("images/{}.png", digest.short());
-            placed.files.insert(name.clone(), png);
-            name
-        };
+        let src = self.placed.borrow_mut().add(png, self.are)?;
         Some(Shown { src, size })
     }
 }
@@ -213,6 +221,26 @@ mod tests {
         ];
         assert_eq!(encoded, expected);
         assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
+
+    #[test]
+    fn pictures_inside_a_document_have_a_limit() {
+        let mut placed = Placed::default();
+        let are = PicturesAre::Inside { limit: 5 };
+        let mut add = |bytes: usize| placed.add(vec![0; bytes], are);
+        assert!(add(3).unwrap().starts_with("data:image/png;base64,"));
+        assert!(add(2).is_some());
+        assert_eq!(add(4), None);
+        assert_eq!(placed.excess(are), Some(9));
+        assert_eq!(placed.excess(PicturesAre::Inside { limit: 9 }), None);
+
+        let mut placed = Placed::default();
+        let names = [1, 1, 2].map(|bytes| placed.add(vec![0; bytes], PicturesAre::Beside).unwrap());
+        assert!(names[0].starts_with("images/") && names[0] == names[1]);
+        assert_eq!(
+            (placed.files.len(), placed.excess(PicturesAre::Beside)),
+            (2, None)
+        );
     }
 
     #[test]

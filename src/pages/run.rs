@@ -1,19 +1,16 @@
 //! [`RunView`]: everything that a page shows about a run.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
 
 use engine::graph::SEED_AXIS;
-use engine::run::files::EVENTS_FILE;
 use engine::run::recorded::Recorded;
 use engine::wording;
-use serde::Deserialize;
-use store::{Found, read_file};
 
-use contract::{Direction, Progress};
+use contract::Direction;
 
 use crate::data::{DataView, GalleryView, GeneratedView, datasets, galleries, generated};
 use crate::evaluation::{EvaluationView, evaluation};
+use crate::events::Events;
 use crate::extras::Extras;
 use crate::metric::MetricView;
 use crate::picture::Datasets;
@@ -45,8 +42,8 @@ pub struct RunView {
     pub warnings: Vec<WarningView>,
     pub sources: Vec<SourceView>,
     positions: HashMap<String, usize>,
-    /// Positions of the stages that made evaluations.
-    evaluated: HashSet<usize>,
+    /// The evaluations by the positions of the stages that made them.
+    evaluated: HashMap<usize, usize>,
     /// For each stage, the positions of the stages that use its outputs.
     consumers: Vec<Vec<usize>>,
 }
@@ -63,7 +60,7 @@ impl RunView {
     /// Reads the view of a run. `opened` keeps the datasets that were opened for it.
     pub fn read(reader: Reader<'_>, opened: &Datasets<'_>, run: &Recorded, extras: Extras) -> Self {
         let events = Events::read(&run.folder);
-        let stages = stages(reader, run, &events.reasons);
+        let stages = stages(reader, run, &events.starts);
         let positions: HashMap<String, usize> = stages
             .iter()
             .enumerate()
@@ -72,11 +69,15 @@ impl RunView {
         let evaluations: Vec<EvaluationView> = (0..stages.len())
             .filter_map(|at| evaluation(reader, opened, &stages, at))
             .collect();
-        let evaluated: HashSet<usize> = evaluations.iter().map(|found| found.stage).collect();
+        let evaluated: HashMap<usize, usize> = evaluations
+            .iter()
+            .map(|found| found.stage)
+            .zip(0..)
+            .collect();
         let (trained, trainings) = trainings(reader, &stages, &evaluations);
         let programs = stages.iter().enumerate();
         let programs = programs.filter(|(at, stage)| {
-            let is_shown = evaluated.contains(at) || stage.kind != "command";
+            let is_shown = evaluated.contains_key(at) || stage.kind != "command";
             !is_shown && !stage.metrics.is_empty()
         });
         let progress = events.progress.iter().filter_map(|(name, progress)| {
@@ -129,10 +130,15 @@ impl RunView {
         at.map_or(&[], |&at| &self.consumers[at])
     }
 
-    /// Whether a stage made an evaluation.
+    /// The evaluation that a stage made; `None` if it made none.
+    pub fn evaluation(&self, stage: &StageView) -> Option<&EvaluationView> {
+        let at = self.positions.get(&stage.name)?;
+        Some(&self.evaluations[*self.evaluated.get(at)?])
+    }
+
+    /// `true` if a stage made an evaluation.
     pub fn is_evaluation(&self, stage: &StageView) -> bool {
-        let at = self.positions.get(&stage.name);
-        at.is_some_and(|at| self.evaluated.contains(at))
+        self.evaluation(stage).is_some()
     }
 
     /// The evaluation with the best value of a metric among those on the same images, with a label, the stage and the
@@ -243,50 +249,4 @@ fn sources(stages: &[StageView]) -> Vec<SourceView> {
     all.sort();
     all.dedup();
     all
-}
-
-/// Facts about a run's stages that its events record.
-#[derive(Default)]
-struct Events {
-    /// Why stages were executed.
-    reasons: HashMap<String, String>,
-    /// The newest progress of each stage.
-    progress: BTreeMap<String, Progress>,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-enum Event {
-    StageStarted {
-        stage: String,
-        reason: String,
-    },
-    StageProgress {
-        stage: String,
-        progress: Progress,
-    },
-    #[serde(other)]
-    Other,
-}
-
-impl Events {
-    /// Reads the events, and skips lines that were cut off by a kill.
-    fn read(folder: &Path) -> Self {
-        let mut events = Self::default();
-        let Ok(Found::Bytes(text)) = read_file(&folder.join(EVENTS_FILE)) else {
-            return events;
-        };
-        for line in String::from_utf8_lossy(&text).lines() {
-            match serde_json::from_str(line) {
-                Ok(Event::StageStarted { stage, reason }) => {
-                    events.reasons.insert(stage, reason);
-                }
-                Ok(Event::StageProgress { stage, progress }) => {
-                    events.progress.insert(stage, progress);
-                }
-                Ok(Event::Other) | Err(_) => {}
-            }
-        }
-        events
-    }
 }

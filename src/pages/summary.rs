@@ -84,8 +84,8 @@ fn facts(report: &RunReport, stages: &[StageView]) -> Vec<(&'static str, String)
     if cpu > 0.0 {
         facts.push(("CPU time", wording::duration(cpu)));
         facts.push((
-            "Largest stage",
-            format!("{} MiB of memory", number(memory.round())),
+            "Peak memory",
+            format!("{} MiB in one stage", number(memory.round())),
         ));
     }
     let total = counts.total();

@@ -18,6 +18,8 @@ use crate::sweep_figures::{learning_curves, parallel_coordinates};
 const RECORD: &str = "sweep.json";
 /// Longest value of an axis in a cell, in characters.
 const LONGEST: usize = 40;
+/// Most values of a trial that its description names.
+const NAMED: usize = 4;
 
 /// A sweep.
 #[derive(Clone, Debug)]
@@ -68,7 +70,17 @@ pub struct ImportanceView {
 }
 
 impl SweepView {
-    /// Whether anything is known about the importance of an axis.
+    /// The first values of a trial: `learning_rate 0.001, epochs 8`.
+    pub fn described(&self, trial: &TrialView) -> String {
+        let values = self.axes.iter().zip(&trial.values).take(NAMED);
+        let values: Vec<String> = values
+            .map(|(axis, (text, _))| format!("{axis} {text}"))
+            .collect();
+        let more = if self.axes.len() > NAMED { ", …" } else { "" };
+        values.join(", ") + more
+    }
+
+    /// `true` if anything is known about the importance of an axis.
     pub fn has_importance(&self) -> bool {
         let is_known = |axis: &ImportanceView| !(axis.share.is_empty() && axis.trend.is_empty());
         self.importance.iter().any(is_known)
@@ -190,14 +202,19 @@ fn figures(reader: Reader<'_>, report: &SweepReport) -> Vec<FigureView> {
     let draw = |id: &str, caption: &str, figure: &Figure<'_>| {
         FigureView::new(reader, id.to_owned(), caption.to_owned(), figure)
     };
-    let has_results = report.trials.iter().any(|trial| trial.objective.is_some());
-    let axes = has_results.then(|| {
+    let results = report
+        .trials
+        .iter()
+        .filter(|trial| trial.objective.is_some());
+    // A single line shows nothing that the table does not.
+    let axes = (results.count() > 1).then(|| {
         parallel_coordinates(report, |figure| {
-            draw("parallel-coordinates", "Trials on parallel axes", figure)
+            let caption = "Each line is a trial; its color shows the objective.";
+            draw("parallel-coordinates", caption, figure)
         })
     });
     let curves = learning_curves(report, |figure| {
-        draw("learning-curves", "Learning curves of the trials", figure)
+        draw("learning-curves", "Each line is a trial.", figure)
     });
     [axes, curves].into_iter().flatten().flatten().collect()
 }

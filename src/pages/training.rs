@@ -31,7 +31,7 @@ pub(crate) fn training(reader: Reader<'_>, at: usize, stage: &StageView) -> Opti
     let figures = figures.iter().filter_map(|figure| {
         let id = format!("{}-{}", stage.id, figure.measure.replace(' ', "-"));
         let measure = figure.measure.replace('_', " ");
-        let caption = format!("{}: {measure} by epoch", stage.name);
+        let caption = format!("{measure} by epoch");
         FigureView::new(reader, id, caption, &Figure::Training(figure))
     });
     let figures: Vec<FigureView> = figures.collect();

@@ -3,7 +3,7 @@
 use contract::Direction;
 use contract::analysis::{
     Bars, ConfusionMatrix, Estimate, Figure, LearningCurves, ParallelCoordinates, PrecisionRecall,
-    Reliability, Roc, Training,
+    Reliability, Roc, Scale, Training,
 };
 
 use super::page::shortened;
@@ -146,12 +146,13 @@ fn reliability(figure: &Reliability) -> String {
 fn training(figure: &Training) -> String {
     let curves = figure.curves.iter().filter_map(|curve| {
         let mut finite = curve.points.iter().filter(|(_, value)| value.is_finite());
-        let last = finite.next_back()?;
-        let (epoch, value) = (last.0, short(last.1));
-        Some(format!(
-            "{}: {value} after epoch {epoch}",
-            shortened(&curve.name)
-        ))
+        let at = |(epoch, value): &(f64, f64)| format!("{} after epoch {epoch}", short(*value));
+        let first = at(finite.next()?);
+        let values = match finite.next_back() {
+            Some(last) => format!("{first}, {}", at(last)),
+            None => first,
+        };
+        Some(format!("{}: {values}", shortened(&curve.name)))
     });
     let best = figure
         .best
@@ -175,10 +176,17 @@ fn learning_curves(figure: &LearningCurves<'_>) -> String {
             short(value)
         ))
     });
+    let ends = figure.curves.iter().filter_map(|curve| {
+        let mut points = curve.points.iter();
+        points.rfind(|(_, value)| value.is_finite())
+    });
+    let range = range(ends.map(|&(_, value)| value));
+    let range = range.map(|range| format!(" The last values are {range}."));
     format!(
-        "{} over the epochs of {} trials, of which {stopped} were stopped early.{}",
+        "{} over the epochs of {} trials, of which {stopped} were stopped early.{}{}",
         shortened(figure.metric),
         figure.curves.len(),
+        range.unwrap_or_default(),
         best.unwrap_or_default()
     )
 }
@@ -195,16 +203,44 @@ fn parallel_coordinates(figure: &ParallelCoordinates<'_>) -> String {
         Direction::Minimize => "lower",
     };
     let best = figure.best.and_then(|(at, name)| {
-        let value = short(figure.trials.get(at)?.objective);
-        Some(format!(" Best: {}, {value}.", shortened(name)))
+        let trial = figure.trials.get(at)?;
+        let values = figure.axes.iter().zip(&trial.values);
+        let values = values.filter_map(|(axis, value)| {
+            let value = match (&axis.scale, *value) {
+                (_, None) => return None,
+                (Scale::Choice(names), Some(at)) => shortened(names.get(at as usize)?).into_owned(),
+                (Scale::Linear | Scale::Log, Some(value)) => short(value),
+            };
+            Some(format!("{} {value}", shortened(&axis.name)))
+        });
+        let values: Vec<String> = values.take(NAMED).collect();
+        let with = match values.is_empty() {
+            true => String::new(),
+            false => format!(", with {}", values.join(", ")),
+        };
+        let value = short(trial.objective);
+        Some(format!(" Best: {}, {value}{with}.", shortened(name)))
     });
+    let objectives = figure.trials.iter().map(|trial| trial.objective);
+    let range = range(objectives.filter(|objective| objective.is_finite()));
+    let range = range.map(|range| format!(" The objectives are {range}."));
     format!(
-        "{} trials as lines across the axes {} and {}, where {direction} is better.{}",
+        "{} trials as lines across the axes {} and {}, where {direction} is better.{}{}",
         figure.trials.len(),
         axes.join(", "),
         shortened(figure.objective),
+        range.unwrap_or_default(),
         best.unwrap_or_default()
     )
+}
+
+/// Formats `from 0.61 to 0.93`, for finite values; `None` if there are none.
+fn range(values: impl Iterator<Item = f64>) -> Option<String> {
+    let ends = values.fold(None, |ends, value| match ends {
+        None => Some((value, value)),
+        Some((low, high)) => Some((value.min(low), value.max(high))),
+    });
+    ends.map(|(low, high): (f64, f64)| format!("from {} to {}", short(low), short(high)))
 }
 
 fn bars(figure: &Bars) -> String {

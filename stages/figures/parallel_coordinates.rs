@@ -17,8 +17,8 @@ const LABEL: i32 = px(26);
 /// Smallest and largest distance between two axes.
 const APART: (i32, i32) = (px(190), px(340));
 const HEIGHT: i32 = px(860);
-/// Smallest width of the picture.
-const WIDTH: i32 = px(1000);
+/// Smallest width of a PNG and of an SVG, which is then as wide as most other figures.
+const WIDTH: (i32, i32) = (px(1000), px(960));
 /// Width of the colored bar at the objective's axis.
 const BAR: i32 = px(22);
 /// Distance between an axis and its labels.
@@ -142,7 +142,7 @@ impl<'a> Page<'a> {
         let left = PADDING + (labels[0] * i32::from(last > 0) + GAP).max(names[0] / 2);
         let right = PADDING + (BAR + GAP + labels[last]).max(names[last] / 2);
         let spread = apart * last as i32;
-        self.width = (left + spread + right).max(WIDTH);
+        self.width = (left + spread + right).max(self.medium.pick(WIDTH.0, WIDTH.1));
         let apart = (self.width - left - right).min(APART.1 * last as i32) / (last as i32).max(1);
         // If there are only a few axes, they are centred.
         let left = left + (self.width - left - right - apart * last as i32) / 2;

@@ -1,9 +1,11 @@
 // The report of a run, opened from disk.
 
 import assert from "node:assert/strict";
+import { mkdir, writeFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { assertAccessible, assertFits, launch, open } from "./browser.mjs";
+import { png } from "./images.mjs";
 import { Project } from "./runner.mjs";
 
 const TABLE = `
@@ -48,6 +50,25 @@ stages:
 sweep:
   axes: { rate: [0.1, 0.4, 0.2, 0.3], size: [1, 2] }
   objective: { metric: score.score, direction: maximize }
+`;
+
+const CLASSES = `
+version: 1
+name: classes
+seed: 1
+positive: NAME
+stages:
+  scans:
+    kind: dataset
+    params: { source: { folder: { path: data } }, image_size: 16, validation: 0.2 }
+  cnn:
+    kind: train-cnn
+    inputs: { train: scans.train, validation: scans.validation }
+    params: { model: [{ max_pool: 4 }, flatten, { dense: { units: COUNT } }], epochs: 1 }
+  evaluate:
+    kind: evaluate
+    inputs: { model: cnn, images: scans.test }
+    params: { bootstrap: 0 }
 `;
 
 let browser;
@@ -144,9 +165,51 @@ describe("the report of a table", () => {
     await finish();
   });
 
+  test("stops only at tables that scroll, and shows where the focus is", async () => {
+    const { page, finish } = await open(browser, url, { width: 400 });
+    const regions = await page.$$eval(".scroll:not(.canvas)", (found) => found.map((region) =>
+      [region.scrollWidth > region.clientWidth + 1 || region.scrollHeight > region.clientHeight + 1, region.tabIndex === 0]));
+    assert.ok(regions.length > 5);
+    for (const [scrolls, stops] of regions) assert.equal(stops, scrolls);
+    const seen = [];
+    for (let press = 0; press < 12; press++) {
+      await page.keyboard.press("Tab");
+      seen.push(await page.evaluate(() => {
+        const focused = document.activeElement;
+        return [focused.textContent.trim().slice(0, 20), getComputedStyle(focused).outlineStyle];
+      }));
+    }
+    assert.equal(seen[0][0], "Skip to the content");
+    assert.match(seen[1][0], /^(Dark|Light) theme$/);
+    assert.equal(seen[2][0], "Summary");
+    for (const [text, outline] of seen) assert.notEqual(outline, "none", text);
+    await finish();
+  });
+
+  test("describes every figure and picture in words", async () => {
+    const { page, finish } = await open(browser, url);
+    const texts = await page.$$eval("svg[role=img]", (figures) => figures.map((svg) =>
+      svg.getAttribute("aria-labelledby").split(" ").map((id) => document.getElementById(id).textContent)));
+    assert.ok(texts.length >= 6);
+    for (const [title, description] of texts) {
+      assert.ok(description.length > title.length && /\d/.test(description), `${title}: ${description}`);
+    }
+    const graph = await page.$eval("svg.chart", (svg) => svg.getAttribute("aria-label"));
+    assert.ok(graph.startsWith("graph of 5 stages: 5 succeeded"), graph);
+    const pictures = await page.$$eval("img", (images) => images.map((image) => image.alt));
+    assert.ok(pictures.length > 0 && pictures.every((alt) => alt.length > 10), `${pictures}`);
+    await finish();
+  });
+
   test("prints everything, and no controls", async () => {
     const { page, finish } = await open(browser, url);
+    // A4 without margins of 12 mm.
+    await page.setViewport({ width: 703, height: 1030 });
     await page.emulateMediaType("print");
+    await page.evaluate(() => { for (const block of document.querySelectorAll("details")) block.open = true; });
+    const cut = await page.$$eval("table", (tables) =>
+      tables.filter((table) => table.getBoundingClientRect().right > 704).map((table) => table.caption.textContent));
+    assert.deepEqual(cut, []);
     const hidden = await page.$$eval("figure svg", (figures) => figures.filter((svg) => !svg.checkVisibility()).length);
     const headers = await page.$eval("#results th:nth-child(2)", (cell) => cell.innerText.trim());
     assert.equal(headers.replace(/\W+$/, ""), "f1");
@@ -155,6 +218,61 @@ describe("the report of a table", () => {
     assert.equal(hidden, 0, `${hidden} figures are not printed`);
     await finish();
   });
+});
+
+/** Classifies images of `count` classes with long names, and returns the project and the address of its report. */
+async function classified(count) {
+  const names = [...Array(count).keys()].map((at) => `left_ventricular_hypertrophy_with_strain_pattern_${at + 1}`);
+  const project = await Project.create(CLASSES.replace("NAME", names[0]).replace("COUNT", count));
+  for (const [at, name] of names.entries()) {
+    for (const split of ["train", "test"]) {
+      const folder = project.path(`data/${split}/${name}`);
+      await mkdir(folder, { recursive: true });
+      for (let image = 0; image < 5; image++) {
+        const noise = split === "train" ? 31 : 53;
+        const bytes = png(16, (x, y) => (x * 7 + y * 3 + at * 19 + image * noise + (x * y * image) % 11) % 256);
+        await writeFile(`${folder}/${image}.png`, bytes);
+      }
+    }
+  }
+  await project.runner("run", "pipeline.yaml", "-q");
+  await project.runner("report", "pipeline.yaml");
+  return [project, pathToFileURL(project.path("report.html")).href, names];
+}
+
+describe("the report of classes with long names", () => {
+  for (const count of [3, 12]) {
+    for (const width of [400, 1280]) {
+      test(`shows ${count} classes at ${width} px`, async () => {
+        const [project, url, names] = await classified(count);
+        const { page, finish } = await open(browser, url, { width });
+        await assertFits(page);
+        const tables = await page.$$eval(".confusion, .classes", (found) => found.map((table) => {
+          const cells = [...table.querySelectorAll("th, td")];
+          const region = table.closest(".scroll");
+          return {
+            cut: cells.filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.textContent),
+            widest: Math.max(...cells.map((cell) => cell.offsetWidth)),
+            share: Math.max(...[...table.querySelectorAll("tbody th")].map((cell) => cell.offsetWidth / region.clientWidth)),
+            isHidden: region.scrollWidth > region.clientWidth + 1 && region.tabIndex !== 0,
+            text: table.textContent,
+          };
+        }));
+        assert.equal(tables.length, 2);
+        for (const table of tables) {
+          assert.deepEqual(table.cut, []);
+          assert.ok(table.widest <= 260, `${table.widest} px`);
+          // Names leave space for the numbers.
+          assert.ok(table.share <= 0.5, `${table.share}`);
+          assert.ok(!table.isHidden, "columns cannot be reached with the keyboard");
+          for (const name of names) assert.ok(table.text.includes(name), name);
+        }
+        await assertAccessible(page);
+        await finish();
+        await project.remove();
+      });
+    }
+  }
 });
 
 describe("the report of a sweep", () => {

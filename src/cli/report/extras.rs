@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use contract::ShowPath;
 use engine::graph::{Column, Row};
+use engine::run::contrasts::ColumnContrasts;
 use engine::run::measurements::Measurements;
 use engine::run::recorded::{self, Recorded};
 use pages::{ExpectationView, Extras};
@@ -19,6 +20,10 @@ use crate::report::table::{Behind, view};
 
 /// Most runs that are searched for the one before.
 const SEARCHED: usize = 200;
+/// Highest p-value of a significant difference.
+const LEVEL: f64 = 0.05;
+/// Most rows that are named because they may be as good as the best one.
+const NAMED: usize = 3;
 
 /// Collects the extras of a run.
 pub(super) fn extras(
@@ -65,10 +70,39 @@ fn add_tables(extras: &mut Extras, store: &Store, run: &Recorded, pipeline: &Pip
     for table in &graph.tables {
         let cells = |row: &Row, column: &Column| results.cell(row, column);
         let contrasts = results.contrasts(table, &against);
-        let table = view(table, cells, &judgements, &contrasts, behind);
+        let mut table = view(table, cells, &judgements, &contrasts, behind);
+        for best in &mut table.best {
+            let mut of_column = contrasts.iter();
+            let found = of_column.find(|one| one.is_best && one.column == best.column);
+            best.certainty = found.map_or_else(String::new, certainty);
+            // A number alone says nothing.
+            if let ([axis], Ok(_)) = (&*table.axes, best.row.parse::<f64>()) {
+                best.row = format!("{axis} {}", best.row);
+            }
+        }
         extras.tables.push(table);
     }
     extras.expectations = judgements.all().iter().map(expectation).collect();
+}
+
+/// States whether the best row of a column is significantly better than the others, at a level of 5 % and corrected for
+/// the number of pairs. Empty if no row was compared with it.
+fn certainty(contrasts: &ColumnContrasts) -> String {
+    let all = contrasts.found().count();
+    let rivals = contrasts.found().filter(|(_, one)| one.p_holm >= LEVEL);
+    let rivals: Vec<&str> = rivals.map(|(row, _)| row).collect();
+    match (all, rivals.as_slice()) {
+        (0, _) => String::new(),
+        (1, []) => "significantly better than the other".to_owned(),
+        (all, []) => format!("significantly better than all {all} others"),
+        (_, few) if few.len() <= NAMED => {
+            format!("not significantly better than {}", few.join(", "))
+        }
+        (all, many) => format!(
+            "not significantly better than {} of {all} others",
+            many.len()
+        ),
+    }
 }
 
 fn expectation(judgement: &Judgement) -> ExpectationView {
@@ -172,7 +206,62 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use contract::Direction;
+    use contract::analysis::{Contrast, CorrectedContrast, Difference, Over};
+
+    use super::*;
+
+    #[test]
+    fn the_best_row_is_compared_with_the_others() {
+        let contrasts = |all: &[f64]| ColumnContrasts {
+            column: "f1".to_owned(),
+            metric: "evaluate.f1".to_owned(),
+            direction: Direction::Maximize,
+            against: "best".to_owned(),
+            is_best: true,
+            resamples: 100,
+            pairs: 3,
+            rows: all
+                .iter()
+                .zip(["a", "b", "c", "d"])
+                .map(|(&p_holm, name)| {
+                    let contrast = Contrast {
+                        images: 10,
+                        seeds: 1,
+                        shares_images: true,
+                        over: Over::Images,
+                        difference: Difference {
+                            value: -0.1,
+                            interval: [-0.2, 0.1],
+                            p: p_holm,
+                        },
+                        mcnemar: None,
+                    };
+                    let corrected = CorrectedContrast {
+                        contrast,
+                        p_holm,
+                        mcnemar_p_holm: None,
+                    };
+                    (name.to_owned(), Ok(corrected))
+                })
+                .collect(),
+        };
+        let said = |all: &[f64]| certainty(&contrasts(all));
+        assert_eq!(said(&[]), "");
+        assert_eq!(said(&[0.01]), "significantly better than the other");
+        assert_eq!(
+            said(&[0.01, 0.049]),
+            "significantly better than all 2 others"
+        );
+        assert_eq!(
+            said(&[0.3, 0.01, 0.05]),
+            "not significantly better than a, c"
+        );
+        assert_eq!(
+            said(&[0.3; 4]),
+            "not significantly better than 4 of 4 others"
+        );
+    }
 
     #[test]
     fn words_are_quoted_for_a_shell() {

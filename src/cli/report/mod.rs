@@ -1,14 +1,13 @@
 //! `runner report`: writes a page about a run.
 
 mod extras;
+mod place;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use contract::{ShowPath, files};
-use engine::atomic_file::{self, Flush};
 use engine::error::Error;
 use engine::event::{RunReport, RunState};
 use engine::graph::Graph;
@@ -16,22 +15,19 @@ use engine::plan::{Plan, PlanOptions};
 use engine::run::planned;
 use engine::run::recorded::{self, Recorded};
 use engine::run::replay::replay;
-use pages::page::{PicturesAre, report};
-use pages::picture::{Collected, Datasets, MOST_BYTES};
-use pages::{Extras, Reader, RunView};
+use engine::spec::parse_bytes;
+use pages::page::report;
+use pages::picture::{Collected, Datasets, PicturesAre};
+use pages::{Extras, Reader, RunView, size};
 use store::Store;
 
 use super::pipeline::{ANALYSIS, Overrides, StoreArgs, catalogue};
 use super::run_filter::{self, RunFilter};
-use super::{output_file, unwritten};
 use crate::report::Console;
+use place::Place;
 
 /// Most runs of a pipeline that are searched for one with the given settings.
 const SEARCHED: usize = 20;
-/// Prefix of the names of files before they are renamed.
-const FRESH: &str = ".tmp-report-";
-/// Name of the document in a folder.
-const INDEX: &str = "index.html";
 
 /// Write a page about a run: results, figures, misclassified images, data, stages and how to reproduce it
 #[derive(Debug, Args)]
@@ -51,6 +47,18 @@ pub(super) struct Report {
     /// An existing file is replaced only if it is a report
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     output: PathBuf,
+    /// Maximum total size of the images in one file; a report with more needs a folder
+    #[arg(long, value_name = "SIZE", default_value = "50MB", value_parser = parse_bytes)]
+    image_limit: u64,
+}
+
+/// The run that a report is about.
+struct Subject<'a> {
+    run: Recorded,
+    /// `None` if its pipeline cannot be read any more.
+    pipeline: Option<Pipeline<'a>>,
+    /// Sentences that the reader should know first.
+    notices: Vec<String>,
 }
 
 /// A pipeline as it is now, with the results in the store.
@@ -66,20 +74,11 @@ impl Report {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let place = Place::of(&self.output)?;
         let store = self.store.existing()?;
-        let mut notices = Vec::new();
-        let (run, pipeline) = match (&self.run, &self.file) {
-            (None, Some(file)) => {
-                let pipeline = Pipeline::read(&store, file, &self.overrides)?;
-                let run = newest(&store, &pipeline, console)?;
-                (run, Some(pipeline))
-            }
-            (name, _) => {
-                let name = name.as_deref().unwrap_or("latest");
-                let run = self.named(&store, name, console)?;
-                let pipeline = self.pipeline_of(&store, &run.report, &mut notices)?;
-                (run, pipeline)
-            }
-        };
+        let Subject {
+            run,
+            pipeline,
+            notices,
+        } = self.subject(&store, console)?;
         let extras = extras::extras(&store, &run, pipeline, notices);
         let catalogue = catalogue();
         let reader = Reader {
@@ -92,17 +91,20 @@ impl Report {
         let view = RunView::read(reader, &datasets, &run, extras);
         let colors = ANALYSIS.theme_colors();
         let internal = |error: pages::page::Failure| Error::Internal(error.to_string());
-        let (pictures, are) = match place {
-            Place::Output | Place::File(_) => {
-                (Collected::inside(reader, &datasets), PicturesAre::Inside)
-            }
-            Place::Folder(_) => (Collected::beside(reader, &datasets), PicturesAre::Beside),
+        let are = match place {
+            Place::Output | Place::File(_) => PicturesAre::Inside {
+                limit: self.image_limit,
+            },
+            Place::Folder(_) => PicturesAre::Beside,
         };
+        let pictures = Collected::new(reader, &datasets, are);
         let text = report(&view, &pictures, are, &colors).map_err(internal)?;
-        if are == PicturesAre::Inside && pictures.bytes() > MOST_BYTES {
+        if let Some(bytes) = pictures.excess() {
             return Err(Error::Usage(format!(
-                "the report would contain more than {} MB of images; write a folder instead: `-o report/`",
-                MOST_BYTES / 1_000_000
+                "the images of this report take {}, and one file may contain {}; write a folder instead: `-o {}`",
+                size(bytes),
+                size(self.image_limit),
+                place.as_folder()
             )));
         }
         let Some(written) = place.write(console, &text, pictures.into_files())? else {
@@ -115,6 +117,29 @@ impl Report {
             run.report.state
         ));
         Ok(())
+    }
+
+    /// The run to report, and its pipeline.
+    fn subject<'a>(&self, store: &'a Store, console: &Console) -> Result<Subject<'a>, Error> {
+        let mut notices = Vec::new();
+        let (run, pipeline) = match (&self.run, &self.file) {
+            (None, Some(file)) => {
+                let pipeline = Pipeline::read(store, file, &self.overrides)?;
+                let run = newest(store, &pipeline, console)?;
+                (run, Some(pipeline))
+            }
+            (name, _) => {
+                let name = name.as_deref().unwrap_or("latest");
+                let run = self.named(store, name, console)?;
+                let pipeline = self.pipeline_of(store, &run.report, &mut notices)?;
+                (run, pipeline)
+            }
+        };
+        Ok(Subject {
+            run,
+            pipeline,
+            notices,
+        })
     }
 
     /// The run that `--run` names. `latest` means that of the pipeline file, if there is one.
@@ -192,7 +217,7 @@ impl<'a> Pipeline<'a> {
         })
     }
 
-    /// Whether a run executed exactly what the pipeline declares now, or a part of it.
+    /// `true` if a run executed exactly what the pipeline declares now, or a part of it.
     fn is_of(&self, run: &Recorded) -> bool {
         let actions = self.plan.actions.iter();
         let now: BTreeMap<String, _> = actions
@@ -242,65 +267,4 @@ fn newest(store: &Store, pipeline: &Pipeline<'_>, console: &Console) -> Result<R
             Ok(runs.swap_remove(at))
         }
     }
-}
-
-/// Destination of a report.
-enum Place {
-    /// Standard output.
-    Output,
-    File(PathBuf),
-    Folder(PathBuf),
-}
-
-impl Place {
-    /// Checks that a report can be written, before anything is computed.
-    fn of(output: &Path) -> Result<Self, Error> {
-        if output == Path::new("-") {
-            return Ok(Self::Output);
-        }
-        let is_folder = files::leads_to(output, std::fs::Metadata::is_dir)
-            .map_err(Error::io("access", output))?;
-        if is_folder || output.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            output_file::REPORT.check(&output.join(INDEX))?;
-            return Ok(Self::Folder(output.to_owned()));
-        }
-        let file = atomic_file::destination(output).map_err(Error::io("write", output))?;
-        output_file::REPORT.check(&file)?;
-        Ok(Self::File(file))
-    }
-
-    /// Writes a document and its pictures. Returns the path of the document, if it is a file.
-    fn write(
-        self,
-        console: &Console,
-        text: &str,
-        pictures: BTreeMap<String, Vec<u8>>,
-    ) -> Result<Option<PathBuf>, Error> {
-        match self {
-            Self::Output => {
-                console.raw(text.as_bytes()).map_err(unwritten)?;
-                Ok(None)
-            }
-            Self::File(file) => {
-                put(&file, text.as_bytes()).map_err(Error::io("write", &file))?;
-                Ok(Some(file))
-            }
-            Self::Folder(folder) => {
-                let images = folder.join("images");
-                let index = folder.join(INDEX);
-                files::create_folders(&images).map_err(Error::io("create", &images))?;
-                // The document comes last: it refers to the pictures.
-                for (name, png) in pictures {
-                    let file = folder.join(name);
-                    put(&file, &png).map_err(Error::io("write", &file))?;
-                }
-                put(&index, text.as_bytes()).map_err(Error::io("write", &index))?;
-                Ok(Some(index))
-            }
-        }
-    }
-}
-
-fn put(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    atomic_file::write(file, FRESH, Flush::No, |to| to.write_all(bytes))
 }

@@ -13,6 +13,7 @@ mod curve;
 pub mod event_log;
 pub mod failures;
 pub mod files;
+pub mod fingerprints;
 pub mod follow;
 pub mod history;
 pub mod id;

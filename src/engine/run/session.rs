@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use contract::ShowPath;
 use jiff::Timestamp;
 use petgraph::graph::NodeIndex;
 
@@ -21,6 +22,7 @@ use crate::run::RunId;
 use crate::run::commit;
 use crate::run::event_log::EventLog;
 use crate::run::files::{write_plan, write_run};
+use crate::run::fingerprints;
 use crate::run::number;
 use crate::run::planned_stage::PlannedStage;
 use crate::scheduler::{Capacity, Counts, OnFailure, Outcome};
@@ -143,8 +145,10 @@ impl<'a> Session<'a> {
     /// Declares that the run needs everything in a plan, so that nothing in the plan is collected from now on.
     pub fn add_plan(&mut self, graph: &Graph, plan: &Plan) -> Result<(), Error> {
         let before = self.planned.len();
+        let mut new = HashSet::new();
         for stage in PlannedStage::of(graph, plan) {
             if self.known.insert((stage.name.clone(), stage.key)) {
+                new.insert(stage.key);
                 self.planned.push(stage);
             }
         }
@@ -159,7 +163,14 @@ impl<'a> Session<'a> {
         let failed = Error::io("write to", &self.folder);
         write_plan(&self.folder, &self.planned)
             .and_then(|()| write_run(&self.folder, &self.report))
-            .map_err(failed)
+            .map_err(failed)?;
+        let misses = plan.misses();
+        let misses = misses.filter(|action| new.contains(&action.action_key));
+        if let Err(error) = fingerprints::append(&self.folder, misses) {
+            let folder = self.folder.shown();
+            tracing::warn!("failed to write fingerprints to `{folder}`: {error}");
+        }
+        Ok(())
     }
 
     /// Executes a plan that was passed to [`Session::add_plan`].

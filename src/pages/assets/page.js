@@ -67,9 +67,23 @@ function sortBy(table, column) {
 function startSorting(table) {
   if (table.tBodies[0].rows.length < 2) return;
   [...table.tHead.rows[0].cells].forEach((header, column) => {
-    const title = header.textContent;
-    header.replaceChildren(button(title, () => sortBy(table, column)));
+    if (header.classList.contains("plot")) return;
+    const made = button("", () => sortBy(table, column));
+    made.append(...header.childNodes);
+    header.append(made);
   });
+}
+
+// --- Scrolling ---
+
+// Regions with hidden columns take the focus, so that the arrow keys scroll them. The others would only be in the way.
+function startScrolling(region) {
+  const update = () => {
+    const scrolls = region.scrollWidth > region.clientWidth + 1 || region.scrollHeight > region.clientHeight + 1;
+    region.tabIndex = scrolls ? 0 : -1;
+  };
+  new ResizeObserver(update).observe(region);
+  update();
 }
 
 // --- Graphs ---
@@ -113,7 +127,9 @@ function startZoom(graph) {
     canvas.scrollTop = grabbed[1] - event.clientY;
   });
   canvas.addEventListener("pointerup", () => { grabbed = null; });
-  if (canvas.clientWidth > 0) fit();
+  // Text must be readable, so a wide graph is not shrunk as far as it would fit.
+  if (canvas.clientWidth > 0) zoom(Math.min(1, Math.max(0.65, canvas.clientWidth / width)));
+  canvas.scrollLeft = 0;
 }
 
 // --- Selecting trials on parallel axes ---
@@ -241,10 +257,10 @@ function save(figure) {
 }
 
 function startSaving(figure) {
-  const caption = figure.querySelector("figcaption");
+  const title = figure.querySelector("svg > title");
   const made = button("Save as SVG", () => save(figure));
-  made.setAttribute("aria-label", "Save as SVG: " + caption.textContent);
-  caption.append(made);
+  if (title) made.setAttribute("aria-label", "Save as SVG: " + title.textContent);
+  figure.querySelector("figcaption").append(made);
 }
 
 // --- Links into closed parts, and printing ---
@@ -277,6 +293,8 @@ all(".graph").forEach(graph => {
   else startZoom(graph);
 });
 all("figure[id]").forEach(startSaving);
+// A graph takes the focus in any case: its keys zoom.
+all(".scroll:not(.canvas)").forEach(startScrolling);
 const trials = document.getElementById("trials");
 const axes = document.querySelector("svg.figure-parallel-coordinates, figure#parallel-coordinates svg");
 if (trials && axes && axes.querySelector("g.axis")) startBrushing(axes, trials);

@@ -56,6 +56,8 @@ pub fn view(
             value: format!("{} {}", cell.value, cell.spread)
                 .trim_end()
                 .to_owned(),
+            column: table.columns[place].title.clone(),
+            certainty: String::new(),
             stages: cell.stages.clone(),
         })
     });

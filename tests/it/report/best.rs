@@ -54,7 +54,7 @@ fn a_table_marks_the_highest_value_unless_another_is_as_high() {
         "tables:\n  t: { rows: threshold, columns: [{ title: F-score, metric: evaluate.f1 }] }\n";
     let sandbox = Sandbox::new(&format!("{THRESHOLDS}{table}"));
     let (summary, results) = sections(&sandbox, &[]);
-    let expected = "Highest f1 (F-score) 0.000001 0.";
+    let expected = "Highest f1 (F-score) threshold 0.000001 0.";
     assert!(summary.contains(expected), "{summary}");
     assert_eq!(results.matches("★ highest").count(), 1, "{results}");
     let (summary, results) = sections(&sandbox, &["-S", EQUAL]);

@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use rustix::process::Signal;
+
 use super::document::{by_id, text};
 use super::{models, report};
-use crate::sandbox::{Sandbox, eventually};
+use crate::sandbox::{Sandbox, eventually, finish, signal};
 use crate::sweeping::GRID;
 
 #[test]
@@ -89,8 +91,8 @@ fn misclassified_images_come_with_the_most_confident_first() {
         .collect();
     let probability = |item: &roxmltree::Node<'_, '_>| -> f64 {
         let text = text(*item);
-        let words: Vec<&str> = text.split(' ').collect();
-        words[1].parse().unwrap()
+        let (_, rest) = text.split_once('(').unwrap();
+        rest.split(')').next().unwrap().parse().unwrap()
     };
     let probabilities: Vec<f64> = items.iter().map(probability).collect();
     assert!(
@@ -102,7 +104,13 @@ fn misclassified_images_come_with_the_most_confident_first() {
             .descendants()
             .find(|node| node.has_tag_name(("http://www.w3.org/1999/xhtml", "img")));
         let image = image.expect("every mistake has its image");
-        assert!(text(item).ends_with(image.attribute("alt").unwrap()));
+        let (name, class) = image
+            .attribute("alt")
+            .unwrap()
+            .split_once(", an image of class ")
+            .unwrap();
+        let shown = text(item);
+        assert!(shown.starts_with(class) && shown.ends_with(name), "{shown}");
     }
 }
 
@@ -157,7 +165,10 @@ fn a_failed_run_shows_why_and_what_did_not_run() {
         assert!(summary.contains(part), "{part}: {summary}");
     }
     let stages = report.section("stages");
-    assert!(stages.contains("last command – skipped"), "{stages}");
+    assert!(
+        stages.contains("last command – skipped check: failed"),
+        "{stages}"
+    );
     // The graph of what never ran is known from the plan.
     let document = report.document();
     let last = text(by_id(&document, "stage-last").unwrap());
@@ -165,11 +176,90 @@ fn a_failed_run_shows_why_and_what_did_not_run() {
 }
 
 #[test]
-fn a_run_that_goes_on_is_reported_as_it_is() {
+fn stages_without_results_have_details_without_the_pipeline_file() {
     let sandbox = Sandbox::new(PROGRAMS);
-    let go = sandbox.path("go");
-    let set = format!("go='{}'", go.display());
+    let run = sandbox.run_json(&["-S", "broken='true'"]);
+    assert_eq!(run.code, Some(100), "{run:?}");
+    fs::remove_file(sandbox.path("pipeline.yaml")).unwrap();
+    let report = report(&sandbox, &["--run", "latest"]);
+    let document = report.document();
+    let details = |id: &str| text(by_id(&document, id).unwrap());
+    let failed = details("stage-check");
+    for part in [
+        "exit code 3",
+        "Why it ran: its inputs were made in this run – count : first run.",
+        "Made from counted: count.metrics",
+        "argv until [ -e / ]; do sleep 0.05; done; echo line 1; if true;",
+        "shell sh",
+        "program sh:",
+    ] {
+        assert!(failed.contains(part), "{part}: {failed}");
+    }
+    let log = report.section("details");
+    assert!(
+        log.contains("End of its output line 1 it is broken"),
+        "{log}"
+    );
+    let skipped = details("stage-last");
+    for part in [
+        "Why it did not run: its inputs are missing – check : failed.",
+        "argv [cp, made/made, copy]",
+    ] {
+        assert!(skipped.contains(part), "{part}: {skipped}");
+    }
+}
+
+#[test]
+fn cancelled_stages_have_details() {
+    let sandbox = Sandbox::new(PROGRAMS);
+    let set = format!("go='{}'", sandbox.path("go").display());
     let running = sandbox.start(&["run", "pipeline.yaml", "-S", &set]);
+    until_check_runs(&sandbox);
+    signal(running.id(), Signal::INT).unwrap();
+    let done = finish(running);
+    assert_eq!(done.code, Some(130), "{done:?}");
+    let report = report(&sandbox, &["--run", "latest"]);
+    let document = report.document();
+    for (id, parts) in [
+        (
+            "stage-check",
+            ["Why it ran: its inputs were made", "argv until ["],
+        ),
+        (
+            "stage-last",
+            ["Why it did not run: the run was cancelled.", "argv [cp,"],
+        ),
+    ] {
+        let details = text(by_id(&document, id).unwrap());
+        for part in parts {
+            assert!(details.contains(part), "{part}: {details}");
+        }
+    }
+}
+
+#[test]
+fn a_stage_that_ran_again_names_the_change() {
+    let sandbox = Sandbox::new(PROGRAMS);
+    for set in ["go='/'", "go='/tmp'"] {
+        let run = sandbox.run_json(&["-S", set]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+    }
+    let report = report(&sandbox, &["--run", "latest"]);
+    let document = report.document();
+    let details = |id: &str| text(by_id(&document, id).unwrap());
+    let count = details("stage-count");
+    let cached = "Why it did not run: nothing changed that can change its result.";
+    assert!(count.contains(cached), "{count}");
+    let check = details("stage-check");
+    assert!(check.contains("Why it ran: params.argv "), "{check}");
+    // The program made the same file again, so the stage after it is cached as well.
+    assert!(details("stage-last").contains(cached));
+    let stages = report.section("stages");
+    assert!(stages.contains("params.argv "), "{stages}");
+}
+
+/// Waits until the stage `check` of the newest run is running.
+fn until_check_runs(sandbox: &Sandbox) {
     eventually("a running stage", || {
         let shown = sandbox.runner(&["runs", "show", "latest", "--json"]);
         (shown.code == Some(0) && shown.stdout.contains("\"running\"") && {
@@ -179,6 +269,15 @@ fn a_run_that_goes_on_is_reported_as_it_is() {
         })
         .then_some(())
     });
+}
+
+#[test]
+fn a_run_that_goes_on_is_reported_as_it_is() {
+    let sandbox = Sandbox::new(PROGRAMS);
+    let go = sandbox.path("go");
+    let set = format!("go='{}'", go.display());
+    let running = sandbox.start(&["run", "pipeline.yaml", "-S", &set]);
+    until_check_runs(&sandbox);
     let report = report(&sandbox, &["--run", "latest"]);
     let summary = report.section("summary");
     assert!(summary.contains("1 of 3 stages done"), "{summary}");
@@ -186,7 +285,7 @@ fn a_run_that_goes_on_is_reported_as_it_is() {
     assert!(stages.contains("check command ▶ running"), "{stages}");
     assert!(stages.contains("last command – not started"), "{stages}");
     fs::write(go, "").unwrap();
-    let done = crate::sandbox::finish(running);
+    let done = finish(running);
     assert_eq!(done.code, Some(0), "{done:?}");
 }
 
@@ -238,7 +337,46 @@ fn a_run_is_compared_with_the_one_before() {
         "epochs=2",
         "params.epochs 1 → 2",
         "Metrics that differ",
+        "other metrics differ of trainings, single classes and averages",
     ] {
         assert!(comparison.contains(part), "{part}: {comparison}");
     }
+}
+
+#[test]
+fn metrics_of_other_test_images_have_no_verdict() {
+    let sandbox = Sandbox::new(&models());
+    for count in ["test_images=20", "test_images=24"] {
+        let run = sandbox.run_json(&["-S", count]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+    }
+    let report = report(&sandbox, &["--run", "latest"]);
+    let comparison = report.section("comparison");
+    let note = "Other test images: evaluate[4], evaluate[6]. Differences between these metrics may come from the images.";
+    assert!(comparison.contains(note), "{comparison}");
+    let metrics = comparison.matches(" other test images").count();
+    assert!(metrics > 2, "{comparison}");
+    assert!(
+        !comparison.contains("better") && !comparison.contains("worse"),
+        "{comparison}"
+    );
+    // Both models were tested on the same images.
+    let evaluations = report.section("evaluations");
+    let checksum = |part: &str| part[..12].to_owned();
+    let mut parts = evaluations
+        .split("24 images of xrays.test (checksum ")
+        .skip(1);
+    let [first, second] = [parts.next().unwrap(), parts.next().unwrap()].map(checksum);
+    assert!(
+        first.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "{first}"
+    );
+    assert_eq!(first, second);
+
+    // A longer training does not change the images.
+    let run = sandbox.run_json(&["-S", "test_images=24", "-S", "epochs=1"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let report = super::report(&sandbox, &["--run", "latest"]);
+    let comparison = report.section("comparison");
+    assert!(!comparison.contains("ther test images"), "{comparison}");
 }

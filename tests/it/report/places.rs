@@ -83,6 +83,50 @@ fn a_folder_gets_the_pictures_as_files() {
 }
 
 #[test]
+fn too_many_images_for_one_file_need_a_folder() {
+    let sandbox = Sandbox::new(&models());
+    run(&sandbox, &[]);
+    let limited = |output: &str| {
+        let args = [
+            "report",
+            "pipeline.yaml",
+            "--image-limit",
+            "1kB",
+            "-o",
+            output,
+        ];
+        sandbox.runner(&args)
+    };
+    for (output, folder) in [("x.html", "x/"), ("-", "report/")] {
+        let done = limited(output);
+        assert_eq!(done.code, Some(2), "{done:?}");
+        let expected =
+            format!("one file may contain 1.0 kB; write a folder instead: `-o {folder}`");
+        assert!(done.stderr.contains(&expected), "{done:?}");
+        assert_eq!(done.stdout, "");
+        assert!(!sandbox.path("x.html").exists());
+    }
+    let done = limited("x/");
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let report = Report::read(&sandbox.path("x/index.html"));
+    assert!(report.text.contains("src=\"images/"));
+    let images = fs::read_dir(sandbox.path("x/images")).unwrap();
+    let bytes: u64 = images
+        .map(|image| image.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(bytes > 1000);
+    let enough = sandbox.runner(&[
+        "report",
+        "pipeline.yaml",
+        "--image-limit",
+        "5MB",
+        "-o",
+        "x.html",
+    ]);
+    assert_eq!(enough.code, Some(0), "{enough:?}");
+}
+
+#[test]
 fn what_cannot_be_reported_is_a_clear_error() {
     let sandbox = Sandbox::new(ECHO);
     let fails = |args: &[&str], code: i32, message: &str| {

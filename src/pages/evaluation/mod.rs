@@ -1,24 +1,29 @@
 //! [`EvaluationView`]: how good a model is, and what it gets wrong.
 
-use contract::analysis::{
-    ClassReport, ConfusionMatrix, Evaluation, EvaluationFigures, Figure, three_decimals,
-};
+mod confusion;
+mod curves;
+mod mistakes;
+
+use contract::analysis::{ClassReport, Evaluation, three_decimals};
 use contract::{Metrics, class_of};
 use engine::run::metrics;
 use store::keys::Digest;
 
 use crate::figure::FigureView;
 use crate::metric::{MetricView, number};
-use crate::picture::{Datasets, Picture};
+use crate::picture::Datasets;
 use crate::reader::Reader;
 use crate::stage::StageView;
 
-/// Most misclassified images that are shown.
-const MISTAKES: usize = 24;
-/// Largest side of a misclassified image, in pixels.
-const SIDE: u32 = 96;
+pub use confusion::{ClassName, ConfusionCell, ConfusionView};
+pub use mistakes::MistakeView;
+
+/// Digits of the checksum of the tested images that are shown.
+const CHECKSUM: usize = 12;
+/// Length of the name of a class that is long, with the mark of the positive class, in characters.
+const LONG_NAME: usize = 22;
 /// Metrics that say the most, for the overview.
-const HEADLINE: [&str; 4] = ["f1", "accuracy", "roc_auc", "brier"];
+pub(crate) const HEADLINE: [&str; 4] = ["f1", "accuracy", "roc_auc", "brier"];
 
 /// An evaluation of a model on a set of images.
 #[derive(Clone, Debug)]
@@ -31,6 +36,8 @@ pub struct EvaluationView {
     /// `xrays.test`
     pub dataset: String,
     pub image_count: usize,
+    /// The beginning of the checksum of the images; `None` if it was not recorded.
+    pub checksum: Option<String>,
     pub metrics: Vec<MetricView>,
     /// Rule by which classes were decided: `positive class: PNEUMONIA, from a probability of 0.5`.
     pub rule: String,
@@ -41,34 +48,6 @@ pub struct EvaluationView {
     pub figures: Vec<FigureView>,
     pub mistakes: Vec<MistakeView>,
     pub mistake_count: usize,
-}
-
-/// Counts of images by actual and predicted class.
-#[derive(Clone, Debug)]
-pub struct ConfusionView {
-    pub classes: Vec<String>,
-    pub rows: Vec<Vec<ConfusionCell>>,
-}
-
-#[derive(Clone, Debug)]
-pub struct ConfusionCell {
-    pub count: u64,
-    /// Share of the row, in percent.
-    pub percent: String,
-    /// Darkness of the cell, from 0 to 9.
-    pub shade: u64,
-    pub is_correct: bool,
-}
-
-/// An image that the model got wrong.
-#[derive(Clone, Debug)]
-pub struct MistakeView {
-    pub name: String,
-    pub label: String,
-    pub predicted: String,
-    /// Probability of the predicted class.
-    pub probability: String,
-    pub picture: Option<Picture>,
 }
 
 impl EvaluationView {
@@ -83,6 +62,26 @@ impl EvaluationView {
             .iter()
             .filter_map(|name| self.metric(name))
             .collect()
+    }
+
+    /// `true` if the tables of classes need the whole width of a page.
+    pub fn has_many_classes(&self) -> bool {
+        let confusion = self.confusion.as_ref();
+        confusion.is_some_and(|confusion| confusion.is_numbered)
+    }
+
+    /// `true` if names of classes would take several short lines.
+    pub fn has_long_names(&self) -> bool {
+        let mut names = self.class_rows.iter().map(|row| row[0].chars().count());
+        names.any(|length| length > LONG_NAME)
+    }
+
+    /// `36 of 400 images wrong`.
+    pub fn errors(&self) -> String {
+        format!(
+            "{} of {} images wrong",
+            self.mistake_count, self.image_count
+        )
     }
 
     /// `24 of 36 misclassified images, the most confident mistakes first`.
@@ -120,24 +119,28 @@ pub(crate) fn evaluation(
     });
     let report = reader.analysis.class_report(&evaluation);
     let figures = reader.analysis.evaluation_figures(&evaluation, &measured);
-    let (mistakes, mistake_count) = mistakes(&evaluation, datasets, dataset);
+    let (mistakes, mistake_count) = mistakes::mistakes(&evaluation, datasets, dataset);
     Some(EvaluationView {
         stage: at,
         model: stage.maker("model"),
         images: stage.maker("images"),
         dataset: images.map_or_else(String::new, |input| input.artifact.clone()),
         image_count: evaluation.labels.len(),
+        checksum: evaluation
+            .pixels
+            .as_ref()
+            .map(|checksum| checksum.chars().take(CHECKSUM).collect()),
         // The report for each class has the metrics of single classes and their averages.
         metrics: measured
             .iter()
             .filter(|(name, _)| !is_in_class_report(name))
-            .map(|(name, metric)| MetricView::new(name, metric))
+            .map(|(name, metric)| MetricView::fraction(name, metric))
             .collect(),
         rule: rule(&evaluation),
         class_header: ClassReport::HEADER,
         class_rows: report.rows(three_decimals, " (positive)"),
-        confusion: figures.confusion.as_ref().map(confusion),
-        figures: drawn(reader, stage, &figures),
+        confusion: figures.confusion.as_ref().map(ConfusionView::new),
+        figures: curves::drawn(reader, stage, &figures),
         mistakes,
         mistake_count,
     })
@@ -185,99 +188,4 @@ fn rule(evaluation: &Evaluation) -> String {
         }
         None => positive,
     }
-}
-
-fn confusion(matrix: &ConfusionMatrix) -> ConfusionView {
-    let row = |(actual, row): (usize, &Vec<u64>)| {
-        let all: u64 = row.iter().sum();
-        let cells = row
-            .iter()
-            .enumerate()
-            .map(|(predicted, &count)| ConfusionCell {
-                count,
-                percent: match all {
-                    0 => "–".to_owned(),
-                    all => format!("{:.0} %", 100.0 * count as f64 / all as f64),
-                },
-                shade: (9 * count).checked_div(all).unwrap_or(0),
-                is_correct: actual == predicted,
-            });
-        cells.collect()
-    };
-    ConfusionView {
-        classes: matrix.classes.clone(),
-        rows: matrix.counts.iter().enumerate().map(row).collect(),
-    }
-}
-
-fn drawn(reader: Reader<'_>, stage: &StageView, figures: &EvaluationFigures) -> Vec<FigureView> {
-    let draw = |what: &str, caption: &str, figure: Figure<'_>| {
-        let (id, caption) = (
-            format!("{}-{what}", stage.id),
-            format!("{}: {caption}", stage.name),
-        );
-        FigureView::new(reader, id, caption, &figure)
-    };
-    let roc = figures.roc.as_ref();
-    let roc = roc.and_then(|roc| draw("roc", "ROC curve", Figure::Roc(roc)));
-    let precision = figures.precision_recall.as_ref();
-    let precision = precision.and_then(|curve| {
-        let figure = Figure::PrecisionRecall(curve);
-        draw("precision-recall", "Precision–recall curve", figure)
-    });
-    let reliability = figures.reliability.as_ref();
-    let reliability = reliability.and_then(|curve| {
-        let figure = Figure::Reliability(curve);
-        draw("reliability", "Reliability", figure)
-    });
-    [roc, precision, reliability]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
-/// The most confident mistakes, and the number of all mistakes.
-fn mistakes(
-    evaluation: &Evaluation,
-    datasets: &Datasets<'_>,
-    dataset: Option<Digest>,
-) -> (Vec<MistakeView>, usize) {
-    let classes = evaluation.classes.len();
-    let probability = |at: usize| {
-        let of = evaluation.predicted[at] as usize;
-        let known = evaluation.probabilities.get(at * classes + of).copied();
-        known.unwrap_or_default()
-    };
-    let all = 0..evaluation.labels.len();
-    let mut wrong: Vec<usize> = all
-        .filter(|&at| evaluation.labels[at] != evaluation.predicted[at])
-        .collect();
-    wrong.sort_by(|&a, &b| probability(b).total_cmp(&probability(a)).then(a.cmp(&b)));
-    let count = wrong.len();
-    wrong.truncate(MISTAKES);
-    let opened = dataset.and_then(|digest| Some((digest, datasets.open(&digest)?)));
-    let name = |class: u32| {
-        let name = evaluation.classes.get(class as usize);
-        name.cloned().unwrap_or_default()
-    };
-    let picture = |at: usize| {
-        let (digest, dataset) = opened.as_ref()?;
-        let known = evaluation.names.get(at)?;
-        // An evaluation is in the order of its dataset.
-        let is_same = dataset.names().get(at) == Some(known);
-        let image = if is_same { at } else { dataset.find(known)? };
-        Some(Picture::Image {
-            dataset: *digest,
-            image,
-            side: SIDE,
-        })
-    };
-    let mistakes = wrong.iter().map(|&at| MistakeView {
-        name: evaluation.names.get(at).cloned().unwrap_or_default(),
-        label: name(evaluation.labels[at]),
-        predicted: name(evaluation.predicted[at]),
-        probability: format!("{:.3}", probability(at)),
-        picture: picture(at),
-    });
-    (mistakes.collect(), count)
 }
