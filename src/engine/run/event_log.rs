@@ -130,6 +130,7 @@ mod tests {
                 done,
                 total: 4000.0,
                 figures: Vec::new(),
+                measurement: None,
             },
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use contract::{files, lock};
 
@@ -23,15 +23,17 @@ pub(super) struct Outline {
 /// Size, identity and times of a file. They differ after each change that is not made on purpose to go unnoticed.
 type Stamp = [i64; 7];
 
-/// Outlines of files that were read before; `None` for files that are not as they must be.
-static KNOWN: Mutex<Option<HashMap<PathBuf, (Stamp, Option<Outline>)>>> = Mutex::new(None);
+/// Outlines by path; `None` for files that are not as they must be.
+type Outlines = HashMap<PathBuf, (Stamp, Option<Outline>)>;
+
+/// Outlines of the files that were read before.
+static KNOWN: LazyLock<Mutex<Outlines>> = LazyLock::new(Mutex::default);
 
 impl Outline {
     /// Reads the headers and labels of a file; `None` if that is not possible.
     pub(super) fn of(npz: &Npz) -> Option<Self> {
         let stamp = stamp(&npz.path)?;
-        let mut guard = lock(&KNOWN);
-        let known = guard.get_or_insert_default();
+        let mut known = lock(&KNOWN);
         if let Some((_, outline)) = known.get(&npz.path).filter(|(of, _)| *of == stamp) {
             return *outline;
         }
