@@ -359,7 +359,10 @@ fn expectations_need_no_table_and_are_listed_in_every_format() {
     let sandbox =
         Sandbox::new(&(text + "expect: { late.n: { at_most: 0.5 }, late.m: { at_most: 1 } }\n"));
     assert_eq!(run(&sandbox, &[]).code, Some(0));
-    let shown = |format| table(&sandbox, &["--format", format]).stdout;
+    let shown = |format| {
+        let args = ["--format", format, "--table", "expectations"];
+        table(&sandbox, &args).stdout
+    };
     assert_eq!(
         shown("md"),
         "\

@@ -41,7 +41,7 @@ pub(super) struct Table {
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Print only this table; `expectations` means the list of expectations that no table shows
+    /// Print only this table; `expectations` means the list of expectations that no table of the pipeline shows
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
     #[command(flatten)]
@@ -81,7 +81,7 @@ impl Table {
             tables: &tables,
             rest: judgements.outside(&tables),
         };
-        self.select(console, &mut printed)?;
+        self.select(console, &mut printed, judgements.outside(&graph.tables))?;
         let junit = self.expectations.write_junit(&results, &judgements);
         let warnings = warnings(&results, &plan, printed.tables);
         print(
@@ -101,8 +101,14 @@ impl Table {
             .conclude(console, Ok(()), junit, &judgements)
     }
 
-    /// Reduces what is printed to the chosen table, and to what fits into the format.
-    fn select(&self, console: &Console, printed: &mut Printed<'_>) -> Result<(), Error> {
+    /// Reduces what is printed to the chosen table, and to what fits into the format. `undeclared` are the expectations
+    /// that no declared table shows.
+    fn select<'a>(
+        &self,
+        console: &Console,
+        printed: &mut Printed<'a>,
+        undeclared: Vec<&'a Judgement>,
+    ) -> Result<(), Error> {
         if let Some(name) = &self.table {
             let place = printed.tables.iter().position(|table| table.name == *name);
             match place {
@@ -110,7 +116,12 @@ impl Table {
                     printed.tables = &printed.tables[place..=place];
                     printed.rest.clear();
                 }
-                None if name == EXPECTATIONS && !printed.rest.is_empty() => printed.tables = &[],
+                None if name == EXPECTATIONS && !undeclared.is_empty() => {
+                    *printed = Printed {
+                        tables: &[],
+                        rest: undeclared,
+                    };
+                }
                 None => return Err(unknown(name, printed)),
             }
         }
