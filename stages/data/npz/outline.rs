@@ -23,8 +23,11 @@ pub(super) struct Outline {
 /// Size, identity and times of a file. They differ after each change that is not made on purpose to go unnoticed.
 type Stamp = [i64; 7];
 
-/// Outlines of files that were read before; `None` for files that are not as they must be.
-static KNOWN: Mutex<Option<HashMap<PathBuf, (Stamp, Option<Outline>)>>> = Mutex::new(None);
+/// Outlines by path, with the stamps that the files had; `None` for files that are not as they must be.
+type Known = HashMap<PathBuf, (Stamp, Option<Outline>)>;
+
+/// Outlines of files that were read before.
+static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
 
 impl Outline {
     /// Reads the headers and labels of a file; `None` if that is not possible.
