@@ -25,7 +25,7 @@ pub enum Measure {
 
 /// Conditions in which several measures are undefined.
 const NO_IMAGE: &str = "there is no image";
-const OF_A_CLASS: &str = "it is undefined for one of the classes";
+const OF_A_CLASS: &str = "one of the classes has no value";
 
 /// The metrics of `evaluate`: all measures in the order of [`Measure::ALL`], then [`SUPPORT`].
 pub const METRICS: &[MetricInfo] = &[
