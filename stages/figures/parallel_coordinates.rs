@@ -190,10 +190,16 @@ impl<'a> Page<'a> {
             && let Some(best) = figure.trials.get(at)
         {
             let value = short(best.objective);
-            caption = format!(
-                "{caption}, thick line: {name} ({} {value})",
-                figure.objective
-            );
+            caption = match self.medium {
+                Medium::Png => {
+                    format!(
+                        "{caption}, thick line: {name} ({} {value})",
+                        figure.objective
+                    )
+                }
+                // There is less space, and the axis has the name of the objective.
+                Medium::Svg => format!("{caption}, thick line: {name} ({value})"),
+            };
         }
         if self.beyond > 0 {
             caption = format!("{caption}, {} beyond the end of the axis", self.beyond);

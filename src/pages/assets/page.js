@@ -128,7 +128,7 @@ function startZoom(graph) {
   });
   canvas.addEventListener("pointerup", () => { grabbed = null; });
   // Text must be readable, so a wide graph is not shrunk as far as it would fit.
-  if (canvas.clientWidth > 0) zoom(Math.min(1, Math.max(0.65, canvas.clientWidth / width)));
+  if (canvas.clientWidth > 0) zoom(Math.min(1, Math.max(0.6, canvas.clientWidth / width)));
   canvas.scrollLeft = 0;
 }
 

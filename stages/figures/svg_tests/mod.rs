@@ -327,9 +327,24 @@ fn descriptions_state_the_values() {
     );
     assert_eq!(
         description(&Figure::Training(&material.training)),
-        "PNEUMONIA over the epochs of a training. training: 0.186 after epoch 12; validation: 0.23 after epoch 12. \
-         Weights are kept from epoch 6."
+        "PNEUMONIA over the epochs of a training. training: 0.5 after epoch 1, 0.186 after epoch 12; validation: 0.562 \
+         after epoch 1, 0.23 after epoch 12. Weights are kept from epoch 6."
     );
+    let figures = material.figures();
+    let of = |kind: &str| {
+        let found = figures.iter().find(|(name, _)| *name == kind);
+        description(&found.unwrap().1)
+    };
+    let trials = of("parallel");
+    for part in [
+        "24 trials as lines across the axes PNEUMONIA, dropout, model, zoom, batch_size and evaluate.f1",
+        " The objectives are from 0.",
+        ", with PNEUMONIA 0.",
+    ] {
+        assert!(trials.contains(part), "{part}: {trials}");
+    }
+    let curves = of("curves");
+    assert!(curves.contains(" The last values are from 0."), "{curves}");
     assert_eq!(
         description(&Figure::Bars(&material.bars)),
         "images. PNEUMONIA, train: 1100; PNEUMONIA, validation: 241; PNEUMONIA, PNEUMONIA: 234; PNEUMONIA, train: \
