@@ -253,7 +253,8 @@ fn stages_that_did_not_start_are_skipped_in_junit() {
 fn table_writes_only_expectations_to_junit() {
     let sandbox = expecting("  late.n: { at_least: 1 }\n");
     assert_eq!(run(&sandbox, &[]).code, Some(0));
-    fs::write(sandbox.path("out.xml"), "what was there before").unwrap();
+    let before = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"before\"/>\n";
+    fs::write(sandbox.path("out.xml"), before).unwrap();
     let table = table(&sandbox, &["--junit", "out.xml"]);
     assert_eq!(table.code, Some(0), "{table:?}");
     let text = fs::read_to_string(sandbox.path("out.xml")).unwrap();

@@ -63,16 +63,12 @@ impl Terminal {
         set_columns(&self.master, columns);
     }
 
-    /// The lines on the screen.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        self.screen.lock().unwrap().lines()
-    }
-
-    /// Waits until a line on the screen is accepted, and returns it.
-    pub(crate) fn wait_for(&self, what: &str, is_meant: impl Fn(&str) -> bool) -> String {
+    /// Waits until the screen shows what is meant. At any single moment, lines that are drawn again may be missing.
+    pub(crate) fn wait_for(&self, what: &str, is_meant: impl Fn(&[String]) -> bool) {
         eventually(what, || {
-            self.lines().into_iter().find(|line| is_meant(line))
-        })
+            let lines = self.screen.lock().unwrap().lines();
+            is_meant(&lines).then_some(())
+        });
     }
 
     /// Waits until no process has the terminal open. Returns everything that was printed, and the lines that stay on

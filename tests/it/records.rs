@@ -394,7 +394,7 @@ fn a_damaged_record_is_logged_as_the_filter_says() {
         assert!(!logged(Some(filter)).contains(warning), "{filter:?}");
     }
     let ended = log(&["run", "pipeline.yaml", "-f"], Some("engine=debug"));
-    assert!(ended.contains("DEBUG"), "{ended}");
+    assert!(ended.contains("\ndebug: "), "{ended}");
     let invalid = logged(Some("dbug,a=b=c,[x]=debug,engine=warn"));
     let ignored = "ignored in `RUNNER_LOG`: `dbug`, `a=b=c`, `[x]=debug`; expected";
     assert!(invalid.contains(ignored), "{invalid}");

@@ -15,18 +15,15 @@ fn bars_show_what_runs_and_are_removed_at_the_end() {
     let sandbox = waiting_sandbox();
     let run = sandbox.command(&["run", "pipeline.yaml"]);
     let (runner, terminal) = Terminal::start(run, 100);
-    let bar = terminal.wait_for("a bar", |line| line.starts_with("slow   "));
-    assert!(bar.ends_with("after quick"), "{bar}");
-    let overall = terminal.wait_for("a line about the run", |line| line.starts_with(OVERALL));
-    assert!(
-        overall.contains("; time left unknown: 2 stages have never finished here ("),
-        "{overall}"
-    );
+    let left = format!("{OVERALL}; time left unknown: 2 stages have never finished here (");
     // The bar is above the line about the run, and below the lines that stay.
-    let lines = terminal.lines();
-    let row = |start: &str| lines.iter().position(|line| line.starts_with(start));
-    let rows = [row("quick: done, "), row("slow   "), row(OVERALL)];
-    assert!(rows.is_sorted() && rows[0].is_some(), "{lines:#?}");
+    terminal.wait_for("bars", |lines| {
+        let row = |start: &str| lines.iter().position(|line| line.starts_with(start));
+        let rows = [row("quick: done, "), row("slow   "), row(&left)];
+        let bar = rows[1].map(|row| &lines[row]);
+        let is_bar = bar.is_some_and(|bar| bar.ends_with("after quick"));
+        is_bar && rows[0].is_some() && rows.is_sorted()
+    });
 
     fs::write(sandbox.path("go"), "").unwrap();
     assert_eq!(finish(runner).code, Some(0));
@@ -56,15 +53,19 @@ fn bars_fit_a_terminal_that_becomes_narrow() {
     let sandbox = waiting_sandbox();
     let run = sandbox.command(&["run", "pipeline.yaml"]);
     let (runner, terminal) = Terminal::start(run, 100);
-    terminal.wait_for("a line about the run", |line| line.starts_with(OVERALL));
-    let width = 40;
+    let starts = |lines: &[String], start| lines.iter().any(|line| line.starts_with(start));
+    terminal.wait_for("bars", |lines| starts(lines, OVERALL));
+    let width = 60;
     terminal.resize(width);
-    // The line is drawn again every second.
-    let narrow = |line: &str| line.starts_with(OVERALL) && line.chars().count() <= width.into();
-    terminal.wait_for("narrow", narrow);
-    let lines = terminal.lines();
-    let last = lines.iter().rev().find(|line| !line.is_empty()).unwrap();
-    assert!(narrow(last), "nothing wraps to the next line: {lines:#?}");
+    // The line about the run is drawn again every second. Neither it nor the bar above wraps to the next line.
+    terminal.wait_for("narrow", |lines| {
+        let lines: Vec<&String> = lines.iter().filter(|line| !line.is_empty()).collect();
+        let [.., bar, overall] = lines[..] else {
+            return false;
+        };
+        let fits = |line: &str| line.chars().count() <= width.into();
+        bar.starts_with("slow   ") && overall.starts_with(OVERALL) && fits(bar) && fits(overall)
+    });
     fs::write(sandbox.path("go"), "").unwrap();
     assert_eq!(finish(runner).code, Some(0));
     terminal.end();
@@ -75,7 +76,9 @@ fn a_stop_is_announced_before_what_it_stops() {
     let sandbox = waiting_sandbox();
     let run = sandbox.command(&["run", "pipeline.yaml"]);
     let (runner, terminal) = Terminal::start(run, 200);
-    terminal.wait_for("a line about the run", |line| line.starts_with(OVERALL));
+    terminal.wait_for("bars", |lines| {
+        lines.iter().any(|line| line.starts_with(OVERALL))
+    });
     signal(runner.id(), Signal::INT).unwrap();
     assert_eq!(finish(runner).code, Some(130));
     let (_, lines) = terminal.end();
