@@ -19,7 +19,7 @@ pub(super) struct CommandLine {
     pub verbosity: Verbosity,
     /// The parsed arguments, or an error in a configuration file.
     pub cli: Result<Cli, Error>,
-    /// Where the profile comes from, unless it was typed. Printed if the pipeline is invalid, because the
+    /// Origin of the profile, unless it was typed. Printed if the pipeline is invalid, because the
     /// pipeline may have no profile of that name.
     pub profile_from: Option<String>,
 }
@@ -53,7 +53,7 @@ impl CommandLine {
     }
 }
 
-/// Where the profile comes from, unless it was typed.
+/// The origin of the profile, unless it was typed.
 fn profile_from(
     command: &clap::Command,
     matches: &ArgMatches,
@@ -88,7 +88,7 @@ pub(super) fn with_defaults(command: clap::Command, config: &config::Config) -> 
     })
 }
 
-/// Where the value of an option comes from: `--jobs`, `RUNNER_JOBS`, or a line of a file. `None` for a
+/// Origin of the value of an option: `--jobs`, `RUNNER_JOBS`, or a line of a file. `None` for a
 /// built-in default.
 pub(super) fn origin(
     matches: &ArgMatches,
@@ -208,7 +208,7 @@ fn rejected_variable(error: &clap::Error) -> Option<String> {
     std::env::var_os(&variable).map(|_| variable)
 }
 
-/// How much to print. Typed options take precedence over the environment.
+/// Amount of output. Typed options take precedence over the environment.
 fn verbosity(matches: &ArgMatches) -> Result<Verbosity, clap::Error> {
     for source in [ValueSource::CommandLine, ValueSource::EnvVariable] {
         let asks = |flag| matches.value_source(flag) == Some(source) && matches.get_flag(flag);

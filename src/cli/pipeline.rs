@@ -61,13 +61,13 @@ pub(super) struct Overrides {
     )]
     #[serde(default)]
     include_from: Vec<PathBuf>,
-    /// Whether the pipeline's file was named by a saved plan, not by the user.
+    /// `true` if the pipeline's file was named by a saved plan, not by the user.
     #[arg(skip)]
     #[serde(skip)]
     pub is_from_plan: bool,
 }
 
-/// Where the values of `--device` and `--precision` come from; `None` if that is not known.
+/// Origin of the values of `--device` and `--precision`; `None` if that is not known.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sources {
     device: Option<ValueSource>,
@@ -206,7 +206,7 @@ impl KeyValue<'_> {
         }
     }
 
-    /// Where the value was set.
+    /// The place where the value was set.
     fn place(&self) -> Place {
         let (name, value) = (self.key.name(), self.value);
         let source = match self.source {
@@ -260,7 +260,7 @@ impl StoreArgs {
         self.exists()?.then(|| self.open()).transpose()
     }
 
-    /// Whether the store exists.
+    /// Returns whether the store exists.
     ///
     /// # Errors
     /// If this cannot be determined, for example because a parent folder cannot be entered.

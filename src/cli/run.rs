@@ -267,7 +267,7 @@ impl Run {
     }
 }
 
-/// What the user requested, besides the pipeline.
+/// The user's requests, besides the pipeline.
 struct Invocation<'a> {
     sets: &'a [String],
     selection: &'a Selection,

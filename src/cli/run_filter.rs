@@ -113,7 +113,7 @@ pub(super) fn warn(console: &Console, bad: &[BadRun]) {
     }
 }
 
-/// How many runs `name` goes back from the newest: 2 for `latest~2`. `None` if `name` does not begin with
+/// Number of runs that `name` goes back from the newest: 2 for `latest~2`. `None` if `name` does not begin with
 /// `latest`.
 fn steps_back(name: &str) -> Result<Option<usize>, Error> {
     let Some(rest) = name.strip_prefix(LATEST) else {

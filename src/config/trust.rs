@@ -54,7 +54,7 @@ impl Trust {
         }
     }
 
-    /// Whether the user consented to this value of a setting of the project in `folder`.
+    /// Returns whether the user consented to this value of a setting of the project in `folder`.
     pub fn allows(&self, folder: &Path, key: SettingKey, value: &str) -> bool {
         let settings = self.0.get(&resolved(folder));
         let trusted = settings.and_then(|settings| settings.get(key.name()));
@@ -87,7 +87,7 @@ impl Trust {
     }
 }
 
-/// Whether a setting of the project in `folder` has effects outside that folder.
+/// Returns whether a setting of the project in `folder` has effects outside that folder.
 pub(super) fn reaches_outside(key: SettingKey, value: &str, folder: &Path) -> bool {
     match key {
         SettingKey::Artifacts => !resolved(Path::new(value)).starts_with(resolved(folder)),

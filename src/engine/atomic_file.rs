@@ -32,7 +32,7 @@ pub fn write(
     Ok(())
 }
 
-/// Whether a file is flushed to disk before it gets its name, so that a power failure leaves no empty file.
+/// Time at which a file is flushed to disk. If that is before it gets its name, a power failure leaves no empty file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
     BeforeRename,

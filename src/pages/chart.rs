@@ -15,7 +15,7 @@ const INSTANCES: usize = 80;
 /// Longest line of a box, in characters.
 const LONGEST: usize = 44;
 
-/// How many boxes a graph has: one for each stage, or one for each of its instances.
+/// Number of boxes of a graph: one for each stage, or one for each of its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     Stages,

@@ -17,7 +17,7 @@ const FIRST_CHARACTERS: usize = 700;
 const MOST_LINES: usize = 1000;
 const FIRST_LINES: usize = 900;
 
-/// How much to print.
+/// Amount of output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
     /// Errors, warnings and results only.

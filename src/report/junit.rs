@@ -67,7 +67,7 @@ struct Case {
 /// An element that says why a case did not succeed.
 struct Ended {
     element: &'static str,
-    /// What did not succeed: `stage`, `expectation`, or `not-known` for an expectation that could not be checked.
+    /// Kind of the failure: `stage`, `expectation`, or `not-known` for an expectation that could not be checked.
     kind: &'static str,
     message: String,
 }
@@ -77,7 +77,7 @@ const FAILURE: &str = "failure";
 const ERROR: &str = "error";
 
 impl Case {
-    /// Whether the case ended with this element.
+    /// Returns whether the case ended with this element.
     fn is(&self, element: &str) -> bool {
         let ended = self.ended.as_ref();
         ended.is_some_and(|ended| ended.element == element)

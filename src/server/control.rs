@@ -53,7 +53,7 @@ pub(crate) struct Started {
     run: Mutex<Option<String>>,
 }
 
-/// Why a run was not started.
+/// The reason why a run was not started.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum StartError {
     /// The request is wrong.

@@ -9,7 +9,7 @@ pub const DEFAULT_PORT: u16 = 7417;
 /// Number of ports from [`DEFAULT_PORT`] on that are tried.
 const TRIED: u16 = 10;
 
-/// Which port to take.
+/// The port to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ports {
     /// The first that is free from [`DEFAULT_PORT`] on, or else any.
@@ -18,7 +18,7 @@ pub enum Ports {
     Only(u16),
 }
 
-/// Why there is no port.
+/// The reason why there is no port.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     #[error("port {0} is in use")]

@@ -3,7 +3,7 @@
 use hyper::Method;
 use percent_encoding::percent_decode_str;
 
-/// What a request asks for.
+/// The target of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// `/`: the list of runs.
@@ -27,9 +27,9 @@ pub(crate) enum Route {
     /// `/pictures/DESCRIPTION`: a picture in a result.
     Picture(String),
     Style,
-    /// What all pages can do, also those from disk.
+    /// Scripts and styles of all pages, also of those from disk.
     Script,
-    /// What keeps pages up to date.
+    /// The script that keeps pages up to date.
     LiveScript,
     /// POST `/runs`: start a run.
     Start,
@@ -39,7 +39,7 @@ pub(crate) enum Route {
     Cancel(String),
 }
 
-/// Why an address leads nowhere.
+/// The reason why an address leads nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoRoute {
     NotFound,

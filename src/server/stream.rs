@@ -122,7 +122,7 @@ impl Stream {
     }
 }
 
-/// Where a page of a stage continues: offsets of the run's events and of the log.
+/// Place where the page of a stage continues: offsets of the run's events and of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) events: u64,

@@ -43,7 +43,7 @@ pub struct ActionRecord {
     pub inputs: InputsCheck,
 }
 
-/// Whether a stage's inputs held the right bytes for as long as the stage could read them.
+/// `true` if a stage's inputs held the right bytes for as long as the stage could read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputsCheck {

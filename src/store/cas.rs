@@ -126,7 +126,7 @@ impl Store {
         })
     }
 
-    /// Whether all blobs of `tree` exist with the right sizes. Reads none of them.
+    /// Returns whether all blobs of `tree` exist with the right sizes. Reads none of them.
     pub(super) fn is_complete(&self, tree: &Tree) -> Result<bool, Error> {
         for blob in tree.files.values() {
             let path = self.blob_path(&blob.digest);
@@ -163,7 +163,7 @@ impl Store {
         Ok(State::Sound)
     }
 
-    /// Whether the blob was found sound before and cannot have changed since.
+    /// Returns whether the blob was found sound before and cannot have changed since.
     pub fn is_known(&self, blob: &Blob) -> bool {
         let now = stamp(&self.blob_path(&blob.digest));
         let verified = lock(&self.verified);
@@ -236,7 +236,7 @@ enum State {
     Bad,
 }
 
-/// Whether there is anything at `path`. A dangling link counts.
+/// Returns whether there is anything at `path`. A dangling link counts.
 fn exists(path: &Path) -> Result<bool, Error> {
     files::exists(path).map_err(Error::io("access", path))
 }

@@ -18,7 +18,7 @@ pub struct Finding {
     pub path: PathBuf,
     /// Description of the fault, as a fragment that follows the path.
     pub what: String,
-    /// Whether the system refused to read it. It may be sound, and stays where it is.
+    /// `true` if the system refused to read it. It may be sound, and stays where it is.
     pub is_unread: bool,
 }
 

@@ -242,7 +242,7 @@ fn examine(folder: &Path) -> Result<Option<Manifest>, Unread> {
     Ok(Some(manifest))
 }
 
-/// Whether the checkpoint in `folder` is complete and in the right place.
+/// Returns whether the checkpoint in `folder` is complete and in the right place.
 pub(super) fn is_sound(folder: &Path) -> Result<bool, Unread> {
     let is_here = |manifest: Manifest| {
         folder

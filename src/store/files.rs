@@ -85,7 +85,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether `name` is a single path component, and so cannot lead out of the folder it is joined to.
+/// Returns whether `name` is a single path component, and so cannot lead out of the folder it is joined to.
 pub(super) fn is_component(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0'])
 }

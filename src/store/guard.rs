@@ -73,7 +73,7 @@ struct OwnedNeeds {
 pub struct Living {
     /// Names of their folders.
     pub runs: BTreeSet<String>,
-    /// Whether `runs` is complete: the needs of every living process could be read.
+    /// `true` if `runs` is complete: the needs of every living process could be read.
     pub are_all_known: bool,
 }
 
@@ -87,7 +87,7 @@ impl Default for Living {
 }
 
 impl Living {
-    /// Whether a run that has not recorded its end may still be in progress.
+    /// Returns whether a run that has not recorded its end may still be in progress.
     pub fn may_contain(&self, run: &str) -> bool {
         !self.are_all_known || self.runs.contains(run)
     }
@@ -227,8 +227,8 @@ impl Store {
     }
 }
 
-/// Whether `error` means that the lock at `path` cannot be created. A lock that exists but may not be opened
-/// is different: other processes may hold it.
+/// Returns whether `error` means that the lock at `path` cannot be created. A lock that exists but may not be opened is
+/// different: other processes may hold it.
 fn is_read_only(error: &io::Error, path: &Path) -> bool {
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => true,

@@ -28,7 +28,7 @@ const MARK: &str = ".outputs.json";
 pub(super) struct Mark {
     /// Digest of the tree of every port.
     pub outputs: BTreeMap<String, Digest>,
-    /// Whether files had to be copied.
+    /// `true` if files had to be copied.
     copied: bool,
     /// Key of the action that made the outputs.
     #[serde(default)]
@@ -115,8 +115,7 @@ impl Store {
         Ok(linked)
     }
 
-    /// Whether `outputs` are shown as those of `instance`. Compares links and sizes
-    /// without reading the files.
+    /// Returns whether `outputs` are shown as those of `instance`. Compares links and sizes without reading the files.
     pub fn is_shown(
         &self,
         pipeline: &str,
@@ -137,8 +136,8 @@ impl Store {
         self.root.join("latest").join(component(pipeline))
     }
 
-    /// Whether `target` shows exactly the outputs in its mark. `sound` are the blobs that were found right or could
-    /// not be read.
+    /// Returns whether `target` shows exactly the outputs in its mark. `sound` are the blobs that were found right or
+    /// could not be read.
     pub(super) fn shows_exactly(
         &self,
         target: &Path,
@@ -275,7 +274,7 @@ fn is_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
-/// Whether two paths are links to the same file.
+/// Returns whether two paths are links to the same file.
 fn is_same(a: &Path, b: &Path) -> bool {
     let id = |path| fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()));
     matches!((id(a), id(b)), (Ok(a), Ok(b)) if a == b)

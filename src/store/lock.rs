@@ -69,7 +69,7 @@ pub(super) fn acquire(
     }
 }
 
-/// Whether no process holds a lock on the file at `path`. A missing file counts as free.
+/// Returns whether no process holds a lock on the file at `path`. A missing file counts as free.
 pub(super) fn is_free(path: &Path) -> io::Result<bool> {
     match files::open_unlinked(path) {
         Ok(lock) => locked(lock.try_lock()),

@@ -32,7 +32,7 @@ impl Store {
     }
 }
 
-/// Whether a file has the extension of packed memos.
+/// Returns whether a file has the extension of packed memos.
 pub(super) fn is_packed(path: &Path) -> bool {
     path.extension().is_some_and(|found| found == EXTENSION)
 }

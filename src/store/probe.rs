@@ -14,7 +14,7 @@ use super::{Error, FORMAT, refuse_link};
 pub struct Probe {
     /// Folder that was probed: in the store, or where the store would be created.
     pub folder: PathBuf,
-    /// Whether hard links work; without them `latest` holds copies. An error if files cannot be written.
+    /// `true` if hard links work; without them `latest` holds copies. An error if files cannot be written.
     pub links: Result<bool, Error>,
 }
 

@@ -104,9 +104,9 @@ impl Session {
         sync(folder).map_err(Error::io("flush", folder))
     }
 
-    /// Whether `entries` more files and folders of dropped staging folders may stay until the end. File
-    /// systems are slow at creating files right after others were removed (ext4 looks at every removed
-    /// inode), so small staging folders are not removed after each stage.
+    /// Returns whether `entries` more files and folders of dropped staging folders may stay until the end. File systems
+    /// are slow at creating files right after others were removed (ext4 looks at every removed inode), so small staging
+    /// folders are not removed after each stage.
     fn may_stay(&self, entries: usize) -> bool {
         let staying = self.staying.fetch_add(entries, Ordering::Relaxed) + entries;
         if staying <= MOST_STAYING {
@@ -203,8 +203,8 @@ pub(super) fn sweep(tmp: &Path) {
     }
 }
 
-/// Whether no process holds a session's lock. A session that cannot be examined, such as a folder of another user
-/// without read permission, counts as alive.
+/// Returns whether no process holds a session's lock. A session that cannot be examined, such as a folder of another
+/// user without read permission, counts as alive.
 pub(super) fn is_dead(session: &Path) -> bool {
     let lock = session.join(LOCK);
     // Only a folder whose lock is a regular file is a session. Opening a pipe would block.

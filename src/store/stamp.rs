@@ -28,7 +28,7 @@ impl FileStamp {
         }
     }
 
-    /// Whether any later write changes the stamp. A write in the same tick of the clock, which lasts a few
+    /// Returns whether any later write changes the stamp. A write in the same tick of the clock, which lasts a few
     /// milliseconds, may leave the times as they are.
     pub fn is_reliable(&self) -> bool {
         clock::has_passed(self.changed)

@@ -45,7 +45,7 @@ impl WriteWatch {
         Err(file)
     }
 
-    /// Whether no process has tried to write to the file.
+    /// Returns whether no process has tried to write to the file.
     pub fn is_unwritten(&self) -> bool {
         #[cfg(target_os = "linux")]
         return !self.given_up.load(Ordering::SeqCst)
@@ -67,9 +67,9 @@ impl WriteWatch {
     }
 }
 
-/// Whether a process has `file` open for writing. `file` itself must be open for reading only. While there is
-/// a writer, unchanged timestamps prove nothing: a page of a shared mapping that was written to once can be
-/// written to again without changing them. `false` where the system cannot tell.
+/// Returns whether a process has `file` open for writing. `file` itself must be open for reading only. While there is a
+/// writer, unchanged timestamps prove nothing: a page of a shared mapping that was written to once can be written to
+/// again without changing them. `false` where the system cannot tell.
 #[cfg(target_os = "linux")]
 pub fn is_open_for_writing(file: &File) -> bool {
     // `NFS_SUPER_MAGIC`: an NFS client refuses a lease whenever it has no delegation, whether or not the

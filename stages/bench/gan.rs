@@ -20,8 +20,8 @@ pub struct GanBench {
     pub batch_size: usize,
     /// Length of a noise vector; at least 1.
     pub latent: usize,
-    /// Whether every convolution is followed by batch normalization before its activation, except for the
-    /// first of the discriminator and the last of the generator.
+    /// `true` if every convolution is followed by batch normalization before its activation, except for the first of
+    /// the discriminator and the last of the generator.
     pub batch_norm: bool,
     /// Measured steps; at least 1.
     pub steps: usize,

@@ -17,7 +17,7 @@ const CLOCK: ClockId = ClockId::Realtime;
 const TICK: Duration = Duration::from_millis(1);
 const MOST_TICKS: usize = 20;
 
-/// Whether the clock has moved past `changed`, a file's time of change in seconds and nanoseconds since 1970.
+/// Returns whether the clock has moved past `changed`, a file's time of change in seconds and nanoseconds since 1970.
 /// If it has not, changing the file again now would not change its time.
 pub fn has_passed(changed: (i64, i64)) -> bool {
     let now = clock_gettime(CLOCK);

@@ -12,8 +12,8 @@ pub enum StageEvent {
     /// A message that the user should know, although the stage continues.
     Warning {
         message: String,
-        /// Whether the warning concerns this run only. Other warnings concern the result: they are stored
-        /// with it and shown wherever it is used.
+        /// `true` if the warning concerns this run only. Other warnings concern the result: they are stored with it and
+        /// shown wherever it is used.
         #[serde(rename = "passing")]
         about_run_only: bool,
     },

@@ -38,8 +38,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether a retry may succeed, because the cause lies in the system or in a user's program and not in
-    /// data or parameters.
+    /// Returns whether a retry may succeed, because the cause lies in the system or in a user's program and not in data
+    /// or parameters.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,

@@ -74,7 +74,7 @@ fn open_measured(path: &Path, options: &mut OpenOptions) -> io::Result<(File, u6
     })
 }
 
-/// Whether something exists at `path` for which `is_right` returns true. A symbolic link is not followed.
+/// Returns whether something exists at `path` for which `is_right` returns true. A symbolic link is not followed.
 ///
 /// # Errors
 /// If `path` cannot be examined. (`Path::exists` reports that as absence.)
@@ -90,7 +90,7 @@ pub fn leads_to(path: &Path, is_right: impl Fn(&Metadata) -> bool) -> io::Result
     holds(fs::metadata(path), is_right)
 }
 
-/// Whether anything exists at `path`. A dangling link counts.
+/// Returns whether anything exists at `path`. A dangling link counts.
 ///
 /// # Errors
 /// As for [`is`].
@@ -106,7 +106,7 @@ fn holds(found: io::Result<Metadata>, is_right: impl Fn(&Metadata) -> bool) -> i
     }
 }
 
-/// Whether an error means that a file does not exist, rather than that it cannot be examined.
+/// Returns whether an error means that a file does not exist, rather than that it cannot be examined.
 pub fn is_absence(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -212,7 +212,7 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     copy.set_permissions(permissions)
 }
 
-/// Whether an error was caused by a file that is not regular or that is too large.
+/// Returns whether an error was caused by a file that is not regular or that is too large.
 pub fn is_unfit(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::FileTooLarge
         || error

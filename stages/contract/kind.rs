@@ -7,7 +7,7 @@ use super::{ArtifactType, MetricInfo};
 pub struct Input {
     pub role: &'static str,
     pub accepts: ArtifactType,
-    /// Whether the port takes several artifacts (a fan-in), in the order in which the pipeline lists them.
+    /// `true` if the port takes several artifacts (a fan-in), in the order in which the pipeline lists them.
     pub many: bool,
     pub optional: bool,
     pub usage: Usage,
@@ -52,8 +52,8 @@ pub struct KindInfo {
     pub doc: &'static str,
     pub inputs: &'static [Input],
     pub outputs: &'static [Output],
-    /// Whether a reference to a stage of this kind may omit the port. False where no output is the obvious
-    /// one, as with a dataset's `train` and `test`.
+    /// `true` if a reference to a stage of this kind may omit the port. False where no output is the obvious one, as
+    /// with a dataset's `train` and `test`.
     pub has_primary: bool,
     /// Parameters that take a list of layers, or the name of a model under `models:`.
     pub model_params: &'static [&'static str],
@@ -63,11 +63,11 @@ pub struct KindInfo {
     /// Parameter that names the positive class among the classes of the images that the stage measures on. If a stage
     /// does not set it, it gets the value of the pipeline's `positive`.
     pub positive_param: Option<&'static str>,
-    /// Whether each stage declares its ports itself: inputs of any role, which take any artifacts, and the
-    /// outputs that [`Stage::outputs`](super::Stage::outputs) returns.
+    /// `true` if each stage declares its ports itself: inputs of any role, which take any artifacts, and the outputs
+    /// that [`Stage::outputs`](super::Stage::outputs) returns.
     pub declares_ports: bool,
-    /// Whether stages of this kind compute with tensors, on the CPU or on a GPU. The device is then part of
-    /// their key.
+    /// `true` if stages of this kind compute with tensors, on the CPU or on a GPU. The device is then part of their
+    /// key.
     pub computes: bool,
 }
 

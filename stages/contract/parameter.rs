@@ -58,7 +58,7 @@ pub struct Source {
     /// A file, or a folder that is read as a whole; relative to the working directory. In a folder, the stage may
     /// read only the files that [`sources`](crate::sources) lists.
     pub path: PathBuf,
-    /// Whether empty folders in the source are part of the key and visible to the stage.
+    /// `true` if empty folders in the source are part of the key and visible to the stage.
     pub empty_folders: bool,
 }
 

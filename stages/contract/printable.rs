@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Whether a character can be shown as it is. Line breaks and tabs count as control characters here.
+/// Returns whether a character can be shown as it is. Line breaks and tabs count as control characters here.
 pub fn is_printable(character: char) -> bool {
     let is_hidden = matches!(
         character,

@@ -158,7 +158,7 @@ impl Dataset {
         self.header.labels.len()
     }
 
-    /// Whether there are no images, as in the validation split of a dataset that sets no images aside.
+    /// Returns whether there are no images, as in the validation split of a dataset that sets no images aside.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

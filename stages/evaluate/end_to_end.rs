@@ -49,7 +49,7 @@ fn evaluate(folder: &Path, classes: [&str; 2]) -> Result<Vec<String>, Failure> {
     Ok(evaluate_with(folder, case)?.0)
 }
 
-/// What differs between evaluations.
+/// The differences between evaluations.
 struct Case<'a> {
     classes: [&'a str; 2],
     params: Value,

@@ -73,7 +73,7 @@ pub(super) struct Chart<'a> {
     pub(super) size: (i32, i32),
     /// Colors of the lines, used in turn.
     pub(super) colors: &'a [Color],
-    /// Whether every point of a solid line is marked by a dot.
+    /// `true` if every point of a solid line is marked by a dot.
     pub(super) marked: bool,
 }
 

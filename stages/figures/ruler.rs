@@ -15,7 +15,7 @@ pub(super) struct Ruler {
     low: f64,
     high: f64,
     log: bool,
-    /// Whether the values are positions in a list of names.
+    /// `true` if the values are positions in a list of names.
     choice: bool,
     /// Values and their labels, from low to high.
     ticks: Vec<(f64, String)>,

@@ -56,7 +56,7 @@ pub(super) fn count(picture: &image::RgbImage, color: [u8; 3]) -> usize {
     picture.pixels().filter(|pixel| pixel.0 == color).count()
 }
 
-/// Whether nothing touches the picture's edge, as clipped text would.
+/// Returns whether nothing touches the picture's edge, as clipped text would.
 pub(super) fn margins_are_white(picture: &image::RgbImage) -> bool {
     let (width, height) = picture.dimensions();
     picture

@@ -22,7 +22,7 @@ pub(crate) struct TrainingState {
 /// Requirements for a checkpoint to resume from, and the folder that its sample grids are copied to.
 pub(crate) struct ResumeTarget<'a> {
     pub epochs: usize,
-    /// Whether there must be a sample grid after an epoch. That of the finished training is drawn at the end.
+    /// `true` if there must be a sample grid after an epoch. That of the finished training is drawn at the end.
     pub samples_after: &'a dyn Fn(usize) -> bool,
     /// Folder of the sample grids.
     pub figure: &'a Path,

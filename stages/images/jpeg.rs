@@ -45,8 +45,8 @@ impl<'a> Jpeg<'a> {
         (self.width as u64, self.height as u64)
     }
 
-    /// Whether the end marker follows the start of the last scan. The bytes of these two markers cannot occur within a
-    /// scan's data.
+    /// Returns whether the end marker follows the start of the last scan. The bytes of these two markers cannot occur
+    /// within a scan's data.
     pub(crate) fn is_complete(&self) -> bool {
         let last = |marker: [u8; 2]| self.bytes.windows(2).rposition(|pair| pair == marker);
         last([0xff, 0xd9]) > last([0xff, 0xda])

@@ -52,7 +52,7 @@ impl<'a> Set<'a> {
         }
     }
 
-    /// Whether the sets are small enough to look for near copies.
+    /// Returns whether the sets are small enough to look for near copies.
     fn affords(&self, original: &Set<'_>) -> bool {
         let within = std::ptr::eq(self.images, original.images);
         let among = original.images.len() / if within { 2 } else { 1 };

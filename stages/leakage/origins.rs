@@ -44,8 +44,7 @@ impl<'a> Origins<'a> {
         Self(origins.collect())
     }
 
-    /// Whether two images come from files with the same bytes. False if one of them does not come from a
-    /// file.
+    /// Returns whether two images come from files with the same bytes. False if one of them does not come from a file.
     ///
     /// # Errors
     /// If a file cannot be read any more. Any answer would be a guess, and the answer is stored.

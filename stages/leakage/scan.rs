@@ -13,7 +13,7 @@ const TILE: usize = 128;
 /// has this many.
 const MOST_PAIRS: u64 = 20_000_000_000;
 
-/// Whether `of` images are few enough to be compared with `among` images.
+/// Returns whether `of` images are few enough to be compared with `among` images.
 pub(super) fn affordable(of: usize, among: usize) -> bool {
     of as u64 <= MOST_PAIRS / among.max(1) as u64
 }

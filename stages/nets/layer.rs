@@ -267,7 +267,7 @@ impl Layer {
         }
     }
 
-    /// Whether an image's output in training depends on the other images of its batch.
+    /// Returns whether an image's output in training depends on the other images of its batch.
     pub fn mixes_batch(&self) -> bool {
         match self {
             Self::BatchNorm(_) => true,

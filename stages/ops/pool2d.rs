@@ -17,7 +17,7 @@ impl Pool2d {
         Some(input.checked_sub(self.kernel)? / self.stride + 1)
     }
 
-    /// Whether windows are 2×2 and adjacent. Convolutions can compute such pooling together with their output.
+    /// Returns whether windows are 2×2 and adjacent. Convolutions can compute such pooling together with their output.
     pub(super) fn is_halving(&self) -> bool {
         (self.kernel, self.stride) == (2, 2)
     }

@@ -91,7 +91,7 @@ impl TrainingState {
         optimizer(tensors, network)
     }
 
-    /// Whether the network has the state of the best epoch.
+    /// Returns whether the network has the state of the best epoch.
     fn is_at_best(&self) -> bool {
         self.best.epoch == self.history.len() && self.partial == PartialEpoch::default()
     }

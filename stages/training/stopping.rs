@@ -94,7 +94,7 @@ impl Progress {
         best
     }
 
-    /// Whether the patience is exhausted at the end of `epoch`.
+    /// Returns whether the patience is exhausted at the end of `epoch`.
     pub(super) fn exhausted(&self, epoch: usize, stopping: Option<&EarlyStopping>) -> bool {
         let last = self.improved.map_or(0, |(epoch, _)| epoch);
         stopping.is_some_and(|stopping| epoch - last >= stopping.patience)

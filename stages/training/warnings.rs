@@ -16,7 +16,7 @@ pub(super) struct Images<'a> {
     pub in_an_epoch: usize,
     pub batch_size: usize,
     pub validation: Option<&'a [u32]>,
-    /// Whether the threshold is chosen on the validation images, like the epoch.
+    /// `true` if the threshold is chosen on the validation images, like the epoch.
     pub chooses_threshold: bool,
 }
 

@@ -112,7 +112,7 @@ fn append(name: &CStr, parts: [&[u8]; 3]) -> c_long {
     }
 }
 
-/// Whether this process is a worker: its first argument is `worker`.
+/// Returns whether this process is a worker: its first argument is `worker`.
 fn is_worker() -> bool {
     const WORKER: &[u8] = b"worker\0";
     let mut start = [0u8; LONGEST];

@@ -90,7 +90,7 @@ impl Path {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 
-    /// Whether the path is a regular file.
+    /// Returns whether the path is a regular file.
     pub(crate) fn is_regular(&self) -> bool {
         // SAFETY: all zeros is a valid `stat`, which the kernel fills.
         let (refused, stat) = unsafe {

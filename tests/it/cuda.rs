@@ -54,7 +54,7 @@ stages:
     inputs: { model: cnn, images: xrays.test }
 "#;
 
-/// Whether there is no GPU. If so, prints that the test is skipped.
+/// Returns whether there is no GPU. If so, prints that the test is skipped.
 fn is_skipped() -> bool {
     match stages::gpus::survey() {
         Ok(_) => false,
@@ -65,7 +65,7 @@ fn is_skipped() -> bool {
     }
 }
 
-/// Whether the emulator stands in for a GPU. Only the emulator can have any memory size and number of GPUs.
+/// Returns whether the emulator stands in for a GPU. Only the emulator can have any memory size and number of GPUs.
 fn is_emulated() -> bool {
     let is_emulated = !is_skipped() && std::env::var_os("EMULATOR_HOME").is_some();
     if !is_emulated {

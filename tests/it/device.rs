@@ -6,7 +6,7 @@ use crate::sandbox::{
     Finished, Sandbox, TINY, eventually, finish, first_worker, list, signal, skip,
 };
 
-/// Whether there is a GPU. If so, prints that the test is skipped.
+/// Returns whether there is a GPU. If so, prints that the test is skipped.
 fn has_gpu() -> bool {
     let gpus = stages::gpus::survey();
     if gpus.is_ok() {

@@ -1,4 +1,4 @@
-//! Which stages a run executes, and which are cached.
+//! The stages that a run executes, and those that are cached.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

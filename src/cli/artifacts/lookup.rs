@@ -26,7 +26,7 @@ pub(super) struct ArtifactArgs {
 /// An artifact that was found.
 pub(super) struct FoundArtifact {
     pub digest: Digest,
-    /// Where `latest` shows it, and its port.
+    /// The place where `latest` shows it, and its port.
     pub shown: Option<(Shown, String)>,
     /// Record of the action that made it, if that is known.
     pub record: Option<ActionRecord>,

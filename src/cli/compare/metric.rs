@@ -13,7 +13,7 @@ pub(super) struct MetricPair {
     /// The values; `None` where there is none, or where it is undefined.
     pub a: Option<f64>,
     pub b: Option<f64>,
-    /// Whether the metric is undefined for these images.
+    /// `true` if the metric is undefined for these images.
     pub a_is_undefined: bool,
     pub b_is_undefined: bool,
     /// The class that the metric is of; `None` if it covers all classes.
@@ -28,7 +28,7 @@ pub(super) struct MetricPair {
     pub direction: Option<Direction>,
     /// Verdict on `b` compared with `a`; `None` without two values or a direction.
     pub verdict: Option<MetricChange>,
-    /// Whether the intervals do not overlap; `None` unless there are two.
+    /// `true` if the intervals do not overlap; `None` unless there are two.
     pub apart: Option<bool>,
 }
 

@@ -113,9 +113,9 @@ struct Page {
     /// A sentence with the number of stages that are the same and have no row; `None` if there are none.
     same: Option<String>,
     metrics: Vec<Row<6>>,
-    /// Whether a metric has an interval.
+    /// `true` if a metric has an interval.
     has_intervals: bool,
-    /// Whether some intervals do not overlap.
+    /// `true` if some intervals do not overlap.
     apart: bool,
 }
 

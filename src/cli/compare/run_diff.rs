@@ -44,7 +44,7 @@ pub(super) struct Difference {
 pub(super) struct StagePair {
     pub name: String,
     pub change: Change,
-    /// Why the keys differ, in a few words.
+    /// The reason why the keys differ, in a few words.
     pub reason: Option<String>,
     pub a: Option<Side>,
     pub b: Option<Side>,
@@ -181,7 +181,7 @@ impl RunPair<'_> {
         }
     }
 
-    /// Why the keys of two actions differ. Stages are named as in run `b`.
+    /// The reason why the keys of two actions differ. Stages are named as in run `b`.
     fn reason(&self, a: Option<&ActionRecord>, b: Option<&ActionRecord>) -> String {
         let (Some(a), Some(b)) = (a, b) else {
             let which = match (a, b) {

@@ -10,7 +10,7 @@ use stages::gpus;
 pub(super) struct Cuda {
     pub libraries: Vec<Library>,
     pub gpus: Vec<VisibleGpu>,
-    /// Why there are no GPUs; `None` if there are some.
+    /// The reason why there are no GPUs; `None` if there are some.
     #[serde(serialize_with = "as_text")]
     pub without: Option<NoGpu>,
     pub default_precision: Precision,
@@ -46,7 +46,7 @@ pub(super) struct VisibleGpu {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct SelfTest {
     pub self_test: Vec<Agreement>,
-    /// Why the test was not finished; `None` if it was.
+    /// The reason why the test was not finished; `None` if it was.
     pub failure: Option<String>,
 }
 
@@ -139,7 +139,7 @@ impl Cuda {
     }
 }
 
-/// What to do to get a usable GPU.
+/// Steps to get a usable GPU.
 pub(super) fn remedy(why: &NoGpu) -> &'static str {
     match why {
         NoGpu::NotBuilt => {

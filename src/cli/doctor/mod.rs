@@ -66,7 +66,7 @@ struct StoreFolder {
     is_there: bool,
     free_bytes: Option<u64>,
     why_not_writable: Option<String>,
-    /// Whether files can be linked; `None` if no files can be written.
+    /// `true` if files can be linked; `None` if no files can be written.
     links: Option<bool>,
 }
 

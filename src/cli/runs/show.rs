@@ -106,7 +106,7 @@ fn page(run: &Recorded) -> String {
     text
 }
 
-/// Why a stage was executed; `-` if it was not.
+/// Reason for the execution of a stage; `-` if it was not executed.
 fn why(stage: &RecordedStage) -> String {
     match (&stage.reason, &stage.waits_for) {
         (Some(reason), _) => one_line(reason).into_owned(),

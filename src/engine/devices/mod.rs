@@ -27,7 +27,7 @@ pub struct Chosen {
     pub device: Device,
     /// GPUs that stages may use; empty on the CPU.
     pub gpus: Vec<Gpu>,
-    /// Why there are no GPUs, if one would have been used.
+    /// The reason why there are no GPUs, if one would have been used.
     pub without: Option<NoGpu>,
 }
 
@@ -118,7 +118,7 @@ impl DeviceChoice {
         }
     }
 
-    /// Whether [`Self::resolve`] has to look at the GPUs of the machine.
+    /// Returns whether [`Self::resolve`] has to look at the GPUs of the machine.
     fn depends_on_gpus(self) -> bool {
         self != Self::Cpu
     }

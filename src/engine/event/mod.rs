@@ -157,7 +157,7 @@ pub enum TrialResult {
     },
 }
 
-/// How one stage ended: an entry of [`RunReport`].
+/// The end of one stage: an entry of [`RunReport`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageReport {
     /// The instance: `cnn[model1]`.
@@ -174,10 +174,10 @@ pub struct StageReport {
     /// Peak resident set size of its process, in MiB.
     #[serde(serialize_with = "rounded")]
     pub peak_memory_mib: Option<f64>,
-    /// Why it was executed, in a few words; `None` if it was not, or in records of earlier versions.
+    /// Reason for its execution, in a few words; `None` if it was not, or in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Why it failed.
+    /// The reason why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Warnings about its result, from this run or from the run that made the result.

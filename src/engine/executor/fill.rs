@@ -22,7 +22,7 @@ use store::{ActionRecord, Lease};
 /// An action to execute, unless its outputs appear in the store meanwhile.
 pub(super) struct Miss<'a> {
     pub action: &'a PlannedAction,
-    /// Whether an equal action of the same plan comes first. Its outputs are then those of this action.
+    /// `true` if an equal action of the same plan comes first. Its outputs are then those of this action.
     pub follows_equal: bool,
 }
 

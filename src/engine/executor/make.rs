@@ -43,7 +43,7 @@ pub(super) struct Making<'a> {
 
 /// State that an attempt starts from.
 struct AttemptStart {
-    /// Whether to resume from checkpoints.
+    /// `true` to resume from checkpoints.
     resume: bool,
     /// Stamps of the sources.
     stamps: Stamps,
@@ -59,7 +59,7 @@ enum Attempt {
     SourceRewritten(Stamps),
 }
 
-/// Whether the action must be executed even if it is cached.
+/// Returns whether the action must be executed even if it is cached.
 pub(super) fn is_forced(action: &PlannedAction) -> bool {
     matches!(action.state, State::Runs(MissReason::Forced))
 }

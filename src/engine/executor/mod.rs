@@ -71,7 +71,7 @@ pub struct Options<'a> {
     pub folder: &'a Path,
     /// Limits of stages that have none of their own.
     pub limits: Limits,
-    /// Whether to resume from checkpoints.
+    /// `true` to resume from checkpoints.
     pub resume: bool,
     /// Expected resources of stages, from earlier runs or from the work that the stages declare.
     pub demands: HashMap<NodeIndex, Demand>,

@@ -147,7 +147,7 @@ impl<'a> Watched<'a> {
         })
     }
 
-    /// Whether the stage reads a copy of its own instead of the store's file.
+    /// Returns whether the stage reads a copy of its own instead of the store's file.
     fn is_copied(&self, blob: &Blob) -> bool {
         self.copies && is_small(blob)
     }
@@ -196,7 +196,7 @@ impl Watch {
         self.now().filter(FileStamp::wait_until_reliable)
     }
 
-    /// Whether the file may have been written to since the start.
+    /// Returns whether the file may have been written to since the start.
     fn is_written(&self) -> bool {
         if self.file.is_unwritten() {
             return false;

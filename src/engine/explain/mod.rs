@@ -24,7 +24,7 @@ use store::{ActionRecord, Store};
 pub use past::{LastExecution, PastCause, last_execution};
 pub use trace::{Found, trace};
 
-/// Why a stage of a plan is cached or not.
+/// The reason why a stage of a plan is cached or not.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Explanation {
     /// It is cached.

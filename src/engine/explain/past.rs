@@ -18,13 +18,13 @@ pub struct LastExecution {
     pub run: String,
     /// Start of the run, as recorded.
     pub started: String,
-    /// How it ended: `succeeded`, `failed`, `running`.
+    /// Its end: `succeeded`, `failed`, `running`.
     pub status: String,
     /// The reason in a few words, such as `first run` or `after xrays`. `None` if it was not recorded.
     pub reason: Option<String>,
     /// `true` if the store has no result of the stage from an earlier run of the pipeline.
     pub is_first: bool,
-    /// What had changed, nearest first. Empty if nothing had, or if the results of that run or of the run before are no
+    /// Changes, nearest first. Empty if nothing had, or if the results of that run or of the run before are no
     /// longer in the store.
     pub causes: Vec<PastCause>,
 }

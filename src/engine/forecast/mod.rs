@@ -59,7 +59,7 @@ pub struct Estimate {
     pub basis: Option<Basis>,
     /// The work that the stage declares.
     pub work: Work,
-    /// Whether a record of exactly this work exists, so that its outputs may be in the store already.
+    /// `true` if a record of exactly this work exists, so that its outputs may be in the store already.
     pub is_repeated: bool,
 }
 

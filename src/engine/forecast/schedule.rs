@@ -89,7 +89,7 @@ impl Schedule {
         sum
     }
 
-    /// Whether one of two entries is upstream of the other.
+    /// Returns whether one of two entries is upstream of the other.
     fn are_ordered(&self, a: usize, b: usize) -> bool {
         let (upper, lower) = (a.min(b), a.max(b));
         let (mut open, mut seen) = (vec![lower], HashSet::new());

@@ -21,7 +21,7 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    /// Whether the expectation is about this instance, which may have further axes.
+    /// Returns whether the expectation is about this instance, which may have further axes.
     pub fn matches(&self, instance: &InstanceName) -> bool {
         let has = |(axis, value): &(String, String)| instance.axis(axis) == Some(value);
         instance.stage == self.stage && self.axes.iter().all(has)
@@ -84,7 +84,7 @@ fn of_table(table: &Table) -> impl Iterator<Item = Expectation> {
     })
 }
 
-/// Why no instance matches an expectation.
+/// The reason why no instance matches an expectation.
 enum Absent {
     Misspelt(Diagnostic),
     /// The axis has fewer values in this run than in the file.

@@ -76,7 +76,7 @@ pub struct Graph {
     pub(crate) computing: Vec<Chosen>,
     /// The GPUs that its stages may take.
     pub gpus: Vec<Gpu>,
-    /// Why there are no GPUs, if a stage asks for one.
+    /// The reason why there are no GPUs, if a stage asks for one.
     pub(crate) no_gpu: Option<NoGpu>,
     /// Warnings to print before a run.
     pub warnings: Vec<Diagnostic>,

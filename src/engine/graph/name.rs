@@ -32,8 +32,8 @@ impl InstanceName {
         }
     }
 
-    /// Whether a name such as `cnn`, `cnn[model1]` or `cnn[model1,seed=43]` means this instance. The former
-    /// two mean instances in all copies.
+    /// Returns whether a name such as `cnn`, `cnn[model1]` or `cnn[model1,seed=43]` means this instance. The former two
+    /// mean instances in all copies.
     pub fn matches(&self, name: &str) -> bool {
         let Some((stage, values)) = name.split_once('[') else {
             return self.stage == name;

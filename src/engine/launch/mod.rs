@@ -1,4 +1,4 @@
-//! Where stages run.
+//! Places where stages run.
 //!
 //! A [`Launcher`] runs a stage somewhere, passes on its events, and tells how it ended. Everything that is
 //! particular to a place (processes, signals, limits, logs) is behind it. There is one place so far: processes
@@ -31,7 +31,7 @@ pub trait Launcher: Send + Sync {
     /// Returns the flag that is set once a stop was requested.
     fn stopping(&self) -> &AtomicBool;
 
-    /// Whether a stop was requested.
+    /// Returns whether a stop was requested.
     fn is_stopping(&self) -> bool {
         self.stopping().load(Ordering::SeqCst)
     }

@@ -72,7 +72,7 @@ pub enum State {
     /// Its outputs are in the store.
     Cached(Box<ActionRecord>),
     Runs(MissReason),
-    /// Whether it runs depends on the results upstream. The node is the nearest stage upstream that runs.
+    /// The results upstream decide if it runs. The node is the nearest stage upstream that runs.
     Waits(NodeIndex),
 }
 
@@ -101,7 +101,7 @@ pub struct Plan {
 }
 
 impl PlannedAction {
-    /// Whether the action has to run.
+    /// Returns whether the action has to run.
     pub fn is_miss(&self) -> bool {
         !matches!(self.state, State::Cached(_))
     }

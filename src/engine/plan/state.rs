@@ -19,7 +19,7 @@ pub(super) struct Known<'a> {
     pub lookup: Lookup,
     /// The content key, if it is known already.
     pub content_key: Option<Key>,
-    /// Whether a stage upstream is forced to run.
+    /// `true` if a stage upstream is forced to run.
     pub is_downstream_of_forced: bool,
 }
 

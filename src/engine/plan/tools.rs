@@ -67,7 +67,7 @@ pub struct UnknownVersion {
 }
 
 impl UnknownVersion {
-    /// Whether the program's file still has the content that it had before the command ran.
+    /// Returns whether the program's file still has the content that it had before the command ran.
     pub fn is_same(&self, store: &Store) -> Result<bool, Invalid> {
         let now = content(&self.path, &mut Sources::new(store))?;
         Ok(now.digest == self.file)

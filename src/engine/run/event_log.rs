@@ -30,7 +30,7 @@ struct State {
     progress: HashMap<String, StageLog>,
 }
 
-/// What was recorded of the progress of a stage.
+/// Recorded progress of a stage.
 struct StageLog {
     recorded: Instant,
     /// The last progress, if it was not recorded.

@@ -51,7 +51,7 @@ pub struct Measurements<'a> {
     shown: Vec<NodeIndex>,
     /// The instances of each of these copies, and its seed if copies differ in it.
     copies: Vec<(Option<&'a str>, &'a [NodeIndex])>,
-    /// How each stage ended; empty if there was no run.
+    /// The end of each stage; empty if there was no run.
     pub stages: &'a [StageReport],
 }
 

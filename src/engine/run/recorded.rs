@@ -39,11 +39,11 @@ pub struct ProgressNow {
 #[derive(Clone, Debug)]
 pub struct RecordedStage {
     pub planned: PlannedStage,
-    /// How it ended, if it has.
+    /// Its end, if it has ended.
     pub end: Option<StageReport>,
     /// `true` if its execution has started.
     pub started: bool,
-    /// Why it was executed, in a few words; `None` if it was not, or if an earlier version recorded the run.
+    /// Reason for its execution, in a few words; `None` if it was not, or if an earlier version recorded the run.
     pub reason: Option<String>,
     /// The runs that it waits for, because one of them makes the same result; empty if they are not known. `None` if it
     /// waits for no run.

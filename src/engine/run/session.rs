@@ -31,7 +31,7 @@ use crate::wording;
 use store::keys::Key;
 use store::{Needs, Store};
 
-/// How to execute a plan.
+/// Settings for the execution of a plan.
 pub struct RunOptions {
     /// Resources for running stages.
     pub capacity: Capacity,

@@ -21,7 +21,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether the action has outputs, so that its dependents can run.
+    /// Returns whether the action has outputs, so that its dependents can run.
     pub fn has_outputs(self) -> bool {
         matches!(self, Self::Cached | Self::Succeeded)
     }

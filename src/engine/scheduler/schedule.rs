@@ -17,7 +17,7 @@ pub struct Schedule {
     /// Memory of each GPU, in bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<u64>,
-    /// Whether stages that do not depend on a failed stage still run.
+    /// `true` if stages that do not depend on a failed stage still run.
     pub keep_going: bool,
 }
 

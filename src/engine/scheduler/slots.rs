@@ -50,7 +50,7 @@ struct FreeGpu {
     memory: u64,
     /// Number of actions that use it.
     users: usize,
-    /// Whether one action has it to itself.
+    /// `true` if one action has it to itself.
     is_taken: bool,
 }
 
@@ -94,7 +94,7 @@ impl Capacity {
 }
 
 impl Free {
-    /// Whether no further action can start.
+    /// Returns whether no further action can start.
     pub fn is_used_up(&self) -> bool {
         self.cpus == 0
     }
@@ -140,7 +140,7 @@ impl Free {
         })
     }
 
-    /// Whether [`Free::take`] would succeed.
+    /// Returns whether [`Free::take`] would succeed.
     pub fn has(&self, slots: Slots) -> bool {
         if slots.gpus == 0 {
             return slots.cpus <= self.cpus && slots.memory <= self.memory;
@@ -148,8 +148,8 @@ impl Free {
         self.clone().take(slots).is_some()
     }
 
-    /// Whether an action with `slots` would take a resource that `waiting` lacks. Call this only if `waiting` does not
-    /// fit now.
+    /// Returns whether an action with `slots` would take a resource that `waiting` lacks. Call this only if `waiting`
+    /// does not fit now.
     pub fn competes(&self, slots: Slots, waiting: Slots) -> bool {
         let lacks_cpus = waiting.cpus > self.cpus;
         let lacks_memory = waiting.memory > self.memory;

@@ -104,7 +104,7 @@ fn expected(types: &Value) -> String {
     format!("expected {noun} or `${{NAME}}`")
 }
 
-/// Whether an alternative allows `${…}` already: any text does, and so does another definition.
+/// Returns whether an alternative allows `${…}` already: any text does, and so does another definition.
 fn takes_variable(alternative: &Value) -> bool {
     let any_text = has(&alternative["type"], "string")
         && ["pattern", "const", "enum"]

@@ -16,7 +16,7 @@ pub(super) const SECTIONS: [&str; 8] = [
 pub(crate) struct Assignment {
     pub path: Vec<(String, Place)>,
     pub value: Node,
-    /// Whether the path always means a key of the document, even if a var has the same name.
+    /// `true` if the path always means a key of the document, even if a var has the same name.
     pub(super) is_own: bool,
 }
 

@@ -28,7 +28,7 @@ pub enum Bounds {
 }
 
 impl Bounds {
-    /// Whether `value` lies within the bounds. NaN never does.
+    /// Returns whether `value` lies within the bounds. NaN never does.
     pub fn hold(&self, value: f64) -> bool {
         match *self {
             Self::Near {

@@ -172,7 +172,7 @@ impl Loader {
         }
     }
 
-    /// Whether the file being read is included by another.
+    /// Returns whether the file being read is included by another.
     pub(super) fn is_within(&self) -> bool {
         self.open.len() > 1
     }

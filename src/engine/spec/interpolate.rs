@@ -211,7 +211,7 @@ pub(super) fn escape(node: &Node) -> Node {
     }
 }
 
-/// Whether a tree contains `${`.
+/// Returns whether a tree contains `${`.
 pub(super) fn is_needed(node: &Node) -> bool {
     match &node.value {
         Value::Text(text) => text.contains("${"),
@@ -226,7 +226,7 @@ pub(super) fn var_of(name: &str) -> &str {
     name.split_once('.').map_or(name, |(var, _)| var)
 }
 
-/// Whether a dotted name equals another or leads into it: `prepare.split` is within `prepare`.
+/// Returns whether a dotted name equals another or leads into it: `prepare.split` is within `prepare`.
 pub(super) fn is_within(part: &str, whole: &str) -> bool {
     let rest = part.strip_prefix(whole);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

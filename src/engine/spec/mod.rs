@@ -80,8 +80,7 @@ pub struct LoadOptions {
     pub sets: Vec<String>,
     /// Folders outside the project from which files may be included.
     pub include_from: Vec<PathBuf>,
-    /// Whether someone other than the user chose the file. Errors then quote its text only if it is a
-    /// pipeline.
+    /// `true` if someone other than the user chose the file. Errors then quote its text only if it is a pipeline.
     pub is_foreign: bool,
 }
 
@@ -90,9 +89,9 @@ pub struct LoadOptions {
 pub struct KeyOption {
     pub key: &'static str,
     pub value: String,
-    /// Where the value was set.
+    /// The place where the value was set.
     pub place: Place,
-    /// Whether the value was typed, not taken from an environment variable or a configuration file.
+    /// `true` if the value was typed, not taken from an environment variable or a configuration file.
     pub is_typed: bool,
 }
 

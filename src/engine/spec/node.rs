@@ -164,7 +164,7 @@ impl Node {
         }
     }
 
-    /// Whether two nodes have the same value, regardless of how numbers and booleans are spelled.
+    /// Returns whether two nodes have the same value, regardless of how numbers and booleans are spelled.
     pub fn has_same_value(&self, other: &Self) -> bool {
         match (&self.value, &other.value) {
             (Value::Bool(ours), Value::Bool(theirs)) => ours.value == theirs.value,
@@ -320,7 +320,7 @@ pub struct Located<'a> {
     pub key: Option<Place>,
     /// Place of the outermost `${…}` on the path.
     pub replaced_at: Option<Place>,
-    /// Whether the whole path exists.
+    /// `true` if the whole path exists.
     pub complete: bool,
 }
 

@@ -68,7 +68,7 @@ pub(super) struct Overrides {
     pub typed: Vec<String>,
     /// Parsed assignments, which override all others.
     pub sets: Vec<Assignment>,
-    /// Whether the document is resolved as a trial, which has no `sweep` section.
+    /// `true` if the document is resolved as a trial, which has no `sweep` section.
     pub is_trial: bool,
 }
 

@@ -121,7 +121,7 @@ impl Place {
         }
     }
 
-    /// Whether the source is an environment variable.
+    /// Returns whether the source is an environment variable.
     pub fn is_variable(&self) -> bool {
         self.source.origin == Origin::Variable
     }
@@ -155,7 +155,7 @@ impl Place {
         &self.source.text[self.start()..self.end()]
     }
 
-    /// Whether the place ends on the line on which it starts.
+    /// Returns whether the place ends on the line on which it starts.
     pub fn is_one_line(&self) -> bool {
         !self.text().contains('\n')
     }

@@ -12,7 +12,7 @@ use super::Source;
 /// File name of a project's configuration, which is in the project folder.
 pub const PROJECT_FILE: &str = ".runner.toml";
 
-/// Whether a folder is a project folder: it contains a configuration file or a Git repository.
+/// Returns whether a folder is a project folder: it contains a configuration file or a Git repository.
 ///
 /// # Errors
 /// Fails if this cannot be checked, for example because the folder cannot be accessed.
@@ -40,8 +40,8 @@ pub(crate) fn project_of(file: &Path) -> PathBuf {
     project.unwrap_or(&folder).to_owned()
 }
 
-/// Whether a line of a text begins with the key `version`, as in every pipeline. Errors must not show the content
-/// of any other file that the user did not choose: it may be confidential.
+/// Returns whether a line of a text begins with the key `version`, as in every pipeline. Errors must not show the
+/// content of any other file that the user did not choose: it may be confidential.
 pub(super) fn is_pipeline(source: &Source) -> bool {
     source.text().lines().any(|line| {
         let line = match line.strip_prefix('{') {

@@ -4,7 +4,7 @@ use serde_json::Number;
 
 use super::node::{Plain, Value};
 
-/// Why a plain scalar cannot be represented as a [`Value`].
+/// The reason why a plain scalar cannot be represented as a [`Value`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unrepresentable {
     /// `.inf` or `.nan`: parameters and fingerprints, which are JSON, cannot represent them.

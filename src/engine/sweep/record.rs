@@ -59,7 +59,7 @@ pub struct Axis {
     pub kind: AxisKind,
 }
 
-/// How the values of an axis compare.
+/// Order and distance of the values of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AxisKind {
@@ -172,7 +172,7 @@ pub struct ImportanceOf {
     pub note: String,
 }
 
-/// How much of a metric's variance an axis explains.
+/// The share of a metric's variance that an axis explains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Importance {
     /// The label of the axis.

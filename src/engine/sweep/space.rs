@@ -10,7 +10,7 @@ pub struct Axis {
     /// Unique in its space. The random numbers of the axis depend on its name, and not on other axes.
     pub name: String,
     pub domain: Domain,
-    /// Where the axis applies; `None` means everywhere.
+    /// The part of the space where the axis applies; `None` means everywhere.
     pub when: Option<Condition>,
 }
 

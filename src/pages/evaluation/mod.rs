@@ -165,7 +165,7 @@ fn read(reader: Reader<'_>, output: &Digest) -> Option<(Evaluation, Metrics)> {
     ))
 }
 
-/// Whether a metric is that of one class, or an average over the classes.
+/// Returns whether a metric is that of one class, or an average over the classes.
 fn is_in_class_report(metric: &str) -> bool {
     let is_average = metric.starts_with("macro_") || metric.starts_with("weighted_");
     is_average || metric == "support" || class_of(metric).is_some()

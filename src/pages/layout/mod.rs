@@ -49,7 +49,7 @@ pub(super) struct Segment {
     /// Horizontal positions where the curve begins and ends.
     pub curve: (f64, f64),
     pub end: (f64, f64),
-    /// Whether it ends at a box.
+    /// `true` if it ends at a box.
     pub arrives: bool,
 }
 
@@ -146,7 +146,7 @@ fn item_heights(columns: &Columns, sizes: &[(f64, f64)]) -> Vec<f64> {
 struct Across {
     left: Vec<f64>,
     right: Vec<f64>,
-    /// Where lines begin to curve: to the right of all labels next to the column.
+    /// The place where lines begin to curve: to the right of all labels next to the column.
     curve: Vec<f64>,
 }
 

@@ -46,7 +46,7 @@ fn covers(segment: &Segment) -> [Rect; 3] {
     ]
 }
 
-/// Whether two rectangles share more than a border; a line is a rectangle without width or height.
+/// Returns whether two rectangles share more than a border; a line is a rectangle without width or height.
 fn overlap(a: &Rect, b: &Rect) -> bool {
     let share = |a: f64, width: f64, b: f64, other: f64| {
         a + width > b + ROUNDING && b + other > a + ROUNDING

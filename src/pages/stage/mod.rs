@@ -76,7 +76,7 @@ impl StageView {
         self.seconds.map_or_else(String::new, wording::duration)
     }
 
-    /// Why it failed. The lines of its output are left out if the end of its log is shown as well.
+    /// The reason why it failed. The lines of its output are left out if the end of its log is shown as well.
     pub fn failure(&self) -> Option<String> {
         let error = self.error.as_deref()?;
         if self.log.is_none() {

@@ -15,13 +15,13 @@ const NAMED: usize = 2;
 /// The start of a stage, as its events record it.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
-    /// Why it was executed: `params.epochs 2 → 1`.
+    /// Reason for its execution: `params.epochs 2 → 1`.
     pub reason: String,
     /// A sentence that says where it resumed, or why it started over; may be empty.
     pub resumption: String,
 }
 
-/// Why a stage ran, or why it did not.
+/// The reason why a stage ran, or why it did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Why {
     /// `Why it ran` or `Why it did not run`.
@@ -47,7 +47,7 @@ pub struct Cause {
 pub(super) struct Known<'a> {
     pub name: &'a str,
     pub state: StageState,
-    /// Why it was executed; empty if it was not.
+    /// The reason why it was executed; empty if it was not.
     pub reason: &'a str,
     /// Positions of the makers of its inputs.
     pub makers: Vec<usize>,

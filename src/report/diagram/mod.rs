@@ -27,7 +27,7 @@ pub enum Format {
     Json,
 }
 
-/// Whether the instances of a matrix share a box.
+/// `true` if the instances of a matrix share a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// One box per stage.
@@ -55,7 +55,7 @@ pub struct Node {
     /// Axes with their values; an instance has one value for each axis.
     pub axes: Vec<(String, Vec<String>)>,
     pub tally: Tally,
-    /// Why instances run or wait; `None` if all are cached.
+    /// The reasons why instances run or wait; `None` if all are cached.
     pub reason: Option<String>,
 }
 
@@ -79,7 +79,7 @@ pub enum NodeState {
     Waits,
 }
 
-/// How many instances are in each state.
+/// Number of instances in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub cached: usize,

@@ -15,7 +15,7 @@ use serde::Serialize;
 /// Maximum number of unmet expectations that are listed.
 const LISTED: usize = 20;
 
-/// Whether a value is as expected. Worse verdicts are greater.
+/// Comparison of a value with what was expected. Worse verdicts are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {

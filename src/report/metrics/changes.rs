@@ -27,7 +27,7 @@ pub(super) struct Change<'a> {
     /// The run that it is compared with: the newest one that has this metric. Its age is its position among the
     /// earlier runs, because ids of the same second are in no order.
     run: (usize, &'a str),
-    /// Whether the values are those of other test images.
+    /// `true` if the values are those of other test images.
     has_other_images: bool,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Column {
     pub is_number: bool,
 }
 
-/// How much a row shows.
+/// Amount of detail in a row.
 #[derive(Clone, Copy)]
 struct Detail {
     deviation: bool,

@@ -5,7 +5,7 @@ const QUOTED: usize = 6;
 
 /// The error of a stage.
 pub(super) struct Failure {
-    /// What happened, without the quoted lines and the place of the log.
+    /// Description of the failure, without the quoted lines and the place of the log.
     pub(super) text: String,
     /// The last lines that the stage printed; empty if the error quotes none.
     pub(super) quoted: String,

@@ -24,7 +24,7 @@ const METRICS: usize = 3;
 
 const COLUMNS: [(Sort, &str); 6] = Sort::ALL;
 
-/// What the page of the list offers besides the list.
+/// Parts of the list's page other than the list.
 pub(crate) struct ListPage<'a> {
     pub(crate) query: &'a ListQuery,
     /// The folder below which pipeline files can be run; `None` if runs cannot be started.

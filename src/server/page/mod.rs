@@ -22,7 +22,7 @@ use engine::event::RunState;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What is needed to render pages.
+/// Data that all pages are rendered with.
 #[derive(Clone, Copy)]
 pub(crate) struct Look<'a> {
     pub(crate) analysis: &'a dyn Analysis,

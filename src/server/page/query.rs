@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use form_urlencoded::Serializer;
 
-/// What the list of runs shows.
+/// Filter, order and page of the list of runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ListQuery {
     /// Text in the id, the pipeline or the options; empty for all.
@@ -163,7 +163,7 @@ impl ListQuery {
     }
 }
 
-/// Which stages of a run are listed.
+/// Filter and page of the stages of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StagesQuery {
     /// Text in the name; empty for all.

@@ -31,7 +31,7 @@ const STATES: [&str; 9] = [
     "not started",
 ];
 
-/// What the page of a run shows besides its state.
+/// Parts of a run's page other than its state.
 pub(crate) struct RunPage<'a> {
     pub(crate) id: &'a str,
     pub(crate) query: &'a StagesQuery,

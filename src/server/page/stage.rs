@@ -28,7 +28,7 @@ struct StageTemplate<'a> {
     log_note: &'a str,
     has_log: bool,
     log_address: String,
-    /// Where events continue; `None` if the run has ended.
+    /// Place where events continue; `None` if the run has ended.
     since: Option<String>,
 }
 

@@ -18,7 +18,7 @@ const MAKING: usize = 4;
 /// store, may have changed.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// What results are of.
+/// Subject of results.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Part {
     pub(crate) run: String,

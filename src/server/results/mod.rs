@@ -30,7 +30,7 @@ const MOST_RELATED: usize = 200;
 /// Finds what the caller knows about a run: its tables and the run before it.
 pub type ExtrasOf = fn(&Store, &Recorded) -> Extras;
 
-/// What results are read from.
+/// Sources of results.
 #[derive(Clone)]
 pub(crate) struct Sources {
     pub(crate) store: Arc<Store>,
@@ -39,7 +39,7 @@ pub(crate) struct Sources {
     pub(crate) extras: ExtrasOf,
 }
 
-/// What is known about a run before its results are read.
+/// Facts about a run that are known before its results are read.
 pub(crate) struct RunOutline {
     id: String,
     /// The ids of stages on this site, by name.

@@ -144,7 +144,7 @@ impl Site {
         }
     }
 
-    /// What changed on the page of a stage; `None` if the page must be loaded again.
+    /// Returns what changed on the page of a stage; `None` if the page must be loaded again.
     fn stage_news(&self, run: &LiveRun, stage: &str, since: Position) -> Option<News> {
         let stage = run.find(stage)?;
         if run.offset < since.events {
@@ -182,7 +182,7 @@ impl Site {
     }
 }
 
-/// What changed on the page of a stage.
+/// Changes on the page of a stage.
 struct News {
     parts: page::Parts,
     log: String,

@@ -7,7 +7,7 @@ use contract::files;
 /// Number of processes that are counted. A program that starts endlessly many must not keep the server busy.
 const MOST: usize = 1000;
 
-/// What a process and its descendants used.
+/// CPU time and memory that a process and its descendants used.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Processes {
     /// CPU time in ticks, including that of children that have ended.

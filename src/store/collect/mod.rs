@@ -38,7 +38,7 @@ use super::inventory::{Entry, FoundRecord, Inventory, Reading, Unread, entries};
 use super::{ActionRecord, Error, Patience, Store, lock};
 use crate::keys::{Digest, Key};
 
-/// What to collect besides garbage.
+/// Results to collect besides garbage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Most bytes that results and checkpoints may take. The least recently used are removed first.
@@ -64,7 +64,7 @@ pub struct Collection {
     pub removals: Vec<Removal>,
     /// Bytes of results and checkpoints that stay.
     pub left: u64,
-    /// Whether `left` exceeds the policy's `max_size`, because everything left is needed.
+    /// `true` if `left` exceeds the policy's `max_size`, because everything left is needed.
     pub over: bool,
     /// Damaged records of runs. What these runs used is still known, and stays.
     pub damaged: Vec<Unread>,

@@ -43,7 +43,7 @@ impl Uses {
             .flat_map(|run| run.keys.iter().flatten().copied())
     }
 
-    /// Whether the run in this folder is a bad one.
+    /// Returns whether the run in this folder is a bad one.
     pub(super) fn is_bad(&self, folder: &Path) -> bool {
         let mut bad = self.bad.iter();
         bad.any(|run| run.record.path.parent() == Some(folder))

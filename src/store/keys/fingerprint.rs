@@ -130,7 +130,7 @@ struct Canonical<'a> {
     version: &'a u32,
 }
 
-/// Whether the keys of all objects in a value are sorted.
+/// Returns whether the keys of all objects in a value are sorted.
 fn is_sorted(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().all(is_sorted),

@@ -112,7 +112,7 @@ impl Folder {
         .map(Path::to_owned)
     }
 
-    /// Whether `path` leads to this folder.
+    /// Returns whether `path` leads to this folder.
     pub fn is_at(&self, path: &Path) -> io::Result<bool> {
         match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(there) => Ok(is_same(&fstat(&self.0)?, &there)),
@@ -297,7 +297,7 @@ fn folder_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC
 }
 
-/// Whether both describe the same file.
+/// Returns whether both describe the same file.
 fn is_same(a: &Stat, b: &Stat) -> bool {
     (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
 }

@@ -21,7 +21,7 @@ fn read(folder: &Folder, path: &str) -> io::Result<String> {
     io::read_to_string(folder.file(Path::new(path))?)
 }
 
-/// Whether a file can be reached, in both ways: by one call, and name by name.
+/// Returns whether a file can be reached, in both ways: by one call, and name by name.
 fn reached(folder: &Folder, path: &str) -> [bool; 2] {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let path = Path::new(path);

@@ -47,7 +47,7 @@ impl SourceFolder {
         Self::list(self.path.join(folder), name, &self.rules)
     }
 
-    /// Whether this folder contains a file, at any depth.
+    /// Returns whether this folder contains a file, at any depth.
     pub fn holds_files(&self) -> Result<bool, Invalid> {
         if !self.files.is_empty() {
             return Ok(true);

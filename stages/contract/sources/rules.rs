@@ -42,8 +42,8 @@ impl Rules {
         Ok(rules)
     }
 
-    /// Whether to leave out `entry` of `folder` (a path in the source that ends with `/`, or is empty). As
-    /// with `.gitignore`, the innermost file with a matching pattern decides.
+    /// Returns whether to leave out `entry` of `folder` (a path in the source that ends with `/`, or is empty). As with
+    /// `.gitignore`, the innermost file with a matching pattern decides.
     pub(super) fn ignore(&self, folder: &str, entry: &str, is_folder: bool) -> bool {
         if self.files.is_empty() {
             return false;

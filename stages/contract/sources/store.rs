@@ -9,7 +9,7 @@ use crate::{Invalid, files};
 /// Folders that every store has, and that hardly any other folder has.
 const FOLDERS: [&str; 2] = ["v1/cas", "v1/actions"];
 
-/// Whether a folder is a store, of this run or of any other.
+/// Returns whether a folder is a store, of this run or of any other.
 ///
 /// # Errors
 /// If one of the folders in it cannot be examined.

@@ -14,7 +14,7 @@ const LONGEST_HEADER: usize = 4096;
 pub(super) struct Header {
     /// Type of a value, such as `|u1` or `<i8`: byte order, kind and size in bytes.
     pub(super) descr: String,
-    /// Whether the first index varies fastest.
+    /// `true` if the first index varies fastest.
     pub(super) fortran_order: bool,
     pub(super) shape: Vec<u64>,
 }

@@ -220,7 +220,7 @@ impl<B: Backend> Network<B> {
         (&mut self.parameters, &self.penalties)
     }
 
-    /// Whether training adds a penalty on any parameter to the loss.
+    /// Returns whether training adds a penalty on any parameter to the loss.
     pub fn has_penalties(&self) -> bool {
         let none = Penalty::default();
         self.penalties.iter().any(|penalty| *penalty != none)
@@ -297,7 +297,7 @@ impl<B: Backend> Network<B> {
 }
 
 impl Op {
-    /// Whether the output has the input's values, only in another shape.
+    /// Returns whether the output has the input's values, only in another shape.
     fn only_reshapes(&self) -> bool {
         match self {
             Self::Flatten | Self::Reshape(_) => true,

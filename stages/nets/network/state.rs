@@ -6,7 +6,7 @@ use ops::{self, Backend, Reading, Tensor4};
 use super::Network;
 
 impl<B: Backend> Network<B> {
-    /// Whether everything that training changes is a finite number.
+    /// Returns whether everything that training changes is a finite number.
     pub fn is_finite(&self) -> bool {
         let finite = |tensor| ops::to_host(tensor).iter().all(|value| value.is_finite());
         self.state().into_iter().all(|(_, tensor)| finite(tensor))

@@ -55,7 +55,7 @@ pub(super) static CUBLAS: Shared = Shared::new(
 /// Stands for any version of CUDA.
 const ANY: c_int = 0;
 
-/// Where to look for the toolkit if the loader does not find it.
+/// Folders to look for the toolkit in if the loader does not find it.
 const TOOLKIT_VARIABLES: [&str; 3] = ["CUDA_PATH", "CUDA_HOME", "CUDA_ROOT"];
 const TOOLKIT_FOLDERS: [&str; 2] = ["/usr/local/cuda", "/opt/cuda"];
 

@@ -96,7 +96,7 @@ impl Argument {
     }
 }
 
-/// Whether the GPU ran out of memory.
+/// Returns whether the GPU ran out of memory.
 pub fn is_out_of_memory(error: &CudaError) -> bool {
     matches!(
         error,

@@ -111,7 +111,7 @@ fn free_cached_memory() -> bool {
 
 static CONTEXT: OnceLock<Result<Context, Failure>> = OnceLock::new();
 
-/// Whether matrix products and convolutions use TF32.
+/// `true` if matrix products and convolutions use TF32.
 static TF32: AtomicBool = AtomicBool::new(true);
 
 thread_local! {

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{latest, one, run};
 use crate::sandbox::{Sandbox, eventually};
 
-/// Whether a process is running whose arguments contain this text.
+/// Returns whether a process is running whose arguments contain this text.
 fn runs(marker: &str) -> bool {
     crate::sandbox::list("/proc".as_ref())
         .iter()

@@ -83,7 +83,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// The result of a test case: a word for the tally, or what went wrong.
 pub(crate) type Verdict = Result<&'static str, String>;
 
-/// Whether to test all cases instead of a sample.
+/// Returns whether to test all cases instead of a sample.
 pub(crate) fn full() -> bool {
     std::env::var("RUNNER_SUITE").is_ok_and(|suite| suite == "full")
 }

@@ -31,7 +31,7 @@ use crate::guarantees::full;
 use crate::sandbox::skip;
 use identity::{Identity, Tools};
 
-/// How a hostile stage ends.
+/// The end of a hostile stage.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
     /// The program does nothing wrong while it runs, and processes that it leaves behind are ended.
@@ -47,13 +47,13 @@ struct Program {
     fate: Fate,
     /// The `timeout` of its stage.
     timeout: Option<&'static str>,
-    /// Whether it writes to the file `given` of the watched tree.
+    /// `true` if it writes to the file `given` of the watched tree.
     writes_given: bool,
-    /// Whether its output is a hard link to the watched file `result`.
+    /// `true` if its output is a hard link to the watched file `result`.
     links_watched: bool,
-    /// Whether it keeps a hard link to an output, through which the test writes after the run.
+    /// `true` if it keeps a hard link to an output, through which the test writes after the run.
     keeps_output: bool,
-    /// Whether only root can do what it does.
+    /// `true` if only root can do what it does.
     root_only: bool,
 }
 

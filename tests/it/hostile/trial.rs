@@ -78,7 +78,7 @@ impl Trial {
         })
     }
 
-    /// Whether `cache verify` finds the store sound.
+    /// Returns whether `cache verify` finds the store sound.
     fn is_sound(&self) -> Result<bool, String> {
         let verified = self.runner(&["cache", "verify"])?;
         require(matches!(verified.code, Some(0 | 1)), || {

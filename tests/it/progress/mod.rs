@@ -1,4 +1,4 @@
-//! What a run shows while it goes on, to its own terminal and to other processes, and how it is stopped and followed.
+//! Progress of a run, shown on its own terminal and to other processes; stopping and following a run.
 
 mod attaching;
 mod bars;

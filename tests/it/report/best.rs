@@ -1,4 +1,4 @@
-//! Which values are called the highest: never one of several equal values, and never one of several seeds.
+//! Values that are called the highest: never one of several equal values, and never one of several seeds.
 
 use super::report;
 use crate::sandbox::Sandbox;

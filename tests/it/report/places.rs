@@ -1,4 +1,4 @@
-//! Where a report is written to, which run it is about, and what cannot be reported.
+//! Place of a report, the run it is about, and runs that cannot be reported.
 
 use std::fs;
 

@@ -10,7 +10,7 @@ pub(super) struct Visit<'a> {
     /// Parameters with a value at `path`.
     pub params: Value,
     pub path: Vec<Segment>,
-    /// Whether this is a parameter (not an alternative or an item) that may be left out.
+    /// `true` if this is a parameter (not an alternative or an item) that may be left out.
     pub optional: bool,
 }
 

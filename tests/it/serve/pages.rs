@@ -1,4 +1,4 @@
-//! What the pages show.
+//! Contents of the pages.
 
 use std::fs;
 

@@ -22,7 +22,7 @@ pub(super) enum Value {
         low: f64,
         high: f64,
         count: usize,
-        /// Whether it was measured, so that three decimals are enough.
+        /// `true` if it was measured, so that three decimals are enough.
         is_measured: bool,
     },
 }

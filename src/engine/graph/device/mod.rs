@@ -15,7 +15,7 @@ use crate::spec::{Diagnostic, Pipeline, resource_place};
 pub(super) struct Computing {
     /// `None` if no stage computes.
     pub chosen: Option<Chosen>,
-    /// Why the requested GPU is not available.
+    /// The reason why the requested GPU is not available.
     missing: Option<Diagnostic>,
 }
 

@@ -382,7 +382,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether the axis `seed` means the seeds of the pipeline: no stage of the table has an axis of this name.
+/// Returns whether the axis `seed` means the seeds of the pipeline: no stage of the table has an axis of this name.
 fn are_seeds(stages: &[&StageSpec]) -> bool {
     let mut axes = stages.iter().flat_map(|stage| &stage.matrix);
     axes.all(|axis| axis.name != SEED_AXIS)

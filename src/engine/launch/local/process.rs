@@ -136,7 +136,7 @@ struct Ended<'a> {
     usage: Usage,
     /// The limit that it exceeded, if it was stopped for that.
     excess: Option<Excess>,
-    /// Whether the worker was killed with SIGKILL and the kernel killed a process for lack of memory meanwhile.
+    /// `true` if the worker was killed with SIGKILL and the kernel killed a process for lack of memory meanwhile.
     oom_killed: bool,
     log: &'a Path,
     /// End of its standard error.
@@ -189,7 +189,7 @@ impl Ended<'_> {
         }
     }
 
-    /// Whether the log ends with Rust's message about a failed allocation.
+    /// Returns whether the log ends with Rust's message about a failed allocation.
     fn log_ends_with_failed_allocation(&self) -> bool {
         let mut lines = self.stderr_tail.lines().rev().take(5);
         lines.any(|line| line.starts_with("memory allocation of "))

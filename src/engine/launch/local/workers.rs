@@ -36,7 +36,7 @@ impl Workers {
         &self.stopping
     }
 
-    /// Whether a stop was requested.
+    /// Returns whether a stop was requested.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
@@ -101,7 +101,7 @@ impl Workers {
         Ok(Some(child))
     }
 
-    /// Whether the kernel has killed a process for lack of memory since the last call. If so, a worker that was
+    /// Returns whether the kernel has killed a process for lack of memory since the last call. If so, a worker that was
     /// killed by an unknown sender may have been this process.
     pub(super) fn has_lost_to_oom(&self) -> bool {
         let now = OomKills::count();

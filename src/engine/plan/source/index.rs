@@ -53,7 +53,7 @@ struct Entry {
 pub(super) struct Content {
     pub stamp: Stamp,
     digest: Digest,
-    /// Whether a process had the file open for writing when it was read.
+    /// `true` if a process had the file open for writing when it was read.
     has_writer: bool,
 }
 
@@ -124,13 +124,13 @@ impl SourceIndex {
         same.then_some(self.source)
     }
 
-    /// Whether later writes to a file with this content certainly change its stamp.
+    /// Returns whether later writes to a file with this content certainly change its stamp.
     fn is_trusted(&self, content: &Content) -> bool {
         !content.has_writer && self.is_reliable(&content.stamp)
     }
 
-    /// Whether the file's last write was so long before the index was made that a later
-    /// write must change its stamp.
+    /// Returns whether the file's last write was so long before the index was made that a later write must change its
+    /// stamp.
     fn is_reliable(&self, stamp: &Stamp) -> bool {
         stamp.modified.max(stamp.changed) < self.made.saturating_sub(RESOLUTION)
     }

@@ -246,7 +246,7 @@ impl Fixture {
     }
 }
 
-/// Whether `edit` changes the key of a stage. Checks that the key of a stage after it then changes too.
+/// Returns whether `edit` changes the key of a stage. Checks that the key of a stage after it then changes too.
 fn invalidates(edit: impl Fn(&mut Instance)) -> bool {
     let fixture = Fixture::new();
     let mut stages = Stages::new();

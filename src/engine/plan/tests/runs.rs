@@ -67,7 +67,7 @@ type Done = HashSet<(Value, Vec<Digest>)>;
 /// Outcome of a stage in a run.
 struct StageOutcome {
     executed: bool,
-    /// Whether the same action had been executed before, with the same content of inputs.
+    /// `true` if the same action had been executed before, with the same content of inputs.
     was_done: bool,
 }
 

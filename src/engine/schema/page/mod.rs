@@ -266,7 +266,7 @@ impl Page {
     }
 }
 
-/// Whether all entries of a value are the defaults of a schema's parameters.
+/// Returns whether all entries of a value are the defaults of a schema's parameters.
 fn is_default(schema: &Value, value: &Value) -> bool {
     let mut entries = value.as_object().into_iter().flatten();
     entries.all(|(key, value)| schema["properties"][key]["default"] == *value)

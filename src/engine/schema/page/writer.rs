@@ -5,7 +5,7 @@
 pub struct Layout {
     /// Number of columns to wrap at.
     pub width: usize,
-    /// Whether headings and names are bold.
+    /// `true` if headings and names are bold.
     pub bold: bool,
 }
 

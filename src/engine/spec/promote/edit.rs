@@ -111,7 +111,7 @@ impl<'a> Text<'a> {
         line.key_bytes.end + rest.find(':').unwrap_or(0)
     }
 
-    /// Whether only spaces come before a key on its line, and between the key and its colon.
+    /// Returns whether only spaces come before a key on its line, and between the key and its colon.
     pub(super) fn is_plain(&self, line: &Line) -> bool {
         let Range { start, end } = line.key_bytes;
         let before = &self.text[self.line_start(start)..start];
@@ -119,8 +119,8 @@ impl<'a> Text<'a> {
             && self.text[end..].trim_start_matches(' ').starts_with(':')
     }
 
-    /// Whether an empty line begins at `at`, as between sections. At the end of the text, whether the text has any
-    /// empty line.
+    /// Returns whether an empty line begins at `at`, as between sections. At the end of the text, whether the text has
+    /// any empty line.
     pub(super) fn is_spaced(&self, at: usize) -> bool {
         match self.text[at..].lines().next() {
             Some(line) => line.trim().is_empty(),

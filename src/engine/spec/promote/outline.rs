@@ -16,7 +16,7 @@ pub(super) struct Outline {
     /// Byte range, without the anchor. For a block list or map, from its first to its last part.
     pub bytes: Range<usize>,
     pub form: Form,
-    /// Whether the value, or anything in it, has an anchor.
+    /// `true` if the value, or anything in it, has an anchor.
     pub anchored: bool,
 }
 

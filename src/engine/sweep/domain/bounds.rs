@@ -6,7 +6,7 @@ use serde_json::Number;
 
 use super::{Domain, decimal, float, nth};
 
-/// Why there is no domain with the given bounds.
+/// The reason why there is no domain with the given bounds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     #[error("an axis needs at least one value")]

@@ -114,7 +114,7 @@ impl Domain {
         }
     }
 
-    /// Whether the axis has `coordinate` in exactly this form: an axis of whole numbers has 4, but not 4.0.
+    /// Returns whether the axis has `coordinate` in exactly this form: an axis of whole numbers has 4, but not 4.0.
     pub fn contains(&self, coordinate: &Coordinate) -> bool {
         match (self, coordinate) {
             (Self::Values(count), Coordinate::Choice(index)) => index < count,

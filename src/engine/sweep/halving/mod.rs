@@ -22,7 +22,7 @@ pub struct Halving {
     direction: Direction,
 }
 
-/// Why rules are invalid.
+/// The reason why rules are invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     #[error("the first rung must be after at least 1 epoch")]

@@ -20,7 +20,7 @@ pub enum Decision {
     },
 }
 
-/// Why a trial continues.
+/// The reason why a trial continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {

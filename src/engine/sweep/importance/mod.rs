@@ -51,7 +51,7 @@ const LEAST_PREDICTED: f64 = 0.1;
 /// Maximum number of trials that a model is fitted to. Of more, random ones are taken.
 const MOST: usize = 1000;
 
-/// Why there are no shares.
+/// The reason why there are no shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
     FewTrials { found: usize },

@@ -135,7 +135,7 @@ impl<'a> Trials<'a> {
         growth.grow(rows, &parts, depth, random)
     }
 
-    /// Whether an axis applies in all of a box.
+    /// Returns whether an axis applies in all of a box.
     fn applies(&self, axis: usize, parts: &[Part]) -> bool {
         self.conditions[axis].as_ref().is_none_or(|(parent, part)| {
             self.applies(*parent, parts) && parts[*parent].is_within(part)

@@ -78,7 +78,7 @@ pub struct Reliability {
     /// Brier score, the mean squared error of the probabilities. With more than two classes, it is that of this class
     /// against all others, so it differs from the metric `brier`.
     pub brier: Estimate,
-    /// Whether there are more than two classes.
+    /// `true` if there are more than two classes.
     pub has_many_classes: bool,
 }
 

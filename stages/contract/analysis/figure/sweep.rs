@@ -21,7 +21,7 @@ pub struct Curve {
     pub trial: usize,
     /// Epochs and values. A value that is not finite leaves a gap.
     pub points: Vec<(f64, f64)>,
-    /// Whether the trial was stopped early.
+    /// `true` if the trial was stopped early.
     pub stopped: bool,
 }
 

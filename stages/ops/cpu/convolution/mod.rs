@@ -30,7 +30,7 @@ pub fn correlate(
     }
 }
 
-/// Whether [`correlate_and_pool`] supports this convolution.
+/// Returns whether [`correlate_and_pool`] supports this convolution.
 pub fn pools(geometry: &Geometry, filters: usize) -> bool {
     winograd::pools(geometry, filters)
 }

@@ -5,8 +5,8 @@ use crate::Geometry;
 use crate::cpu::product::Store;
 use crate::cpu::transpose::{Planes, interleave, separate};
 
-/// Whether an image has so few rows or columns of windows that a large part of its tiles of 4×4 outputs would be
-/// outside the image.
+/// Returns whether an image has so few rows or columns of windows that a large part of its tiles of 4×4 outputs would
+/// be outside the image.
 pub(super) fn is_small(geometry: &Geometry) -> bool {
     geometry.windows.0 < 6 || geometry.windows.1 < 6
 }

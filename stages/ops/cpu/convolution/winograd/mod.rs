@@ -35,9 +35,8 @@ use filters::{Columns, Filters, add_gradient};
 use layout::{Layout, is_small};
 use passes::{Correlate, Source, Spread, WeightGradient};
 
-/// Whether the passes here support this convolution and are likely to be faster. This depends only on the
-/// processor and on the sizes of one image and the filters, so that an image's result does not depend on its
-/// batch.
+/// Returns whether the passes here support this convolution and are likely to be faster. This depends only on the
+/// processor and on the sizes of one image and the filters, so that an image's result does not depend on its batch.
 pub(super) fn takes(geometry: &Geometry, filters: usize) -> bool {
     /// Largest number of weights for which storing their values at the points pays off. There are up to seven
     /// times as many values as weights, or more if the stride does not divide the kernel size.
@@ -53,7 +52,7 @@ pub(super) fn takes(geometry: &Geometry, filters: usize) -> bool {
     square && fits && filters * geometry.taps() <= WEIGHTS && vectors
 }
 
-/// Whether [`Winograd::correlate_and_pool`] also supports this convolution.
+/// Returns whether [`Winograd::correlate_and_pool`] also supports this convolution.
 pub(super) fn pools(geometry: &Geometry, filters: usize) -> bool {
     takes(geometry, filters) && !is_small(geometry)
 }

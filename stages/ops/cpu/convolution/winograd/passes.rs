@@ -41,7 +41,7 @@ pub(super) struct WeightGradient<'a> {
     pub output: Source<'a>,
     /// Points × channels × filters.
     pub gradient: &'a mut [f32],
-    /// Whether to add to `gradient` instead of overwriting it.
+    /// `true` to add to `gradient` instead of overwriting it.
     pub add: bool,
 }
 

@@ -141,13 +141,13 @@ const fn first_pair(n: usize) -> usize {
     (n + 1) % 2
 }
 
-/// Whether point `i` of `n` is the p of a pair ±p; −p follows.
+/// Returns whether point `i` of `n` is the p of a pair ±p; −p follows.
 const fn is_plus(i: usize, n: usize) -> bool {
     let first = first_pair(n);
     i >= first && i < n - 1 && (i - first).is_multiple_of(2)
 }
 
-/// Whether point `i` of `n` is the −p of a pair.
+/// Returns whether point `i` of `n` is the −p of a pair.
 const fn is_minus(i: usize, n: usize) -> bool {
     let first = first_pair(n);
     i > first && i < n - 1 && !(i - first).is_multiple_of(2)
