@@ -273,7 +273,7 @@ impl StoreArgs {
     pub(super) fn existing(&self) -> Result<Store, Error> {
         if !self.exists()? {
             return Err(Error::Usage(format!(
-                "there is no store in `{}`; give its folder with `--artifacts`",
+                "there is no store in `{}`; run a pipeline first, or give the folder of a store with `--artifacts`",
                 self.artifacts.shown()
             )));
         }

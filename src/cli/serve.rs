@@ -38,7 +38,11 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
-        let store = self.store.existing()?;
+        // A new project can start its first run from the page.
+        let store = match self.allow_run {
+            true => self.store.open()?,
+            false => self.store.existing()?,
+        };
         let launch = match self.allow_run {
             true => Some(launch(self.store.folder())?),
             false => None,

@@ -55,7 +55,7 @@ pub struct Declaration {
     pub range: Option<[Option<f64>; 2]>,
     /// Unit of the values, such as `s`.
     pub unit: Option<String>,
-    /// `true` if the metric is shown after a run of a pipeline without tables.
+    /// Show the metric after a run of a pipeline without tables.
     pub headline: bool,
 }
 

@@ -31,9 +31,9 @@ pub struct Policy {
     pub shear: f64,
     /// Zoom, drawn for each axis separately. A factor below 1 enlarges the image's content.
     pub zoom: Zoom,
-    /// `true` if half of the images are mirrored left to right.
+    /// Mirror half of the images left to right.
     pub horizontal_flip: bool,
-    /// `true` if half of the images are mirrored top to bottom.
+    /// Mirror half of the images top to bottom.
     pub vertical_flip: bool,
     /// Factor on the brightness, drawn from `[low, high]`. Results are clipped to white. Unlike in Keras, they are
     /// not rounded down to integers.

@@ -145,9 +145,9 @@ Parameters
       - list of 2, each a number, above 0 and at most 10: The factors
           themselves: `[low, high]`.
   horizontal_flip: true or false [default: false]
-      Whether half of the images are mirrored left to right.
+      Mirror half of the images left to right.
   vertical_flip: true or false [default: false]
-      Whether half of the images are mirrored top to bottom.
+      Mirror half of the images top to bottom.
   brightness: list of 2, each a number, 0 to 10 [default: [1.0, 1.0]]
       Factor on the brightness, drawn from `[low, high]`. Results are clipped to
       white. Unlike in Keras, they are not rounded down to integers.

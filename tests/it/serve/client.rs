@@ -30,8 +30,10 @@ impl Served {
     }
 
     pub(crate) fn at(sandbox: &Sandbox, port: &str, args: &[&str]) -> Self {
-        // Only a store that exists is served.
-        std::fs::create_dir_all(sandbox.path("artifacts/v1")).unwrap();
+        // A server that cannot start runs needs a store.
+        if !args.contains(&"--allow-run") {
+            std::fs::create_dir_all(sandbox.path("artifacts/v1")).unwrap();
+        }
         let args = [&["serve", "--port", port], args].concat();
         let mut process = sandbox
             .command(&args)

@@ -122,13 +122,21 @@ fn a_start_that_fails_says_why() {
 }
 
 #[test]
-fn a_store_that_is_missing_is_an_error_and_is_not_created() {
-    let sandbox = Sandbox::new(TINY);
-    let done = sandbox.runner(&["serve", "--port", "0", "--allow-run"]);
+fn a_store_that_is_missing_is_an_error_unless_the_page_may_start_runs() {
+    let sandbox = Sandbox::new(QUICK);
+    let done = sandbox.runner(&["serve", "--port", "0"]);
     assert_eq!(done.code, Some(2), "{done:?}");
-    let expected = "there is no store in `artifacts`; give its folder with `--artifacts`";
+    let expected = "there is no store in `artifacts`; run a pipeline first, or give the folder of a store with";
     assert!(done.stderr.contains(expected), "{done:?}");
     assert!(!sandbox.path("artifacts").exists());
+
+    let served = Served::start(&sandbox, &["--allow-run"]);
+    assert_eq!(served.get("/").status, 200);
+    let started = served.request("POST", "/runs", "", "file=pipeline.yaml");
+    assert_eq!(started.status, 303);
+    eventually("ended", || {
+        state(&sandbox).filter(|state| state == "succeeded")
+    });
 }
 
 /// A pipeline that ends at once.
