@@ -24,7 +24,7 @@ pub struct LastExecution {
     pub reason: Option<String>,
     /// `true` if the store has no result of the stage from an earlier run of the pipeline.
     pub is_first: bool,
-    /// Changes, nearest first. Empty if nothing had, or if the results of that run or of the run before are no
+    /// Changes, nearest first. Empty if nothing changed, or if the results of that run or of the run before are no
     /// longer in the store.
     pub causes: Vec<PastCause>,
 }
