@@ -185,3 +185,54 @@ fn markdown_has_a_table_for_each_part() {
     let other = sandbox.runner(&["runs", "diff", "latest~1", "latest", "--md"]);
     assert_eq!(other.stdout, text);
 }
+
+/// Removes the results that only older runs used. The folders of the runs stay.
+fn remove_results_of_older_runs(sandbox: &Sandbox) {
+    let removed = sandbox.runner(&["cache", "gc", "--max-size", "1B", "--apply"]);
+    assert_eq!(removed.code, Some(0), "{removed:?}");
+    assert!(removed.stdout.contains("results"), "{removed:?}");
+}
+
+#[test]
+fn metrics_of_removed_results_come_from_the_records_of_the_runs() {
+    let sandbox = sandbox();
+    let one = &["-S", "copies=[1]"];
+    for (value, interval) in [(0.5, [0.4, 0.5]), (0.7, [0.6, 0.8]), (0.9, [0.9, 0.9])] {
+        run(&sandbox, &[("f1", value, interval, "maximize")], one);
+    }
+    let compared = || sandbox.runner(&["compare", "latest~2", "latest~1", "--md"]);
+    let row =
+        "| score[1] | f1 | 0.5000 [0.40, 0.50] | 0.7000 [0.60, 0.80] | +0.2000 | better * |\n";
+    let before = compared();
+    assert!(before.stdout.contains(row), "{before:?}");
+    remove_results_of_older_runs(&sandbox);
+    let after = compared();
+    assert!(
+        after.stdout.contains("the store has no result of either"),
+        "{after:?}"
+    );
+    assert!(after.stdout.contains(row), "{after:?}");
+    // One side from the store, and the other from the record.
+    let mixed = self::compared(&sandbox, &["--md"]);
+    assert!(
+        mixed.contains("| score[1] | f1 | 0.7000 [0.60, 0.80] | 0.9000 "),
+        "{mixed}"
+    );
+}
+
+#[test]
+fn runs_without_a_common_metric_say_so() {
+    const NOTE: &str = "no metric was measured in both runs\n";
+    let sandbox = sandbox();
+    let one = &["-S", "copies=[1]"];
+    run(&sandbox, &[("f1", 0.5, [0.4, 0.5], "maximize")], one);
+    run(&sandbox, &[("loss", 0.5, [0.4, 0.5], "minimize")], one);
+    let text = compared(&sandbox, &[]);
+    assert!(text.contains(NOTE), "{text}");
+    let text = compared(&sandbox, &["--md"]);
+    assert!(text.contains(NOTE), "{text}");
+    // An equal metric was measured in both.
+    run(&sandbox, &[("loss", 0.5, [0.4, 0.5], "minimize")], one);
+    let text = compared(&sandbox, &[]);
+    assert!(!text.contains(NOTE), "{text}");
+}

@@ -1,8 +1,9 @@
 //! Pairs the metrics of two runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use contract::{Direction, Metric, Metrics};
+use contract::{Direction, Metric};
+use engine::run::run_metrics::PortMetrics;
 use serde::Serialize;
 
 /// A metric, with its values in the two runs.
@@ -26,10 +27,12 @@ pub(super) struct MetricPair {
     pub difference: Option<f64>,
     /// `None` if neither higher nor lower values are better.
     pub direction: Option<Direction>,
-    /// Verdict on `b` compared with `a`; `None` without two values or a direction.
+    /// Verdict on `b` compared with `a`; `None` without two values or a direction, and for other test images.
     pub verdict: Option<MetricChange>,
-    /// `true` if the intervals do not overlap; `None` unless there are two.
+    /// `true` if the intervals do not overlap; `None` unless there are two, and for other test images.
     pub apart: Option<bool>,
+    /// `true` if the values were measured on other test images; `false` if the images of one run are not known.
+    pub other_images: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,54 +58,83 @@ impl MetricChange {
 }
 
 /// All metrics of two stages, by port and name.
-pub(super) fn paired(
-    a: &BTreeMap<String, Metrics>,
-    b: &BTreeMap<String, Metrics>,
-) -> Vec<MetricPair> {
-    let names = |of: &BTreeMap<String, Metrics>| -> Vec<(String, String)> {
-        let ports = of.iter();
-        let names = ports.flat_map(|(port, metrics)| {
-            metrics.keys().map(|metric| (port.clone(), metric.clone()))
-        });
-        names.collect()
+pub(super) fn paired(a: &[PortMetrics], b: &[PortMetrics]) -> Vec<MetricPair> {
+    let ports = a.iter().chain(b).map(|port| port.port.as_str());
+    let ports: BTreeSet<&str> = ports.collect();
+    let of = |side: &[PortMetrics], name: &str| -> PortMetrics {
+        let found = side.iter().find(|port| port.port == name);
+        found.cloned().unwrap_or_default()
     };
-    let all: BTreeSet<_> = names(a).into_iter().chain(names(b)).collect();
-    let pairs = all.into_iter().filter_map(|(port, metric)| {
-        let of = |side: &BTreeMap<String, Metrics>| side.get(&port)?.get(&metric).cloned();
-        let (a, b) = (of(a), of(b));
-        let direction = b.as_ref().or(a.as_ref())?.direction;
-        let interval = |metric: &Option<Metric>| metric.as_ref().and_then(|m| m.interval);
-        let (a_interval, b_interval) = (interval(&a), interval(&b));
-        let class = |metric: &Option<Metric>| metric.as_ref().and_then(|m| m.of.clone());
-        let (a_class, b_class) = (class(&a), class(&b));
-        let is_undefined =
-            |metric: &Option<Metric>| metric.as_ref().is_some_and(|m| !m.value.is_finite());
-        let (a_is_undefined, b_is_undefined) = (is_undefined(&a), is_undefined(&b));
-        let value = |metric: Option<Metric>| metric.map(|m| m.value).filter(|v| v.is_finite());
-        let (a, b) = (value(a), value(b));
-        let is_same = a_class == b_class;
-        let difference = a.zip(b).filter(|_| is_same).map(|(a, b)| b - a);
-        let both = a_interval.zip(b_interval).filter(|_| is_same);
-        Some(MetricPair {
-            difference,
-            direction,
-            verdict: difference
-                .zip(direction)
-                .map(|(difference, direction)| MetricChange::of(difference, direction)),
-            apart: both.map(|(a, b)| a[1] < b[0] || b[1] < a[0]),
-            port,
-            metric,
-            a,
-            b,
-            a_is_undefined,
-            b_is_undefined,
-            a_class,
-            b_class,
-            a_interval,
-            b_interval,
+    let pairs = ports
+        .into_iter()
+        .flat_map(|port| pairs_of_port(port, &of(a, port), &of(b, port)));
+    pairs.collect()
+}
+
+fn pairs_of_port(port: &str, a: &PortMetrics, b: &PortMetrics) -> Vec<MetricPair> {
+    let tested = a.tested.as_ref().zip(b.tested.as_ref());
+    let other_images = tested.is_some_and(|(a, b)| a != b);
+    let names: BTreeSet<&String> = a.metrics.keys().chain(b.metrics.keys()).collect();
+    let pairs = names.into_iter().filter_map(|name| {
+        let pair = pair(port, name, a.metrics.get(name), b.metrics.get(name))?;
+        Some(match other_images {
+            true => pair.of_other_images(),
+            false => pair,
         })
     });
     pairs.collect()
+}
+
+/// Pairs the values of a metric; `None` if neither run has one.
+fn pair(port: &str, name: &str, a: Option<&Metric>, b: Option<&Metric>) -> Option<MetricPair> {
+    let direction = b.or(a)?.direction;
+    let interval = |metric: Option<&Metric>| metric.and_then(|m| m.interval);
+    let (a_interval, b_interval) = (interval(a), interval(b));
+    let class = |metric: Option<&Metric>| metric.and_then(|m| m.of.clone());
+    let (a_class, b_class) = (class(a), class(b));
+    let is_undefined = |metric: Option<&Metric>| metric.is_some_and(|m| !m.value.is_finite());
+    let (a_is_undefined, b_is_undefined) = (is_undefined(a), is_undefined(b));
+    let value = |metric: Option<&Metric>| metric.map(|m| m.value).filter(|v| v.is_finite());
+    let (a, b) = (value(a), value(b));
+    let is_same = a_class == b_class;
+    let difference = a.zip(b).filter(|_| is_same).map(|(a, b)| b - a);
+    let both = a_interval.zip(b_interval).filter(|_| is_same);
+    Some(MetricPair {
+        port: port.to_owned(),
+        metric: name.to_owned(),
+        difference,
+        direction,
+        verdict: difference
+            .zip(direction)
+            .map(|(difference, direction)| MetricChange::of(difference, direction)),
+        apart: both.map(|(a, b)| a[1] < b[0] || b[1] < a[0]),
+        other_images: false,
+        a,
+        b,
+        a_is_undefined,
+        b_is_undefined,
+        a_class,
+        b_class,
+        a_interval,
+        b_interval,
+    })
+}
+
+impl MetricPair {
+    /// Takes the verdict away: the difference may come from the images.
+    fn of_other_images(self) -> Self {
+        Self {
+            verdict: None,
+            apart: None,
+            other_images: true,
+            ..self
+        }
+    }
+
+    /// `true` if both runs measured the metric, even where it is undefined.
+    pub(super) fn is_in_both(&self) -> bool {
+        (self.a.is_some() || self.a_is_undefined) && (self.b.is_some() || self.b_is_undefined)
+    }
 }
 
 #[cfg(test)]
@@ -110,11 +142,20 @@ mod tests {
     use super::*;
 
     fn pairs(a: Metric, b: Metric) -> MetricPair {
-        let side = |metric| {
-            let metrics = Metrics::from([("m".to_owned(), metric)]);
-            BTreeMap::from([("metrics".to_owned(), metrics)])
+        pairs_of_images((a, None), (b, None))
+    }
+
+    /// Pairs two metrics, each with the checksum of the images that were tested.
+    fn pairs_of_images(a: (Metric, Option<&str>), b: (Metric, Option<&str>)) -> MetricPair {
+        let side = |(metric, tested): (Metric, Option<&str>)| PortMetrics {
+            port: "metrics".to_owned(),
+            tested: tested.map(str::to_owned),
+            metrics: [("m".to_owned(), metric)].into(),
+            ..PortMetrics::default()
         };
-        paired(&side(a), &side(b)).pop().unwrap()
+        let mut pairs = paired(&[side(a)], &[side(b)]);
+        assert_eq!(pairs.len(), 1);
+        pairs.pop().unwrap()
     }
 
     #[test]
@@ -146,5 +187,36 @@ mod tests {
             (None, true, None)
         );
         assert!(!pair.b_is_undefined);
+    }
+
+    #[test]
+    fn values_of_other_test_images_have_a_difference_but_no_verdict() {
+        let metric = |value: f64| Metric {
+            interval: Some([value, value]),
+            ..Metric::new(value, Some(Direction::Maximize))
+        };
+        let judged = |a: Option<&str>, b: Option<&str>| {
+            let pair = pairs_of_images((metric(0.25), a), (metric(0.5), b));
+            assert_eq!(pair.difference, Some(0.25));
+            (pair.other_images, pair.verdict, pair.apart)
+        };
+        let better = (false, Some(MetricChange::Better), Some(true));
+        assert_eq!(judged(Some("x"), Some("y")), (true, None, None));
+        assert_eq!(judged(Some("x"), Some("x")), better);
+        // Records of earlier versions do not have the checksum.
+        assert_eq!(judged(Some("x"), None), better);
+    }
+
+    #[test]
+    fn a_metric_of_one_run_is_not_in_both() {
+        let side = PortMetrics {
+            port: "metrics".to_owned(),
+            metrics: [("m".to_owned(), Metric::new(0.5, None))].into(),
+            ..PortMetrics::default()
+        };
+        let pairs = paired(&[side.clone()], &[]);
+        assert_eq!((pairs.len(), pairs[0].is_in_both()), (1, false));
+        let pairs = paired(&[side.clone()], &[side]);
+        assert_eq!((pairs.len(), pairs[0].is_in_both()), (1, true));
     }
 }

@@ -1,7 +1,7 @@
 //! Renders the differences between two runs as text or Markdown: first what differs, then the effects.
 
 use contract::analysis::UNDEFINED;
-use contract::class_of;
+use contract::{class_of, one_line};
 use engine::run::recorded::Recorded;
 use engine::wording;
 
@@ -14,6 +14,10 @@ use crate::report::markdown;
 
 /// Maximum number of stages that are named individually for a change.
 const NAMED: usize = 3;
+
+const OTHER_IMAGES: &str = "with other test images, so without a verdict: ";
+
+const NOTHING_MEASURED: &str = "no metric was measured in both runs";
 
 const APART: &str = "* the 95 % intervals do not overlap";
 
@@ -47,7 +51,8 @@ pub(super) fn text(a: &Recorded, b: &Recorded, diff: &RunDiff, width: Option<usi
                 .map_or(String::new(), |same| format!("{same}\n")),
     );
     let metrics = headed(&METRICS, &page.metrics, width);
-    let notes: String = page.notes().map(|note| format!("{note}\n")).collect();
+    let notes = page.notes().into_iter();
+    let notes: String = notes.map(|note| format!("{}\n", one_line(&note))).collect();
     part(metrics + &notes);
     text
 }
@@ -66,10 +71,11 @@ pub(super) fn markdown(a: &Recorded, b: &Recorded, diff: &RunDiff) -> String {
     ));
     parts.extend(page.same.as_ref().map(|same| format!("{same}\n")));
     parts.push(table(&METRICS, &page.metrics));
-    parts.extend(
-        page.notes()
-            .map(|note| format!("{}\n", note.replace('*', "\\*"))),
-    );
+    let notes = page.notes().into_iter();
+    parts.extend(notes.map(|note| match note.strip_prefix('*') {
+        Some(rest) => format!("\\*{}\n", markdown::escaped(rest)),
+        None => markdown::escaped(&note) + "\n",
+    }));
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
 }
@@ -113,6 +119,10 @@ struct Page {
     /// A sentence with the number of stages that are the same and have no row; `None` if there are none.
     same: Option<String>,
     metrics: Vec<Row<6>>,
+    /// `true` if no metric was measured in both runs.
+    nothing_measured: bool,
+    /// The stages whose metrics were measured on other test images.
+    other_images: Vec<String>,
     /// `true` if a metric has an interval.
     has_intervals: bool,
     /// `true` if some intervals do not overlap.
@@ -121,11 +131,21 @@ struct Page {
 
 impl Page {
     /// Sentences below the metrics.
-    fn notes(&self) -> impl Iterator<Item = &'static str> {
-        let notes = [(self.has_intervals, INTERVALS), (self.apart, APART)];
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.nothing_measured {
+            notes.push(NOTHING_MEASURED.to_owned());
+        }
+        if !self.other_images.is_empty() {
+            notes.push(format!("{OTHER_IMAGES}{}", named(&self.other_images)));
+        }
+        if self.has_intervals {
+            notes.push(INTERVALS.to_owned());
+        }
+        if self.apart {
+            notes.push(APART.to_owned());
+        }
         notes
-            .into_iter()
-            .filter_map(|(is_needed, note)| is_needed.then_some(note))
     }
 
     fn of(diff: &RunDiff) -> Self {
@@ -138,7 +158,15 @@ impl Page {
         let changes = diff.changes.iter();
         let changes = changes.map(|change| [change.what.clone(), places(change)]);
         let metrics = metrics(&diff.stages);
+        let mut measured = diff.stages.iter().flat_map(|stage| &stage.metrics);
+        let of_other_images = metrics.iter().filter(|(_, metric)| metric.other_images);
+        let mut other_images: Vec<String> = of_other_images
+            .map(|(stage, _)| (*stage).to_owned())
+            .collect();
+        other_images.dedup();
         Self {
+            nothing_measured: !measured.any(MetricPair::is_in_both),
+            other_images,
             settings: settings.collect(),
             changes: changes.collect(),
             stages: diff.stages.iter().filter_map(stage).collect(),
@@ -152,6 +180,15 @@ impl Page {
                 .map(|(stage, metric)| row(stage, metric))
                 .collect(),
         }
+    }
+}
+
+/// `cnn[4], cnn[6]`, or `cnn[4], cnn[6], cnn[8] and 3 more`.
+fn named(stages: &[String]) -> String {
+    let (first, rest) = stages.split_at(stages.len().min(NAMED));
+    match rest.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 

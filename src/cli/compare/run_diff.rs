@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use contract::Metrics;
 use engine::plan::{self, MissReason};
 use engine::run::metrics;
 use engine::run::recorded::{Recorded, RecordedStage};
+use engine::run::run_metrics::PortMetrics;
 use engine::spec::suggest::distinct;
 use serde::Serialize;
 use store::keys::InputId;
@@ -14,7 +14,7 @@ use store::{ActionRecord, Lookup, Store};
 
 use super::cause::{Cause, Causes};
 use super::metric::{MetricPair, paired};
-use super::run_pair::{RunPair, maker};
+use super::run_pair::{RecordedMetrics, RunPair, maker};
 use crate::cli::pipeline::catalogue;
 use crate::cli::record_text::each_option;
 
@@ -158,10 +158,6 @@ impl RunPair<'_> {
                 causes.add(&stage.planned.name, cause);
             }
         }
-        let measured = |record: &Option<ActionRecord>| match record {
-            Some(record) => self.metrics(record),
-            None => BTreeMap::new(),
-        };
         let name = b.or(a).map(|stage| stage.planned.name.clone());
         StagePair {
             name: name.unwrap_or_default(),
@@ -169,7 +165,10 @@ impl RunPair<'_> {
             reason,
             a: a.map(|stage| side(stage, self.a)),
             b: b.map(|stage| side(stage, self.b)),
-            metrics: paired(&measured(&of_a), &measured(&of_b)),
+            metrics: paired(
+                &self.metrics(a, of_a.as_ref(), &self.recorded_a),
+                &self.metrics(b, of_b.as_ref(), &self.recorded_b),
+            ),
         }
     }
 
@@ -214,16 +213,35 @@ impl RunPair<'_> {
         }
     }
 
-    /// Metrics by port and name. Logs a warning for those that cannot be read.
-    fn metrics(&self, record: &ActionRecord) -> BTreeMap<String, Metrics> {
-        let mut found = BTreeMap::new();
+    /// Metrics by port: those of the result or, if it was removed from the store, those in the record of the run.
+    fn metrics(
+        &self,
+        stage: Option<&RecordedStage>,
+        result: Option<&ActionRecord>,
+        recorded: &RecordedMetrics<'_>,
+    ) -> Vec<PortMetrics> {
+        match (stage, result) {
+            (_, Some(result)) => self.measured(result),
+            (Some(stage), None) => recorded.of(&stage.planned.name),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// Reads the metrics of a result. Logs a warning for those that cannot be read.
+    fn measured(&self, record: &ActionRecord) -> Vec<PortMetrics> {
+        let mut found = Vec::new();
         // Read only ports with metrics: other outputs may contain a file with the same name as the metrics file.
         for port in plan::metrics_ports(&catalogue(), &record.fingerprint) {
             let Some(output) = record.outputs.get(&port) else {
                 continue;
             };
             match metrics::read(self.store, output) {
-                Ok(Some(metrics)) => drop(found.insert(port, metrics)),
+                Ok(Some(measured)) => found.push(PortMetrics {
+                    port,
+                    tested: metrics::tested_images(self.store, output),
+                    metrics: measured,
+                    ..PortMetrics::default()
+                }),
                 Ok(None) => {}
                 Err(error) => tracing::warn!("failed to read the metrics of `{port}`: {error}"),
             }

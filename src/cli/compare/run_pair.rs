@@ -1,8 +1,10 @@
 //! [`RunPair`]: the two runs that are compared, with the stages that make their inputs.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use engine::run::recorded::Recorded;
+use engine::run::run_metrics::{self, PortMetrics};
 use store::Store;
 use store::keys::{InputId, Key};
 
@@ -14,6 +16,8 @@ pub(super) struct RunPair<'a> {
     /// The stages of each run, by key.
     pub makers_a: Makers<'a>,
     pub makers_b: Makers<'a>,
+    pub recorded_a: RecordedMetrics<'a>,
+    pub recorded_b: RecordedMetrics<'a>,
 }
 
 impl<'a> RunPair<'a> {
@@ -24,7 +28,35 @@ impl<'a> RunPair<'a> {
             b,
             makers_a: makers(a),
             makers_b: makers(b),
+            recorded_a: RecordedMetrics::new(a),
+            recorded_b: RecordedMetrics::new(b),
         }
+    }
+}
+
+/// The metrics in the record of a run, which outlives the results. It is read when a stage is first looked up.
+pub(super) struct RecordedMetrics<'a> {
+    run: &'a Recorded,
+    /// Ports with metrics, by instance.
+    instances: OnceCell<HashMap<String, Vec<PortMetrics>>>,
+}
+
+impl<'a> RecordedMetrics<'a> {
+    fn new(run: &'a Recorded) -> Self {
+        Self {
+            run,
+            instances: OnceCell::new(),
+        }
+    }
+
+    /// The ports of an instance that have metrics; none if the run has no record or did not measure them.
+    pub(super) fn of(&self, instance: &str) -> Vec<PortMetrics> {
+        let instances = self.instances.get_or_init(|| {
+            let recorded = run_metrics::read(&self.run.folder).unwrap_or_default();
+            let instances = recorded.instances.into_iter();
+            instances.map(|one| (one.name, one.ports)).collect()
+        });
+        instances.get(instance).cloned().unwrap_or_default()
     }
 }
 

@@ -1,12 +1,11 @@
 //! The comparison of two runs for a page.
 
-use engine::run::metrics::tested_images;
 use engine::run::recorded::Recorded;
 use pages::{ChangeView, Comparison, MetricChangeView};
-use store::{Lookup, Store};
+use store::Store;
 
 use super::metric::{MetricChange, MetricPair};
-use super::run_diff::{Change, RunDiff, Side, StagePair};
+use super::run_diff::{Change, RunDiff};
 
 /// Compares a run with an earlier one.
 pub(in crate::cli) fn view(store: &Store, before: &Recorded, now: &Recorded) -> Comparison {
@@ -15,14 +14,10 @@ pub(in crate::cli) fn view(store: &Store, before: &Recorded, now: &Recorded) -> 
     let changes = diff.changes.into_iter();
     let (mut metrics, mut same_metrics, mut unpaired_metrics) = (Vec::new(), 0, 0);
     for stage in &diff.stages {
-        let has_other_images = has_other_images(store, stage);
         for pair in &stage.metrics {
             match (pair.a, pair.b) {
                 (a, b) if a == b => same_metrics += 1,
-                (Some(a), Some(b)) => metrics.push(MetricChangeView {
-                    has_other_images,
-                    ..metric(&stage.name, pair, [a, b])
-                }),
+                (Some(a), Some(b)) => metrics.push(metric(&stage.name, pair, [a, b])),
                 _ => unpaired_metrics += 1,
             }
         }
@@ -58,25 +53,6 @@ fn metric(stage: &str, pair: &MetricPair, values: [f64; 2]) -> MetricChangeView 
             Some(MetricChange::Equal) | None => None,
         },
         is_apart: pair.apart == Some(true),
-        has_other_images: false,
+        has_other_images: pair.other_images,
     }
-}
-
-/// `true` if an evaluation tested other images in the two runs; `false` if those of one run are not known.
-fn has_other_images(store: &Store, stage: &StagePair) -> bool {
-    if stage.change != Change::Changed || stage.metrics.is_empty() {
-        return false;
-    }
-    let tested = |side: &Option<Side>| {
-        let found = store.results().look_up(&[side.as_ref()?.key]);
-        match found.ok()?.pop()? {
-            Lookup::Hit(record) => record
-                .outputs
-                .values()
-                .find_map(|output| tested_images(store, output)),
-            Lookup::Absent | Lookup::Damaged | Lookup::OutputMissing { .. } => None,
-        }
-    };
-    let both = tested(&stage.a).zip(tested(&stage.b));
-    both.is_some_and(|(before, now)| before != now)
 }

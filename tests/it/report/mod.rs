@@ -1,6 +1,7 @@
 //! `runner report`: what is on the page, for every kind of run.
 
 mod best;
+mod comparison;
 pub(crate) mod document;
 mod kinds;
 mod places;
