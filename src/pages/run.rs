@@ -124,6 +124,12 @@ impl RunView {
         stages.filter(|stage| stage.is_of_other_run).count()
     }
 
+    /// Number of stages whose results were removed from the store.
+    pub fn removed(&self) -> usize {
+        let stages = self.stages.iter();
+        stages.filter(|stage| stage.is_removed).count()
+    }
+
     /// The positions of the stages that use an output of a stage.
     pub fn consumers(&self, stage: &StageView) -> &[usize] {
         let at = self.positions.get(&stage.name);

@@ -185,8 +185,10 @@ impl RunPage<'_> {
         let is_main = |change: &&MetricChangeView| {
             let stage = self.view.find(&change.stage);
             let is_program = stage.is_some_and(|stage| stage.kind == "command");
-            let evaluation = stage.and_then(|stage| self.view.evaluation(stage));
-            is_program || evaluation.is_some() && HEADLINE.contains(&&*change.metric)
+            // An evaluation whose results were removed is known only by its kind.
+            let is_evaluation = stage
+                .is_some_and(|stage| stage.kind == "evaluate" || self.view.is_evaluation(stage));
+            is_program || is_evaluation && HEADLINE.contains(&&*change.metric)
         };
         let (main, others): (Vec<_>, Vec<_>) = comparison.metrics.iter().partition(is_main);
         match main.is_empty() {

@@ -48,6 +48,8 @@ pub struct StageView {
     pub state: StageState,
     /// `true` if its results are there although it did not end in this run: another run made them.
     pub is_of_other_run: bool,
+    /// `true` if this run had its results, but the store has them no longer.
+    pub is_removed: bool,
     /// Times and memory of this run; `None` if it was not executed.
     pub seconds: Option<f64>,
     pub cpu_seconds: Option<f64>,
@@ -79,15 +81,10 @@ impl StageView {
     /// The reason why it failed. The lines of its output are left out if the end of its log is shown as well.
     pub fn failure(&self) -> Option<String> {
         let error = self.error.as_deref()?;
-        if self.log.is_none() {
-            return Some(error.to_owned());
-        }
-        let is_own = |line: &&str| {
-            let line = line.trim_start();
-            !(line.starts_with('|') || line.starts_with("full log:"))
-        };
-        let own: Vec<&str> = error.lines().filter(is_own).collect();
-        Some(own.join("\n").trim_end_matches(':').to_owned())
+        Some(match self.log.is_some() {
+            true => without_output(error),
+            false => error.to_owned(),
+        })
     }
 
     pub fn cpu_time(&self) -> String {
@@ -221,6 +218,8 @@ impl Source<'_> {
             axes: planned.axes.clone(),
             state,
             is_of_other_run: record.is_some() && !state.has_result(),
+            is_removed: record.is_none()
+                && matches!(state, StageState::Succeeded | StageState::Cached),
             seconds: end.and_then(|end| end.seconds),
             cpu_seconds: end.and_then(|end| end.cpu_seconds),
             peak_memory_mib: end.and_then(|end| end.peak_memory_mib),
@@ -242,6 +241,20 @@ impl Source<'_> {
             outputs,
         }
     }
+}
+
+/// Leaves out the lines of an error that quote the output of a program, and the colon before them.
+fn without_output(error: &str) -> String {
+    let mut own: Vec<&str> = Vec::new();
+    for line in error.lines() {
+        let start = line.trim_start();
+        if !(start.starts_with('|') || start.starts_with("full log:")) {
+            own.push(line);
+        } else if let Some(last) = own.last_mut() {
+            *last = last.trim_end_matches(':');
+        }
+    }
+    own.join("\n")
 }
 
 /// Facts about a result, or about what would have been made.
@@ -279,4 +292,21 @@ pub(crate) fn when(time: &str) -> String {
         |_| time.to_owned(),
         |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_output;
+
+    #[test]
+    fn an_error_without_the_quoted_output_has_no_colon_that_introduces_it() {
+        let quoted = "the program ended with exit code 1:\n  | a\n  |\n  full log: it.log";
+        assert_eq!(without_output(quoted), "the program ended with exit code 1");
+        assert_eq!(
+            without_output(&format!("{quoted}\n  its output is kept: m.json")),
+            "the program ended with exit code 1\n  its output is kept: m.json"
+        );
+        let plain = "the loss is NaN:\n  lower `learning_rate`";
+        assert_eq!(without_output(plain), plain);
+    }
 }
