@@ -1,6 +1,9 @@
 //! [`Summary`]: how a run went, and the facts about it.
 
+use std::collections::BTreeSet;
+
 use engine::event::{RunReport, RunState};
+use engine::graph::SEED_AXIS;
 use engine::run::recorded::Recorded;
 use engine::wording;
 
@@ -97,17 +100,10 @@ fn facts(report: &RunReport, stages: &[StageView]) -> Vec<(&'static str, String)
         );
         facts.push(("Cache hits", hits));
     }
-    let mut seeds: Vec<&str> = stages
-        .iter()
-        .flat_map(|stage| &stage.facts)
-        .filter(|(name, _)| *name == "seed")
-        .map(|(_, seed)| seed.as_str())
-        .collect();
-    seeds.sort_by_key(|seed| (seed.len(), *seed));
-    seeds.dedup();
+    let seeds = seeds(stages);
     if let Some((first, rest)) = seeds.split_first() {
         let text = match rest {
-            [] => (*first).to_owned(),
+            [] => first.clone(),
             rest if rest.len() < 12 => seeds.join(", "),
             rest => format!("{first} and {} others", rest.len()),
         };
@@ -124,4 +120,19 @@ fn facts(report: &RunReport, stages: &[StageView]) -> Vec<(&'static str, String)
         facts.push(("Commit", commit.clone()));
     }
     facts
+}
+
+/// The seeds of stages, sorted. A stage's key has the seed 0 also where nothing is random, so that one is known only
+/// from the names of the copies of a pipeline with several seeds.
+fn seeds(stages: &[StageView]) -> Vec<String> {
+    let facts = stages.iter().flat_map(|stage| &stage.facts);
+    let facts = facts.filter(|(name, _)| *name == "seed");
+    let axes = stages.iter().flat_map(|stage| &stage.axes);
+    let axes = axes.filter(|(name, _)| name == SEED_AXIS);
+    let texts = facts
+        .map(|(_, seed)| seed)
+        .chain(axes.map(|(_, seed)| seed));
+    // A matrix may have an axis with this name and other values.
+    let seeds: BTreeSet<u64> = texts.filter_map(|seed| seed.parse().ok()).collect();
+    seeds.iter().map(u64::to_string).collect()
 }
