@@ -209,14 +209,14 @@ mod tests {
 
     #[test]
     fn a_metric_of_one_run_is_not_in_both() {
-        let side = PortMetrics {
+        let side = [PortMetrics {
             port: "metrics".to_owned(),
             metrics: [("m".to_owned(), Metric::new(0.5, None))].into(),
             ..PortMetrics::default()
-        };
-        let pairs = paired(&[side.clone()], &[]);
+        }];
+        let pairs = paired(&side, &[]);
         assert_eq!((pairs.len(), pairs[0].is_in_both()), (1, false));
-        let pairs = paired(&[side.clone()], &[side]);
+        let pairs = paired(&side, &side);
         assert_eq!((pairs.len(), pairs[0].is_in_both()), (1, true));
     }
 }
