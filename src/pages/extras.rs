@@ -7,6 +7,8 @@ pub struct Extras {
     /// Sentences that the reader should know first, such as: the pipeline file has changed since this run.
     pub notices: Vec<String>,
     pub tables: Vec<TableView>,
+    /// Comparisons of the best instances with the others, for a pipeline without tables.
+    pub certainties: Vec<CertaintyView>,
     pub expectations: Vec<ExpectationView>,
     /// The run compared with the one before it.
     pub comparison: Option<Comparison>,
@@ -64,6 +66,16 @@ pub struct BestRow {
     pub certainty: String,
     /// The instances behind the value.
     pub stages: Vec<String>,
+}
+
+/// Comparison of the best instance by a metric with the others.
+#[derive(Clone, Debug)]
+pub struct CertaintyView {
+    /// The instance with the best value.
+    pub stage: String,
+    pub metric: String,
+    /// `not significantly better than evaluate[model3]`; empty if there was nothing to compare with.
+    pub text: String,
 }
 
 /// A cell of a table.

@@ -43,8 +43,8 @@ pub use data::{
 };
 pub use evaluation::{ClassName, ConfusionCell, ConfusionView, EvaluationView, MistakeView};
 pub use extras::{
-    BestRow, CellView, ChangeView, Comparison, ContrastView, ExpectationView, Extras,
-    MetricChangeView, Reference, RowView, TableView, Verdict,
+    BestRow, CellView, CertaintyView, ChangeView, Comparison, ContrastView, ExpectationView,
+    Extras, MetricChangeView, Reference, RowView, TableView, Verdict,
 };
 pub use figure::FigureView;
 pub use links::{Ids, Links};

@@ -130,6 +130,13 @@ impl RunView {
         stages.filter(|stage| stage.is_removed).count()
     }
 
+    /// Comparison of the best evaluation by a metric with the others; empty if they were not compared.
+    pub fn certainty(&self, stage: &StageView, metric: &MetricView) -> &str {
+        let mut found = self.extras.certainties.iter();
+        let found = found.find(|one| one.stage == stage.name && one.metric == metric.name);
+        found.map_or("", |one| &one.text)
+    }
+
     /// The positions of the stages that use an output of a stage.
     pub fn consumers(&self, stage: &StageView) -> &[usize] {
         let at = self.positions.get(&stage.name);

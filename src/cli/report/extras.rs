@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use contract::ShowPath;
 use engine::graph::{Column, Row};
-use engine::run::contrasts::ColumnContrasts;
+use engine::run::contrasts::{Against, ColumnContrasts};
 use engine::run::measurements::Measurements;
 use engine::run::recorded::{self, Recorded};
-use pages::{ExpectationView, Extras};
+use engine::run::run_metrics;
+use pages::{CertaintyView, ExpectationView, Extras};
 use store::{Lookup, Store};
 
 use super::Pipeline;
@@ -15,6 +16,7 @@ use crate::cli::compare;
 use crate::cli::expectations;
 use crate::cli::pipeline::ANALYSIS;
 use crate::cli::preflight;
+use crate::cli::table::headline::Headline;
 use crate::report::expectations::Judgement;
 use crate::report::table::{Behind, view};
 
@@ -66,10 +68,13 @@ fn add_tables(extras: &mut Extras, store: &Store, run: &Recorded, pipeline: &Pip
             direction,
         }
     };
-    let against = engine::run::contrasts::Against::Best;
+    // The page names no best evaluation among those of several seeds or trials.
+    if graph.tables.is_empty() && graph.copies.len() == 1 {
+        extras.certainties = certainties(&results, run);
+    }
     for table in &graph.tables {
         let cells = |row: &Row, column: &Column| results.cell(row, column);
-        let contrasts = results.contrasts(table, &against);
+        let contrasts = results.contrasts(table, &Against::Best);
         let mut table = view(table, cells, &judgements, &contrasts, behind);
         for best in &mut table.best {
             let mut of_column = contrasts.iter();
@@ -83,6 +88,22 @@ fn add_tables(extras: &mut Extras, store: &Store, run: &Recorded, pipeline: &Pip
         extras.tables.push(table);
     }
     extras.expectations = judgements.all().iter().map(expectation).collect();
+}
+
+/// Compares the best instance by each of the most important metrics with the others, as `runner table` does for a
+/// pipeline without tables.
+fn certainties(results: &Measurements<'_>, run: &Recorded) -> Vec<CertaintyView> {
+    let measured = run_metrics::of_run(results.store, run, stages::kinds());
+    let Headline { tables, .. } = Headline::of(&measured.shown(), &results.instances_in_copy());
+    let contrasts = tables
+        .iter()
+        .flat_map(|table| results.contrasts(table, &Against::Best));
+    let certainties = contrasts.map(|column| CertaintyView {
+        text: certainty(&column),
+        stage: column.against,
+        metric: column.column,
+    });
+    certainties.collect()
 }
 
 /// States whether the best row of a column is significantly better than the others, at a level of 5 % and corrected for

@@ -9,7 +9,7 @@ use crate::report::metrics::{HeadlineGroup, MOST_COLUMNS, headline_groups};
 const AXIS: &str = "stage";
 
 /// Tables of metrics, and the number of further metrics.
-pub(super) struct Headline {
+pub(in crate::cli) struct Headline {
     pub tables: Vec<Table>,
     pub left_out: usize,
 }
@@ -17,7 +17,7 @@ pub(super) struct Headline {
 impl Headline {
     /// Returns a table for each group of stages with the same metrics. Each has a row for every instance of its stages
     /// among `names`, also for those that have not run, and the name of its first stage.
-    pub(super) fn of(measured: &[&InstanceMetrics], names: &[InstanceName]) -> Self {
+    pub(in crate::cli) fn of(measured: &[&InstanceMetrics], names: &[InstanceName]) -> Self {
         let groups = headline_groups(measured);
         let more = |group: &HeadlineGroup| group.metrics.len().saturating_sub(MOST_COLUMNS);
         Self {

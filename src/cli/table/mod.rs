@@ -1,6 +1,6 @@
 //! `runner table`: prints tables of results in the store: those of a pipeline, or its most important metrics.
 
-mod headline;
+pub(super) mod headline;
 
 use std::collections::HashSet;
 

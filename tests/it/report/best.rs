@@ -41,7 +41,8 @@ fn sections(sandbox: &Sandbox, args: &[&str]) -> (String, String) {
 fn the_highest_evaluation_is_named_unless_another_is_as_high() {
     let sandbox = Sandbox::new(THRESHOLDS);
     let (summary, _) = sections(&sandbox, &[]);
-    let expected = "Highest f1 on test images evaluate[0.000001] 0.";
+    let expected =
+        "Highest f1 on test images evaluate[0.000001] 0.750 significantly better than the other";
     assert!(summary.contains(expected), "{summary}");
     assert!(!summary.contains("Best"), "{summary}");
     let (summary, _) = sections(&sandbox, &["-S", EQUAL]);
