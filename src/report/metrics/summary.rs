@@ -5,22 +5,18 @@ use std::collections::{BTreeSet, HashMap};
 use contract::analysis::Over;
 use engine::run::run_metrics::{InstanceMetrics, Measured, pooled};
 use engine::wording;
-use unicode_width::UnicodeWidthStr;
 
 use super::changes::{Before, Earlier, since};
 use super::group::{Group, MOST_COLUMNS, groups};
 use super::{chosen, figure, interval, name, signed};
 use crate::report::grid::Grid;
 
-/// Width of the text in columns if there is no terminal.
-const WIDTH: usize = 120;
 /// Maximum number of rows of a table.
 pub const MOST_ROWS: usize = 20;
 
 /// Renders the headline metrics, in a table for each group of stages with the same metrics; an empty string if nothing
 /// was measured. `unread` is the number of further instances with metrics. `before` are earlier runs, newest first.
-/// Intervals are left out if they do not fit into the `width` of the terminal, or into 120 columns if there is no terminal.
-/// `command` lists all metrics.
+/// Tables that do not fit into the `width` of the terminal are wrapped. `command` lists all metrics.
 pub fn summary(
     now: &[&InstanceMetrics],
     unread: usize,
@@ -33,24 +29,18 @@ pub fn summary(
     let earlier = Earlier::new(before);
     let groups = groups(&chosen);
     let (mut instances, mut metrics) = (unread, 0);
+    // Tables, and `true` for those that are formatted as blocks.
     let mut texts = Vec::new();
-    let mut has_intervals = false;
     for group in &groups {
-        let whole = grid(group, &earlier, true);
-        let fits = widest(&whole) <= width.unwrap_or(WIDTH);
-        has_intervals |= fits;
-        let grid = match fits {
-            true => whole,
-            false => grid(group, &earlier, false),
-        };
+        let grid = grid(group, &earlier);
         instances += group.rows.len().saturating_sub(MOST_ROWS);
         metrics += group.columns.len().saturating_sub(MOST_COLUMNS);
-        texts.push(grid.terminal(width));
+        texts.push((grid.terminal(width), grid.becomes_blocks(width)));
     }
     if texts.is_empty() {
         return String::new();
     }
-    let mut notes = notes(&chosen, has_intervals);
+    let mut notes = notes(&chosen);
     let changes: Vec<_> = chosen
         .iter()
         .filter_map(|one| earlier.change(one))
@@ -70,11 +60,26 @@ pub fn summary(
         .iter()
         .map(|note| format!("{}\n", name(note)))
         .collect();
-    texts.concat() + &notes
+    texts.push((notes, false));
+    below_one_another(&texts)
+}
+
+/// Joins texts, with an empty line after each that is `true` if another one follows.
+fn below_one_another(texts: &[(String, bool)]) -> String {
+    let mut all = String::new();
+    let mut has_gap = false;
+    for (text, is_blocks) in texts.iter().filter(|(text, _)| !text.is_empty()) {
+        if has_gap {
+            all.push('\n');
+        }
+        all += text;
+        has_gap = *is_blocks;
+    }
+    all
 }
 
 /// A table of a group, with the differences from earlier runs in parentheses.
-fn grid(group: &Group<'_>, earlier: &Earlier<'_>, has_intervals: bool) -> Grid {
+fn grid(group: &Group<'_>, earlier: &Earlier<'_>) -> Grid {
     let columns = || group.columns.iter().take(MOST_COLUMNS);
     let row = |(instance, metrics): &(&str, HashMap<String, &Measured<'_>>)| {
         let cell = |column: &String| {
@@ -82,10 +87,7 @@ fn grid(group: &Group<'_>, earlier: &Earlier<'_>, has_intervals: bool) -> Grid {
                 return String::new();
             };
             let mut text = figure(one);
-            if let Some(ends) = one
-                .interval()
-                .filter(|_| has_intervals && one.mean().is_some())
-            {
+            if let Some(ends) = one.interval().filter(|_| one.mean().is_some()) {
                 text += &format!(" {}", interval(ends));
             }
             if let Some(change) = earlier.change(one) {
@@ -108,7 +110,7 @@ fn grid(group: &Group<'_>, earlier: &Earlier<'_>, has_intervals: bool) -> Grid {
 }
 
 /// Describes the numbers after a value, and the positive class.
-fn notes(chosen: &[&Measured<'_>], has_intervals: bool) -> Vec<String> {
+fn notes(chosen: &[&Measured<'_>]) -> Vec<String> {
     let counts = chosen.iter().map(|one| one.defined());
     let (fewest, most) = (counts.clone().min(), counts.max());
     let mut notes = Vec::new();
@@ -121,7 +123,7 @@ fn notes(chosen: &[&Measured<'_>], has_intervals: bool) -> Vec<String> {
     }
     let intervals = chosen
         .iter()
-        .filter(|one| has_intervals && one.interval().is_some() && one.mean().is_some());
+        .filter(|one| one.interval().is_some() && one.mean().is_some());
     let intervals = intervals.map(|one| match one.over() {
         Some(Over::Reported) => "intervals reported by the program".to_owned(),
         Some(over) => format!("95 % intervals over {over}"),
@@ -144,14 +146,4 @@ fn notes(chosen: &[&Measured<'_>], has_intervals: bool) -> Vec<String> {
         )),
     }
     notes
-}
-
-/// Width of the widest line of a ruled table.
-fn widest(grid: &Grid) -> usize {
-    let columns = 0..grid.header.len();
-    let width = |column: usize| {
-        let rows = grid.rows.iter().map(|row| row[column].width());
-        rows.chain([grid.header[column].width()]).max().unwrap_or(0) + 3
-    };
-    columns.map(width).sum::<usize>() + 1
 }

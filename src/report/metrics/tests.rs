@@ -54,12 +54,6 @@ positive class: SICK
 (+/-): change since run r1
 ";
     assert_eq!(shown, expected);
-    let narrow = summary(&now, 0, &[], Some(50), "runner metrics");
-    assert!(
-        narrow.contains("│ evaluate[a] ┆ 0.912 ┆ 0.900     │"),
-        "{narrow}"
-    );
-
     let changed = changes(&now, &before);
     assert_eq!(
         changed.as_deref(),
@@ -70,6 +64,49 @@ positive class: SICK
         instances: now.to_vec(),
     }];
     assert_eq!(changes(&now, &same), None);
+}
+
+#[test]
+fn intervals_are_kept_in_a_narrow_terminal() {
+    let now = [
+        instance("evaluate[a]", &[("f1", 0.912), ("auc", 0.9)]),
+        instance("test", &[("error", 0.1)]),
+    ];
+    let shown = |width: usize| summary(&now.each_ref(), 0, &[], Some(width), "");
+    let wrapped = "\
+┌─────────────┬──────────────────┬──────────────────┐
+│ stage       ┆ f1               ┆ auc              │
+╞═════════════╪══════════════════╪══════════════════╡
+│ evaluate[a] ┆ 0.912            ┆ 0.900            │
+│             ┆ [0.86, 0.96]     ┆ [0.85, 0.95]     │
+└─────────────┴──────────────────┴──────────────────┘
+┌───────┬────────────────────┐
+│ stage ┆ error              │
+╞═══════╪════════════════════╡
+│ test  ┆ 0.100 [0.05, 0.15] │
+└───────┴────────────────────┘
+95 % intervals, as each stage reports them
+positive class: SICK
+";
+    assert_eq!(shown(53), wrapped);
+    let blocks = "\
+stage  evaluate[a]
+f1     0.912 [0.86, 0.96]
+auc    0.900 [0.85, 0.95]
+
+stage  test
+error  0.100 [0.05, 0.15]
+
+95 % intervals, as each stage reports them
+positive class: SICK
+";
+    assert_eq!(shown(27), blocks);
+    let mixed = shown(52);
+    assert!(
+        mixed.contains("auc    0.900 [0.85, 0.95]\n\n┌───────┬"),
+        "{mixed}"
+    );
+    assert!(mixed.contains("┘\n95 % intervals"), "{mixed}");
 }
 
 fn before_of<'a>(run: &'a str, instances: &'a [InstanceMetrics]) -> Before<'a> {

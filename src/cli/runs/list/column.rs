@@ -14,6 +14,19 @@ const BUILT_IN: [&str; 7] = [
     "pipeline", "profile", "state", "started", "took", "stages", "options",
 ];
 
+/// What a column shows, the most important first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    State,
+    Metric,
+    Pipeline,
+    /// An option or an axis of a sweep.
+    Setting,
+    Started,
+    Took,
+    Stages,
+}
+
 /// A column of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Column {
@@ -61,6 +74,20 @@ impl Column {
         &self.name
     }
 
+    /// What the column shows. Parameters of stages that `--columns` names count as metrics.
+    pub(super) fn role(&self, entries: &[Entry<'_>]) -> Role {
+        match self.name.as_str() {
+            "state" => Role::State,
+            "pipeline" => Role::Pipeline,
+            "profile" | "options" => Role::Setting,
+            "started" => Role::Started,
+            "took" => Role::Took,
+            "stages" => Role::Stages,
+            name if entries.iter().any(|entry| entry.given(name).is_some()) => Role::Setting,
+            _ => Role::Metric,
+        }
+    }
+
     /// Rejects a column that no entry has, if there are entries.
     pub(super) fn check(&self, entries: &[Entry<'_>]) -> Result<(), Error> {
         let has_value = |entry: &Entry<'_>| self.value(entry) != Value::Missing;
@@ -92,12 +119,10 @@ impl Column {
     /// If the name is that of a parameter and of a metric, returns the unambiguous names of both: `cnn.params.epochs` and
     /// `cnn.metrics.epochs`.
     pub(super) fn both(&self, entries: &[Entry<'_>]) -> Option<[Self; 2]> {
-        let is_given = |entry: &Entry<'_>| {
-            let axes = entry.trial().map(|trial| trial.values.as_slice());
-            let mut axes = axes.unwrap_or_default().iter();
-            axes.any(|(axis, _)| *axis == self.name) || entry.set(&self.name).is_some()
-        };
-        if entries.iter().any(is_given) {
+        if entries
+            .iter()
+            .any(|entry| entry.given(&self.name).is_some())
+        {
             return None;
         }
         let of_entry = |entry: &Entry<'_>| {
@@ -133,18 +158,10 @@ impl Column {
             },
             "stages" => Value::Text(wording::counts(&report.counts)),
             "options" => Value::Text(options(report)),
-            name => {
-                let axes = entry.trial().map(|trial| trial.values.as_slice());
-                let mut axes = axes.unwrap_or_default().iter();
-                let axis = axes.find(|(axis, _)| axis == name);
-                let given = axis
-                    .map(|(_, value)| value.as_str())
-                    .or_else(|| entry.set(name));
-                match given {
-                    Some(text) => Value::parsed(text),
-                    None => of_instances(name, &entry.instances()),
-                }
-            }
+            name => match entry.given(name) {
+                Some(text) => Value::parsed(text),
+                None => of_instances(name, &entry.instances()),
+            },
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Entry<'a> {
     metrics: Arc<RunMetrics>,
     /// Index of the trial.
     trial: Option<usize>,
-    /// Record of the trials, if this is a sweep.
+    /// Record of the trials, if this is a sweep or a trial of one.
     sweep: Option<Arc<SweepReport>>,
 }
 
@@ -31,14 +31,12 @@ pub(super) struct Entry<'a> {
 pub(super) fn entries<'a>(store: &Store, runs: &'a [Recorded], trials: bool) -> Vec<Entry<'a>> {
     let mut entries = Vec::new();
     for (run, metrics) in runs.iter().zip(all_metrics(store, runs)) {
-        let (own, sweep): (Vec<Option<usize>>, _) = match trials {
-            true if metrics.trials.is_empty() => continue,
-            true => {
-                let numbers = 0..metrics.trials.len();
-                (numbers.map(Some).collect(), read_report(&run.folder))
-            }
-            false => (vec![None], None),
+        let is_sweep = !metrics.trials.is_empty();
+        let own: Vec<Option<usize>> = match trials {
+            true => (0..metrics.trials.len()).map(Some).collect(),
+            false => vec![None],
         };
+        let sweep = is_sweep.then(|| read_report(&run.folder)).flatten();
         let sweep = sweep.map(Arc::new);
         entries.extend(own.into_iter().map(|trial| Entry {
             run,
@@ -115,8 +113,16 @@ impl Entry<'_> {
         }
     }
 
+    /// The value of an axis of the trial, or of a var that an option of the run set.
+    pub(super) fn given(&self, name: &str) -> Option<&str> {
+        let mut axes = self.trial().into_iter().flat_map(|trial| &trial.values);
+        let axis = axes.find(|(axis, _)| axis == name);
+        axis.map(|(_, value)| value.as_str())
+            .or_else(|| self.set(name))
+    }
+
     /// The value of a var that an option of the run set.
-    pub(super) fn set(&self, name: &str) -> Option<&str> {
+    fn set(&self, name: &str) -> Option<&str> {
         let sets = self.run.report.sets.iter().rev();
         let mut found = sets.filter_map(|set| set.split_once('='));
         Some(found.find(|(set, _)| *set == name)?.1)

@@ -1,12 +1,9 @@
 //! [`Rows`]: the list as text.
 
-use super::column::{self, Column};
+use super::column::{self, Column, Role};
 use super::entry::Entry;
 use super::value::Value;
 use crate::report::columns::{fitted, total, widths};
-
-/// Columns that are left out first in a narrow terminal. The id of a run begins with the time of its start.
-const LEAST_IMPORTANT: [&str; 3] = ["stages", "started", "took"];
 
 /// A header and a row for each entry.
 pub(super) struct Rows {
@@ -14,6 +11,8 @@ pub(super) struct Rows {
     rows: Vec<Vec<String>>,
     /// `true` for columns of numbers.
     are_numbers: Vec<bool>,
+    /// What the columns after the run's id show.
+    roles: Vec<Role>,
 }
 
 impl Rows {
@@ -35,54 +34,39 @@ impl Rows {
             header: column::heads(columns),
             rows: rows.collect(),
             are_numbers: std::iter::once(false).chain(are_numbers).collect(),
+            roles: columns.iter().map(|column| column.role(entries)).collect(),
         }
     }
 
-    /// Leaves out columns until the lines fit into `width`: the least important ones, then texts and metrics that are the
-    /// same everywhere, then the last metrics. The column `sort` is kept. Returns the names of the columns that were left
-    /// out. If the lines still do not fit, leaves out none, because all lines will be blocks.
+    /// Leaves out the columns for which `width` has no room if more important ones are kept. The importance is that of
+    /// their roles, but metrics and pipelines that are the same everywhere are less important. Returns the names of the
+    /// columns that were left out. If there is no room for the run's id, its state, the first metric and the column
+    /// `sort`, leaves out none, because all lines will be blocks.
     pub(super) fn narrow(&mut self, width: usize, sort: Option<&str>) -> Vec<String> {
         let sort = sort.map(|sort| sort.strip_prefix('-').unwrap_or(sort));
-        let is_same = |place: usize| {
-            self.rows
-                .windows(2)
-                .all(|two| two[0][place] == two[1][place])
-        };
-        let rank = |place: usize| match self.header[place].as_str() {
-            "run" => None,
-            name if Some(name) == sort => None,
-            name => {
-                let least = LEAST_IMPORTANT.iter().position(|least| *least == name);
-                let is_same = self.rows.len() > 1 && is_same(place);
-                let from_end = self.header.len() - place;
-                match (least, self.are_numbers[place]) {
-                    (Some(rank), _) => Some((0, rank)),
-                    (None, false) if is_same => Some((1, place)),
-                    (None, true) if is_same => Some((2, from_end)),
-                    (None, true) => Some((3, from_end)),
-                    (None, false) => None,
-                }
-            }
-        };
-        let mut candidates: Vec<((usize, usize), usize)> = (0..self.header.len())
-            .filter_map(|place| Some((rank(place)?, place)))
-            .collect();
-        candidates.sort_unstable();
         let mut all = vec![self.header.clone()];
         all.extend_from_slice(&self.rows);
         let widths = widths(&all);
-        let mut kept: Vec<usize> = (0..self.header.len()).collect();
-        for (_, place) in candidates {
+        let places = self.by_importance(sort);
+        let is_metric = |&place: &usize| place > 0 && self.roles[place - 1] == Role::Metric;
+        let first_metric = places.iter().copied().find(is_metric);
+        let mut kept: Vec<usize> = Vec::new();
+        for place in places {
+            kept.push(place);
             let shown: Vec<usize> = kept.iter().map(|&place| widths[place]).collect();
             if total(&shown) <= width {
-                break;
+                continue;
             }
-            kept.retain(|known| *known != place);
+            let is_needed = place == 0
+                || Some(self.header[place].as_str()) == sort
+                || Some(place) == first_metric
+                || self.roles[place - 1] == Role::State;
+            if is_needed {
+                return Vec::new();
+            }
+            kept.pop();
         }
-        let shown: Vec<usize> = kept.iter().map(|&place| widths[place]).collect();
-        if total(&shown) > width {
-            return Vec::new();
-        }
+        kept.sort_unstable();
         let left_out = (0..self.header.len()).filter(|place| !kept.contains(place));
         let left_out = left_out.map(|place| self.header[place].clone()).collect();
         let pick = |row: &[String]| -> Vec<String> {
@@ -91,7 +75,32 @@ impl Rows {
         self.rows = self.rows.iter().map(|row| pick(row)).collect();
         self.header = pick(&self.header);
         self.are_numbers = kept.iter().map(|&place| self.are_numbers[place]).collect();
+        let roles = kept.iter().filter(|&&place| place > 0);
+        self.roles = roles.map(|&place| self.roles[place - 1]).collect();
         left_out
+    }
+
+    /// The places of all columns, the most important first: the run's id, the column `sort`, and the others by their
+    /// roles.
+    fn by_importance(&self, sort: Option<&str>) -> Vec<usize> {
+        let is_same = |place: usize| {
+            let mut two = self.rows.windows(2);
+            self.rows.len() > 1 && two.all(|two| two[0][place] == two[1][place])
+        };
+        let importance = |&place: &usize| match place {
+            0 => (0, Role::State, false),
+            _ if Some(self.header[place].as_str()) == sort => (1, Role::State, false),
+            _ => match self.roles[place - 1] {
+                Role::Metric => (2, Role::Metric, is_same(place)),
+                // After the settings.
+                Role::Pipeline if is_same(place) => (2, Role::Setting, true),
+                role => (2, role, false),
+            },
+        };
+        let mut places: Vec<usize> = (0..self.header.len()).collect();
+        // The sort is stable: of columns with the same role, the first is the most important.
+        places.sort_by_key(importance);
+        places
     }
 
     /// The list for a terminal of `width` columns; `None` if there is no limit.
@@ -104,7 +113,7 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
-    use super::Rows;
+    use super::{Role, Rows};
 
     fn rows() -> Rows {
         let texts = |texts: [&str; 6]| texts.map(str::to_owned).to_vec();
@@ -129,6 +138,13 @@ mod tests {
                 ]),
             ],
             are_numbers: vec![false, false, false, false, true, true],
+            roles: vec![
+                Role::Pipeline,
+                Role::State,
+                Role::Started,
+                Role::Metric,
+                Role::Metric,
+            ],
         }
     }
 
@@ -152,5 +168,27 @@ mod tests {
                 !expected.contains(&"started")
             );
         }
+    }
+
+    #[test]
+    fn a_long_setting_does_not_hide_the_results() {
+        let mut rows = rows();
+        let path = "/a/long/path/to/a/folder/with/images".to_owned();
+        rows.header.insert(4, "path".to_owned());
+        rows.rows[0].insert(4, path);
+        rows.rows[1].insert(4, "-".to_owned());
+        rows.are_numbers.insert(4, false);
+        rows.roles.insert(3, Role::Setting);
+        assert_eq!(rows.narrow(82, None), ["started"]);
+        assert_eq!(rows.narrow(70, None), ["path"]);
+        assert_eq!(rows.header, ["run", "pipeline", "state", "a.f1", "a.auc"]);
+    }
+
+    #[test]
+    fn without_room_for_a_metric_each_run_is_a_block() {
+        let mut rows = rows();
+        // The id, the state and the first metric take 27 columns.
+        assert_eq!(rows.narrow(26, None), [""; 0]);
+        assert_eq!(rows.narrow(27, None), ["pipeline", "started", "a.auc"]);
     }
 }

@@ -72,7 +72,7 @@ impl fmt::Display for Change {
 
 impl fmt::Display for ParamChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = &self.path;
+        let path = one_line(&self.path);
         match (&self.from, &self.to) {
             (None, Some(to)) => write!(f, "{path} added: {}", shown(to)),
             (Some(_), None) => write!(f, "{path} removed"),
@@ -138,7 +138,8 @@ fn skipped(a: &str, b: &str) -> usize {
     }
 }
 
-/// Leaves out the first `skipped` characters of a text, and truncates the rest. `…` marks each.
+/// Leaves out the first `skipped` characters of a text, and truncates the rest. `…` marks each. The result is one line,
+/// in which a line break is `\n`.
 fn cut(text: &str, skipped: usize) -> String {
     let rest: Vec<char> = text.chars().skip(skipped).collect();
     let start = if skipped > 0 { "…" } else { "" };
@@ -146,23 +147,46 @@ fn cut(text: &str, skipped: usize) -> String {
         true => (&rest[..LONGEST - 1], "…"),
         false => (rest.as_slice(), ""),
     };
-    format!("{start}{}{end}", kept.iter().collect::<String>())
+    // Escaped only now, so that no escape sequence is cut.
+    let kept: String = kept.iter().collect();
+    format!("{start}{}{end}", one_line(&kept))
 }
 
 #[cfg(test)]
 mod tests {
     use crate::plan::ParamChange;
 
+    fn change(from: &str, to: &str) -> String {
+        ParamChange {
+            path: "argv".to_owned(),
+            from: Some(from.into()),
+            to: Some(to.into()),
+        }
+        .to_string()
+    }
+
+    #[test]
+    fn scripts_of_several_lines_are_shown_in_one_line() {
+        assert_eq!(
+            change("x=1\necho $x > out\n", "x=1\necho $x > m\n"),
+            "argv x=1\\necho $x > out\\n → x=1\\necho $x > m\\n"
+        );
+        // No escape sequence is cut in half.
+        let start = "x".repeat(30);
+        assert_eq!(
+            change("a", &format!("{start}\n{start}")),
+            format!("argv a → {start}\\n…")
+        );
+        let added = ParamChange {
+            path: "argv[2]".to_owned(),
+            from: None,
+            to: Some("a\nb".into()),
+        };
+        assert_eq!(added.to_string(), "argv[2] added: a\\nb");
+    }
+
     #[test]
     fn the_first_difference_of_long_values_is_shown() {
-        let change = |from: &str, to: &str| {
-            ParamChange {
-                path: "argv".to_owned(),
-                from: Some(from.into()),
-                to: Some(to.into()),
-            }
-            .to_string()
-        };
         assert_eq!(change("a", "b"), "argv a → b");
         let long = "x".repeat(40);
         assert_eq!(
