@@ -174,6 +174,11 @@ impl Overrides {
         options.chain(self.sets.iter().cloned()).collect()
     }
 
+    /// The assignments of `--set`, as typed.
+    pub(super) fn typed(&self) -> &[String] {
+        &self.sets
+    }
+
     fn options(&self) -> Vec<KeyValue<'_>> {
         let Sources { device, precision } = self.sources;
         [

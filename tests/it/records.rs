@@ -161,6 +161,34 @@ fn results_that_a_run_used_stay_even_if_its_records_are_damaged() {
     }
 }
 
+#[test]
+fn damaged_metrics_and_events_of_a_run_are_found_and_set_aside() {
+    let sandbox = Sandbox::new(PIPELINE);
+    let folder = run(&sandbox, "1");
+    assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0));
+    for (file, why) in [
+        ("metrics.json", "its checksum does not match"),
+        ("events.jsonl", "line 1 is not an event"),
+    ] {
+        let path = folder.join(file);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[1..]).unwrap();
+        let verified = sandbox.runner(&["cache", "verify"]);
+        assert_eq!(verified.code, Some(1), "{verified:?}");
+        let found = format!(
+            "v1/runs/{}/{file} is a damaged record of a run: {why}\n",
+            id(&folder)
+        );
+        assert_eq!(verified.stdout, found);
+        let repaired = sandbox.runner(&["cache", "verify", "--repair"]);
+        assert_eq!(repaired.code, Some(0), "{repaired:?}");
+        assert!(!path.exists() && sandbox.path("artifacts/v1/quarantine").join(file).exists());
+        assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0));
+    }
+    // The run itself stays.
+    assert_eq!(ids(&listed(&sandbox)), [id(&folder)]);
+}
+
 fn copy(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").args([from, to]).status();
     assert!(copied.unwrap().success());

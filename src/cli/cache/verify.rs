@@ -3,7 +3,8 @@
 use clap::Args;
 use engine::error::Error;
 use engine::run::files::Fault;
-use engine::run::history::History;
+use engine::run::history::{History, folders};
+use engine::run::record_check::faults;
 use engine::wording;
 use serde_json::json;
 use store::{Finding, Store};
@@ -32,6 +33,7 @@ impl Verify {
         let store = self.store.existing()?;
         let mut check = store.check()?;
         check.findings.extend(bad_runs(&store)?);
+        check.findings.extend(bad_records(&store)?);
         if self.json {
             let findings = check.findings.iter().map(|finding| {
                 json!({
@@ -109,6 +111,30 @@ fn bad_runs(store: &Store) -> Result<Vec<Finding>, Error> {
         }
     });
     Ok(findings.collect())
+}
+
+/// The records of metrics and events of runs that are damaged or unreadable. They are set aside alone, because no result
+/// depends on them.
+fn bad_records(store: &Store) -> Result<Vec<Finding>, Error> {
+    let runs = store.runs_folder();
+    let mut findings = Vec::new();
+    for folder in folders(&runs).map_err(Error::io("read", &runs))? {
+        for (file, fault) in faults(&folder) {
+            let path = folder.join(file);
+            findings.push(match fault {
+                Fault::Refused(_) => Finding {
+                    path,
+                    what: fault.to_string(),
+                    is_unread: true,
+                },
+                Fault::Damaged(why) => {
+                    Finding::bad(&path, format!("is a damaged record of a run: {why}"))
+                }
+                Fault::Missing => continue,
+            });
+        }
+    }
+    Ok(findings)
 }
 
 fn is_run(store: &Store, finding: &Finding) -> bool {

@@ -51,10 +51,13 @@ impl Promote {
             .map(|value| (value.name.clone(), value.value.clone()))
             .collect();
         let text = files::read_text(file, files::MOST_TEXT).map_err(Error::io("read", file))?;
+        let invalid = |error| Error::Invalid(vec![error]);
         if !values.is_empty() {
+            let base = experiment.profile.as_deref();
+            let sets = self.pipeline.overrides.typed();
+            values = spec::with_given(file, &text, base, sets, values).map_err(invalid)?;
             spec::single_trial(file, &text, &mut values, experiment.seeds().len());
         }
-        let invalid = |error| Error::Invalid(vec![error]);
         let promoted = spec::promote(file, &text, &self.name, &values).map_err(invalid)?;
         let memo = Memo::Promoted {
             pipeline: &experiment.pipeline,

@@ -100,7 +100,8 @@ pub fn has_events(folder: &Path) -> bool {
     files::is(&folder.join(EVENTS_FILE), is_filled).unwrap_or(true)
 }
 
-fn read<T>(file: &Path, decode: impl FnOnce(&[u8]) -> Result<T, String>) -> RunFile<T> {
+/// Reads a file of a run and decodes its bytes.
+pub(super) fn read<T>(file: &Path, decode: impl FnOnce(&[u8]) -> Result<T, String>) -> RunFile<T> {
     match read_file(file) {
         Ok(Found::Bytes(bytes)) => match decode(&bytes) {
             Ok(read) => RunFile::Sound(read),

@@ -23,6 +23,7 @@ pub mod number;
 pub mod outcomes;
 pub mod planned_stage;
 pub mod progress;
+pub mod record_check;
 pub mod recorded;
 pub mod replay;
 pub mod rounds;

@@ -80,6 +80,7 @@ pub fn report(
             metric: objective.metric.to_string(),
             // Without results there is nothing to rank yet, so the direction does not matter.
             direction: objective.direction.unwrap_or(Direction::Maximize),
+            is_contradicted: objective.is_contradicted(),
             of: objective.of.clone(),
         }),
         importance: importance.unwrap_or_default(),

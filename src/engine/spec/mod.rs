@@ -62,7 +62,7 @@ pub use pipeline::Pipeline;
 pub use place::{Place, Source};
 pub(crate) use project::project_of;
 pub use project::{PROJECT_FILE, is_project};
-pub use promote::{as_written, profile_values, promote, single_trial};
+pub use promote::{as_written, profile_values, promote, single_trial, with_given};
 pub use stage::Resources;
 pub(crate) use stage::{Axis, StageSpec, resource_place};
 pub(crate) use sweep::{AshaFields, Method, SweepSpec};

@@ -26,7 +26,7 @@ pub(super) fn var_names(document: &Node) -> BTreeSet<String> {
 }
 
 /// Keys of the document that a profile may set besides vars and parameters: a promoted trial has no `sweep`.
-const SETTINGS: [&str; 2] = ["sweep", "seeds"];
+pub(super) const SETTINGS: [&str; 2] = ["sweep", "seeds"];
 
 /// Overrides the vars of the document with those of a profile, and returns what the profile assigns to
 /// parameters and settings. Every profile is checked for unknown vars.

@@ -103,7 +103,10 @@ impl Sweep {
                 None => place,
             };
             let direction = resolved.direction(fields.direction, &place, &mut self.warnings)?;
+            let info = resolved.info.as_ref();
             self.objective = Some(Objective {
+                found_direction: None,
+                is_direction_declared: info.is_some_and(|info| info.direction.is_some()),
                 range: resolved.info.map_or(contract::ANY, |info| info.range),
                 metric: resolved.at,
                 direction,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use contract::Direction;
+use contract::{Direction, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -44,6 +44,9 @@ pub struct Objective {
     /// `evaluate.f1`
     pub metric: String,
     pub direction: Direction,
+    /// `true` if the stage declared no direction before the run, and wrote the opposite one into its results.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_contradicted: bool,
     /// The class that the metric is of; `None` if it covers all classes or no value is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
@@ -202,6 +205,7 @@ impl SweepReport {
             metric,
             direction,
             of,
+            ..
         }) = &self.objective
         else {
             return String::new();
@@ -218,6 +222,21 @@ impl SweepReport {
     pub fn direction(&self) -> Direction {
         let objective = self.objective.as_ref();
         objective.map_or(Direction::Maximize, |objective| objective.direction)
+    }
+
+    /// The warning that the order of the trials contradicts the direction that the stage wrote into its results; `None`
+    /// if it does not.
+    pub fn contradiction(&self) -> Option<String> {
+        let objective = self.objective.as_ref().filter(|one| one.is_contradicted)?;
+        let (better, chosen) = match objective.direction {
+            Direction::Maximize => ("lower", "highest"),
+            Direction::Minimize => ("higher", "lowest"),
+        };
+        Some(format!(
+            "warning: {better} values of `{}` are better according to the results, but the objective's `direction` \
+             prefers the trial with the {chosen}",
+            one_line(&objective.metric)
+        ))
     }
 
     /// Number of trials in each state.

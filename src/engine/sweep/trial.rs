@@ -11,10 +11,23 @@ pub struct Objective {
     pub metric: MetricAt,
     /// Direction of improvement as written, or else the metric's own once a value is known.
     pub direction: Option<Direction>,
+    /// Direction in which the metric improves by the stage's results, once a value is known; `None` if it is neutral.
+    pub found_direction: Option<Direction>,
+    /// `true` if the stage declares the direction.
+    pub is_direction_declared: bool,
     /// The class that the metric is of, once a value is known.
     pub of: Option<String>,
     /// Lowest and highest possible value; infinite where there is no limit.
     pub range: [f64; 2],
+}
+
+impl Objective {
+    /// Returns `true` if trials are compared in the opposite direction of the one in the stage's results. A declared
+    /// direction does not count: the contradiction was reported before the run.
+    pub fn is_contradicted(&self) -> bool {
+        let found = self.found_direction.filter(|_| !self.is_direction_declared);
+        found.is_some_and(|found| self.direction.is_some_and(|chosen| chosen != found))
+    }
 }
 
 /// Negates a value if smaller is better. Without a direction, larger is better.

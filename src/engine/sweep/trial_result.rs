@@ -93,7 +93,7 @@ impl Trials {
             .iter()
             .map(|&copy| graph.copies[copy].nodes.as_slice())
             .collect();
-        let values = |at: &MetricAt, direction: &mut Option<Direction>, of: &mut Option<String>| {
+        let values = |at: &MetricAt, found: &mut Option<Direction>, of: &mut Option<String>| {
             let mut values = Vec::new();
             for copy in &copies {
                 let node = at.node(graph, copy);
@@ -103,7 +103,7 @@ impl Trials {
                 if !metric.value.is_finite() {
                     return Err(Missing::Undefined(why_undefined(&graph.stages[node], at)));
                 }
-                *direction = direction.or(metric.direction);
+                *found = found.or(metric.direction);
                 of.clone_from(&metric.of);
                 values.push(metric.value);
             }
@@ -133,9 +133,10 @@ impl Trials {
         };
         let values = values(
             &objective.metric,
-            &mut objective.direction,
+            &mut objective.found_direction,
             &mut objective.of,
         )?;
+        objective.direction = objective.direction.or(objective.found_direction);
         let score = larger_is_better(mean(&values), objective.direction);
         Ok(Measured::Finished {
             objective: values,

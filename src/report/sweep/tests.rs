@@ -79,6 +79,7 @@ fn report() -> SweepReport {
         objective: Some(Objective {
             metric: "evaluate.f1".to_owned(),
             direction: Direction::Maximize,
+            is_contradicted: false,
             of: None,
         }),
         axes: vec![
@@ -122,6 +123,19 @@ fn order(report: &SweepReport) -> Vec<usize> {
 }
 
 #[test]
+fn a_direction_that_the_results_contradict_is_a_warning_at_the_end() {
+    let mut report = report();
+    let text = |report: &SweepReport| render(report, None, Format::Terminal, None);
+    assert!(!text(&report).contains("warning"));
+    if let Some(objective) = &mut report.objective {
+        objective.is_contradicted = true;
+    }
+    let warning = "warning: lower values of `evaluate.f1` are better according to the results, but the objective's \
+                   `direction` prefers the trial with the highest\n";
+    assert!(text(&report).ends_with(warning), "{}", text(&report));
+}
+
+#[test]
 fn the_best_trial_is_first_and_failed_trials_are_last() {
     let mut report = report();
     assert_eq!(order(&report), [1, 5, 0, 6, 2, 3, 4]);
@@ -129,6 +143,7 @@ fn the_best_trial_is_first_and_failed_trials_are_last() {
     report.objective = Some(Objective {
         metric: "evaluate.f1".to_owned(),
         direction: Direction::Minimize,
+        is_contradicted: false,
         of: None,
     });
     assert_eq!(order(&report), [0, 1, 5, 6, 2, 3, 4]);

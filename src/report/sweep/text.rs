@@ -275,6 +275,7 @@ fn below(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> Vec<Strin
     lines.extend(reasons);
     lines.extend(best_metrics(report));
     lines.extend(importance(report));
+    lines.extend(report.contradiction());
     lines
 }
 

@@ -325,3 +325,33 @@ fn a_failed_trial_ends_the_sweep_without_keep_going() {
         .filter(|(_, outcome)| outcome == "skipped");
     assert_eq!(skipped.count(), 2, "{run:?}");
 }
+
+/// A program that writes that smaller scores are better.
+const MINIMIZED: &str = r#"
+version: 1
+name: minimized
+vars: { x: 1 }
+stages:
+  it:
+    kind: command
+    params:
+      argv: [sh, -c, 'echo "{\"score\": {\"value\": $0, \"direction\": \"minimize\"}}" > m.json', "${x}"]
+      metrics: m.json
+sweep: { axes: { x: [1, 2] }, objective: { metric: it.score, direction: maximize } }
+"#;
+
+#[test]
+fn an_objective_that_contradicts_the_file_of_metrics_is_a_warning_after_the_run() {
+    let warning = "warning: lower values of `it.score` are better according to the results, but the objective's \
+                   `direction` prefers the trial with the highest";
+    let sandbox = Sandbox::new(MINIMIZED);
+    let ran = sandbox.runner(&["run", "pipeline.yaml"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.stdout.matches(warning).count(), 1, "{ran:?}");
+    let shown = sandbox.runner(&["sweep", "show", "pipeline.yaml"]);
+    assert_eq!(shown.stdout.matches(warning).count(), 1, "{shown:?}");
+
+    let sandbox = Sandbox::new(&MINIMIZED.replace("direction: maximize", "direction: minimize"));
+    let ran = sandbox.runner(&["run", "pipeline.yaml"]);
+    assert!(!ran.stdout.contains("warning"), "{ran:?}");
+}

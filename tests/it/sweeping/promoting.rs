@@ -88,6 +88,50 @@ fn edited_values_of_a_profile_are_replaced_only_if_forced() {
     assert_eq!(promote(&["1"]).code, Some(0));
 }
 
+/// A program whose score is a product of two vars, of which one is an axis.
+const PRODUCT: &str = r#"
+version: 1
+name: product
+vars: { x: 1, k: 1, shift: 0 }
+profiles:
+  shifted: { shift: 100 }
+stages:
+  it:
+    kind: command
+    params:
+      argv: [sh, -c, 'echo "{\"score\": $(($0 * $1 + $2))}" > m.json', "${x}", "${k}", "${shift}"]
+      metrics: m.json
+sweep: { axes: { x: [1, 2] }, objective: { metric: it.score, direction: maximize } }
+"#;
+
+#[test]
+fn a_promoted_profile_has_the_values_that_the_trial_was_given() {
+    let sandbox = Sandbox::new(PRODUCT);
+    let given = ["-S", "k=10", "--profile", "shifted"];
+    let ran = sandbox.runner(&[&["run", "pipeline.yaml", "-q"], &given[..]].concat());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let promoted = sandbox.runner(&[&["sweep", "promote", "pipeline.yaml"], &given[..]].concat());
+    assert_eq!(promoted.code, Some(0), "{promoted:?}");
+    assert!(promoted.stderr.contains("it.score 120"), "{promoted:?}");
+    let metrics = sandbox.runner(&["metrics", "pipeline.yaml", "--profile", "best"]);
+    assert_eq!(metrics.code, Some(0), "{metrics:?}");
+    assert!(metrics.stdout.contains("120"), "{metrics:?}");
+    let alone = run(&sandbox, &["--profile", "best"]);
+    assert_eq!(executed(&alone), Vec::<String>::new());
+
+    let text = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
+    let seed = ["-S", "k=10", "-S", "seed=3"];
+    sandbox.runner(&[&["run", "pipeline.yaml", "-q"], &seed[..]].concat());
+    let refused = sandbox.runner(&[&["sweep", "promote", "pipeline.yaml"], &seed[..]].concat());
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused.stderr.contains("a profile cannot hold `seed`"),
+        "{refused:?}"
+    );
+    let after = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
+    assert_eq!(after, text);
+}
+
 /// A program whose objective is undefined unless `x` is 1. `AXIS` is replaced.
 const UNDEFINED: &str = r#"
 version: 1

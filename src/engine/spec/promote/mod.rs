@@ -5,6 +5,7 @@
 //! layout, nothing is written.
 
 mod edit;
+mod given;
 mod outline;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod written;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use given::with_given;
 pub use values::{as_written, profile_values};
 
 use edit::{Edit, Text};
@@ -82,11 +84,15 @@ pub fn single_trial(file: &Path, text: &str, values: &mut Vec<(String, Node)>, s
     let vars = yaml::parse(&source, source.given()).ok();
     let vars = vars.as_ref().and_then(|document| document.get("vars"));
     let place = source.place(0..0);
-    let seeds = (seeds > 1).then(|| Value::Number(Plain::new((seeds as u64).into())));
+    // A number that was given with `--set` or a profile is replaced, even by 1.
+    let is_given = values.iter().any(|(name, _)| name == "seeds");
+    let count = Value::Number(Plain::new((seeds.max(1) as u64).into()));
+    let seeds = (seeds > 1 || is_given).then_some(count);
     let settings = [("sweep", Some(Value::Null)), ("seeds", seeds)];
     for (name, value) in settings {
         let is_var = vars.is_some_and(|vars| vars.get(name).is_some());
         if let Some(value) = value.filter(|_| !is_var) {
+            values.retain(|(other, _)| other != name);
             values.push((name.to_owned(), Node::new(value, place.clone())));
         }
     }
