@@ -52,7 +52,7 @@ impl Serve {
             analysis: ANALYSIS,
             catalogue: catalogue(),
             extras: extras_of,
-            token: token(console)?,
+            token: token(console, self.allow_run)?,
             launch,
         };
         let ports = self.port.map_or(Ports::Default, Ports::Only);
@@ -96,10 +96,15 @@ fn launch(artifacts: &Path) -> Result<Launch, Error> {
     })
 }
 
-/// The token that is kept beside the user's configuration. If it cannot be kept, pages that are open must be opened
-/// again when the server starts again.
-fn token(console: &Console) -> Result<Token, Error> {
-    let file = config::user_file().map(|file| file.with_file_name("serve-token"));
+/// The token that is kept beside the user's configuration. Servers that can start runs have one of their own, because
+/// whoever was shown a page that can only be read must not be able to run programs later. If it cannot be kept, pages
+/// that are open must be opened again when the server starts again.
+fn token(console: &Console, allow_run: bool) -> Result<Token, Error> {
+    let name = match allow_run {
+        true => "serve-run-token",
+        false => "serve-token",
+    };
+    let file = config::user_file().map(|file| file.with_file_name(name));
     if let Some(file) = file {
         match Token::kept(&file) {
             Ok(token) => return Ok(token),

@@ -15,7 +15,7 @@ pub struct FigureView {
 }
 
 impl FigureView {
-    /// Draws a figure. Logs a warning and returns `None` if that fails.
+    /// Draws a figure, and adds to its caption what it does not show. Logs a warning and returns `None` if that fails.
     pub(crate) fn new(
         reader: Reader<'_>,
         id: String,
@@ -24,6 +24,10 @@ impl FigureView {
     ) -> Option<Self> {
         let svg = reader.analysis.svg(figure, &id);
         let svg = svg.inspect_err(|error| tracing::warn!("failed to draw `{id}`: {error}"));
+        let caption = match reader.analysis.note(figure) {
+            Some(note) => format!("{caption} {note}"),
+            None => caption,
+        };
         Some(Self {
             svg: svg.ok()?,
             id,

@@ -78,6 +78,10 @@ impl Analysis for Results {
         figures::svg(figure, prefix)
     }
 
+    fn note(&self, figure: &Figure<'_>) -> Option<String> {
+        figures::note(figure)
+    }
+
     fn theme_colors(&self) -> Vec<ThemeColor> {
         figures::theme()
     }

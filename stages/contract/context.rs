@@ -1,6 +1,6 @@
 //! [`Context`]: inputs, outputs and events of a running stage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::{
-    Artifact, Device, Failure, Measurement, Position, Progress, Request, Resume, StageEvent, lock,
+    Artifact, Device, Failure, Measurement, Position, Progress, Request, Resume, ShowPath,
+    StageEvent, lock,
 };
 
 /// Interface of a running stage to the engine: inputs, output folders, events, checkpoints and cancellation.
@@ -22,6 +23,8 @@ pub struct Context<'a> {
     cancelled: &'a AtomicBool,
     /// The last progress that was reported.
     progress: Mutex<Progress>,
+    /// Reasons why checkpoints were not saved, without their paths. Each was warned about.
+    unsaved: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Context<'a> {
@@ -39,6 +42,7 @@ impl<'a> Context<'a> {
             events,
             cancelled,
             progress: Mutex::default(),
+            unsaved: Mutex::default(),
         }
     }
 
@@ -139,7 +143,7 @@ impl<'a> Context<'a> {
     ///
     /// The engine flushes the checkpoint to disk and moves it away while the stage continues. If the previous
     /// checkpoint is still in place, this one is skipped unless it is `urgent`, so that training does not
-    /// wait for disks. If writing fails, the stage warns and continues.
+    /// wait for disks. If writing fails, the stage continues. It warns once for each cause.
     pub fn keep_checkpoint(
         &self,
         position: Position,
@@ -176,10 +180,15 @@ impl<'a> Context<'a> {
             Err(failure) => {
                 // A partial checkpoint would look like one that the engine has not moved away yet.
                 let _ = std::fs::remove_dir_all(&folder);
-                (self.events)(StageEvent::Warning {
-                    message: format!("no checkpoint was saved after {position}: {failure}"),
-                    about_run_only: true,
-                });
+                let cause = failure.to_string().replace(&folder.shown(), "");
+                if lock(&self.unsaved).insert(cause) {
+                    (self.events)(StageEvent::Warning {
+                        message: format!(
+                            "no checkpoint was saved after {position}: {failure} (not repeated for later checkpoints)"
+                        ),
+                        about_run_only: true,
+                    });
+                }
             }
         }
     }
@@ -199,4 +208,63 @@ fn owned(figures: &[(&str, f64)]) -> Vec<(String, f64)> {
     figures
         .map(|&(name, value)| (name.to_owned(), value))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn each_cause_of_a_missing_checkpoint_is_warned_about_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = folder.path().join("checkpoints");
+        std::fs::create_dir(&checkpoints).unwrap();
+        let request = Request {
+            kind: "train-cnn".to_owned(),
+            params: Value::Null,
+            seed: 0,
+            cpus: 1,
+            device: Device::Cpu,
+            gpus: Vec::new(),
+            inputs: BTreeMap::new(),
+            staging: folder.path().to_owned(),
+            resume: Some(Resume {
+                folder: checkpoints.clone(),
+                kept: Vec::new(),
+            }),
+        };
+        let warnings = Mutex::new(Vec::new());
+        let events = |event| {
+            if let StageEvent::Warning { message, .. } = event {
+                lock(&warnings).push(message);
+            }
+        };
+        let cancelled = AtomicBool::new(false);
+        let context = Context::new(&request, &events, &cancelled);
+        let keep = |epoch| {
+            context.keep_checkpoint(Position::after(epoch), false, |folder| {
+                Err(Failure::io("write", &folder.join("weights"), "disk full"))
+            });
+        };
+        keep(1);
+        keep(2);
+        std::fs::remove_dir(&checkpoints).unwrap();
+        keep(3);
+        keep(4);
+        let warnings = lock(&warnings);
+        let [full, gone] = warnings.as_slice() else {
+            panic!("{warnings:?}");
+        };
+        let begin = |warning: &str, epoch: usize, what: &str, path: &Path| {
+            let expected = format!(
+                "no checkpoint was saved after epoch {epoch}: failed to {what} `{}`: ",
+                path.display()
+            );
+            assert!(warning.starts_with(&expected), "{warning}");
+        };
+        begin(full, 1, "write", &checkpoints.join("1-0/weights"));
+        begin(gone, 3, "create", &checkpoints.join("3-0"));
+    }
 }

@@ -13,20 +13,16 @@ use super::page::px;
 const FINISHED: Color = PALETTE[0];
 const BEST: Color = PALETTE[1];
 
-/// Draws the picture. Points far outside the others are drawn at the edge.
+/// Draws the picture. Points far outside the others are drawn at the edge; [`note`] counts the curves with such points.
 pub(super) fn page(figure: &LearningCurves<'_>, medium: Medium) -> Result<Canvas, Failure> {
-    let points = || {
-        let all = figure.curves.iter().flat_map(|curve| &curve.points);
-        all.copied().filter(|(x, y)| x.is_finite() && y.is_finite())
-    };
-    let (low, high) = range_without_outliers(points().map(|point| point.1));
+    let epochs = || figure.curves.iter().flat_map(points).map(|point| point.0);
     let chart = Chart {
         medium,
         title: figure.title,
         x_label: "epoch",
         y_label: figure.metric,
-        x: Axis::tight(points().map(|point| point.0), medium.pick(10, 6)),
-        y: Axis::covering(points().map(|point| point.1.clamp(low, high)), 6),
+        x: Axis::tight(epochs(), medium.pick(10, 6)),
+        y: vertical(figure),
         size: medium.pick((px(1280), px(900)), (px(960), px(760))),
         colors: &[BEST, FINISHED, GRAY, GRAY],
         marked: false,
@@ -67,6 +63,39 @@ pub(super) fn page(figure: &LearningCurves<'_>, medium: Medium) -> Result<Canvas
         }
     }
     Ok(canvas)
+}
+
+/// Returns how many curves leave the frame, as a sentence; `None` if all are inside.
+pub(super) fn note(figure: &LearningCurves<'_>) -> Option<String> {
+    let axis = vertical(figure);
+    let is_outside = |value: f64| !(axis.low..=axis.high).contains(&value);
+    let leaves = |curve: &&Curve| points(curve).any(|(_, value)| is_outside(value));
+    let (all, count) = (
+        figure.curves.len(),
+        figure.curves.iter().filter(leaves).count(),
+    );
+    match count {
+        0 => None,
+        1 => Some(format!(
+            "1 of {all} curves leaves the frame and is drawn at its edge there."
+        )),
+        _ => Some(format!(
+            "{count} of {all} curves leave the frame and are drawn at its edge there."
+        )),
+    }
+}
+
+/// Returns the axis of values. It covers all but values far outside the others.
+fn vertical(figure: &LearningCurves<'_>) -> Axis {
+    let values = || figure.curves.iter().flat_map(points).map(|point| point.1);
+    let (low, high) = range_without_outliers(values());
+    Axis::covering(values().map(|value| value.clamp(low, high)), 6)
+}
+
+/// Returns the points of a curve that are not gaps.
+fn points(curve: &Curve) -> impl Iterator<Item = (f64, f64)> + Clone {
+    let all = curve.points.iter().copied();
+    all.filter(|(x, y)| x.is_finite() && y.is_finite())
 }
 
 /// Names the trial of the next path.

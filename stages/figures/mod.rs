@@ -56,6 +56,20 @@ pub fn svg(figure: &Figure<'_>, prefix: &str) -> Result<String, Failure> {
     written(figure, Form::Element(prefix))
 }
 
+/// Returns what a figure does not show, as a sentence; `None` if it shows everything, or says so itself.
+pub fn note(figure: &Figure<'_>) -> Option<String> {
+    match figure {
+        Figure::LearningCurves(figure) => learning_curves::note(figure),
+        Figure::ParallelCoordinates(_)
+        | Figure::Roc(_)
+        | Figure::PrecisionRecall(_)
+        | Figure::Confusion(_)
+        | Figure::Reliability(_)
+        | Figure::Training(_)
+        | Figure::Bars(_) => None,
+    }
+}
+
 /// Returns the colors of figures in both themes of a page.
 pub fn theme() -> Vec<ThemeColor> {
     color::theme()

@@ -163,6 +163,39 @@ pub(super) fn curves(count: usize) -> Vec<Curve> {
 }
 
 #[test]
+fn learning_curves_say_how_many_leave_the_frame() {
+    let note = |curves: &[Curve]| {
+        learning_curves::note(&LearningCurves {
+            title: "",
+            metric: "validation_loss",
+            curves,
+            best: None,
+            rungs: &[],
+        })
+    };
+    assert_eq!(note(&[]), None);
+    let curve = |trial: u32| Curve {
+        trial: trial as usize,
+        points: (1..=6)
+            .map(f64::from)
+            .map(|epoch| (epoch, 0.2 + 0.5 / epoch + 0.01 * f64::from(trial)))
+            .collect(),
+        stopped: false,
+    };
+    let mut curves: Vec<Curve> = (0..12).map(curve).collect();
+    curves[7].points[0].1 = f64::NAN;
+    assert_eq!(note(&curves), None);
+    curves[4].points[1].1 = 32.8;
+    let one = "1 of 12 curves leaves the frame and is drawn at its edge there.";
+    assert_eq!(note(&curves).as_deref(), Some(one));
+    // A curve counts once, however many of its points are outside.
+    curves[9].points[0].1 = -1e12;
+    curves[9].points[1].1 = 3.2;
+    let two = "2 of 12 curves leave the frame and are drawn at its edge there.";
+    assert_eq!(note(&curves).as_deref(), Some(two));
+}
+
+#[test]
 fn learning_curves_show_the_stopped_and_the_best_trials() {
     const VERMILION: [u8; 3] = [0xd5, 0x5e, 0x00];
     let folder = Folder::new();

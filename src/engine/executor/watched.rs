@@ -36,7 +36,8 @@ const POLL: Duration = Duration::from_millis(20);
 pub(super) struct Watched<'a> {
     store: &'a Store,
     inputs: Vec<Input<'a>>,
-    copies: bool,
+    /// `true` if the stage is a user's program, which reads copies of small files.
+    is_program: bool,
     watches: Arc<Vec<Watch>>,
     /// Dropping it ends the thread that lets writers continue.
     _releasing: Option<Sender<()>>,
@@ -56,17 +57,17 @@ struct Watch {
 }
 
 impl<'a> Watched<'a> {
-    /// Watches the inputs and verifies their content. `copies` tells whether the stage
-    /// reads copies of small files.
+    /// Watches the inputs and verifies their content. `is_program` is `true` if a user's program will read them. It
+    /// gets copies of small files.
     pub(super) fn begin(
         inputs: &'a Inputs,
         store: &'a Store,
-        copies: bool,
+        is_program: bool,
         deadline: &Deadline<'_>,
     ) -> Result<Self, Failure> {
         let mut watches = Vec::new();
         let mut watch = |blob: &Blob| {
-            if watches.len() == MOST || (copies && is_small(blob)) {
+            if watches.len() == MOST || (is_program && is_small(blob)) {
                 return None;
             }
             watches.push(Watch {
@@ -96,7 +97,7 @@ impl<'a> Watched<'a> {
         Ok(Self {
             store,
             inputs: watched,
-            copies,
+            is_program,
             _releasing: release_writers(&watches),
             watches,
         })
@@ -112,7 +113,7 @@ impl<'a> Watched<'a> {
     /// Checks that the inputs are unchanged. Call this after the stage has run.
     ///
     /// # Errors
-    /// If one was written to. A damaged input is set aside, so that the next run makes it again.
+    /// If one was written to or is missing. A damaged input is set aside, so that the next run makes it again.
     pub(super) fn check(&self, deadline: &Deadline<'_>) -> Result<InputsCheck, Failure> {
         self.watches.iter().for_each(Watch::restore_mode);
         let mut is_sure = true;
@@ -126,16 +127,18 @@ impl<'a> Watched<'a> {
                 }
             }
             // Reads again the blobs that are not known to be sound.
+            let mut is_missing = false;
             match self.store.verify_before(input.tree, deadline) {
-                Err(error @ store::Error::Io { .. }) => return Err(store_failure(error)),
-                Err(_) => is_written = true,
+                Err(store::Error::Blob { damaged: false, .. }) => is_missing = true,
+                Err(store::Error::Blob { damaged: true, .. }) => is_written = true,
+                Err(error) => return Err(store_failure(error)),
                 Ok(()) => {}
             }
             if is_written {
-                return Err(Failure::Data(format!(
-                    "the program changed its input `{}`; to change an input, have the program copy it first",
-                    input.role
-                )));
+                return Err(self.written(input));
+            }
+            if is_missing {
+                return Err(self.missing(input));
             }
         }
         Ok(if is_sure {
@@ -147,9 +150,35 @@ impl<'a> Watched<'a> {
         })
     }
 
+    /// Returns the failure for an input that was written to. Only a user's program writes to inputs of its stage.
+    fn written(&self, input: &Input<'_>) -> Failure {
+        let role = input.role;
+        Failure::Data(match self.is_program {
+            true => format!(
+                "the program changed its input `{role}`; to change an input, have the program copy it first"
+            ),
+            false => {
+                format!("another process changed its input `{role}` while the stage ran; run again")
+            }
+        })
+    }
+
+    /// Returns the failure for an input that is not in the store any more, because it was removed, or was changed and
+    /// then set aside by another stage.
+    fn missing(&self, input: &Input<'_>) -> Failure {
+        let role = input.role;
+        let who = match self.is_program {
+            true => "the program or another process",
+            false => "another process",
+        };
+        Failure::Data(format!(
+            "its input `{role}` is no longer in the store: {who} removed or changed it while the stage ran; run again"
+        ))
+    }
+
     /// Returns whether the stage reads a copy of its own instead of the store's file.
     fn is_copied(&self, blob: &Blob) -> bool {
-        self.copies && is_small(blob)
+        self.is_program && is_small(blob)
     }
 
     /// Ends the watch. Call this after the stage's own links to its inputs are removed. Removing a link changes a
@@ -229,7 +258,7 @@ fn release_writers(watches: &Arc<Vec<Watch>>) -> Option<Sender<()>> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::time::SystemTime;
 
     use super::*;
@@ -247,15 +276,73 @@ mod tests {
         let tree = tree.unwrap();
         let beyond = store.files_of(&tree)[&format!("{MOST:03}")].clone();
         let inputs = Inputs::from([("in".to_owned(), vec![Input::of(tree)])]);
-        for copies in [false, true] {
-            let watched = Watched::begin(&inputs, &store, copies, &Deadline::NONE).unwrap();
+        for is_program in [false, true] {
+            let watched = Watched::begin(&inputs, &store, is_program, &Deadline::NONE).unwrap();
             watched.start();
             let times = fs::FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
             let file = contract::files::open(&beyond).unwrap();
             file.set_times(times).unwrap();
             let check = watched.check(&Deadline::NONE).unwrap();
-            assert_eq!(matches!(check, InputsCheck::Sure), copies);
+            assert_eq!(matches!(check, InputsCheck::Sure), is_program);
             watched.end();
         }
+    }
+
+    /// A store, an input with one file, and the path of that file.
+    fn one_file(folder: &Path) -> (Store, Inputs, PathBuf) {
+        let store = Store::open(&folder.join("artifacts")).unwrap();
+        let staging = store.staging().unwrap();
+        fs::write(staging.path().join("data"), "as it was made").unwrap();
+        let tree = store.ingest(staging.folder(), Path::new(""), &Deadline::NONE);
+        let tree = tree.unwrap();
+        let file = store.files_of(&tree)["data"].clone();
+        let inputs = Inputs::from([("train".to_owned(), vec![Input::of(tree)])]);
+        (store, inputs, file)
+    }
+
+    /// The message after `change` was done to the file of an input while the stage ran.
+    fn message(is_program: bool, change: impl Fn(&Path)) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, inputs, file) = one_file(folder.path());
+        let watched = Watched::begin(&inputs, &store, is_program, &Deadline::NONE).unwrap();
+        watched.start();
+        change(&file);
+        watched.check(&Deadline::NONE).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn only_a_program_is_blamed_for_a_changed_input() {
+        let change = |file: &Path| {
+            fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
+            fs::write(file, "other").unwrap();
+        };
+        assert_eq!(
+            message(true, change),
+            "the program changed its input `train`; to change an input, have the program copy it first"
+        );
+        assert_eq!(
+            message(false, change),
+            "another process changed its input `train` while the stage ran; run again"
+        );
+    }
+
+    #[test]
+    fn an_input_that_vanishes_with_the_store_was_not_changed_by_the_stage() {
+        let remove = |file: &Path| fs::remove_file(file).unwrap();
+        let move_store = |file: &Path| {
+            let artifacts = file.ancestors().find(|path| path.ends_with("artifacts"));
+            let artifacts = artifacts.unwrap();
+            fs::rename(artifacts, artifacts.with_file_name("gone")).unwrap();
+        };
+        let missing = |who: &str| {
+            format!(
+                "its input `train` is no longer in the store: {who} removed or changed it while the stage ran; run again"
+            )
+        };
+        let another = missing("another process");
+        assert_eq!(message(false, remove), another);
+        assert_eq!(message(false, move_store), another);
+        let program = missing("the program or another process");
+        assert_eq!(message(true, remove), program);
     }
 }

@@ -35,7 +35,7 @@ pub(crate) struct LiveRun {
     pub(crate) last: Option<Timestamp>,
     /// Offset after the last event that changed the state, the counts or what is running.
     pub(crate) changed: u64,
-    /// `true` if a signal asked the run to stop.
+    /// `true` if a signal asked the run to stop and it still goes on.
     pub(crate) is_stopping: bool,
 }
 
@@ -146,6 +146,7 @@ impl LiveRun {
     /// Records that the run has ended. The words of stages that have not ended depend on that.
     fn end(&mut self, state: RunState) {
         self.state = state;
+        self.is_stopping = false;
         // One more than the last offset that any reader knows, because no event tells of a kill.
         self.offset += 1;
         self.changed = self.offset;
@@ -372,6 +373,18 @@ mod tests {
         assert_eq!(words(&run), ["cancelled", "not started"]);
         assert!(run.stages.iter().all(|stage| stage.changed > before));
         assert_eq!(words(&fixture.open()), ["cancelled", "not started"]);
+    }
+
+    #[test]
+    fn a_run_that_has_ended_is_not_stopping() {
+        let fixture = Fixture::new(&["a"]);
+        let mut run = fixture.open();
+        fixture.log.observe(&Event::Interrupted { signal: 15 });
+        run.advance(&fixture.store).unwrap();
+        assert!(run.is_stopping && !run.has_ended());
+        write_run(&fixture.folder, &record(RunState::Cancelled)).unwrap();
+        run.advance(&fixture.store).unwrap();
+        assert!(!run.is_stopping && run.has_ended());
     }
 
     #[test]

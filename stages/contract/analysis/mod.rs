@@ -97,6 +97,10 @@ pub trait Analysis: Sync {
     /// If the built-in font cannot be read.
     fn svg(&self, figure: &Figure<'_>, prefix: &str) -> Result<String, Failure>;
 
+    /// Returns what a figure does not show, as a sentence for its caption: `2 of 12 curves leave the frame and are drawn
+    /// at its edge there.` `None` if it shows everything, or says so itself.
+    fn note(&self, figure: &Figure<'_>) -> Option<String>;
+
     /// Returns the colors of [`Analysis::svg`]. A page with a dark theme sets all variables to the dark colors.
     fn theme_colors(&self) -> Vec<ThemeColor>;
 

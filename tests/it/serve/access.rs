@@ -100,6 +100,37 @@ fn the_token_in_the_address_becomes_a_cookie() {
 }
 
 #[test]
+fn the_token_of_a_read_only_server_is_refused_where_runs_can_be_started() {
+    let sandbox = Sandbox::new("");
+    let shown = Served::start(&sandbox, &[]);
+    let running = Served::start(&sandbox, &["--allow-run"]);
+    let with = |served: &Served, token: &str| {
+        let (port, body) = (served.port, "file=none.yaml");
+        let request = format!(
+            "POST /runs HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        served.raw(&request)
+    };
+    let refused = with(&running, &shown.token);
+    assert_eq!(refused.status, 403);
+    assert!(refused.text().contains("token"), "{}", refused.text());
+    // With its own token, the server looks for the file.
+    assert_eq!(with(&running, &running.token).status, 400);
+    assert_eq!(shown.get("/").status, 200);
+
+    // Both tokens are kept.
+    let (shown_token, running_token) = (shown.token.clone(), running.token.clone());
+    assert_eq!((shown.interrupt(), running.interrupt()), (Some(0), Some(0)));
+    assert_eq!(Served::start(&sandbox, &[]).token, shown_token);
+    assert_eq!(
+        Served::start(&sandbox, &["--allow-run"]).token,
+        running_token
+    );
+}
+
+#[test]
 fn every_answer_forbids_what_pages_do_not_need() {
     let sandbox = Sandbox::new("");
     let served = Served::start(&sandbox, &[]);

@@ -78,6 +78,7 @@ fn a_run_is_started_shown_and_cancelled_and_outlives_the_server() {
         (!page.contains("Cancel this run")).then_some(page)
     });
     assert!(page.contains("cancelled"), "{page}");
+    assert!(!page.contains("; stopping"), "{page}");
     assert_eq!(
         served
             .request("POST", &format!("/runs/{run}/cancel"), "", "")
