@@ -6,7 +6,7 @@ use contract::ShowPath;
 use engine::error::Error;
 use engine::run::Outcomes;
 use engine::run::measurements::Measurements;
-use engine::run::run_metrics::{self, Headlines, Previous, headlines};
+use engine::run::run_metrics::{self, Headlines, InstanceMetrics, Previous, headlines};
 use engine::sweep::Experiment;
 use store::Store;
 
@@ -36,7 +36,7 @@ pub(super) fn warn_of_absent(console: &Console, results: &Measurements<'_>) {
     }
 }
 
-/// Prints the headline metrics of a pipeline without tables. For a pipeline with tables or a sweep, which have printed
+/// Prints the headline metrics of a pipeline without tables, and after its first run, the commands to try next. For a pipeline with tables or a sweep, which have printed
 /// their metrics, prints only what changed since `previous`.
 pub(super) fn print(
     console: &Console,
@@ -60,19 +60,29 @@ pub(super) fn print(
     });
     let before: Vec<Before<'_>> = before.collect();
     if !are_printed {
-        let mut command = format!("runner metrics {}", file.shown());
+        let mut arguments = file.shown();
         if let Some(profile) = &experiment.profile {
-            command += &format!(" --profile {profile}");
+            arguments += &format!(" --profile {profile}");
         }
+        let command = format!("runner metrics {arguments}");
         let text = summary(&now, unread, &before, console.width(), &command);
-        return match text.is_empty() {
-            true => Ok(()),
-            // Expectations were printed before.
-            false if !experiment.graph().expectations.is_empty() => {
-                console.result(&format!("\n{text}")).map_err(unwritten)
-            }
-            false => console.result(&text).map_err(unwritten),
+        if text.is_empty() {
+            return Ok(());
+        }
+        // Expectations were printed before.
+        let gap = match experiment.graph().expectations.is_empty() {
+            true => "",
+            false => "\n",
         };
+        console.result(&format!("{gap}{text}")).map_err(unwritten)?;
+        // A program that reads the output needs no hints.
+        if previous.is_empty() && console.width().is_some() && console.verbosity > Verbosity::Quiet
+        {
+            for step in next_steps(&now, &arguments) {
+                console.message(&step);
+            }
+        }
+        return Ok(());
     }
     if console.verbosity > Verbosity::Quiet
         && let Some(changed) = changes(&now, &before)
@@ -84,4 +94,48 @@ pub(super) fn print(
         ));
     }
     Ok(())
+}
+
+/// Commands to try after the first run of a pipeline. `arguments` choose the pipeline.
+fn next_steps(now: &[&InstanceMetrics], arguments: &str) -> Vec<String> {
+    let measures_results =
+        |one: &&&InstanceMetrics| one.ports.iter().any(|port| !port.is_secondary);
+    let has_several = now.iter().filter(measures_results).count() > 1;
+    let table = format!("`runner table {arguments}` tests which one is best");
+    let serve = "`runner serve --open` shows runs in the browser".to_owned();
+    has_several
+        .then_some(table)
+        .into_iter()
+        .chain([serve])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::run::run_metrics::{InstanceMetrics, PortMetrics};
+
+    use super::next_steps;
+
+    #[test]
+    fn a_table_is_suggested_if_there_is_something_to_compare() {
+        let instance = |is_secondary: bool| InstanceMetrics {
+            ports: vec![PortMetrics {
+                is_secondary,
+                ..PortMetrics::default()
+            }],
+            ..InstanceMetrics::default()
+        };
+        let [training, result] = [true, false].map(instance);
+        let serve = "`runner serve --open` shows runs in the browser";
+        let one = [&training, &training, &result];
+        assert_eq!(next_steps(&one, "p.yaml"), [serve]);
+        let two = [&training, &result, &result];
+        assert_eq!(
+            next_steps(&two, "p.yaml --profile quick"),
+            [
+                "`runner table p.yaml --profile quick` tests which one is best",
+                serve
+            ]
+        );
+    }
 }

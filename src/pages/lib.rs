@@ -54,6 +54,7 @@ pub use run::RunView;
 pub use size::size;
 pub use stage::{
     Cause, InputView, OutputView, ParamView, SourceView, StageState, StageView, Start, Why,
+    without_output,
 };
 pub use summary::Summary;
 pub use sweep::{ImportanceView, SweepView, TrialView};

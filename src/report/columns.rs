@@ -73,6 +73,19 @@ pub fn blocks(header: &[String], rows: &[Vec<String>], width: usize) -> String {
     blocks.join("\n")
 }
 
+/// Formats a sentence as lines of at most `width` columns, broken between words. Lines after the first are indented.
+/// `None` means one line.
+pub fn sentence(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else {
+        return format!("{text}\n");
+    };
+    let options = textwrap::Options::new(width)
+        .subsequent_indent("  ")
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
+    textwrap::fill(text, options) + "\n"
+}
+
 /// Width of each column.
 pub fn widths(rows: &[Vec<String>]) -> Vec<usize> {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -92,7 +105,7 @@ pub fn total(widths: &[usize]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::fitted;
+    use super::{fitted, sentence};
 
     #[test]
     fn rows_that_do_not_fit_become_blocks_that_lose_nothing() {
@@ -113,6 +126,23 @@ mod tests {
         assert_eq!(
             fitted(&header, &rows[..1], &[1], Some(20)),
             "stage\n  evaluate[model1]\nvalue\n  0.9\nclass\n  SICK\n"
+        );
+    }
+
+    #[test]
+    fn sentences_are_broken_between_words() {
+        let text = "95 % intervals over test-images";
+        assert_eq!(
+            sentence(text, Some(25)),
+            "95 % intervals over\n  test-images\n"
+        );
+        for width in [None, Some(31)] {
+            assert_eq!(sentence(text, width), format!("{text}\n"));
+        }
+        // A word that is too long is not broken.
+        assert_eq!(
+            sentence("see evaluate[model1]", Some(9)),
+            "see\n  evaluate[model1]\n"
         );
     }
 }

@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, Width};
 use contract::one_line;
 use unicode_width::UnicodeWidthStr;
 
-use super::columns::{blocks, widths};
+use super::columns::{blocks, sentence, widths};
 use super::latex::{self, Tabular};
 use super::{csv, markdown};
 
@@ -26,7 +26,7 @@ impl Grid {
         let table = ruled(&self.header, &self.rows, &[], width);
         let title = self.title.as_ref();
         let title = title.map_or(String::new(), |title| format!("{}\n", one_line(title)));
-        let note = |note: &String| format!("{}\n", one_line(note));
+        let note = |note: &String| sentence(&one_line(note), width);
         let notes: String = self.notes.iter().map(note).collect();
         // Otherwise the notes would read as part of the last block.
         let gap = match self.becomes_blocks(width) && !notes.is_empty() {

@@ -256,7 +256,13 @@ fn init_writes_a_pipeline_that_runs_and_overwrites_nothing() {
         Some(command.split_whitespace().collect::<Vec<_>>())
     });
     let commands: Vec<_> = commands.collect();
-    assert_eq!(commands.len(), 5, "{init:?}");
+    assert_eq!(commands.len(), 6, "{init:?}");
+    assert!(
+        commands.contains(&vec!["table", "pipeline.yaml"]),
+        "{init:?}"
+    );
+    // This one does not end by itself.
+    assert!(init.stderr.contains("`runner serve --open`"), "{init:?}");
     for command in commands {
         let mut next = sandbox.command(&command);
         let next = next.current_dir(sandbox.path("new/first"));

@@ -9,7 +9,7 @@ use super::cause::Cause;
 use super::metric::{MetricChange, MetricPair};
 use super::run_diff::{Change, RunDiff, StagePair};
 use crate::cli::record_text::when;
-use crate::report::columns::{aligned, fitted};
+use crate::report::columns::{aligned, fitted, sentence};
 use crate::report::markdown;
 
 /// Maximum number of stages that are named individually for a change.
@@ -52,7 +52,9 @@ pub(super) fn text(a: &Recorded, b: &Recorded, diff: &RunDiff, width: Option<usi
     );
     let metrics = headed(&METRICS, &page.metrics, width);
     let notes = page.notes().into_iter();
-    let notes: String = notes.map(|note| format!("{}\n", one_line(&note))).collect();
+    let notes: String = notes
+        .map(|note| sentence(&one_line(&note), width))
+        .collect();
     part(metrics + &notes);
     text
 }

@@ -53,8 +53,10 @@ impl Init {
             "wrote `{}`; next:\n{next}  runner run {NAME}               run it (takes a few seconds)\n  \
              runner run {NAME} -S epochs=20  change a value, and run what depends on it\n  \
              runner report {NAME}            write a page with all results and the misclassified images\n  \
+             runner table {NAME}             test which model is best\n  \
              runner metrics                         list all metrics\n  \
-             runner artifacts ls                    list the results, which are also in artifacts/latest",
+             runner artifacts ls                    list the results, which are also in artifacts/latest\n\
+             `runner serve --open` shows runs in the browser while they go on",
             file.shown()
         ));
         Ok(())

@@ -244,7 +244,7 @@ impl Source<'_> {
 }
 
 /// Leaves out the lines of an error that quote the output of a program, and the colon before them.
-fn without_output(error: &str) -> String {
+pub fn without_output(error: &str) -> String {
     let mut own: Vec<&str> = Vec::new();
     for line in error.lines() {
         let start = line.trim_start();

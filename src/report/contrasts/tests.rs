@@ -117,10 +117,14 @@ fn names_neither_add_lines_nor_become_markup() {
     named.column = "a\nerror: forged <b>".to_owned();
     named.against = "x\u{1b}[2J|".to_owned();
     let text = terminal(&[named.clone()], Some(29));
+    // The heading is broken into lines of at most 29 columns.
+    let joined = text.replace("\n  ", " ");
     assert!(
-        text.starts_with("\na\\nerror: forged <b>: difference from x\\u001b[2J|"),
+        joined.starts_with("\na\\nerror: forged <b>: difference from x\\u001b[2J|"),
         "{text}"
     );
+    let mut heading = text.lines().take_while(|line| *line != "difference");
+    assert!(heading.all(|line| line.len() <= 29), "{text}");
     assert!(text.contains("\ndifference\n  +0.250\n"), "{text}");
     let text = markdown(&[named]);
     assert!(

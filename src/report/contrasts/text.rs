@@ -4,7 +4,7 @@ use contract::analysis::{CorrectedContrast, Over};
 use contract::{Direction, one_line};
 use engine::run::contrasts::ColumnContrasts;
 
-use crate::report::columns::fitted;
+use crate::report::columns::{fitted, sentence};
 use crate::report::latex::{self, Tabular};
 use crate::report::markdown as md;
 
@@ -12,13 +12,15 @@ use crate::report::markdown as md;
 /// line.
 pub fn terminal(columns: &[ColumnContrasts], width: Option<usize>) -> String {
     let block = |contrasts: &ColumnContrasts| {
-        let mut text = format!("\n{}\n", heading(contrasts).join("\n"));
+        let line = |line: &String| sentence(line, width);
+        let heading: String = heading(contrasts).iter().map(line).collect();
+        let mut text = format!("\n{heading}");
         if let Some((header, rows)) = rows(contrasts).split_first() {
             let numbers: Vec<usize> = (1..header.len()).collect();
             text += &fitted(header, rows, &numbers, width);
         }
         for reason in other_reasons(contrasts) {
-            text += &format!("{reason}\n");
+            text += &sentence(&reason, width);
         }
         text
     };

@@ -9,6 +9,7 @@ use engine::wording;
 use super::changes::{Before, Earlier, since};
 use super::group::{Group, MOST_COLUMNS, groups};
 use super::{chosen, figure, interval, name, signed};
+use crate::report::columns::sentence;
 use crate::report::grid::Grid;
 
 /// Maximum number of rows of a table.
@@ -58,7 +59,7 @@ pub fn summary(
     }
     let notes: String = notes
         .iter()
-        .map(|note| format!("{}\n", name(note)))
+        .map(|note| sentence(&name(note), width))
         .collect();
     texts.push((notes, false));
     below_one_another(&texts)

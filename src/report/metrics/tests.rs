@@ -97,7 +97,8 @@ auc    0.900 [0.85, 0.95]
 stage  test
 error  0.100 [0.05, 0.15]
 
-95 % intervals, as each stage reports them
+95 % intervals, as each
+  stage reports them
 positive class: SICK
 ";
     assert_eq!(shown(27), blocks);

@@ -1,5 +1,7 @@
 //! Parts the error of a stage into its own words and the output that it quotes.
 
+use pages::without_output;
+
 /// Number of quoted lines that are shown.
 const QUOTED: usize = 6;
 
@@ -14,18 +16,14 @@ pub(super) struct Failure {
 impl Failure {
     /// Parts an error as `runner run` prints it. Quoted lines begin with a bar.
     pub(super) fn new(error: &str) -> Self {
-        let (mut own, mut quoted) = (Vec::new(), Vec::new());
-        for line in error.lines() {
-            let start = line.trim_start();
-            match start.strip_prefix('|') {
-                Some(line) => quoted.push(line.strip_prefix(' ').unwrap_or(line)),
-                None if start.starts_with("full log:") => {}
-                None => own.push(line),
-            }
-        }
+        let lines = error.lines();
+        let quoted = lines.filter_map(|line| line.trim_start().strip_prefix('|'));
+        let quoted: Vec<&str> = quoted
+            .map(|line| line.strip_prefix(' ').unwrap_or(line))
+            .collect();
         let shown = quoted.len().saturating_sub(QUOTED);
         Self {
-            text: own.join("\n"),
+            text: without_output(error),
             quoted: quoted[shown..].join("\n"),
         }
     }
@@ -44,7 +42,7 @@ mod tests {
         let failure = Failure::new(&error);
         assert_eq!(
             failure.text,
-            "the program ended with exit code 3:\n  its output is kept: m.json"
+            "the program ended with exit code 3\n  its output is kept: m.json"
         );
         assert_eq!(
             failure.quoted,

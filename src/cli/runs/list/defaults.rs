@@ -129,10 +129,10 @@ mod tests {
         let cnn = instance("cnn", &["loss"], true);
         let validate = instance("validate", &["f1", "auc"], false);
         let evaluate = instance("evaluate", &["f1", "auc", "accuracy"], false);
-        let whole = vec![&cnn, &validate, &evaluate];
+        let whole = [vec![&cnn, &validate, &evaluate]];
         let failed = vec![&cnn];
         assert_eq!(
-            headlines(&[whole.clone()], &["validate.f1"]),
+            headlines(&whole, &["validate.f1"]),
             [
                 "evaluate.f1",
                 "evaluate.auc",
@@ -141,7 +141,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            headlines(&[whole.clone()], &[]),
+            headlines(&whole, &[]),
             ["validate.f1", "validate.auc", "evaluate.f1", "evaluate.auc"]
         );
         // More runs have only the training's metric, which comes last nevertheless.
