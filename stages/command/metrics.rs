@@ -6,7 +6,9 @@ use std::path::Path;
 use contract::{Direction, Failure, Folder, Metric, Metrics, ShowPath};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use super::distinct::{self, Distinct};
 
 /// Size limit of a file of metrics, in bytes.
 const MOST: u64 = 16 << 20;
@@ -18,10 +20,18 @@ const TOKENS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
 /// Maximum number of metrics that a warning names.
 const NAMED: usize = 3;
 
+/// Metrics that a program wrote.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub metrics: Metrics,
+    /// Metrics with a value whose interval was left out, because one of its ends is undefined.
+    without_interval: Vec<String>,
+}
+
 /// A metric in its long form: a number with optional interval and direction.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct LongForm {
     #[serde(deserialize_with = "number")]
     value: f64,
     interval: Option<[Number; 2]>,
@@ -75,20 +85,39 @@ fn as_json(text: &[u8]) -> Vec<u8> {
     json
 }
 
-/// Returns a warning that names the metrics without a value; `None` if all have one.
-pub(super) fn warning(metrics: &Metrics) -> Option<String> {
-    let undefined = metrics
-        .iter()
-        .filter(|(_, metric)| !metric.value.is_finite());
-    let names: Vec<String> = undefined.map(|(name, _)| format!("`{name}`")).collect();
+impl Written {
+    /// Returns warnings that name the metrics without a value, and those whose interval was left out.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let undefined = self.metrics.iter();
+        let undefined = undefined.filter(|(_, metric)| !metric.value.is_finite());
+        let undefined: Vec<&str> = undefined.map(|(name, _)| name.as_str()).collect();
+        let unbounded: Vec<&str> = self.without_interval.iter().map(String::as_str).collect();
+        let about = [
+            (
+                "metrics that are NaN, infinite or null are recorded as undefined",
+                undefined,
+            ),
+            (
+                "intervals with an end that is NaN, infinite or null are left out",
+                unbounded,
+            ),
+        ];
+        let about = about.into_iter().filter(|(_, names)| !names.is_empty());
+        about
+            .map(|(what, names)| format!("{what}: {}", listed(&names)))
+            .collect()
+    }
+}
+
+/// Lists the first few of some names, and the number of the others.
+fn listed(names: &[&str]) -> String {
+    let first = names.iter().take(NAMED);
+    let first: Vec<String> = first.map(|name| format!("`{name}`")).collect();
     let more = match names.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let first = names.get(..NAMED).unwrap_or(&names).join(", ");
-    (!names.is_empty()).then(|| {
-        format!("metrics that are NaN or infinite are recorded as undefined: {first}{more}")
-    })
+    first.join(", ") + &more
 }
 
 /// Returns the error about a file of metrics. `why` begins with a verb: `are not JSON`.
@@ -101,8 +130,8 @@ pub(super) fn wrong(name: &Path, why: &str) -> Failure {
 /// `scratch`.
 ///
 /// Neither higher nor lower numbers are better, unless there is a `direction`. `null`, `NaN`, `Infinity` and
-/// `-Infinity` are read as NaN. An interval that contains one of them is dropped.
-pub(super) fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
+/// `-Infinity` are read as NaN. An interval that contains one of them is left out.
+pub(super) fn read(scratch: &Folder, name: &Path) -> Result<Written, Failure> {
     let wrong = |why: String| wrong(name, &why);
     let unread = |e: io::Error| wrong(format!("cannot be read: {e}"));
     let file = scratch.file(name).map_err(unread)?;
@@ -113,33 +142,37 @@ pub(super) fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
     if bytes.len() as u64 > MOST {
         return Err(wrong(format!("are larger than {} MiB", MOST >> 20)));
     }
-    let value: Value =
+    let Distinct(value) =
         serde_json::from_slice(&as_json(&bytes)).map_err(|e| wrong(unread_json(&e)))?;
-    let mut metrics = Metrics::new();
+    let mut written = Written::default();
     if !value.is_object() {
         return Err(wrong("are not a JSON object of numbers".to_owned()));
     }
-    add(String::new(), &value, &mut metrics).map_err(wrong)?;
-    Ok(metrics)
+    add(String::new(), &value, &mut written).map_err(wrong)?;
+    Ok(written)
 }
 
 /// Says why a text could not be read as JSON.
 fn unread_json(error: &serde_json::Error) -> String {
     /// Beginning of the error about a number that JSON allows, but that does not fit into 64 bits.
     const TOO_LARGE: &str = "number out of range";
-    match error.to_string().starts_with(TOO_LARGE) {
-        true => format!(
+    let why = error.to_string();
+    if why.starts_with(TOO_LARGE) {
+        return format!(
             "contain a number beyond ±1.8e308 at line {} column {}; write `null` for a metric that is undefined",
             error.line(),
             error.column()
-        ),
-        false => format!("are not JSON: {error}"),
+        );
+    }
+    match why.starts_with(distinct::TWICE) {
+        true => format!("{why}; keep one of them"),
+        false => format!("are not JSON: {why}"),
     }
 }
 
-fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String> {
+fn add(name: String, value: &Value, written: &mut Written) -> Result<(), String> {
     let metric = match value {
-        Value::Null | Value::Number(_) | Value::String(_) => Written {
+        Value::Null | Value::Number(_) | Value::String(_) => LongForm {
             value: number_of(value)
                 .ok_or_else(|| format!("contain `{name}`, which is not a number"))?,
             interval: None,
@@ -147,27 +180,42 @@ fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String>
             of: None,
         },
         Value::Object(entries) if entries.contains_key("value") && !name.is_empty() => {
-            Written::deserialize(value)
+            LongForm::deserialize(value)
                 .map_err(|e| format!("contain `{name}`, which is not a metric: {e}"))?
         }
         Value::Object(entries) => {
+            if let Some(key) = misspelled_value(entries).filter(|_| !name.is_empty()) {
+                return Err(format!(
+                    "contain `{name}` with the key `{key}`; did you mean `value`?"
+                ));
+            }
             for (key, value) in entries {
                 let name = match name.as_str() {
                     "" => key.clone(),
                     name => format!("{name}.{key}"),
                 };
-                add(name, value, metrics)?;
+                add(name, value, written)?;
             }
             return Ok(());
         }
         _ => return Err(format!("contain `{name}`, which is not a number")),
     };
     let interval = metric.interval.map(|ends| ends.map(|Number(end)| end));
-    let interval = interval.filter(|ends| ends.iter().all(|end| end.is_finite()));
-    if let Some(interval) = interval {
-        check_interval(&name, metric.value, interval)?;
-    }
-    metrics.insert(
+    let interval = match interval {
+        Some(ends) if ends.iter().all(|end| end.is_finite()) => {
+            check_interval(&name, metric.value, ends)?;
+            Some(ends)
+        }
+        Some(_) => {
+            // The value itself has a warning if it is undefined.
+            if metric.value.is_finite() {
+                written.without_interval.push(name.clone());
+            }
+            None
+        }
+        None => None,
+    };
+    written.metrics.insert(
         name,
         Metric {
             of: metric.of,
@@ -178,7 +226,17 @@ fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String>
     Ok(())
 }
 
-/// Returns an error if the ends of an interval are in the wrong order, or if it does not contain its value.
+/// Returns the key that was probably meant as `value`, if an object has nothing else but the other keys of a metric.
+fn misspelled_value(entries: &Map<String, Value>) -> Option<&str> {
+    const OTHERS: [&str; 3] = ["interval", "direction", "of"];
+    let keys = entries.keys().map(String::as_str);
+    let mut unknown = keys.filter(|key| !OTHERS.contains(key));
+    let key = unknown.next()?;
+    let is_near = strsim::osa_distance(&key.to_lowercase(), "value") <= 1;
+    (is_near && unknown.next().is_none()).then_some(key)
+}
+
+/// Returns an error if the ends of an interval are in the wrong order, or if its value is undefined or not between them.
 fn check_interval(name: &str, value: f64, [low, high]: [f64; 2]) -> Result<(), String> {
     /// Distance that counts as rounding, relative to the larger end.
     const ROUNDING: f64 = 1e-6;
@@ -188,9 +246,13 @@ fn check_interval(name: &str, value: f64, [low, high]: [f64; 2]) -> Result<(), S
              [{high}, {low}]"
         ));
     }
+    if !value.is_finite() {
+        return Err(format!(
+            "contain the interval [{low}, {high}] of `{name}`, whose value is undefined; leave out the interval"
+        ));
+    }
     let slack = ROUNDING * low.abs().max(high.abs());
-    // An undefined value may have an interval.
-    if value.is_finite() && !(low - slack..=high + slack).contains(&value) {
+    if !(low - slack..=high + slack).contains(&value) {
         return Err(format!(
             "contain the interval [{low}, {high}] of `{name}`, which does not contain its value {value}; write the ends \
              of the interval, not their distances from the value"
@@ -206,9 +268,13 @@ mod tests {
     use super::*;
 
     fn read(value: &Value) -> Result<Vec<(String, Metric)>, String> {
-        let mut metrics = Metrics::new();
-        add(String::new(), value, &mut metrics)?;
-        Ok(metrics.into_iter().collect())
+        Ok(written(value)?.metrics.into_iter().collect())
+    }
+
+    fn written(value: &Value) -> Result<Written, String> {
+        let mut written = Written::default();
+        add(String::new(), value, &mut written)?;
+        Ok(written)
     }
 
     #[test]
@@ -248,6 +314,51 @@ mod tests {
     }
 
     #[test]
+    fn undefined_values_and_intervals_that_are_left_out_are_warnings() {
+        let half = |interval: Value| json!({ "value": 0.5, "interval": interval });
+        let all = json!({
+            "a": null, "b": 1, "c": half(json!([null, 0.6])), "d": { "value": null, "interval": [null, 1] },
+        });
+        let written = written(&all).unwrap();
+        assert_eq!(
+            written.warnings(),
+            [
+                "metrics that are NaN, infinite or null are recorded as undefined: `a`, `d`",
+                "intervals with an end that is NaN, infinite or null are left out: `c`",
+            ]
+        );
+        assert_eq!(written.metrics["c"], Metric::new(0.5, None));
+    }
+
+    #[test]
+    fn a_misspelled_value_is_not_a_nested_metric() {
+        let error = |value| read(&value).unwrap_err();
+        for key in ["valeu", "vale", "values", "Value"] {
+            assert_eq!(
+                error(json!({ "x": { key: 0.5, "interval": [0, 1] } })),
+                format!("contain `x` with the key `{key}`; did you mean `value`?")
+            );
+        }
+        for nested in [
+            json!({ "x": { "val": 0.5 } }),
+            json!({ "x": { "values": 1, "train": 2 } }),
+            json!({ "values": 1 }),
+        ] {
+            assert!(read(&nested).is_ok(), "{nested}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_refused() {
+        let error = |text: &str| unread_json(&serde_json::from_str::<Distinct>(text).unwrap_err());
+        let twice = error("{\"a\": 1,\n \"a\": 2}");
+        let expected = "contain the key `a` twice at line 2 column ";
+        assert!(twice.starts_with(expected), "{twice}");
+        assert!(twice.ends_with("; keep one of them"), "{twice}");
+        assert!(error("{\"a\": {\"b\": 1, \"b\": 1}}").starts_with("contain the key `b` twice"));
+    }
+
+    #[test]
     fn a_number_that_is_too_large_is_not_called_invalid_json() {
         let error = |text: &str| unread_json(&serde_json::from_str::<Value>(text).unwrap_err());
         assert_eq!(
@@ -277,8 +388,12 @@ mod tests {
             "contain the interval [0.04, 0.06] of `f1`, which does not contain its value 0.5; write the ends of the \
              interval, not their distances from the value"
         );
-        // Rounded ends, and an undefined value.
-        for value in [json!(0.3), json!(0.299_999_99), json!(null)] {
+        assert_eq!(
+            error(json!({ "f1": { "value": null, "interval": [0, 1] } })),
+            "contain the interval [0, 1] of `f1`, whose value is undefined; leave out the interval"
+        );
+        // Rounded ends.
+        for value in [json!(0.3), json!(0.299_999_99)] {
             let rounded = json!({ "f1": { "value": value, "interval": [0.3, 0.4] } });
             assert!(read(&rounded).is_ok(), "{rounded}");
         }

@@ -5,6 +5,7 @@
 //! leaves is an error unless `ignore` has its name, because the folder is deleted after the stage.
 
 mod declared;
+mod distinct;
 mod environment;
 mod metrics;
 mod mounts;

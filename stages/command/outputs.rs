@@ -76,12 +76,12 @@ impl Outputs<'_> {
             let path = &declared.file;
             let mut measured = metrics::read(scratch, path)?;
             declared
-                .apply(&mut measured)
+                .apply(&mut measured.metrics)
                 .map_err(|why| metrics::wrong(path, &why))?;
-            warnings.extend(metrics::warning(&measured));
+            warnings.extend(measured.warnings());
             let file = Made::File {
                 name: METRICS_FILE,
-                bytes: json::bytes(&measured).map_err(|e| Failure::io("write", path, e))?,
+                bytes: json::bytes(&measured.metrics).map_err(|e| Failure::io("write", path, e))?,
             };
             made.insert(METRICS_PORT.to_owned(), file);
         }

@@ -246,6 +246,18 @@ fn what_a_program_writes_is_checked_against_its_declarations() {
             "contain the interval [0.04, 0.06] of `loss`, which does not contain its value 0.5",
         ),
         (
+            r#"{"loss": {"value": null, "interval": [0, 1]}, "n": 3}"#,
+            "contain the interval [0, 1] of `loss`, whose value is undefined; leave out the interval",
+        ),
+        (
+            r#"{"loss": {"valeu": 0.5}, "n": 3}"#,
+            "contain `loss` with the key `valeu`; did you mean `value`?",
+        ),
+        (
+            r#"{"loss": 0.5, "n": 3, "loss": 0.6}"#,
+            "contain the key `loss` twice at line 1 column ",
+        ),
+        (
             r#"{"loss": 0.5, "n": 1e999}"#,
             "contain a number beyond ±1.8e308 at line 1 column 24; write `null`",
         ),

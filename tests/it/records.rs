@@ -2,7 +2,7 @@
 //! what `cache gc` keeps. Also the modes of written files.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -187,6 +187,22 @@ fn damaged_metrics_and_events_of_a_run_are_found_and_set_aside() {
     }
     // The run itself stays.
     assert_eq!(ids(&listed(&sandbox)), [id(&folder)]);
+}
+
+#[test]
+fn a_run_does_not_share_the_damaged_metrics_of_the_last_one() {
+    let argv = r#""echo '{\"f1\": ${v}}' > m", shell: true, metrics: m"#;
+    let command = r#""echo ${v} > o", shell: true, outputs: { o: o }"#;
+    assert!(PIPELINE.contains(command));
+    let sandbox = Sandbox::new(&PIPELINE.replace(command, argv));
+    let file = |run: &Path| run.join("metrics.json");
+    let first = file(&run(&sandbox, "1"));
+    let inode = |file: &Path| fs::metadata(file).unwrap().ino();
+    assert_eq!(inode(&file(&run(&sandbox, "1"))), inode(&first));
+    let bytes = fs::read(&first).unwrap();
+    fs::write(&first, &bytes[1..]).unwrap();
+    let third = file(&run(&sandbox, "1"));
+    assert_eq!(fs::read(third).unwrap(), bytes);
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -1,6 +1,6 @@
 //! [`Repeats`]: the evaluations of a classifier under several seeds, and their comparison with another's.
 
-use contract::analysis::{Contrast, Evaluation, McNemar, Over};
+use contract::analysis::{Contrast, Difference, Evaluation, McNemar, Over};
 
 use super::evaluation::{Unlike, check_alike, has_same_images, scored, units};
 use crate::metrics::{Measure, NamedMeasure, Resampled, Scored, Tested, Units, mcnemar};
@@ -109,7 +109,10 @@ impl<'a> Repeats<'a> {
                 .windows(2)
                 .all(|pair| has_same_images(&pair[0], &pair[1])),
             over: Self::over(self.evaluations),
-            difference: difference.ok_or(Incomparable::Undefined)?,
+            difference: within(
+                difference.ok_or(Incomparable::Undefined)?,
+                self.measure.measure.info().range,
+            ),
             mcnemar: self.mcnemar(other),
         })
     }
@@ -123,6 +126,16 @@ impl<'a> Repeats<'a> {
             }
             _ => None,
         }
+    }
+}
+
+/// Cuts off the interval of a difference at the largest differences that two values in a range can have. Student's t
+/// knows no limits, so the interval over a few seeds may go beyond them.
+fn within(difference: Difference, [least, most]: [f64; 2]) -> Difference {
+    let [low, high] = difference.interval;
+    Difference {
+        interval: [low.max(least - most), high.min(most - least)],
+        ..difference
     }
 }
 

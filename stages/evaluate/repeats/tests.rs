@@ -1,10 +1,10 @@
 //! Tests that evaluations are read back and compared.
 
-use contract::analysis::{Contrast, Evaluation, Interval, Over};
+use contract::analysis::{Contrast, Difference, Evaluation, Interval, Over};
 use contract::{Direction, Metric, Metrics};
 use serde_json::json;
 
-use super::{Incomparable, Repeats};
+use super::{Incomparable, Repeats, within};
 use crate::evaluate::evaluation::scored;
 use crate::evaluate::report::Report;
 use crate::evaluate::{CONFUSION_FILE, PREDICTIONS_FILE, read_evaluation, summarize};
@@ -78,6 +78,35 @@ fn files(salt: u64) -> [String; 2] {
 fn evaluation(salt: u64) -> Evaluation {
     let [predictions, confusion] = files(salt);
     read_evaluation(predictions.as_bytes(), confusion.as_bytes()).unwrap()
+}
+
+#[test]
+fn intervals_of_differences_end_at_the_largest_possible_difference() {
+    let interval = |ends, range| {
+        let difference = Difference {
+            value: -0.25,
+            interval: ends,
+            p: 0.5,
+        };
+        within(difference, range).interval
+    };
+    assert_eq!(interval([-2.4, 1.8], contract::SHARE), [-1.0, 1.0]);
+    assert_eq!(interval([-0.5, 0.1], contract::SHARE), [-0.5, 0.1]);
+    assert_eq!(interval([-2.4, 1.8], contract::NOT_NEGATIVE), [-2.4, 1.8]);
+    assert_eq!(interval([-2.4, 1.8], contract::ANY), [-2.4, 1.8]);
+    // One seed with every image right and one with every image wrong, against two seeds with every image wrong.
+    let right = Evaluation {
+        predicted: evaluation(0).labels,
+        ..evaluation(0)
+    };
+    let wrong = Evaluation {
+        predicted: right.labels.iter().map(|label| 1 - label).collect(),
+        ..evaluation(0)
+    };
+    let seeds = [right, wrong.clone()];
+    let found = contrast(&seeds, &[wrong.clone(), wrong], Measure::Accuracy, 200, 0);
+    let found = found.unwrap().difference;
+    assert_eq!((found.value, found.interval), (0.5, [-1.0, 1.0]));
 }
 
 #[test]

@@ -67,8 +67,9 @@ tables:
     let run = run(&sandbox);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(
-        run.stderr
-            .contains("metrics that are NaN or infinite are recorded as undefined: `best`, `loss`"),
+        run.stderr.contains(
+            "metrics that are NaN, infinite or null are recorded as undefined: `best`, `loss`"
+        ),
         "{run:?}"
     );
     assert_eq!(latest(&sandbox, "it[1]/model/model"), "weights\n");

@@ -63,11 +63,7 @@ pub fn record(
     if let Some(last) = &last
         && last.identity == identity
         && is_name(&last.run)
-        && fs::hard_link(
-            store.runs_folder().join(&last.run).join(METRICS_RECORD),
-            &file,
-        )
-        .is_ok()
+        && share(&store.runs_folder().join(&last.run), &file)
     {
         return Ok(Vec::new());
     }
@@ -101,6 +97,12 @@ pub fn record(
             read(&store.runs_folder().join(run))
         }),
     })
+}
+
+/// Creates `file` as a hard link to the record of the run in `folder`. Returns `false` if that record is missing or
+/// damaged, or if there can be no link.
+fn share(folder: &Path, file: &Path) -> bool {
+    read(folder).is_some() && fs::hard_link(folder.join(METRICS_RECORD), file).is_ok()
 }
 
 /// The instance, the port and the name of a metric.
