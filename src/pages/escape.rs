@@ -30,12 +30,38 @@ pub fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Returns escaped text that may be broken into lines after `_` and `/`. Names of metrics, classes and images are
-/// long words to a browser.
+/// Returns escaped text that may be broken into lines after `_` and `/` and before `[`. Names of metrics, classes and
+/// images are long words to a browser.
 pub fn breakable(text: &str) -> String {
-    let parts = text.split_inclusive(['_', '/']);
-    let parts: Vec<String> = parts.map(escaped).collect();
-    parts.join("<wbr/>")
+    broken(text, |before, after| {
+        matches!(before, '_' | '/') || after == '['
+    })
+}
+
+/// Returns escaped text that may be broken into lines after `.`, `=`, `_` and `/`, but not inside a number: options such
+/// as `stages.cnn.params.learning_rate=0.001`.
+pub fn breakable_option(text: &str) -> String {
+    broken(text, |before, after| match before {
+        '=' | '_' | '/' => true,
+        '.' => !after.is_ascii_digit(),
+        _ => false,
+    })
+}
+
+/// Returns escaped text that may be broken between two characters if `may_break` says so.
+fn broken(text: &str, may_break: impl Fn(char, char) -> bool) -> String {
+    let mut broken = String::new();
+    let mut start = 0;
+    let pairs = text.char_indices().zip(text.chars().skip(1));
+    for ((at, before), after) in pairs {
+        if may_break(before, after) {
+            let end = at + before.len_utf8();
+            broken += &escaped(&text[start..end]);
+            broken += "<wbr/>";
+            start = end;
+        }
+    }
+    broken + &escaped(&text[start..])
 }
 
 fn write(to: &mut dyn Write, text: &str) -> fmt::Result {
@@ -89,6 +115,17 @@ mod properties {
     fn names_may_break_after_separators() {
         assert_eq!(breakable("a_b/<c>.png"), "a_<wbr/>b/<wbr/>&lt;c&gt;.png");
         assert_eq!(breakable("average"), "average");
+        assert_eq!(breakable("f1[É_b]"), "f1<wbr/>[É_<wbr/>b]");
+        assert_eq!(breakable("_"), "_");
+    }
+
+    #[test]
+    fn options_may_be_broken_but_numbers_may_not() {
+        assert_eq!(
+            breakable_option("cnn.params.rate=0.001 <a>=b"),
+            "cnn.<wbr/>params.<wbr/>rate=<wbr/>0.001 &lt;a&gt;=<wbr/>b"
+        );
+        assert_eq!(breakable_option(""), "");
     }
 
     #[test]

@@ -64,12 +64,6 @@ impl EvaluationView {
             .collect()
     }
 
-    /// `true` if the tables of classes need the whole width of a page.
-    pub fn has_many_classes(&self) -> bool {
-        let confusion = self.confusion.as_ref();
-        confusion.is_some_and(|confusion| confusion.is_numbered)
-    }
-
     /// `true` if names of classes would take several short lines.
     pub fn has_long_names(&self) -> bool {
         let mut names = self.class_rows.iter().map(|row| row[0].chars().count());

@@ -60,6 +60,14 @@ fn a_run_with_models_shows_results_images_and_lineage() {
             .descendants()
             .filter(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "svg")));
         assert!(svg.count() >= 3);
+        // The table of classes has many columns, so it is not beside another one.
+        let has_class = |node: &roxmltree::Node<'_, '_>, class: &str| {
+            let classes = node.attribute("class").unwrap_or_default();
+            classes.split(' ').any(|one| one == class)
+        };
+        let mut nodes = evaluation.descendants();
+        let classes = nodes.find(|node| has_class(node, "classes")).unwrap();
+        assert!(!classes.ancestors().any(|node| has_class(&node, "columns")));
         let stage = link.strip_suffix("-evaluation").unwrap();
         let lineage = text(by_id(&document, &stage[1..]).unwrap());
         assert!(

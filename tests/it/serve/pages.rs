@@ -72,6 +72,9 @@ fn a_thousand_runs_are_paged_filtered_and_sorted() {
     assert_eq!(rows("sort=run&descending=true")[0], "1000");
     let page = served.get("/").text();
     assert!(page.contains("1000 runs; page 1 of 20") && page.contains("aria-sort=\"descending\""));
+    // Long options wrap.
+    let options = "<td class=\"wide\">epochs=<wbr/>1000</td>";
+    assert!(page.contains(options), "{page}");
 }
 
 #[test]
