@@ -1,5 +1,6 @@
 //! The pages and their parts, as HTML.
 
+mod card_log;
 mod curve;
 mod failure;
 mod list;
@@ -13,7 +14,7 @@ pub(crate) use list::{ListPage, list, list_page};
 pub(crate) use log::{LogTail, whole as whole_log};
 pub(crate) use message::{Message, message};
 pub(crate) use query::{ListQuery, StagesQuery};
-pub(crate) use run::{Parts, RunPage, StageList, run_page, run_parts};
+pub(crate) use run::{Parts, RunPage, StageList, run_logs, run_page, run_parts};
 pub(crate) use stage::{stage_page, stage_parts};
 
 use askama::Template;

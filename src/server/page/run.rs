@@ -4,6 +4,7 @@ use askama::Template;
 use engine::event::RunState;
 use engine::wording;
 
+use super::card_log::{card_log, element};
 use super::failure::Failure;
 use super::query::StagesQuery;
 use super::{
@@ -147,6 +148,8 @@ pub(super) struct Card<'a> {
     pub(super) measured: String,
     pub(super) figures: Vec<String>,
     pub(super) picture: Option<Sampled<'a>>,
+    /// The end of its log as HTML; empty where the log is elsewhere on the page.
+    pub(super) log: String,
     pub(super) warnings: &'a [String],
     pub(super) since: String,
     pub(super) took: String,
@@ -218,6 +221,16 @@ pub(crate) fn run_parts(look: Look<'_>, run: &LiveRun, since: u64) -> Parts {
     parts
 }
 
+/// Returns the ends of the logs on the cards of a run's page. They change without an event.
+pub(crate) fn run_logs(run: &LiveRun) -> Parts {
+    let cards = running_stages(run).take(CARDS);
+    let logs = cards.filter_map(|(stage, running)| {
+        let log = card_log(run, stage, running)?;
+        Some((element(stage), log))
+    });
+    logs.collect()
+}
+
 fn summary(look: Look<'_>, run: &LiveRun) -> String {
     let (ended, total) = (run.counts.total(), run.stages.len());
     let is_running = run.state == RunState::Running;
@@ -277,21 +290,26 @@ fn facts(run: &LiveRun) -> Vec<(&'static str, String)> {
 }
 
 fn running(look: Look<'_>, run: &LiveRun) -> String {
-    let mut cards = Vec::new();
-    let mut more = 0;
-    for stage in &run.stages {
-        match &stage.state {
-            LiveState::Running(running) if run.state == RunState::Running => {
-                if cards.len() == CARDS {
-                    more += 1;
-                    continue;
-                }
-                cards.push(card(look, run, stage, running, CARD_FIGURES));
-            }
-            LiveState::Running(_) | LiveState::Waiting | LiveState::Ended(_) => {}
-        }
-    }
-    rendered(&RunningTemplate { cards, more })
+    let cards = running_stages(run)
+        .take(CARDS)
+        .map(|(stage, running)| Card {
+            log: card_log(run, stage, running).unwrap_or_default(),
+            ..card(look, run, stage, running, CARD_FIGURES)
+        });
+    rendered(&RunningTemplate {
+        cards: cards.collect(),
+        more: running_stages(run).skip(CARDS).count(),
+    })
+}
+
+/// The stages that are running; none if the run has ended.
+fn running_stages(run: &LiveRun) -> impl Iterator<Item = (&LiveStage, &Running)> {
+    let is_running = run.state == RunState::Running;
+    let stages = run.stages.iter().filter(move |_| is_running);
+    stages.filter_map(|stage| match &stage.state {
+        LiveState::Running(running) => Some((stage, &**running)),
+        LiveState::Waiting | LiveState::Ended(_) => None,
+    })
 }
 
 /// Describes a running stage, with at most `figures` curves.
@@ -328,6 +346,7 @@ pub(super) fn card<'a>(
         measured: measured.unwrap_or_default(),
         figures: curve::curves(look.analysis, running, &stage.id, figures),
         picture,
+        log: String::new(),
         warnings: &running.warnings,
         since: running.since.to_string(),
         took: wording::duration(elapsed),

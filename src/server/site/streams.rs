@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Site;
 use crate::answer::{self, Answer};
 use crate::live::{LiveRun, LiveState, Looked, Watched};
-use crate::page::{self, ListQuery, LogTail};
+use crate::page::{self, ListQuery, LogTail, Parts};
 use crate::stream::{Closed, Position, Stream, blocking};
 
 /// Interval between two looks at the list or at a log.
@@ -81,15 +81,18 @@ impl Site {
         };
         let mut changes = self.hub.subscribe(&run);
         let mut since = since.events;
-        let mut shown = None;
+        let (mut shown, mut logs) = (None, Parts::new());
         loop {
             let (site, looked) = (Arc::clone(&self), Arc::clone(&run));
             let new = blocking(move || {
                 let run = looked.run();
                 let parts = page::run_parts(site.look(), &run, since);
-                (parts, run.offset, run.has_ended())
+                (parts, page::run_logs(&run), run.offset, run.has_ended())
             });
-            let (parts, offset, has_ended) = new.await.ok_or(Closed)?;
+            let (mut parts, new_logs, offset, has_ended) = new.await.ok_or(Closed)?;
+            let changed = new_logs.iter().filter(|log| !logs.contains(log));
+            parts.extend(changed.cloned());
+            logs = new_logs;
             // Another file has taken the place of the events.
             if offset < since {
                 return stream.reload().await;
@@ -184,7 +187,7 @@ impl Site {
 
 /// Changes on the page of a stage.
 struct News {
-    parts: page::Parts,
+    parts: Parts,
     log: String,
     position: Position,
     has_ended: bool,

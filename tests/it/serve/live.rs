@@ -184,6 +184,37 @@ fn the_log_of_a_running_stage_grows_and_continues() {
 }
 
 #[test]
+fn the_card_of_a_running_program_shows_the_end_of_its_log() {
+    let program = "i=0; while :; do i=$((i+1)); echo '<b>'$i; sleep 0.1; done";
+    let sandbox = Sandbox::new(&ENDLESS.replace("while :; do echo line; sleep 0.1; done", program));
+    let served = Served::start(&sandbox, &[]);
+    let (child, run) = start(&sandbox, &[]);
+    let lines = |html: &str| -> Option<Vec<String>> {
+        let (_, rest) = html.split_once("aria-label=\"End of the log of wait\">")?;
+        let (text, _) = rest.split_once("</pre>")?;
+        Some(text.lines().map(str::to_owned).collect())
+    };
+    let shown = eventually("five lines", || {
+        let page = served.get(&format!("/runs/{run}")).text();
+        lines(&page).filter(|lines| lines.len() == 5)
+    });
+    assert!(
+        shown.iter().all(|line| line.starts_with("&lt;b&gt;")),
+        "{shown:?}"
+    );
+    // It grows although the run records nothing.
+    let mut events = served.events(&format!("/runs/{run}/events"), "");
+    loop {
+        let log = part(&events.named("parts"), "log-stage-wait");
+        let log = log.map(|html| lines(&html).unwrap());
+        if log.is_some_and(|log| log.len() == 5 && log[0] != shown[0]) {
+            break;
+        }
+    }
+    stop(child);
+}
+
+#[test]
 fn a_run_that_starts_later_appears_in_the_list() {
     let sandbox = Sandbox::new(TINY);
     let served = Served::start(&sandbox, &[]);
