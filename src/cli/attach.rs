@@ -21,8 +21,8 @@ use crate::report::{Console, Display, Verbosity, Viewer, display};
 
 /// Follow a run of another process, and show what it shows
 ///
-/// Shows everything since the start of the run, then what happens, until the run ends. Ctrl-C only detaches; the run goes
-/// on. `runner runs cancel` stops a run.
+/// Shows everything since the start of the run, then what happens, until the run ends. Ctrl-C only detaches; the run
+/// goes on. `runner runs cancel` stops a run.
 ///
 /// The exit code is that of the run: 0 if it succeeded, 100 if a stage failed, 130 or 143 if it was stopped. It is 1 if
 /// the run was killed, and 130 after Ctrl-C. Expectations are not judged.

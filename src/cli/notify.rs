@@ -31,12 +31,12 @@ const MOST_IN_WARNING: usize = 500;
 pub(super) struct NotifyArgs {
     /// Run this shell command when the run has ended
     ///
-    /// It also runs after a failure, after Ctrl-C, and if everything was cached, but not for a dry run, a pipeline that is
-    /// refused, or a second Ctrl-C. These variables tell it what happened: RUNNER_RUN (the run's id), RUNNER_PIPELINE,
-    /// RUNNER_STATE (succeeded, failed or cancelled), RUNNER_SECONDS, RUNNER_RAN, RUNNER_CACHED, RUNNER_FAILED,
-    /// RUNNER_SKIPPED and RUNNER_CANCELLED (numbers of stages), RUNNER_SUMMARY (all this as a line of text) and
-    /// RUNNER_FOLDER (the run's folder). What the command prints appears on standard error, but not with `--quiet`. A
-    /// failure of the command is only a warning. After 30 seconds it is killed.
+    /// It also runs after a failure, after Ctrl-C, and if everything was cached, but not for a dry run, a pipeline that
+    /// is refused, or a second Ctrl-C. These variables tell it what happened: RUNNER_RUN (the run's id),
+    /// RUNNER_PIPELINE, RUNNER_STATE (succeeded, failed or cancelled), RUNNER_SECONDS, RUNNER_RAN, RUNNER_CACHED,
+    /// RUNNER_FAILED, RUNNER_SKIPPED and RUNNER_CANCELLED (numbers of stages), RUNNER_SUMMARY (all this as a line of
+    /// text) and RUNNER_FOLDER (the run's folder). What the command prints appears on standard error, but not with
+    /// `--quiet`. A failure of the command is only a warning. After 30 seconds it is killed.
     #[arg(long, value_name = "COMMAND", env = "RUNNER_NOTIFY")]
     notify: Option<String>,
 }

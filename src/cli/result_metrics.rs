@@ -36,8 +36,8 @@ pub(super) fn warn_of_absent(console: &Console, results: &Measurements<'_>) {
     }
 }
 
-/// Prints the headline metrics of a pipeline without tables, and after its first run, the commands to try next. For a pipeline with tables or a sweep, which have printed
-/// their metrics, prints only what changed since `previous`.
+/// Prints the headline metrics of a pipeline without tables, and after its first run, the commands to try next. For a
+/// pipeline with tables or a sweep, which have printed their metrics, prints only what changed since `previous`.
 pub(super) fn print(
     console: &Console,
     experiment: &Experiment,

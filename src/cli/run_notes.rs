@@ -36,8 +36,8 @@ impl RunNotes {
         })
     }
 
-    /// The planned state of a stage, as text, with its last failure and the checkpoint from which it resumes: `will run:
-    /// failed last time; resumes after epoch 6 of 20`.
+    /// The planned state of a stage, as text, with its last failure and the checkpoint from which it resumes: `will
+    /// run: failed last time; resumes after epoch 6 of 20`.
     pub(super) fn state(&self, graph: &Graph, action: &PlannedAction) -> String {
         let state = match &action.state {
             State::Cached(_) => "cached".to_owned(),

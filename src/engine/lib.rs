@@ -1,7 +1,8 @@
 //! The engine of runner, a declarative experiment pipeline runner.
 //!
 //! The engine knows YAML, graphs, schedules and processes, and nothing numeric. It knows the stage kinds only
-//! through the interface in [`contract`], and keeps results in a [`store`]. Data flows in one direction, and only events flow back:
+//! through the interface in [`contract`], and keeps results in a [`store`]. Data flows in one direction, and only
+//! events flow back:
 //!
 //! ```text
 //! table1.yaml ─ spec ────── a typed document; every value has its place in the file

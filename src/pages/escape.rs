@@ -38,8 +38,8 @@ pub fn breakable(text: &str) -> String {
     })
 }
 
-/// Returns escaped text that may be broken into lines after `.`, `=`, `_` and `/`, but not inside a number: options such
-/// as `stages.cnn.params.learning_rate=0.001`.
+/// Returns escaped text that may be broken into lines after `.`, `=`, `_` and `/`, but not inside a number: options
+/// such as `stages.cnn.params.learning_rate=0.001`.
 pub fn breakable_option(text: &str) -> String {
     broken(text, |before, after| match before {
         '=' | '_' | '/' => true,

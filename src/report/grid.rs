@@ -87,8 +87,8 @@ const FRAME: usize = PADDING + 1;
 const JOINT: &str = "\u{a0}";
 
 /// Formats a header and rows as a ruled table for a terminal of `width` columns; `None` for other output, which has no
-/// limit. The columns in `numbers` are flush right. If the table is too wide, its long cells are wrapped, but not within
-/// an interval, and if that is not enough, each row becomes a block of lines. Nothing is cut.
+/// limit. The columns in `numbers` are flush right. If the table is too wide, its long cells are wrapped, but not
+/// within an interval, and if that is not enough, each row becomes a block of lines. Nothing is cut.
 pub(super) fn ruled(
     header: &[String],
     rows: &[Vec<String>],
@@ -206,7 +206,7 @@ mod tests {
         };
         let table = grid.terminal(Some(30));
         assert!(table.ends_with("┘\n95 % intervals\n"), "{table}");
-        assert!(table.contains("│ 0.921 "), "{table}");
+        assert!(table.contains("┆ 0.921 "), "{table}");
         let blocks = grid.terminal(Some(28));
         assert_eq!(
             blocks,

@@ -1,7 +1,8 @@
 //! Reports for users: progress on the terminal, logs, tables and diagrams.
 //!
 //! The engine sends [events](engine::event::Event) to observers: the terminal ([`bars`], or [`lines`] if the
-//! output is not a terminal; [`live`] has what both share) and the run's event log. Observers send nothing back to the engine.
+//! output is not a terminal; [`live`] has what both share) and the run's event log. Observers send nothing back to the
+//! engine.
 
 mod bars;
 pub mod columns;

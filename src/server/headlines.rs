@@ -57,8 +57,9 @@ pub(crate) struct Headlines(HashMap<RecordId, Arc<[Headline]>>);
 type RecordId = (u64, u64, u64, i64, i64);
 
 impl Headlines {
-    /// Returns those of the runs in `folders`, in their order, and forgets the others. New records are read for `patience`
-    /// at most, those of the newest runs first; the next call reads on. So the first list of many runs does not wait.
+    /// Returns those of the runs in `folders`, in their order, and forgets the others. New records are read for
+    /// `patience` at most, those of the newest runs first; the next call reads on. So the first list of many runs does
+    /// not wait.
     pub(crate) fn of(&mut self, folders: &[&Path], patience: Duration) -> Vec<Arc<[Headline]>> {
         let ids: Vec<Option<RecordId>> = folders.par_iter().map(|folder| id(folder)).collect();
         let mut seen = HashSet::new();

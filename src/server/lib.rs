@@ -1,9 +1,9 @@
 //! Serves pages about the runs of a store, live, on the loopback interface.
 //!
-//! A connection ([`connections`]) passes its requests to the [`site`]. That checks who asks ([`access`]), finds what the
-//! address means ([`route`]) and renders a [`page`] from the runs in memory ([`index`], [`live`]). A page that is open
-//! gets what changes as server-sent events ([`stream`]): as long as somebody looks at a run, one task reads its events
-//! once a second for all pages. Nothing happens while no page is open.
+//! A connection ([`connections`]) passes its requests to the [`site`]. That checks who asks ([`access`]), finds what
+//! the address means ([`route`]) and renders a [`page`] from the runs in memory ([`index`], [`live`]). A page that is
+//! open gets what changes as server-sent events ([`stream`]): as long as somebody looks at a run, one task reads its
+//! events once a second for all pages. Nothing happens while no page is open.
 //!
 //! One thread serves all connections. Everything that reads files runs on other threads.
 

@@ -1,8 +1,8 @@
 //! Server-sent events: what changed on a page, as long as it is open.
 //!
 //! An event named `parts` replaces parts of the page. Its id is the offset of the run's events that the page shows then
-//! (and, after a dot, that of a stage's log), so that a browser that lost the connection continues where it was, even if
-//! the server was started again meanwhile.
+//! (and, after a dot, that of a stage's log), so that a browser that lost the connection continues where it was, even
+//! if the server was started again meanwhile.
 
 use std::convert::Infallible;
 use std::time::Duration;

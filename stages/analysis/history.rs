@@ -56,7 +56,8 @@ pub(super) fn read_json(content: &[u8]) -> Result<History, String> {
             .epochs
             .push(epoch.ok_or("an epoch has no whole number `epoch`")?);
     }
-    // The first epoch decides on the columns, so that their number times that of the rows is bounded by the file's size.
+    // The first epoch decides on the columns, so that their number times that of the rows is bounded by the file's
+    // size.
     let first = rows.first().into_iter().flatten();
     for (name, _) in first.filter(|(name, value)| *name != "epoch" && value.is_number()) {
         let value = |row: &serde_json::Map<String, Value>| {

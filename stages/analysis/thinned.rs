@@ -7,8 +7,8 @@ const TOLERANCE: f64 = 1.0 / 2000.0;
 /// Returns some of `points`, whose coordinates are between 0 and 1 and whose first coordinates do not decrease. Each
 /// point that is left out is at most 1/2000 away from the line through the others.
 ///
-/// Half of this tolerance is used by each of two steps. The first reduces any curve to 16,000 points, so that the second
-/// takes little time, no matter how many points there are.
+/// Half of this tolerance is used by each of two steps. The first reduces any curve to 16,000 points, so that the
+/// second takes little time, no matter how many points there are.
 pub(super) fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     simplified(&columns(points, TOLERANCE / 2.0), TOLERANCE / 2.0)
 }

@@ -236,7 +236,8 @@ fn misspelled_value(entries: &Map<String, Value>) -> Option<&str> {
     (is_near && unknown.next().is_none()).then_some(key)
 }
 
-/// Returns an error if the ends of an interval are in the wrong order, or if its value is undefined or not between them.
+/// Returns an error if the ends of an interval are in the wrong order, or if its value is undefined or not between
+/// them.
 fn check_interval(name: &str, value: f64, [low, high]: [f64; 2]) -> Result<(), String> {
     /// Distance that counts as rounding, relative to the larger end.
     const ROUNDING: f64 = 1e-6;

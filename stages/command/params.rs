@@ -69,8 +69,8 @@ pub struct Params {
     #[schemars(with = "BTreeMap<String, Text>")]
     pub outputs: BTreeMap<String, PathBuf>,
     /// JSON file of numbers that the program makes, such as `{"loss": 0.3}`. It becomes the output port `metrics`, for
-    /// tables. `metrics: { file: metrics.json, names: { loss: { direction: minimize } } }` declares the numbers, so that
-    /// their names are checked before the program runs, and their values after it.
+    /// tables. `metrics: { file: metrics.json, names: { loss: { direction: minimize } } }` declares the numbers, so
+    /// that their names are checked before the program runs, and their values after it.
     #[serde(default)]
     #[schemars(with = "Option<MetricsForm>")]
     pub metrics: Option<MetricsFile>,

@@ -21,8 +21,8 @@ pub enum StageEvent {
     Note {
         message: String,
     },
-    /// A PNG picture of the result so far is complete in the stage's output folders. Those who follow the run can see it;
-    /// it is no result.
+    /// A PNG picture of the result so far is complete in the stage's output folders. Those who follow the run can see
+    /// it; it is no result.
     Picture {
         /// Path below the output folders: `figure/epoch-0020.png`.
         file: String,

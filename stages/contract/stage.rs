@@ -52,20 +52,21 @@ pub trait Stage: Send + Sync {
         Ok(None)
     }
 
-    /// Returns the names of the classes of the datasets that the stage makes, if its parameters or its sources determine
-    /// them. A source that cannot be read is not an error here. Called for every copy of the pipeline, so it must be
-    /// fast.
+    /// Returns the names of the classes of the datasets that the stage makes, if its parameters or its sources
+    /// determine them. A source that cannot be read is not an error here. Called for every copy of the pipeline, so it
+    /// must be fast.
     fn class_names(&self) -> Option<Vec<String>> {
         None
     }
 
-    /// Checks the names of classes in the parameters against `classes`, those of the images that the stage is trained on.
+    /// Checks the names of classes in the parameters against `classes`, those of the images that the stage is trained
+    /// on.
     fn check_classes(&self, _classes: &[String]) -> Result<(), Invalid> {
         Ok(())
     }
 
-    /// Returns why the dataset on an output port will have no images, if its parameters or sources determine this. Fast,
-    /// like `class_names`.
+    /// Returns why the dataset on an output port will have no images, if its parameters or sources determine this.
+    /// Fast, like `class_names`.
     fn lacks_images(&self, _port: &str) -> Option<Invalid> {
         None
     }

@@ -120,8 +120,8 @@ impl Report<'_> {
         }
     }
 
-    /// Formats the main metrics as `f1 of PNEUMONIA 0.918 [0.897, 0.937], accuracy …`, followed by the decision rule and by what
-    /// the intervals account for.
+    /// Formats the main metrics as `f1 of PNEUMONIA 0.918 [0.897, 0.937], accuracy …`, followed by the decision rule
+    /// and by what the intervals account for.
     pub(super) fn summary(&self, metrics: &Metrics) -> String {
         let figures = ["f1", "accuracy", "roc_auc"]
             .into_iter()

@@ -1,7 +1,7 @@
 //! Draws charts and grids of images, as PNG or SVG.
 //!
-//! Every figure is drawn by one function for both, on a [`Canvas`](canvas::Canvas). The same input gives the same bytes:
-//! the font is built in, and nothing depends on the machine.
+//! Every figure is drawn by one function for both, on a [`Canvas`](canvas::Canvas). The same input gives the same
+//! bytes: the font is built in, and nothing depends on the machine.
 
 mod axis;
 mod bars;

@@ -21,8 +21,8 @@ pub(super) struct Ruler {
     ticks: Vec<(f64, String)>,
 }
 
-/// The arrangement of values on a [`Ruler`]: `linear`, `log`, or `choice` for positions in a list; and the values at its
-/// ends.
+/// The arrangement of values on a [`Ruler`]: `linear`, `log`, or `choice` for positions in a list; and the values at
+/// its ends.
 pub(super) struct Arrangement {
     pub(super) name: &'static str,
     pub(super) low: f64,

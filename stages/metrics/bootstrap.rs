@@ -48,8 +48,8 @@ pub(super) struct Interval {
 ///
 /// Each resample draws as many units as there are, with replacement and without regard to their class. `statistics`
 /// gets the number of times that each example was drawn. Resamples for which a statistic is `None` are left out of its
-/// interval. There is no interval if more than half of them are left out, or if there is only one unit. The result depends
-/// on `seed`, but not on the number of threads.
+/// interval. There is no interval if more than half of them are left out, or if there is only one unit. The result
+/// depends on `seed`, but not on the number of threads.
 pub(super) fn intervals(
     Bootstrap {
         units,

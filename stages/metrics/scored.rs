@@ -15,9 +15,9 @@ pub struct Scored {
     probabilities: Vec<f32>,
     classes: usize,
     positive: usize,
-    /// The classes that macro averages are means over: those that occur among all examples or predictions. A resample in
-    /// which a measure of one of them is undefined has no macro average. A mean over the other classes would be another
-    /// quantity, whose values do not belong into the same interval.
+    /// The classes that macro averages are means over: those that occur among all examples or predictions. A resample
+    /// in which a measure of one of them is undefined has no macro average. A mean over the other classes would be
+    /// another quantity, whose values do not belong into the same interval.
     occurring: Vec<usize>,
     /// The ranking by the score of each class, computed when it is needed.
     rankings: Vec<OnceLock<Ranking>>,

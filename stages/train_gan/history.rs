@@ -7,7 +7,8 @@ use contract::{Failure, METRICS_FILE, MetricInfo, Metrics, NOT_NEGATIVE, json};
 use crate::figures::chart::{Series, line_chart};
 use crate::gan::GanEpoch;
 
-/// Losses of adversaries are neutral: a low loss of one means that the other is weak, and says nothing about the images.
+/// Losses of adversaries are neutral: a low loss of one means that the other is weak, and says nothing about the
+/// images.
 const DISCRIMINATOR_LOSS: MetricInfo = MetricInfo::new(
     "discriminator_loss",
     "cross-entropy of the discriminator in the last epoch",

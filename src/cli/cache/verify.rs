@@ -113,8 +113,8 @@ fn bad_runs(store: &Store) -> Result<Vec<Finding>, Error> {
     Ok(findings.collect())
 }
 
-/// The records of metrics and events of runs that are damaged or unreadable. They are set aside alone, because no result
-/// depends on them.
+/// The records of metrics and events of runs that are damaged or unreadable. They are set aside alone, because no
+/// result depends on them.
 fn bad_records(store: &Store) -> Result<Vec<Finding>, Error> {
     let runs = store.runs_folder();
     let mut findings = Vec::new();

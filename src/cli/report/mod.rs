@@ -32,8 +32,8 @@ const SEARCHED: usize = 20;
 /// Write a page about a run: results, figures, misclassified images, data, stages and how to reproduce it
 #[derive(Debug, Args)]
 pub(super) struct Report {
-    /// Pipeline file, for its tables and expectations [default: the file of RUN, if it is still there]. Without FILE and
-    /// `--run`, the latest run is reported
+    /// Pipeline file, for its tables and expectations [default: the file of RUN, if it is still there]. Without FILE
+    /// and `--run`, the latest run is reported
     file: Option<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
@@ -43,8 +43,8 @@ pub(super) struct Report {
     /// [default: the newest run of the pipeline with these settings]
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
-    /// File to write; with a `/` at the end, a folder for `index.html` and the pictures as files; `-` for standard output.
-    /// An existing file is replaced only if it is a report
+    /// File to write; with a `/` at the end, a folder for `index.html` and the pictures as files; `-` for standard
+    /// output. An existing file is replaced only if it is a report
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     output: PathBuf,
     /// Maximum total size of the images in one file; a report with more needs a folder
@@ -195,7 +195,8 @@ fn recorded_pipeline<'a>(
     None
 }
 
-/// Returns the parts of a run's live page that are not in its folder, read with the pipeline that the run was started with.
+/// Returns the parts of a run's live page that are not in its folder, read with the pipeline that the run was started
+/// with.
 pub(super) fn extras_of(store: &Store, run: &Recorded) -> Extras {
     let mut notices = Vec::new();
     let pipeline = recorded_pipeline(store, &run.report, &mut notices);

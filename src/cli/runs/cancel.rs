@@ -10,8 +10,8 @@ use crate::report::{Console, Verbosity};
 
 /// Ask a run to stop, as Ctrl-C does where it was started
 ///
-/// Returns at once; trainings save a checkpoint first. `runner attach` shows when the run has ended. Only the process of
-/// this run is ever signalled, and only on the machine where it runs.
+/// Returns at once; trainings save a checkpoint first. `runner attach` shows when the run has ended. Only the process
+/// of this run is ever signalled, and only on the machine where it runs.
 #[derive(Debug, Args)]
 pub(super) struct Cancel {
     /// Run: an id, the beginning of an id, or `latest`

@@ -118,7 +118,8 @@ fn why(stage: &RecordedStage) -> String {
     }
 }
 
-/// A line for each running stage: `cnn: epoch 7/20, loss 0.3120, 412 images/s, 2 min 10 s left; checkpoint after epoch 6`.
+/// A line for each running stage: `cnn: epoch 7/20, loss 0.3120, 412 images/s, 2 min 10 s left; checkpoint after epoch
+/// 6`.
 fn running(now: &ProgressNow) -> String {
     let stages = now.progress.running.iter().map(|stage| {
         let mut parts = vec![match &stage.progress {

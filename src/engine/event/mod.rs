@@ -60,7 +60,8 @@ pub enum Event {
         values: String,
         judgement: TrialResult,
     },
-    /// A stage waits for these runs of other processes: one of them makes the same result. It ends as cached, or starts.
+    /// A stage waits for these runs of other processes: one of them makes the same result. It ends as cached, or
+    /// starts.
     StageWaits { stage: String, runs: Vec<String> },
     /// A stage is about to execute; `reason` is a short explanation.
     StageStarted { stage: String, reason: String },

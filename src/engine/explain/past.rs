@@ -82,8 +82,8 @@ pub fn last_execution(
     None
 }
 
-/// Returns the action of a stage in the first of `runs` that has a result of it. A run that made none, because something
-/// failed before, is not the one to compare with.
+/// Returns the action of a stage in the first of `runs` that has a result of it. A run that made none, because
+/// something failed before, is not the one to compare with.
 fn before(store: &Store, name: &str, runs: &[&PastRun]) -> Option<(Key, Fingerprint)> {
     let keys = runs.iter().filter_map(|past| key_of(past, name));
     let mut results = keys.filter_map(|key| Some((key, store.recall(&key)?.fingerprint)));

@@ -10,8 +10,8 @@ use super::connect::{Wire, Wiring};
 use super::empty_input::EmptyInput;
 use crate::spec::Diagnostic;
 
-/// Stores in each instance what is known about the images of its inputs. Reports names of classes in parameters that the
-/// training images do not have.
+/// Stores in each instance what is known about the images of its inputs. Reports names of classes in parameters that
+/// the training images do not have.
 pub(super) fn learn(
     instances: &mut [Option<Instance>],
     wiring: &Wiring,

@@ -7,8 +7,8 @@ use super::Instance;
 use super::instance::Params;
 use crate::spec::{Diagnostic, suggest};
 
-/// Reports positive classes that do not exist as errors, and those that were not chosen and do not follow from the names
-/// of the classes as warnings.
+/// Reports positive classes that do not exist as errors, and those that were not chosen and do not follow from the
+/// names of the classes as warnings.
 pub(super) fn check(
     instances: &[Option<Instance>],
     errors: &mut Vec<Diagnostic>,

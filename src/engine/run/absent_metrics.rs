@@ -39,8 +39,8 @@ impl Measurements<'_> {
         .collect()
     }
 
-    /// Returns the names of the metrics that the instances of a stage have measured; `None` if `metric` is one of them, or
-    /// if no instance has run.
+    /// Returns the names of the metrics that the instances of a stage have measured; `None` if `metric` is one of them,
+    /// or if no instance has run.
     fn measured_instead(&self, stage: &str, metric: &PortMetric) -> Option<BTreeSet<String>> {
         let mut names: Option<BTreeSet<String>> = None;
         for node in self.instances(|name| name.stage == stage) {

@@ -17,8 +17,8 @@ use crate::event::{Event, Observer};
 /// Shortest time between two recorded progress events of one stage.
 const SPACING: Duration = Duration::from_secs(1);
 
-/// Appends each event with its time to `events.jsonl`. Progress of a stage is recorded at most once a second, and before
-/// each of its checkpoints: readers never see a checkpoint that is ahead of the progress.
+/// Appends each event with its time to `events.jsonl`. Progress of a stage is recorded at most once a second, and
+/// before each of its checkpoints: readers never see a checkpoint that is ahead of the progress.
 pub struct EventLog {
     path: PathBuf,
     state: Mutex<State>,

@@ -42,8 +42,8 @@ impl Failures {
         Ok(Self::collect(reports))
     }
 
-    /// Like [`Failures::recall`], but ignores runs whose records cannot be read, and reads only the newest records. So it
-    /// is fast even if there are thousands of runs.
+    /// Like [`Failures::recall`], but ignores runs whose records cannot be read, and reads only the newest records. So
+    /// it is fast even if there are thousands of runs.
     pub fn recent(store: &Store, pipeline: &str) -> Result<Self, Error> {
         Ok(Self::collect(recent(store, pipeline)?.take(MAX_RUNS)))
     }

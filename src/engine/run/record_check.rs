@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use super::files::{EVENTS_FILE, Fault, RunFile, read};
 use super::run_metrics::METRICS_RECORD;
 
-/// What every line of the events has, also of events that this version does not know.
+/// Fields that every line of the events has, also of events that this version does not know.
 #[derive(Deserialize)]
 struct Line {
     #[serde(rename = "time")]

@@ -52,7 +52,8 @@ impl Pipeline {
         })
     }
 
-    /// Returns the error for a reference that does not begin with the name of a stage, or begins with that of an instance.
+    /// Returns the error for a reference that does not begin with the name of a stage, or begins with that of an
+    /// instance.
     pub(crate) fn unknown_stage(&self, scope: usize, reference: &str, place: &Place) -> Diagnostic {
         if let Some((_, stage, instance)) = self.instance(scope, reference) {
             let message =

@@ -7,9 +7,9 @@ use contract::Direction;
 use super::record::{SweepReport, Trial, TrialState};
 
 /// Returns the trials of a sweep, best first. Finished trials come first, then those that were stopped early, are
-/// waiting, have no objective, failed, and did not run, in this order. Trials in the same state are sorted by objective;
-/// those without one come last. Of equal trials, the one with more epochs comes first, then the one with the lower
-/// number.
+/// waiting, have no objective, failed, and did not run, in this order. Trials in the same state are sorted by
+/// objective; those without one come last. Of equal trials, the one with more epochs comes first, then the one with the
+/// lower number.
 pub fn ranked(report: &SweepReport) -> Vec<&Trial> {
     let mut trials: Vec<&Trial> = report.trials.iter().collect();
     let direction = report.direction();

@@ -32,8 +32,8 @@ pub struct SweepReport {
     /// The metric and the estimator of `importance`; `None` if it is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance_of: Option<ImportanceOf>,
-    /// The most important metrics of the best trial besides the objective, such as those on test images: their names and
-    /// the means over the trial's seeds.
+    /// The most important metrics of the best trial besides the objective, such as those on test images: their names
+    /// and the means over the trial's seeds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub best_metrics: Vec<(String, f64)>,
 }
@@ -99,7 +99,8 @@ pub struct Trial {
     /// Standard deviation over seeds, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deviation: Option<f64>,
-    /// The 95 % interval of the mean over seeds, by Student's t, within the range of the metric. It does not account for the choice of images.
+    /// The 95 % interval of the mean over seeds, by Student's t, within the range of the metric. It does not account
+    /// for the choice of images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
     /// The objective of each seed, in the order of the seeds; empty if there is only one.

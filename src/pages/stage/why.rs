@@ -77,7 +77,8 @@ pub(super) fn explained(stages: &[Known<'_>]) -> Vec<Why> {
         .collect()
 }
 
-/// For each stage, the nearest stages upstream that are causes. The search goes on beyond stages that only pass a cause on.
+/// For each stage, the nearest stages upstream that are causes. The search goes on beyond stages that only pass a cause
+/// on.
 fn upstream<'a>(
     stages: &[Known<'a>],
     is_cause: impl Fn(&Known<'a>) -> bool,

@@ -1,5 +1,5 @@
-//! Renders contrasts below a table, in LaTeX as tables of their own, and in CSV as fields of its rows. Contrasts compare
-//! the rows of a column with a reference row by statistical tests.
+//! Renders contrasts below a table, in LaTeX as tables of their own, and in CSV as fields of its rows. Contrasts
+//! compare the rows of a column with a reference row by statistical tests.
 
 mod delimited;
 mod json;

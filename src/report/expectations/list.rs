@@ -6,8 +6,8 @@ use super::Judgement;
 use crate::report::format::Format;
 use crate::report::grid::Grid;
 
-/// Renders judgements in a table format, one per line. `width` is that of the terminal; `None` if there is none. The text
-/// ends with a line feed.
+/// Renders judgements in a table format, one per line. `width` is that of the terminal; `None` if there is none. The
+/// text ends with a line feed.
 pub fn list(judgements: &[&Judgement], format: Format, width: Option<usize>) -> String {
     match format {
         Format::Terminal => for_people(judgements).terminal(width),

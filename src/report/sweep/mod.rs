@@ -18,8 +18,8 @@ use engine::sweep::record::SweepReport;
 
 use crate::report::format::Format;
 
-/// Renders the trials of a sweep, best first, at most `limit` of them. `width` is that of the terminal, in columns; `None`
-/// if there is none. Parameters that do not fit are named below the table. The text ends with a line feed.
+/// Renders the trials of a sweep, best first, at most `limit` of them. `width` is that of the terminal, in columns;
+/// `None` if there is none. Parameters that do not fit are named below the table. The text ends with a line feed.
 pub fn render(
     report: &SweepReport,
     limit: Option<usize>,

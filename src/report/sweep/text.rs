@@ -302,8 +302,8 @@ pub fn in_words(metrics: &[(String, f64)]) -> Option<String> {
     (!listed.is_empty()).then(|| listed.join(", ") + &more)
 }
 
-/// Lists the metric that the importance is for, a line for each axis with a share or a correlation, and the share that no
-/// single axis explains.
+/// Lists the metric that the importance is for, a line for each axis with a share or a correlation, and the share that
+/// no single axis explains.
 pub(super) fn importance(report: &SweepReport) -> Vec<String> {
     let Some(of) = &report.importance_of else {
         return Vec::new();

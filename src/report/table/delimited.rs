@@ -10,10 +10,10 @@ use crate::report::contrasts;
 use crate::report::csv::line;
 
 /// Comma-separated values. Each column of the table has fields for its value, the ends of its interval, the variation
-/// that the interval covers, and the reference value. If a column has means over seeds or an axis, fields for the number
-/// of values and the standard deviation follow; if it has a class or a threshold, a field for them follows; if it has
-/// expectations, fields for the verdict and the bounds follow. The fields of contrasts come last. Missing values are
-/// empty.
+/// that the interval covers, and the reference value. If a column has means over seeds or an axis, fields for the
+/// number of values and the standard deviation follow; if it has a class or a threshold, a field for them follows; if
+/// it has expectations, fields for the verdict and the bounds follow. The fields of contrasts come last. Missing values
+/// are empty.
 pub(super) fn csv(filled: &Filled<'_>) -> String {
     let mut header = filled.table.axes.clone();
     for column in &filled.table.columns {

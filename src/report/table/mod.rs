@@ -22,8 +22,8 @@ use super::format::Format;
 pub use page::{Behind, view};
 
 /// Renders `table`, with its rows in the order of the axis. `cells` is called once for each row and column.
-/// Cells show the verdicts in `expected`. The `contrasts` of columns are shown below the table or in it. `width` is that
-/// of the terminal; `None` if there is none. The text ends with a line feed.
+/// Cells show the verdicts in `expected`. The `contrasts` of columns are shown below the table or in it. `width` is
+/// that of the terminal; `None` if there is none. The text ends with a line feed.
 pub fn render(
     table: &Table,
     cells: impl Fn(&Row, &Column) -> Cell,

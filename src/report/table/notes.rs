@@ -7,8 +7,8 @@ use engine::run::measurements::Cell;
 
 use super::{Filled, values_of};
 
-/// Returns the notes of the columns, each with the titles of the columns that it is for. If all columns that need a note
-/// need the same one, it has no titles.
+/// Returns the notes of the columns, each with the titles of the columns that it is for. If all columns that need a
+/// note need the same one, it has no titles.
 pub(super) fn notes(filled: &Filled<'_>) -> Vec<String> {
     let mut notes: Vec<(String, Vec<&str>)> = Vec::new();
     for (place, column) in filled.table.columns.iter().enumerate() {

@@ -11,8 +11,8 @@ const LINES: [(&str, &str); 3] = [
     ("g ", "generator"),
 ];
 
-/// Draws the figures of a stage's progress as SVG, one for each measure: all losses share one. There are at most `most`.
-/// `prefix` makes the ids in them unique on the page.
+/// Draws the figures of a stage's progress as SVG, one for each measure: all losses share one. There are at most
+/// `most`. `prefix` makes the ids in them unique on the page.
 pub(super) fn curves(
     analysis: &dyn Analysis,
     running: &Running,

@@ -61,8 +61,8 @@ struct One {
 }
 
 impl Kept {
-    /// Finds results. If they are not kept, or were made long ago, another thread makes them with `make`, and this waits
-    /// for it, but not longer than `patience`.
+    /// Finds results. If they are not kept, or were made long ago, another thread makes them with `make`, and this
+    /// waits for it, but not longer than `patience`.
     pub(crate) fn get(
         self: &Arc<Self>,
         part: &Part,

@@ -122,8 +122,8 @@ impl Site {
         })
     }
 
-    /// Finds the results of a run, or begins to make them; `None` if the run cannot be shown. The page of a run with very
-    /// many stages shows the results of those that it lists.
+    /// Finds the results of a run, or begins to make them; `None` if the run cannot be shown. The page of a run with
+    /// very many stages shows the results of those that it lists.
     fn results(&self, id: &str, query: &StagesQuery, patience: Duration) -> Option<Results> {
         let Looked::Run(watched) = self.hub.look(id) else {
             return None;

@@ -65,7 +65,8 @@ pub trait Analysis: Sync {
     fn spread(&self, values: &[f64]) -> Option<Summary>;
 
     /// Summarizes a metric of results that differ only in their seed; `None` if there are no results. Values must be
-    /// finite. `evaluations` are those of the results, in the same order, or empty if the results do not come from evaluations.
+    /// finite. `evaluations` are those of the results, in the same order, or empty if the results do not come from
+    /// evaluations.
     fn summarize(
         &self,
         metric: &str,
@@ -83,12 +84,12 @@ pub trait Analysis: Sync {
     /// neither scripts nor references to other files. It describes its content in words, for screen readers.
     /// Colors are CSS variables with defaults ([`Analysis::theme_colors`]).
     ///
-    /// It is as wide as its container and has the classes `figure` and, for example, `figure-roc`. If its text becomes too
-    /// small in a narrow container, it also has the class `wide`. A line of a trial has the class `trial` and the number
-    /// `data-trial`. With parallel coordinates, it also has its values as a JSON list, `data-values`. There, each axis
-    /// is a group with the class `axis`, with its name (`data-axis`), its place in the coordinates of the SVG (`data-x`,
-    /// `data-top`, `data-bottom`, and `data-absent` for lines without a value), its `data-scale` (`linear`, `log` or
-    /// `choice`) and the values at its ends (`data-low`, `data-high`).
+    /// It is as wide as its container and has the classes `figure` and, for example, `figure-roc`. If its text becomes
+    /// too small in a narrow container, it also has the class `wide`. A line of a trial has the class `trial` and the
+    /// number `data-trial`. With parallel coordinates, it also has its values as a JSON list, `data-values`. There,
+    /// each axis is a group with the class `axis`, with its name (`data-axis`), its place in the coordinates of the SVG
+    /// (`data-x`, `data-top`, `data-bottom`, and `data-absent` for lines without a value), its `data-scale` (`linear`,
+    /// `log` or `choice`) and the values at its ends (`data-low`, `data-high`).
     ///
     /// All ids begin with `prefix`, which must differ between the figures of a page. Characters other than ASCII
     /// letters, digits, `-` and `_` in it become `_`.
@@ -97,8 +98,8 @@ pub trait Analysis: Sync {
     /// If the built-in font cannot be read.
     fn svg(&self, figure: &Figure<'_>, prefix: &str) -> Result<String, Failure>;
 
-    /// Returns what a figure does not show, as a sentence for its caption: `2 of 12 curves leave the frame and are drawn
-    /// at its edge there.` `None` if it shows everything, or says so itself.
+    /// Returns what a figure does not show, as a sentence for its caption: `2 of 12 curves leave the frame and are
+    /// drawn at its edge there.` `None` if it shows everything, or says so itself.
     fn note(&self, figure: &Figure<'_>) -> Option<String>;
 
     /// Returns the colors of [`Analysis::svg`]. A page with a dark theme sets all variables to the dark colors.

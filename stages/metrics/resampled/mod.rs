@@ -102,8 +102,9 @@ impl Resampled {
         &self.values
     }
 
-    /// Returns the mean over the seeds with its 95 % interval, and the p-value of the hypothesis that it is 0. Resamples
-    /// for which the measure is undefined are left out; `None` if they are more than half, or if there is no resample.
+    /// Returns the mean over the seeds with its 95 % interval, and the p-value of the hypothesis that it is 0.
+    /// Resamples for which the measure is undefined are left out; `None` if they are more than half, or if there is no
+    /// resample.
     ///
     /// With one seed, the interval is the percentile interval of the bootstrap (Efron and Tibshirani, 1993,
     /// chapter 13). It accounts for the choice of test images only. The p-value is 2 (m + 1) / (n + 1), at most 1,

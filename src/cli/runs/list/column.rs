@@ -14,7 +14,7 @@ const BUILT_IN: [&str; 7] = [
     "pipeline", "profile", "state", "started", "took", "stages", "options",
 ];
 
-/// What a column shows, the most important first.
+/// Role of a column, the most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     State,
@@ -74,7 +74,7 @@ impl Column {
         &self.name
     }
 
-    /// What the column shows. Parameters of stages that `--columns` names count as metrics.
+    /// Role of the column. Parameters of stages that `--columns` names count as metrics.
     pub(super) fn role(&self, entries: &[Entry<'_>]) -> Role {
         match self.name.as_str() {
             "state" => Role::State,
@@ -116,8 +116,8 @@ impl Column {
         Err(Error::Usage(message))
     }
 
-    /// If the name is that of a parameter and of a metric, returns the unambiguous names of both: `cnn.params.epochs` and
-    /// `cnn.metrics.epochs`.
+    /// If the name is that of a parameter and of a metric, returns the unambiguous names of both: `cnn.params.epochs`
+    /// and `cnn.metrics.epochs`.
     pub(super) fn both(&self, entries: &[Entry<'_>]) -> Option<[Self; 2]> {
         if entries
             .iter()

@@ -12,8 +12,8 @@ use super::instances::rest;
 /// Maximum number of metrics that are shown by default.
 const MOST_METRICS: usize = 4;
 
-/// Returns the columns that are shown unless others are chosen: those about the runs, options that differ, axes of trials,
-/// objectives of sweeps, the most important headline metrics, and the column that entries are sorted by.
+/// Returns the columns that are shown unless others are chosen: those about the runs, options that differ, axes of
+/// trials, objectives of sweeps, the most important headline metrics, and the column that entries are sorted by.
 pub(super) fn defaults(entries: &[Entry<'_>], sort: Option<&str>) -> Vec<Column> {
     let about_runs = ["pipeline", "state", "started", "took", "stages"];
     let about_trials = ["pipeline", "state", "took"];
@@ -67,8 +67,8 @@ pub(super) fn defaults(entries: &[Entry<'_>], sort: Option<&str>) -> Vec<Column>
 /// Of equal ones, those that most runs have come first.
 type Importance = (bool, bool, Reverse<usize>);
 
-/// The most important headline metrics of `runs`, newest first, by stage: `evaluate.f1`. `objectives` are the metrics that
-/// sweeps rank their trials by.
+/// The most important headline metrics of `runs`, newest first, by stage: `evaluate.f1`. `objectives` are the metrics
+/// that sweeps rank their trials by.
 fn headlines(runs: &[Vec<&InstanceMetrics>], objectives: &[&str]) -> Vec<String> {
     let mut found: Vec<(String, Importance)> = Vec::new();
     for run in runs {

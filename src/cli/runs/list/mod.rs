@@ -33,7 +33,8 @@ pub(super) struct List {
     trials: bool,
     /// Columns to show after the run, separated by commas: pipeline, profile, state, started, took, stages, options,
     /// a var that was set, an axis of a sweep, a parameter or a metric: cnn.learning_rate, evaluate.f1,
-    /// evaluate[model1].f1; if both have the same name, `cnn.epochs` shows both: cnn.params.epochs and cnn.metrics.epochs
+    /// evaluate[model1].f1; if both have the same name, `cnn.epochs` shows both: cnn.params.epochs and
+    /// cnn.metrics.epochs
     #[arg(long, value_name = "COLUMNS", value_parser = column::names)]
     columns: Option<Names>,
     /// Print every run on one line with all columns, however narrow the terminal is

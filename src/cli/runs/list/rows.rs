@@ -11,7 +11,7 @@ pub(super) struct Rows {
     rows: Vec<Vec<String>>,
     /// `true` for columns of numbers.
     are_numbers: Vec<bool>,
-    /// What the columns after the run's id show.
+    /// Roles of the columns after the run's id.
     roles: Vec<Role>,
 }
 

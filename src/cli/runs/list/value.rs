@@ -102,8 +102,9 @@ impl Value {
         }
     }
 
-    /// The key to sort by. Missing and undefined values come last in both directions, and numbers come before texts if the least value
-    /// comes first. Of several instances, the greatest value counts if the greatest comes first, and the least otherwise.
+    /// The key to sort by. Missing and undefined values come last in both directions, and numbers come before texts if
+    /// the least value comes first. Of several instances, the greatest value counts if the greatest comes first, and
+    /// the least otherwise.
     pub(super) fn key(&self, is_descending: bool) -> SortKey {
         let number = |number: f64| SortKey::Number(if is_descending { -number } else { number });
         match self {

@@ -72,8 +72,8 @@ impl Row {
 pub struct Column {
     pub title: String,
     pub metric: MetricRef,
-    /// Axes of the stage over which cells show the mean, and `seed` if there are several seeds; empty if each cell shows
-    /// one instance, or the mean over seeds only.
+    /// Axes of the stage over which cells show the mean, and `seed` if there are several seeds; empty if each cell
+    /// shows one instance, or the mean over seeds only.
     pub mean: Vec<String>,
     /// Reference values by row.
     pub reference: BTreeMap<String, f64>,

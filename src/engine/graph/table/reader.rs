@@ -117,8 +117,8 @@ impl<'a> Reader<'a> {
             .push(Diagnostic::at(&place, message).hint(hint.to_owned()));
     }
 
-    /// Resolves `evaluate.f1` into its stage and metric, with the metric's declaration. `Err(None)` means that the stage
-    /// has an error of its own.
+    /// Resolves `evaluate.f1` into its stage and metric, with the metric's declaration. `Err(None)` means that the
+    /// stage has an error of its own.
     fn metric(
         &self,
         text: &str,

@@ -119,8 +119,8 @@ fn names(assignment: &Assignment) -> Vec<String> {
     path.map(|(name, _)| name.clone()).collect()
 }
 
-/// Returns the key in a profile for a path: `epochs`, `cnn.params.epochs`, or the whole path if a shorter key would mean
-/// something else.
+/// Returns the key in a profile for a path: `epochs`, `cnn.params.epochs`, or the whole path if a shorter key would
+/// mean something else.
 fn key(path: &[String]) -> String {
     match path {
         [section, var] if section == "vars" => var.clone(),

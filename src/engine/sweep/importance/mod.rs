@@ -17,9 +17,9 @@
 //! | `exclude` | excluded points would make axes depend on each other; the model fills them in |
 //! | failed trials | they have no value |
 //!
-//! There are no shares with fewer than [`FEWEST`] trials, or if models do not predict trials from others: then the model
-//! describes only chance. Known limit: a model knows a region only from the trials in it. With many axes, TPE leaves few
-//! trials far from its best ones, so shares are rough.
+//! There are no shares with fewer than [`FEWEST`] trials, or if models do not predict trials from others: then the
+//! model describes only chance. Known limit: a model knows a region only from the trials in it. With many axes, TPE
+//! leaves few trials far from its best ones, so shares are rough.
 
 mod correlation;
 mod effects;
