@@ -93,7 +93,7 @@ fn several_runs_are_followed_and_one_is_cancelled_from_another_terminal() {
 fn two_browsers_continue_after_the_server_restarts_and_the_run_ended_meanwhile() {
     let sandbox = Sandbox::new(TINY);
     let served = Served::start(&sandbox, &[]);
-    let (child, run) = start(&sandbox, &["-S", "epochs=10000", "-S", "widths=[4]"]);
+    let (child, run) = start(&sandbox, &["-S", "epochs=100000", "-S", "widths=[4]"]);
     let path = format!("/runs/{run}/events");
     let stage = format!("/runs/{run}/stages/stage-cnn-4/events");
     let mut browsers = [served.events(&path, ""), served.events(&stage, "")];
