@@ -53,8 +53,8 @@ pub(super) const FIGURE: OutputKind = OutputKind {
 };
 
 impl OutputKind {
-    /// Checks that nothing is lost if a file of this kind is written to `path`: there is no file, or it is empty or of
-    /// the same kind. Devices and pipes are accepted, because they keep nothing.
+    /// Checks that a file of this kind may be written to `path`: there is no file yet, or an empty one, or one of the
+    /// same kind. Devices and pipes are accepted, because they store no data.
     ///
     /// # Errors
     /// If another file is there, or the path cannot be accessed.

@@ -80,7 +80,7 @@ fn add_tables(extras: &mut Extras, store: &Store, run: &Recorded, pipeline: &Pip
             let mut of_column = contrasts.iter();
             let found = of_column.find(|one| one.is_best && one.column == best.column);
             best.certainty = found.map_or_else(String::new, certainty);
-            // A number alone says nothing.
+            // A number alone does not tell what it is the value of.
             if let ([axis], Ok(_)) = (&*table.axes, best.row.parse::<f64>()) {
                 best.row = format!("{axis} {}", best.row);
             }

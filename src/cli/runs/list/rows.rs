@@ -156,7 +156,7 @@ mod tests {
             (40, None, &["pipeline", "started"]),
             (30, None, &["pipeline", "started", "a.auc"]),
             (30, Some("-a.auc"), &["pipeline", "started", "a.f1"]),
-            // Too narrow even so: nothing is left out, and each run is a block.
+            // Still too wide, so each run is printed as a block, with all columns.
             (20, None, &[]),
         ] {
             let mut rows = rows();
