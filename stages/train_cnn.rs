@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
-use crate::nets::{Architecture, ClassifierCard, Network, load_weights};
+use crate::nets::{Architecture, ClassifierCard, Format, Network, Preprocessing, load_weights};
 use crate::training::{Examples, HISTORY_METRICS, Recipe, VALIDATION_INPUT, fit, write_history};
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-cnn",
-    version: 4,
+    version: 5,
     doc: "trains a classifier of images, declared as a list of layers",
     inputs: &[
         Input {
@@ -216,6 +216,8 @@ impl Computation for Training<'_> {
         let fitted = fit(&mut network, recipe, examples, validation.as_ref(), context)?;
 
         let card = ClassifierCard {
+            format: Format,
+            preprocessing: Preprocessing::of(image),
             architecture: network.architecture().clone(),
             classes: examples.classes().to_vec(),
             threshold: fitted.threshold,

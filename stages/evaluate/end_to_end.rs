@@ -11,7 +11,9 @@ use contract::{
 use serde_json::{Value, json};
 
 use crate::data::DatasetWriter;
-use crate::nets::{Architecture, ClassifierCard, Feature, Initializer, Layer, Network};
+use crate::nets::{
+    Architecture, ClassifierCard, Feature, Format, Initializer, Layer, Network, Preprocessing,
+};
 
 const SHAPE: ImageShape = ImageShape {
     height: 4,
@@ -78,6 +80,8 @@ fn evaluate_with(folder: &Path, case: Case<'_>) -> Result<(Vec<String>, Vec<Stri
     let device = crate::device::Cpu::default();
     let network = Network::new(architecture.clone(), Initializer::default(), 5, device).unwrap();
     let card = ClassifierCard {
+        format: Format,
+        preprocessing: Preprocessing::of(SHAPE),
         architecture,
         classes: names(["NORMAL", "PNEUMONIA"]),
         threshold: Some(0.5),

@@ -4,7 +4,7 @@ use contract::Invalid;
 use serde::{Deserialize, Serialize};
 
 use super::layer::Layer;
-use super::parameters::LayerTensors;
+use super::parameters::{LayerTensors, StateTensor};
 use super::shape::{Feature, shapes};
 
 /// Everything about a network except its weights.
@@ -37,6 +37,18 @@ impl Architecture {
     pub(super) fn tensors(&self) -> impl Iterator<Item = LayerTensors> {
         let layers = self.layers.iter().zip(self.layer_inputs());
         layers.map(|(layer, input)| layer.tensors(input))
+    }
+
+    /// Returns all tensors of a network of these layers, as a file of weights describes them: first the parameters of
+    /// all layers, then their running statistics.
+    pub fn state(&self) -> Vec<StateTensor> {
+        let mut all = [Vec::new(), Vec::new()];
+        for (index, (tensors, layer)) in self.tensors().zip(&self.layers).enumerate() {
+            for (all, of_layer) in all.iter_mut().zip(tensors.state(index, layer)) {
+                all.extend(of_layer);
+            }
+        }
+        all.concat()
     }
 
     /// Returns the number of values in a network of these layers: its parameters and running statistics.

@@ -7,14 +7,18 @@ use ops::{Backend, Reading, Staged};
 use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
+use super::card::{Format, Preprocessing};
 use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
 use crate::data::{Dataset, Scale, fill_batch};
 
-const ARCHITECTURE_FILE: &str = "architecture.json";
-const WEIGHTS_FILE: &str = "weights.safetensors";
+/// Name of the file with everything about a classifier except its weights.
+pub const MODEL_FILE: &str = "model.json";
+
+/// Name of the file with the weights of a classifier or generator.
+pub const WEIGHTS_FILE: &str = "weights.safetensors";
 
 /// Meaning of the output of a classifier's last layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,9 +102,12 @@ fn sigmoid(logit: f64) -> f64 {
     1.0 / (1.0 + (-logit).exp())
 }
 
-/// Everything about a classifier except its weights: the content of `architecture.json`.
+/// Everything about a classifier except its weights: the content of `model.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClassifierCard {
+    pub format: Format,
+    pub preprocessing: Preprocessing,
     pub architecture: Architecture,
     /// Class names, in the order of the outputs.
     pub classes: Vec<String>,
@@ -114,12 +121,51 @@ pub struct ClassifierCard {
 impl ClassifierCard {
     /// Reads the card of a model artifact.
     pub fn read(artifact: &Artifact) -> Result<Self, Failure> {
-        json::read(artifact.file(ARCHITECTURE_FILE)?)
+        json::read(artifact.file(MODEL_FILE)?)
+    }
+
+    /// Returns the shape of the images that the classifier takes.
+    pub fn image(&self) -> ImageShape {
+        let Feature {
+            channels,
+            height,
+            width,
+        } = self.architecture.input;
+        ImageShape {
+            height,
+            width,
+            channels,
+        }
+    }
+
+    /// Checks that the parts of the card fit one another, because the file may have been changed since it was written.
+    pub fn check(&self) -> Result<Head, Invalid> {
+        let Architecture { input, layers } = &self.architecture;
+        let architecture = Architecture::new(*input, layers.clone())?;
+        let head = Head::of(architecture.output())?;
+        if head.classes() != self.classes.len() {
+            return Err(Invalid::new(format!(
+                "it distinguishes {} classes but names {}: {}",
+                head.classes(),
+                self.classes.len(),
+                self.classes.join(", ")
+            )));
+        }
+        if self.preprocessing != Preprocessing::of(self.image()) || !matches!(input.channels, 1 | 3)
+        {
+            return Err(Invalid::new(format!(
+                "its preprocessing does not fit images of {input}"
+            )));
+        }
+        if let Some(threshold) = self.threshold.filter(|t| !(0.0..=1.0).contains(t)) {
+            return Err(Invalid::new(format!("its threshold is {threshold}")));
+        }
+        Ok(head)
     }
 
     /// Writes a model artifact: this card and the weights of `network`.
     pub fn write<B: Backend>(&self, network: &Network<B>, folder: &Path) -> Result<(), Failure> {
-        json::write(&folder.join(ARCHITECTURE_FILE), self)?;
+        json::write(&folder.join(MODEL_FILE), self)?;
         write_weights(network, &folder.join(WEIGHTS_FILE))
     }
 }
@@ -178,19 +224,8 @@ impl<B: Backend> Classifier<B> {
         let unusable =
             |e: Invalid| Failure::Data(format!("model `{}` cannot be used: {e}", artifact.label));
         let card = ClassifierCard::read(artifact)?;
-        // The layers are checked again, because the file may have been changed since it was written.
-        let architecture =
-            Architecture::new(card.architecture.input, card.architecture.layers.clone())
-                .map_err(unusable)?;
-        let head = Head::of(architecture.output()).map_err(unusable)?;
-        if head.classes() != card.classes.len() {
-            return Err(unusable(Invalid::new(format!(
-                "it distinguishes {} classes but names {}: {}",
-                head.classes(),
-                card.classes.len(),
-                card.classes.join(", ")
-            ))));
-        }
+        let head = card.check().map_err(unusable)?;
+        let architecture = card.architecture.clone();
         check_size(&architecture, artifact.file(WEIGHTS_FILE)?)?;
         let mut network =
             Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;

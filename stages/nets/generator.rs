@@ -8,17 +8,21 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
+use super::card::Format;
+use super::classifier::WEIGHTS_FILE;
 use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
 
-const ARCHITECTURE_FILE: &str = "generator.json";
-const WEIGHTS_FILE: &str = "weights.safetensors";
+/// Name of the file with everything about a generator except its weights.
+pub const GENERATOR_FILE: &str = "generator.json";
 
 /// Everything about a generator except its weights: the content of `generator.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GeneratorCard {
+    pub format: Format,
     /// Layers from latent vectors (features) to images in [−1, 1].
     pub architecture: Architecture,
     /// The class of its images.
@@ -32,12 +36,12 @@ pub struct GeneratorCard {
 impl GeneratorCard {
     /// Reads the card of a generator artifact.
     pub fn read(artifact: &Artifact) -> Result<Self, Failure> {
-        json::read(artifact.file(ARCHITECTURE_FILE)?)
+        json::read(artifact.file(GENERATOR_FILE)?)
     }
 
     /// Writes a generator artifact: this card and the weights of `network`.
     pub fn write<B: Backend>(&self, network: &Network<B>, folder: &Path) -> Result<(), Failure> {
-        json::write(&folder.join(ARCHITECTURE_FILE), self)?;
+        json::write(&folder.join(GENERATOR_FILE), self)?;
         write_weights(network, &folder.join(WEIGHTS_FILE))
     }
 

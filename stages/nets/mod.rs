@@ -1,6 +1,7 @@
 //! Builds networks from lists of layers, and reads and writes trained ones.
 
 mod architecture;
+mod card;
 mod classifier;
 mod cost;
 mod generator;
@@ -14,12 +15,16 @@ mod warnings;
 mod weights;
 
 pub use architecture::{Architecture, check_layers};
-pub use classifier::{Classifier, ClassifierCard, Head, load_weights, predict};
-pub use generator::{Drawing, Generator, GeneratorCard, draw, latent};
+pub use card::{Format, Preprocessing};
+pub use classifier::{
+    Classifier, ClassifierCard, Head, MODEL_FILE, WEIGHTS_FILE, load_weights, predict,
+};
+pub use generator::{Drawing, GENERATOR_FILE, Generator, GeneratorCard, draw, latent};
 pub use initializer::Initializer;
 pub use layer::Layer;
 pub use network::{Mode, Network};
+pub use parameters::StateTensor;
 pub use shape::Feature;
 pub use statistics::estimate_statistics;
 pub use warnings::output_warning;
-pub use weights::{read_weights, write_weights};
+pub use weights::{read_tensors, read_weights, write_weights};

@@ -13,8 +13,39 @@ pub(super) struct Parameter {
     /// Its name within the layer, such as `weight`.
     pub part: &'static str,
     pub shape: Nchw,
+    pub stored: Stored,
     pub initial: Initial,
     pub penalty: Penalty,
+}
+
+/// Shape of a tensor in a file of weights. In memory, all tensors have four dimensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// All four dimensions: the kernels of a convolution.
+    Kernels,
+    /// The first two dimensions: outputs and inputs of a dense layer.
+    Matrix,
+    /// The second dimension: a value for each channel.
+    Vector,
+}
+
+impl Stored {
+    /// Returns the dimensions in a file for `shape` in memory.
+    fn dimensions(self, (n, c, h, w): Nchw) -> Vec<usize> {
+        match self {
+            Self::Kernels => vec![n, c, h, w],
+            Self::Matrix => vec![n, c],
+            Self::Vector => vec![c],
+        }
+    }
+}
+
+/// A tensor of a network's state as a file of weights describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateTensor {
+    /// Position of its layer, name of the layer and name within the layer: `0.conv.weight`.
+    pub name: String,
+    pub dimensions: Vec<usize>,
 }
 
 /// Initial values of a parameter.
@@ -45,17 +76,18 @@ impl Layer {
             Self::Conv(conv) => {
                 let area = conv.kernel.saturating_mul(conv.kernel);
                 let shape = (conv.filters, channels, conv.kernel, conv.kernel);
-                let weight = drawn(shape, channels, conv.filters, area);
+                let weight = drawn(shape, Stored::Kernels, [channels, conv.filters], area);
                 weight_and_bias(weight, conv.filters, conv.l1, conv.l2)
             }
             Self::ConvTranspose(conv) => {
                 let area = conv.kernel.saturating_mul(conv.kernel);
                 let shape = (channels, conv.filters, conv.kernel, conv.kernel);
-                let weight = drawn(shape, channels, conv.filters, area);
+                let weight = drawn(shape, Stored::Kernels, [channels, conv.filters], area);
                 weight_and_bias(weight, conv.filters, 0.0, 0.0)
             }
             Self::Dense(dense) => {
-                let weight = drawn((dense.units, channels, 1, 1), channels, dense.units, 1);
+                let shape = (dense.units, channels, 1, 1);
+                let weight = drawn(shape, Stored::Matrix, [channels, dense.units], 1);
                 weight_and_bias(weight, dense.units, dense.l1, dense.l2)
             }
             Self::BatchNorm(_) => LayerTensors {
@@ -94,6 +126,23 @@ impl LayerTensors {
             .sum()
     }
 
+    /// Returns the tensors of `layer`, which is at `index`, as a file of weights describes them: its parameters and
+    /// its running statistics.
+    pub(super) fn state(&self, index: usize, layer: &Layer) -> [Vec<StateTensor>; 2] {
+        let named = |part: &str, dimensions| StateTensor {
+            name: format!("{index}.{}.{part}", layer.name()),
+            dimensions,
+        };
+        let parameters = self.parameters.iter();
+        let parameters = parameters.map(|p| named(p.part, p.stored.dimensions(p.shape)));
+        let running: &[&str] = match self.running {
+            0 => &[],
+            _ => &["mean", "variance"],
+        };
+        let running = running.iter().map(|part| named(part, vec![self.running]));
+        [parameters.collect(), running.collect()]
+    }
+
     /// Returns the number of values that the layer keeps: its parameters and running statistics.
     pub(super) fn state_len(&self) -> u64 {
         self.parameter_len() + 2 * self.running as u64
@@ -101,10 +150,11 @@ impl LayerTensors {
 }
 
 /// Returns the weight of a layer with `area` taps for each pair of an input and an output channel.
-fn drawn(shape: Nchw, inputs: usize, outputs: usize, area: usize) -> Parameter {
+fn drawn(shape: Nchw, stored: Stored, [inputs, outputs]: [usize; 2], area: usize) -> Parameter {
     Parameter {
         part: "weight",
         shape,
+        stored,
         initial: Initial::Drawn {
             fan_in: inputs.saturating_mul(area),
             fan_out: outputs.saturating_mul(area),
@@ -117,6 +167,7 @@ fn constant(part: &'static str, channels: usize, value: f32) -> Parameter {
     Parameter {
         part,
         shape: (1, channels, 1, 1),
+        stored: Stored::Vector,
         initial: Initial::Constant(value),
         penalty: Penalty::default(),
     }

@@ -22,7 +22,7 @@ use crate::gan::{
     Adversaries, PartialEpoch, ResumeTarget, Settings, TrainingState, estimate, sample_name,
 };
 use crate::nets::{
-    Architecture, Feature, GeneratorCard, Head, Layer, Network, check_layers, draw, latent,
+    Architecture, Feature, Format, GeneratorCard, Head, Layer, Network, check_layers, draw, latent,
     output_warning,
 };
 use crate::rate::Rate;
@@ -34,7 +34,7 @@ const FIGURE: &str = "figure";
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-gan",
-    version: 4,
+    version: 5,
     doc: "trains a generator of images of one class against a discriminator (DCGAN)",
     inputs: &[Input {
         role: "images",
@@ -295,6 +295,7 @@ impl Computation for Training<'_> {
         stage.sample(adversaries.generator_mut(), image, context.seed, &path)?;
 
         let card = GeneratorCard {
+            format: Format,
             architecture: adversaries.generator().architecture().clone(),
             class: stage.class.clone(),
             classes: dataset.classes().to_vec(),

@@ -82,9 +82,12 @@ mod tests {
             ops::to_host(tensor)
         };
         for (name, expected) in [
-            ("norm0.mean", [0.501_589_825, 0.482_617_912, 0.538_261_791]),
             (
-                "norm0.variance",
+                "1.batch_norm.mean",
+                [0.501_589_825, 0.482_617_912, 0.538_261_791],
+            ),
+            (
+                "1.batch_norm.variance",
                 [0.079_143_019_4, 0.096_196_818_7, 0.084_642_730_3],
             ),
         ] {

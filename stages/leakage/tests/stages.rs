@@ -14,7 +14,7 @@ use super::super::read;
 use super::{CHANGES, jpeg_bytes, picture, via};
 use crate::data::tests::{Finished, artifact, gray, make_dataset, real_data, run};
 use crate::data::write_dataset;
-use crate::nets::{Architecture, Feature, GeneratorCard, Initializer, Layer, Network};
+use crate::nets::{Architecture, Feature, Format, GeneratorCard, Initializer, Layer, Network};
 
 /// Returns the content of `leakage.json` of a port.
 fn record(finished: &Finished, port: &str) -> Value {
@@ -324,6 +324,7 @@ fn untrained_generator(folder: &Path, class: &str, seed: u64) -> Artifact {
     let device = crate::device::Cpu::default();
     let network = Network::new(architecture.clone(), Initializer::default(), seed, device).unwrap();
     let card = GeneratorCard {
+        format: Format,
         architecture,
         class: class.to_owned(),
         classes: vec!["A".to_owned()],

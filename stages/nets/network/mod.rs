@@ -39,7 +39,7 @@ pub struct Network<B: Backend> {
     device: B,
     modules: Vec<Module>,
     parameters: Vec<Tensor4<B>>,
-    /// Name of each parameter, in order: `0.conv.weight`.
+    /// Names of the parameters and then of the running statistics, in order: `0.conv.weight`.
     names: Vec<String>,
     penalties: Vec<Penalty>,
     running: Vec<RunningStats<B>>,
@@ -92,7 +92,11 @@ impl<B: Backend> Network<B> {
             device,
             modules: Vec::new(),
             parameters: Vec::new(),
-            names: Vec::new(),
+            names: architecture
+                .state()
+                .into_iter()
+                .map(|tensor| tensor.name)
+                .collect(),
             penalties: Vec::new(),
             running: Vec::new(),
             architecture,
@@ -101,7 +105,7 @@ impl<B: Backend> Network<B> {
         let layers = network.architecture.layers.clone();
         for (index, (layer, input)) in layers.iter().zip(inputs).enumerate() {
             let op = network.op(index, layer, input)?;
-            let parameters = network.add_tensors(index, layer, input, |len, fan_in, fan_out| {
+            let parameters = network.add_tensors(layer, input, |len, fan_in, fan_out| {
                 initializer.draw(len, fan_in, fan_out, seed, index)
             });
             network.push(Module { op, parameters });
@@ -171,7 +175,6 @@ impl<B: Backend> Network<B> {
     /// are not constant, given their number, fan-in and fan-out.
     fn add_tensors(
         &mut self,
-        index: usize,
         layer: &Layer,
         input: Feature,
         draw: impl Fn(usize, usize, usize) -> Vec<f32>,
@@ -186,8 +189,6 @@ impl<B: Backend> Network<B> {
             };
             let tensor = ops::from_host(&self.device, values, parameter.shape);
             self.parameters.push(tensor);
-            self.names
-                .push(format!("{index}.{}.{}", layer.name(), parameter.part));
             self.penalties.push(parameter.penalty);
         }
         if tensors.running > 0 {

@@ -12,36 +12,23 @@ impl<B: Backend> Network<B> {
         self.state().into_iter().all(|(_, tensor)| finite(tensor))
     }
 
-    /// Returns everything that training changes, by name: parameters and running statistics.
+    /// Returns everything that training changes, by name: parameters and running statistics, in the order of
+    /// [`Architecture::state`](crate::nets::Architecture::state).
     pub fn state(&self) -> Vec<(String, &Tensor4<B>)> {
-        let parameters = self.names.iter().cloned().zip(&self.parameters);
-        let running = self
-            .running
-            .iter()
-            .enumerate()
-            .flat_map(|(index, running)| {
-                [
-                    (format!("norm{index}.mean"), &running.mean),
-                    (format!("norm{index}.variance"), &running.variance),
-                ]
-            });
-        parameters.chain(running).collect()
+        let running = self.running.iter();
+        let running = running.flat_map(|running| [&running.mean, &running.variance]);
+        let tensors = self.parameters.iter().chain(running);
+        let names = self.names.iter().cloned();
+        names.zip(tensors).collect()
     }
 
     /// Returns mutable references to the tensors of [`Network::state`]. Their shapes must not be changed.
     pub fn state_mut(&mut self) -> Vec<(String, &mut Tensor4<B>)> {
-        let parameters = self.names.iter().cloned().zip(&mut self.parameters);
-        let running = self
-            .running
-            .iter_mut()
-            .enumerate()
-            .flat_map(|(index, running)| {
-                [
-                    (format!("norm{index}.mean"), &mut running.mean),
-                    (format!("norm{index}.variance"), &mut running.variance),
-                ]
-            });
-        parameters.chain(running).collect()
+        let running = self.running.iter_mut();
+        let running = running.flat_map(|running| [&mut running.mean, &mut running.variance]);
+        let tensors = self.parameters.iter_mut().chain(running);
+        let names = self.names.iter().cloned();
+        names.zip(tensors).collect()
     }
 
     /// Starts to read the running mean and variance of each `batch_norm` layer. Does not wait for the device.

@@ -19,13 +19,20 @@ fn weights_are_checked_before_layers_are_allocated() {
         json!(vec![dense(30_000); 100]),
     ] {
         let input = json!({ "channels": 1, "height": 1, "width": 1 });
-        let card = json!({
-            "architecture": { "input": input, "layers": layers },
-            "classes": ["a", "b"], "class": "a", "threshold": null, "epoch": 1, "epochs": 1,
+        let preprocessing = json!({
+            "color": "gray", "fit": "stretch", "filter": "lanczos3", "range": [0.0, 1.0],
+        });
+        let architecture = json!({ "input": input, "layers": layers });
+        let classifier = json!({
+            "format": 2, "preprocessing": preprocessing, "architecture": architecture,
+            "classes": ["a", "b"], "threshold": null, "epoch": 1,
+        });
+        let generator = json!({
+            "format": 2, "architecture": architecture, "class": "a", "classes": ["a", "b"], "epochs": 1,
         });
         let files = [
-            ("architecture.json", card.to_string().into_bytes()),
-            ("generator.json", card.to_string().into_bytes()),
+            ("model.json", classifier.to_string().into_bytes()),
+            ("generator.json", generator.to_string().into_bytes()),
             ("weights.safetensors", vec![0; 4000]),
         ];
         let files = files.map(|(name, bytes)| {
