@@ -25,6 +25,7 @@ pub mod gpus;
 pub mod leakage;
 pub mod metrics;
 pub mod nets;
+pub mod onnx;
 mod rate;
 pub mod training;
 

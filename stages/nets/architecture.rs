@@ -1,6 +1,7 @@
 //! A list of layers, with the input that it is made for.
 
 use contract::Invalid;
+use ops::Activation;
 use serde::{Deserialize, Serialize};
 
 use super::layer::Layer;
@@ -24,8 +25,20 @@ impl Architecture {
         Ok(Self { input, layers })
     }
 
+    /// Returns the layers as a network computes them: without a sigmoid at the end, whether it is part of a layer or a
+    /// layer of its own. So a network returns logits, from which losses and probabilities are computed.
+    pub fn computed_layers(&self) -> Vec<Layer> {
+        let mut layers = self.layers.clone();
+        let mut backwards = layers.iter_mut().rev();
+        let last = backwards.find(|layer| !matches!(layer, Layer::Flatten {} | Layer::Reshape(_)));
+        if let Some(activation @ Activation::Sigmoid) = last.and_then(Layer::activation_mut) {
+            *activation = Activation::Linear;
+        }
+        layers
+    }
+
     /// Returns the input of each layer, in order.
-    pub(super) fn layer_inputs(&self) -> Vec<Feature> {
+    pub fn layer_inputs(&self) -> Vec<Feature> {
         let outputs = shapes(&self.layers, self.input).expect("layers are checked on creation");
         std::iter::once(self.input)
             .chain(outputs)

@@ -135,6 +135,11 @@ pub fn draw<B: Backend>(network: &mut Network<B>, noise: &[f32]) -> Drawing<B> {
 }
 
 impl<B: Backend> Drawing<B> {
+    /// Waits for the images, and returns their values from −1 to 1 (channels × height × width) in sequence.
+    pub fn values(self) -> Vec<f32> {
+        self.values.finish()
+    }
+
     /// Waits for the images, and returns them as bytes (height × width × channels).
     pub fn images(self) -> Vec<Vec<u8>> {
         let Feature {
@@ -144,8 +149,7 @@ impl<B: Backend> Drawing<B> {
         } = self.image;
         let area = height * width;
         let byte = |value: f32| ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
-        self.values
-            .finish()
+        self.values()
             .chunks_exact(channels * area)
             .map(|image| {
                 (0..area * channels)

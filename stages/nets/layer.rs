@@ -267,6 +267,24 @@ impl Layer {
         }
     }
 
+    /// Returns the activation of the layer's output, to be changed.
+    pub(super) fn activation_mut(&mut self) -> Option<&mut Activation> {
+        match self {
+            Self::Conv(conv) => Some(&mut conv.activation),
+            Self::ConvTranspose(conv) => Some(&mut conv.activation),
+            Self::Dense(dense) => Some(&mut dense.activation),
+            Self::Activation(activation) => Some(activation),
+            Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::GlobalAvgPool {}
+            | Self::BatchNorm(_)
+            | Self::Dropout(_)
+            | Self::Flatten {}
+            | Self::Reshape(_)
+            | Self::Upsample(_) => None,
+        }
+    }
+
     /// Returns whether an image's output in training depends on the other images of its batch.
     pub fn mixes_batch(&self) -> bool {
         match self {

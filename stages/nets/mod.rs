@@ -21,10 +21,12 @@ pub use classifier::{
 };
 pub use generator::{Drawing, GENERATOR_FILE, Generator, GeneratorCard, draw, latent};
 pub use initializer::Initializer;
-pub use layer::Layer;
+pub use layer::{Layer, Pool};
+#[cfg(test)]
+pub(crate) use network::tests::{INPUT, networks};
 pub use network::{Mode, Network};
 pub use parameters::StateTensor;
-pub use shape::Feature;
+pub use shape::{Feature, conv_padding, transposed_padding};
 pub use statistics::estimate_statistics;
 pub use warnings::output_warning;
 pub use weights::{read_tensors, read_weights, write_weights};

@@ -224,7 +224,7 @@ fn window(side: usize, kernel: usize, stride: usize) -> Option<usize> {
 }
 
 /// Returns the padding of a convolution, in pixels on each side.
-pub(super) fn conv_padding(
+pub fn conv_padding(
     padding: Padding,
     kernel: usize,
     stride: usize,
@@ -254,7 +254,7 @@ pub(super) fn conv_padding(
 }
 
 /// Returns the padding of a transposed convolution, in pixels on each side of its output.
-pub(super) fn transposed_padding(
+pub fn transposed_padding(
     padding: Padding,
     kernel: usize,
     stride: usize,

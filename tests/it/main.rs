@@ -33,6 +33,7 @@ mod output_files;
 mod plan;
 mod progress;
 mod pty;
+mod python;
 mod readme;
 mod records;
 mod report;

@@ -2,7 +2,7 @@
 
 mod state;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::ops::Range;
 
@@ -80,8 +80,7 @@ enum Op {
 impl<B: Backend> Network<B> {
     /// Creates a network with weights drawn by `initializer` from `seed`.
     ///
-    /// A sigmoid at the end, whether part of a layer or a layer of its own, is left out: [`Network::forward`]
-    /// returns logits, from which losses and probabilities are computed.
+    /// [`Network::forward`] returns logits; see [`Architecture::computed_layers`].
     pub fn new(
         architecture: Architecture,
         initializer: Initializer,
@@ -102,19 +101,13 @@ impl<B: Backend> Network<B> {
             architecture,
         };
         let inputs = network.architecture.layer_inputs();
-        let layers = network.architecture.layers.clone();
+        let layers = network.architecture.computed_layers();
         for (index, (layer, input)) in layers.iter().zip(inputs).enumerate() {
             let op = network.op(index, layer, input)?;
             let parameters = network.add_tensors(layer, input, |len, fan_in, fan_out| {
                 initializer.draw(len, fan_in, fan_out, seed, index)
             });
             network.push(Module { op, parameters });
-        }
-        let mut modules = network.modules.iter_mut().rev();
-        if let Some(last) = modules.find(|module| !module.op.only_reshapes())
-            && let Some(activation @ Activation::Sigmoid) = last.op.activation_mut()
-        {
-            *activation = Activation::Linear;
         }
         Ok(network)
     }
@@ -294,43 +287,6 @@ impl<B: Backend> Network<B> {
             below_parameters &= module.parameters.is_empty();
         }
         x
-    }
-}
-
-impl Op {
-    /// Returns whether the output has the input's values, only in another shape.
-    fn only_reshapes(&self) -> bool {
-        match self {
-            Self::Flatten | Self::Reshape(_) => true,
-            Self::Conv(_)
-            | Self::ConvPool(_)
-            | Self::ConvTranspose(_)
-            | Self::MaxPool(_)
-            | Self::AvgPool(_)
-            | Self::GlobalAvgPool
-            | Self::BatchNorm { .. }
-            | Self::Dropout { .. }
-            | Self::Dense(_)
-            | Self::Upsample(_)
-            | Self::Activation(_) => false,
-        }
-    }
-
-    fn activation_mut(&mut self) -> Option<&mut Activation> {
-        match self {
-            Self::Conv(op) => Some(&mut op.activation),
-            Self::ConvPool(op) => Some(&mut op.conv.activation),
-            Self::ConvTranspose(op) => Some(&mut op.activation),
-            Self::Dense(activation) | Self::Activation(activation) => Some(activation),
-            Self::MaxPool(_)
-            | Self::AvgPool(_)
-            | Self::GlobalAvgPool
-            | Self::BatchNorm { .. }
-            | Self::Dropout { .. }
-            | Self::Flatten
-            | Self::Reshape(_)
-            | Self::Upsample(_) => None,
-        }
     }
 }
 

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use super::*;
 
 const IMAGES: usize = 6;
-const INPUT: Feature = Feature {
-    channels: 2,
+pub(crate) const INPUT: Feature = Feature {
+    channels: 3,
     height: 6,
     width: 6,
 };
 
 /// Returns for each kind of layer a network that contains it, takes images of shape [`INPUT`] and has two outputs.
-fn networks() -> BTreeMap<&'static str, Value> {
+pub(crate) fn networks() -> BTreeMap<&'static str, Value> {
     let with_image_layer = |layer: Value| json!([{ "conv": { "filters": 3 } }, layer, "flatten", { "dense": { "units": 2 } }]);
     let image_layers = [
         (

@@ -1,0 +1,184 @@
+//! Translates layers to nodes of an ONNX graph.
+
+use contract::Invalid;
+use ops::{Activation, LEAKY_SLOPE};
+
+use super::layers::Computed;
+use super::proto::{Attribute, Node, Tensor};
+use crate::nets::{Feature, Layer, Pool, conv_padding, transposed_padding};
+
+/// The nodes so far. They form a chain: each one takes the output of the one before it.
+pub(super) struct Builder {
+    pub(super) nodes: Vec<Node>,
+    pub(super) initializers: Vec<Tensor>,
+    /// Name of the last output.
+    pub(super) current: String,
+    /// `true` if the last output has two dimensions, examples and features, and not four.
+    is_flat: bool,
+}
+
+impl Builder {
+    /// Starts with the input `name`, which has two dimensions if `is_flat`, and else four.
+    pub(super) fn new(name: &str, is_flat: bool) -> Self {
+        Self {
+            nodes: Vec::new(),
+            initializers: Vec::new(),
+            current: name.to_owned(),
+            is_flat,
+        }
+    }
+
+    /// Adds a node that computes `op` of the last output and of the initializers `tensors`.
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        op: &str,
+        tensors: &[&str],
+        attributes: Vec<Attribute>,
+    ) {
+        let mut input = vec![self.current.clone()];
+        input.extend(tensors.iter().map(|&tensor| tensor.to_owned()));
+        self.nodes.push(Node {
+            input,
+            output: vec![name.to_owned()],
+            name: name.to_owned(),
+            op_type: op.to_owned(),
+            attribute: attributes,
+        });
+        name.clone_into(&mut self.current);
+    }
+
+    /// Adds the nodes of a layer.
+    pub(super) fn layer(&mut self, computed: Computed) -> Result<(), Invalid> {
+        let Computed {
+            index,
+            layer,
+            input,
+            tensors,
+        } = computed;
+        let name = format!("{index}.{}", layer.name());
+        let mut names = Vec::new();
+        for tensor in &tensors {
+            names.push(tensor.name.as_str());
+            self.initializers.push(Tensor::floats(
+                &tensor.name,
+                &tensor.dimensions,
+                &tensor.values,
+            ));
+        }
+        let needs_image = !matches!(
+            layer,
+            Layer::Dense(_)
+                | Layer::Flatten {}
+                | Layer::Reshape(_)
+                | Layer::BatchNorm(_)
+                | Layer::Activation(_)
+        );
+        if needs_image {
+            self.image(&format!("{name}.image"), input);
+        }
+        match &layer {
+            Layer::Conv(conv) => {
+                let padding = conv_padding(conv.padding, conv.kernel, conv.stride, input)?;
+                let window = window(conv.kernel, conv.stride, padding);
+                self.add(&name, "Conv", &names, window);
+            }
+            Layer::ConvTranspose(conv) => {
+                let padding = transposed_padding(conv.padding, conv.kernel, conv.stride)?;
+                let window = window(conv.kernel, conv.stride, padding);
+                self.add(&name, "ConvTranspose", &names, window);
+            }
+            Layer::Dense(_) => {
+                self.flatten(&format!("{name}.features"));
+                let transposed = vec![Attribute::int("transB", 1)];
+                self.add(&name, "Gemm", &names, transposed);
+            }
+            Layer::BatchNorm(norm) => {
+                let epsilon = vec![Attribute::float("epsilon", norm.epsilon)];
+                self.add(&name, "BatchNormalization", &names, epsilon);
+            }
+            Layer::MaxPool(pool) => self.pool(&name, "MaxPool", pool),
+            Layer::AvgPool(pool) => self.pool(&name, "AveragePool", pool),
+            Layer::GlobalAvgPool {} => self.add(&name, "GlobalAveragePool", &[], Vec::new()),
+            Layer::Flatten {} => self.flatten(&name),
+            Layer::Reshape(to) => {
+                self.reshape(&name, Feature::new(to.channels, to.height, to.width));
+            }
+            Layer::Upsample(factor) => self.upsample(&name, *factor),
+            Layer::Dropout(_) | Layer::Activation(_) => {}
+        }
+        if let Some(activation) = layer.activation() {
+            self.activation(&name, activation);
+        }
+        Ok(())
+    }
+
+    fn pool(&mut self, name: &str, op: &str, pool: &Pool) {
+        self.add(name, op, &[], window(pool.kernel, pool.stride, 0));
+    }
+
+    /// Makes one row of each example, if it is not one yet. Values are ordered by channel, then row, then column.
+    pub(super) fn flatten(&mut self, name: &str) {
+        if !self.is_flat {
+            self.add(name, "Flatten", &[], vec![Attribute::int("axis", 1)]);
+            self.is_flat = true;
+        }
+    }
+
+    /// Makes an image of each example, if it is not one yet.
+    pub(super) fn image(&mut self, name: &str, shape: Feature) {
+        if self.is_flat {
+            self.reshape(name, shape);
+        }
+    }
+
+    fn reshape(&mut self, name: &str, to: Feature) {
+        let shape = format!("{name}.shape");
+        let sides = [to.channels, to.height, to.width].map(|side| side as i64);
+        let dims = [&[-1], sides.as_slice()].concat();
+        self.initializers.push(Tensor::integers(&shape, &dims));
+        self.add(name, "Reshape", &[&shape], Vec::new());
+        self.is_flat = false;
+    }
+
+    /// Repeats each pixel `factor` times in both directions.
+    fn upsample(&mut self, name: &str, factor: usize) {
+        let scales = format!("{name}.scales");
+        let factor = factor as f32;
+        self.initializers
+            .push(Tensor::floats(&scales, &[4], &[1.0, 1.0, factor, factor]));
+        let attributes = vec![
+            Attribute::text("coordinate_transformation_mode", "asymmetric"),
+            Attribute::text("mode", "nearest"),
+            Attribute::text("nearest_mode", "floor"),
+        ];
+        // The second input, a region of interest, is not used by this mode.
+        self.add(name, "Resize", &["", &scales], attributes);
+    }
+
+    fn activation(&mut self, layer: &str, activation: Activation) {
+        let (op, attributes) = match activation {
+            Activation::Linear => return,
+            Activation::Relu => ("Relu", Vec::new()),
+            Activation::LeakyRelu => ("LeakyRelu", vec![Attribute::float("alpha", LEAKY_SLOPE)]),
+            Activation::Elu => ("Elu", vec![Attribute::float("alpha", 1.0)]),
+            Activation::Sigmoid => ("Sigmoid", Vec::new()),
+            Activation::Tanh => ("Tanh", Vec::new()),
+        };
+        self.add(
+            &format!("{layer}.{}", op.to_lowercase()),
+            op,
+            &[],
+            attributes,
+        );
+    }
+}
+
+/// Returns the attributes of a square window.
+fn window(kernel: usize, stride: usize, padding: usize) -> Vec<Attribute> {
+    vec![
+        Attribute::ints("kernel_shape", [kernel; 2]),
+        Attribute::ints("strides", [stride; 2]),
+        Attribute::ints("pads", [padding; 4]),
+    ]
+}

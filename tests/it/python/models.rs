@@ -1,0 +1,167 @@
+//! Exported models in other programs: ONNX Runtime, tract, and the NumPy program in docs/models.md.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use contract::Artifact;
+use serde_json::Value;
+use stages::device::Cpu;
+use stages::nets::{Generator, latent};
+
+use super::{python, run, show};
+use crate::sandbox::{Sandbox, skip};
+
+const TABLE1: &str = include_str!("../../../pipelines/table1.yaml");
+const DOCS: &str = include_str!("../../../docs/models.md");
+
+/// Largest difference between two programs.
+const MOST: f32 = 1e-5;
+
+/// Number of latent vectors for the generator.
+const VECTORS: usize = 624;
+
+#[test]
+fn models_on_small_phantom_images() {
+    check(&[
+        "source={phantom: {images: 64, test_images: 100}}",
+        "epochs=2",
+        "gan_batch_size=8",
+    ]);
+}
+
+/// The pixels of real images, of all 624 test images.
+#[test]
+fn models_on_real_images() {
+    if std::env::var_os("RUNNER_SUITE").is_none_or(|suite| suite != "full") {
+        return skip("`RUNNER_SUITE` is not `full`");
+    }
+    let data = std::env::var_os("RUNNER_TEST_DATA").map(PathBuf::from);
+    let Some(data) = data
+        .map(|data| data.join("chest-xray"))
+        .filter(|data| data.exists())
+    else {
+        return skip("`RUNNER_TEST_DATA` has no folder `chest-xray`");
+    };
+    check(&[
+        &format!("data={}", data.display()),
+        "source={folder: {path: '${data}'}}",
+        "image_size=64",
+        "generator=generator64",
+        "discriminator=discriminator64",
+        "epochs=2",
+        "gan_batch_size=64",
+    ]);
+}
+
+/// Trains the networks of the paper's table 1, changed by `settings`, and compares what other programs compute.
+fn check(settings: &[&str]) {
+    let Some(python) = python() else { return };
+    let sandbox = Sandbox::new(TABLE1);
+    let short = ["gan_epochs=1", "synthetic_images=8", "retrain_epochs=1"];
+    let settings = short.iter().chain(settings);
+    let settings: Vec<&str> = settings.flat_map(|setting| ["-S", setting]).collect();
+    let run = sandbox.runner(&[&["run", "pipeline.yaml", "-q"], settings.as_slice()].concat());
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let images = export(&sandbox, "xrays.test", &[]);
+    for model in 1..=6 {
+        check_classifier(&python, &sandbox, &images, &format!("model{model}"));
+    }
+    check_generator(&python, &sandbox);
+}
+
+/// Exports an artifact, and returns the folder.
+fn export(sandbox: &Sandbox, artifact: &str, options: &[&str]) -> PathBuf {
+    let folder = format!("exported/{artifact}{}", options.concat());
+    let command = ["artifacts", "export", artifact, &folder];
+    let done = sandbox.runner(&[&command, options].concat());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    sandbox.path(&folder)
+}
+
+fn check_classifier(python: &Path, sandbox: &Sandbox, images: &Path, model: &str) {
+    let artifact = format!("cnn[{model}].model");
+    let metrics = format!("artifacts/latest/table1/evaluate[{model}]/metrics/predictions.csv");
+    let expected = predictions(&sandbox.path(&metrics));
+    let [input, output] = ["input", "output"].map(|name| sandbox.path(&format!("{model}.{name}")));
+    write(&output, &expected);
+    let pixels = fs::read(images.join("images.bin")).unwrap();
+    write(&input, &planes(&pixels, images));
+    for options in [
+        ["--format", "onnx"].as_slice(),
+        &["--format", "onnx", "--fold-batch-norm"],
+    ] {
+        let file = export(sandbox, &artifact, options).join("model.onnx");
+        let found = run(python, "onnx_agrees.py", &[&file, &input, &output]);
+        show(found.trim());
+    }
+    let weights = export(sandbox, &artifact, &[]);
+    let program = sandbox.path("predict.py");
+    let (_, code) = DOCS.split_once("```python\n").unwrap();
+    fs::write(&program, code.split_once("```").unwrap().0).unwrap();
+    let text = run(python, &program, &[&weights, &images.to_owned()]);
+    let found: Vec<f32> = text
+        .split([',', '\n'])
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    assert_eq!(found.len(), expected.len());
+    let differences = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+    let worst = differences.fold(0.0, f32::max);
+    assert!(worst <= MOST, "{model}: NumPy differs by {worst}");
+    show(&format!("{model}: NumPy {worst:.2e}"));
+}
+
+fn check_generator(python: &Path, sandbox: &Sandbox) {
+    let folder = export(sandbox, "gan[NORMAL].generator", &[]);
+    let files = ["generator.json", "weights.safetensors"];
+    let artifact = Artifact {
+        label: "gan".to_owned(),
+        files: files
+            .map(|name| (name.to_owned(), folder.join(name)))
+            .into(),
+        ..Artifact::default()
+    };
+    let mut generator = Generator::load(&artifact, Cpu::default()).unwrap();
+    let (seed, purpose) = (5, "onnx");
+    let features = generator.card.architecture.input.channels;
+    let [input, output] = ["input", "output"].map(|name| sandbox.path(&format!("gan.{name}")));
+    write(&input, &latent(VECTORS, features, seed, purpose, [0, 0]));
+    write(&output, &generator.draw(VECTORS, seed, purpose, 0).values());
+    for options in [
+        ["--format", "onnx"].as_slice(),
+        &["--format", "onnx", "--fold-batch-norm"],
+    ] {
+        let file = export(sandbox, "gan[NORMAL].generator", options).join("model.onnx");
+        let found = run(python, "onnx_agrees.py", &[&file, &input, &output]);
+        show(found.trim());
+    }
+}
+
+/// Returns the probabilities of all images in a file that `evaluate` wrote.
+fn predictions(file: &Path) -> Vec<f32> {
+    let text = fs::read_to_string(file).unwrap();
+    let lines = text.lines().skip(1);
+    lines
+        .flat_map(|line| {
+            let mut fields: Vec<&str> = line.rsplitn(3, ',').collect();
+            fields.truncate(2);
+            fields.into_iter().rev().map(|p| p.parse().unwrap())
+        })
+        .collect()
+}
+
+/// Returns the pixels of a dataset as numbers from 0 to 1, by channel.
+fn planes(pixels: &[u8], images: &Path) -> Vec<f32> {
+    let header = fs::read(images.join("dataset.json")).unwrap();
+    let header: BTreeMap<String, Value> = serde_json::from_slice(&header).unwrap();
+    assert_eq!(header["shape"]["channels"], 1, "gray images have one plane");
+    pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect()
+}
+
+fn write(file: &Path, values: &[f32]) {
+    let bytes: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    fs::write(file, bytes).unwrap();
+}
