@@ -201,3 +201,61 @@ fn a_damaged_artifact_is_not_partly_exported() {
     assert_eq!(sandbox.run_json(&["-f", "xrays"]).code, Some(0));
     assert_eq!(sandbox.runner(&export).code, Some(0));
 }
+
+#[test]
+fn a_model_is_exported_as_onnx_and_nothing_else_is() {
+    let sandbox = Sandbox::new(TINY);
+    sandbox.run_json(&[]);
+    let export = |artifact: &str, folder: &str, options: &[&str]| {
+        sandbox.runner(&[&["artifacts", "export", artifact, folder], options].concat())
+    };
+    let onnx = ["--format", "onnx"];
+    let done = export("cnn[4].model", "out", &onnx);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(
+        done.stderr.contains("cnn[4].model: `out/model.onnx`"),
+        "{done:?}"
+    );
+    let names = |folder: &str| -> Vec<String> {
+        let files = files(&sandbox.path(folder)).into_iter();
+        files.map(|(name, _)| name).collect()
+    };
+    assert_eq!(names("out"), ["model.onnx"]);
+    let again = export("cnn[4].model", "again", &onnx);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(files(&sandbox.path("out")) == files(&sandbox.path("again")));
+
+    for (artifact, folder, options, expected) in [
+        (
+            "xrays.test",
+            "none",
+            onnx.as_slice(),
+            "is neither a model nor a generator",
+        ),
+        (
+            "cnn[4].model",
+            "out",
+            &onnx,
+            "`out` is not empty; `--force` replaces",
+        ),
+        (
+            "cnn[4].model",
+            "none",
+            &["--fold-batch-norm"],
+            "`--fold-batch-norm` needs `--format onnx`",
+        ),
+    ] {
+        let refused = export(artifact, folder, options);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(expected), "{refused:?}");
+        assert!(
+            !sandbox.path("none").exists(),
+            "a refused export leaves no folder"
+        );
+    }
+    assert_eq!(
+        export("cnn[6].model", "out", &["--format", "onnx", "--force"]).code,
+        Some(0)
+    );
+    assert_eq!(names("out"), ["model.onnx"]);
+}
