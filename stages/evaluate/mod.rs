@@ -208,7 +208,9 @@ impl Stage for Evaluate {
                     "connect the dataset without augmentation: models are measured on unchanged images",
                 ));
             }
-            if let Some(Signature::Model { image: expected }) = signature("model")
+            if let Some(Signature::Model {
+                image: expected, ..
+            }) = signature("model")
                 && image != expected
             {
                 return Err(Invalid::new(format!(

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use contract::{ImageShape, METRICS_FILE, Metrics, Segment, Signature, Stage};
+use contract::{Convolutions, ImageShape, METRICS_FILE, Metrics, Segment, Signature, Stage};
 use serde_json::{Value, json};
 
 use super::evaluation::CLASS_REPORT_FILE;
@@ -23,6 +23,7 @@ fn inputs(model: usize, images: usize, augmented: bool) -> BTreeMap<String, Vec<
             "model".to_owned(),
             vec![Signature::Model {
                 image: shape(model),
+                convolutions: Convolutions::new(4, &[1, 3]),
             }],
         ),
         (
