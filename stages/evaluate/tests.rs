@@ -46,6 +46,7 @@ fn defaults_are_filled_in() {
         "bootstrap": 1000,
         "batch_size": 128,
         "leakage": "warn",
+        "heat_maps": null,
     });
     assert_eq!(parsed(json!({})).unwrap().canonical(), canonical);
     assert_eq!(parsed(canonical.clone()).unwrap().canonical(), canonical);
