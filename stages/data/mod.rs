@@ -19,7 +19,7 @@ pub mod split;
 pub mod transform;
 mod view;
 
-pub use batch::{Augmenting, Scale, fill_batch, shuffled};
+pub use batch::{Augmenting, Scale, fill_batch, planar, shuffled};
 pub use packed::{Dataset, DatasetWriter, HEADER_FILE, IMAGES_FILE, POLICY_FILE, write_dataset};
 pub use policy::{Policy, Zoom};
 pub use view::View;
