@@ -2,6 +2,7 @@
 
 mod class_report;
 mod evaluation;
+mod pool;
 mod repeats;
 mod report;
 mod rows;
@@ -31,6 +32,7 @@ pub use class_report::class_report;
 pub use evaluation::{
     CONFUSION_FILE, PREDICTIONS_FILE, Unlike, Unreadable, read as read_evaluation,
 };
+pub use pool::{NotPooled, pool, summarize_folds};
 pub use rows::{contrast_rows, corrected};
 pub use summary::summarize;
 
@@ -87,6 +89,7 @@ pub const INFO: KindInfo = KindInfo {
     model_params: &[],
     text_params: &["positive"],
     positive_param: Some("positive"),
+    fold_param: None,
     declares_ports: false,
     computes: true,
 };
