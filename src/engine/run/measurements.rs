@@ -10,7 +10,9 @@ use super::contrasts::{Against, ColumnContrasts, contrasts, evaluation};
 use super::metrics;
 use crate::event::StageReport;
 use crate::executor::Outputs;
-use crate::graph::{Column, Graph, Instance, InstanceName, PortMetric, Row, SEED_AXIS, Table};
+use crate::graph::{
+    Column, FOLD_AXIS, Graph, Instance, InstanceName, PortMetric, Row, SEED_AXIS, Table,
+};
 use store::Store;
 use store::keys::Digest;
 
@@ -49,14 +51,25 @@ pub struct Measurements<'a> {
     outputs: &'a HashMap<NodeIndex, Outputs>,
     /// The instances in all copies of the pipeline that are shown, copy by copy, without duplicates.
     shown: Vec<NodeIndex>,
-    /// The instances of each of these copies, and its seed if copies differ in it.
-    copies: Vec<(Option<&'a str>, &'a [NodeIndex])>,
+    /// These copies of the pipeline.
+    copies: Vec<ShownCopy<'a>>,
+    /// With folds: the positions in `copies` at which instances are. Empty without folds.
+    places: HashMap<NodeIndex, Vec<usize>>,
     /// The end of each stage; empty if there was no run.
     pub stages: &'a [StageReport],
 }
 
+/// A copy of the pipeline.
+struct ShownCopy<'a> {
+    /// Its seed, if copies differ in it.
+    seed: Option<&'a str>,
+    /// Its fold of a cross-validation.
+    fold: Option<&'a str>,
+    nodes: &'a [NodeIndex],
+}
+
 impl<'a> Measurements<'a> {
-    /// Shows `copies` of the pipeline as one, because they differ only in their seed.
+    /// Shows `copies` of the pipeline as one, because they differ only in their seed and fold.
     pub fn new(
         graph: &'a Graph,
         store: &'a Store,
@@ -70,24 +83,38 @@ impl<'a> Measurements<'a> {
             .iter()
             .map(|&copy| {
                 let copy = &graph.copies[copy];
-                let mut labels = copy.labels.iter();
-                let seed = labels.find(|(axis, _)| axis == SEED_AXIS);
-                (seed.map(|(_, seed)| seed.as_str()), copy.nodes.as_slice())
+                let label = |name: &str| {
+                    let mut labels = copy.labels.iter();
+                    let found = labels.find(|(axis, _)| axis == name);
+                    found.map(|(_, value)| value.as_str())
+                };
+                ShownCopy {
+                    seed: label(SEED_AXIS),
+                    fold: label(FOLD_AXIS),
+                    nodes: &copy.nodes,
+                }
             })
             .collect();
-        let nodes = copies.iter().flat_map(|(_, nodes)| nodes.iter());
+        let mut places: HashMap<NodeIndex, Vec<usize>> = HashMap::new();
+        for (place, copy) in copies.iter().enumerate() {
+            for &node in copy.nodes.iter().filter(|_| copy.fold.is_some()) {
+                places.entry(node).or_default().push(place);
+            }
+        }
+        let nodes = copies.iter().flat_map(|copy| copy.nodes);
         Self {
             graph,
             store,
             outputs,
             shown: nodes.copied().filter(|&node| seen.insert(node)).collect(),
             copies,
+            places,
             stages,
             analysis,
         }
     }
 
-    /// The instances that match: one, or one for each seed.
+    /// The instances that match: one, or one for each seed and fold.
     pub fn instances(&self, is_meant: impl Fn(&InstanceName) -> bool) -> Vec<NodeIndex> {
         let nodes = self.shown.iter().copied();
         nodes
@@ -95,19 +122,19 @@ impl<'a> Measurements<'a> {
             .collect()
     }
 
-    /// The instances in a cell of a table, seed by seed.
+    /// The instances in a cell of a table, seed by seed and fold by fold.
     pub fn in_cell(&self, row: &Row, column: &Column) -> Vec<NodeIndex> {
         self.in_row(row.stage_of(column), row)
     }
 
-    /// The instances of a stage in a row of a table, seed by seed.
+    /// The instances of a stage in a row of a table, seed by seed and fold by fold.
     pub fn in_row(&self, stage: &str, row: &Row) -> Vec<NodeIndex> {
         let mut seen = HashSet::new();
         let mut found = Vec::new();
-        for &(seed, nodes) in &self.copies {
-            let shown = nodes.iter().copied().filter(|&node| {
+        for copy in &self.copies {
+            let shown = copy.nodes.iter().copied().filter(|&node| {
                 let name = &self.graph.stages[node].name;
-                name.stage == stage && row.shows(name, seed)
+                name.stage == stage && row.shows(name, copy.seed, copy.fold)
             });
             found.extend(shown.filter(|&node| seen.insert(node)));
         }
@@ -129,6 +156,11 @@ impl<'a> Measurements<'a> {
             return Cell::Missing(self.why_empty().to_owned());
         }
         let metric = column.port_metric();
+        if column.pools_folds
+            && let Some(summary) = self.of_folds(&nodes, &metric)
+        {
+            return Cell::Value(summary);
+        }
         let (mut found, mut results, mut why) = (Vec::new(), Vec::new(), None);
         for &node in &nodes {
             match self.metric(node, &metric) {
@@ -188,6 +220,55 @@ impl<'a> Measurements<'a> {
         Some(summary)
     }
 
+    /// Summarizes a metric of the predictions of all folds together. `None` if the instances are not the folds of a
+    /// cross-validation, if one of them has no predictions, or if they were not made for different images: the metric
+    /// can then be averaged over the folds only.
+    pub fn of_folds(&self, nodes: &[NodeIndex], metric: &PortMetric) -> Option<Summary> {
+        let seeds = self.by_seed(nodes);
+        if metric.port.is_some() || seeds.iter().all(|folds| folds.len() < 2) {
+            return None;
+        }
+        let read = |folds: &Vec<NodeIndex>| {
+            let evaluations = self.evaluations(folds);
+            (!evaluations.is_empty()).then_some(evaluations)
+        };
+        let seeds: Vec<Vec<Evaluation>> = seeds.iter().map(read).collect::<Option<_>>()?;
+        let found = self.analysis.summarize_folds(&metric.name, &seeds);
+        found
+            .inspect_err(|why| tracing::debug!("folds are not pooled: {why}"))
+            .ok()?
+    }
+
+    /// The instances by seed: those of a seed differ in their fold. Each instance alone if there are no folds.
+    fn by_seed(&self, nodes: &[NodeIndex]) -> Vec<Vec<NodeIndex>> {
+        if self.places.is_empty() {
+            return nodes.iter().map(|&node| vec![node]).collect();
+        }
+        let mut seeds: Vec<(Option<&str>, Vec<NodeIndex>)> = Vec::new();
+        for &node in nodes {
+            for &place in self.places.get(&node).into_iter().flatten() {
+                let seed = self.copies[place].seed;
+                let known = seeds.iter().position(|(known, _)| *known == seed);
+                let known = known.unwrap_or_else(|| {
+                    seeds.push((seed, Vec::new()));
+                    seeds.len() - 1
+                });
+                let folds = &mut seeds[known].1;
+                if !folds.contains(&node) {
+                    folds.push(node);
+                }
+            }
+        }
+        // A stage that does not depend on the seed has the same folds for all seeds.
+        let mut distinct: Vec<Vec<NodeIndex>> = Vec::new();
+        for (_, folds) in seeds {
+            if !distinct.contains(&folds) {
+                distinct.push(folds);
+            }
+        }
+        distinct
+    }
+
     /// The evaluations of instances, in their order; empty unless each of them is an evaluation.
     fn evaluations(&self, nodes: &[NodeIndex]) -> Vec<Evaluation> {
         let read = |&node| {
@@ -208,11 +289,46 @@ impl<'a> Measurements<'a> {
         contrasts(self.store, self.analysis, table, outputs, against)
     }
 
-    /// The metrics artifacts of a cell, one for each seed; empty unless all of them exist.
-    fn outputs(&self, row: &Row, column: &Column) -> Vec<Digest> {
-        let nodes = self.in_cell(row, column).into_iter();
-        let outputs = nodes.map(|node| self.output(node, None).ok());
+    /// The metrics artifacts of a cell for each seed: one, or those of all folds. Empty unless all of them exist.
+    fn outputs(&self, row: &Row, column: &Column) -> Vec<Vec<Digest>> {
+        let seeds = self.by_seed(&self.in_cell(row, column)).into_iter();
+        let outputs = seeds.map(|folds| {
+            let folds = folds.into_iter();
+            folds.map(|node| self.output(node, None).ok()).collect()
+        });
         outputs.collect::<Option<_>>().unwrap_or_default()
+    }
+
+    /// The predictions of instances, in their order: the name of the instance, its seed and fold if copies of the
+    /// pipeline differ in them, and its evaluation.
+    ///
+    /// # Errors
+    /// If an instance has not run, is not an evaluation, or is damaged. The error names it.
+    pub fn predictions(&self, nodes: &[NodeIndex]) -> Result<Vec<Predicted<'a>>, String> {
+        let predicted = |&node: &NodeIndex| {
+            let name = &self.graph.stages[node].name;
+            let read = self
+                .output(node, None)
+                .and_then(|output| evaluation(self.store, self.analysis, &output));
+            let evaluation = match read {
+                Ok(Some(evaluation)) => evaluation,
+                Ok(None) => return Err(format!("`{name}` has no predictions")),
+                Err(why) => return Err(format!("`{name}`: {why}")),
+            };
+            let copies = || self.copies.iter().filter(|copy| copy.nodes.contains(&node));
+            let common = |label: fn(&ShownCopy<'a>) -> Option<&'a str>| {
+                let mut labels = copies().map(label);
+                let first = labels.next()??;
+                labels.all(|other| other == Some(first)).then_some(first)
+            };
+            Ok(Predicted {
+                instance: name.in_copy(),
+                seed: common(|copy| copy.seed),
+                fold: common(|copy| copy.fold),
+                evaluation,
+            })
+        };
+        nodes.iter().map(predicted).collect()
     }
 
     /// The values of a metric, one for each instance, or a short reason why something is missing.
@@ -230,9 +346,13 @@ impl<'a> Measurements<'a> {
         match (why.next(), nodes.len()) {
             (None, _) => Ok(found.into_iter().flatten().collect()),
             (Some(why), _) if found.is_empty() => Err(why),
-            (Some(why), seeds) => {
-                let missing = seeds - found.len();
-                Err(format!("{missing} of {seeds} seeds: {why}"))
+            (Some(why), all) => {
+                let missing = all - found.len();
+                let what = match self.places.is_empty() {
+                    true => "seeds",
+                    false => "values",
+                };
+                Err(format!("{missing} of {all} {what}: {why}"))
             }
         }
     }
@@ -279,6 +399,18 @@ impl<'a> Measurements<'a> {
             _ => "not run".to_owned(),
         }
     }
+}
+
+/// The predictions of an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predicted<'a> {
+    /// Its name within one copy of the pipeline.
+    pub instance: InstanceName,
+    /// Its seed; `None` if it does not depend on the seed, or if there is only one.
+    pub seed: Option<&'a str>,
+    /// Its fold; `None` without a cross-validation, or if it does not depend on the fold.
+    pub fold: Option<&'a str>,
+    pub evaluation: Evaluation,
 }
 
 /// The decision rule of all summaries; `None` if one has none or if they are about different classes.
