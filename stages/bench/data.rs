@@ -8,9 +8,9 @@ use rand::Rng;
 use serde_json::json;
 
 use super::{Throughput, throughput};
-use crate::data::source::SplitUse;
 use crate::data::folder::Folder;
 use crate::data::source::Pool;
+use crate::data::source::SplitUse;
 use crate::data::{Augmenting, Dataset, Policy, Scale, Zoom, fill_batch, write_dataset};
 use crate::decode;
 

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{self, Layout, Listed};
-use super::source::{Example, Offer, Pool, Sink, Skipped, Unusable, SplitUse};
+use super::source::{Example, Offer, Pool, Sink, Skipped, SplitUse, Unusable};
 
 /// Parameters of the source `folder`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -95,7 +95,8 @@ impl Layout {
         let test = split(&TEST)?;
         if test.is_none() && needs_test {
             let error = missing("test");
-            let folds = "without test images, cross-validate with `folds: 5` at the top of the pipeline";
+            let folds =
+                "without test images, cross-validate with `folds: 5` at the top of the pipeline";
             return Err(error.hint(format!("{EXPECTED}; {folds}")));
         }
         let validation = split(&VALIDATION)?;
@@ -117,7 +118,11 @@ impl Layout {
         let mut files = |split: &SourceFolder| files(split, &train, &classes, &mut omitted);
         let train_files = files(&train)?;
         let validation = validation.as_ref().map(&mut files).transpose()?;
-        let test = test.as_ref().map(&mut files).transpose()?.unwrap_or_default();
+        let test = test
+            .as_ref()
+            .map(&mut files)
+            .transpose()?
+            .unwrap_or_default();
         Ok(Self {
             train: train_files,
             validation,

@@ -37,7 +37,10 @@ pub fn pool(folds: &[Evaluation]) -> Result<Evaluation, NotPooled> {
     let mut images: Vec<(usize, usize)> = images.collect();
     let name = |&(fold, i): &(usize, usize)| folds[fold].names[i].as_str();
     images.sort_by(|a, b| name(a).cmp(name(b)));
-    if let Some(pair) = images.windows(2).find(|pair| name(&pair[0]) == name(&pair[1])) {
+    if let Some(pair) = images
+        .windows(2)
+        .find(|pair| name(&pair[0]) == name(&pair[1]))
+    {
         return Err(NotPooled::Twice(name(&pair[0]).to_owned()));
     }
     let classes = first.classes.len();
@@ -59,8 +62,14 @@ pub fn pool(folds: &[Evaluation]) -> Result<Evaluation, NotPooled> {
             true => images.iter().map(group).collect(),
             false => Vec::new(),
         },
-        labels: images.iter().map(|&(fold, i)| folds[fold].labels[i]).collect(),
-        predicted: images.iter().map(|&(fold, i)| folds[fold].predicted[i]).collect(),
+        labels: images
+            .iter()
+            .map(|&(fold, i)| folds[fold].labels[i])
+            .collect(),
+        predicted: images
+            .iter()
+            .map(|&(fold, i)| folds[fold].predicted[i])
+            .collect(),
         probabilities: probabilities.collect(),
         classes: first.classes.clone(),
         positive: first.positive,
@@ -95,7 +104,10 @@ pub fn summarize_folds(
     let Some(measure) = NamedMeasure::new(metric) else {
         return Ok(None);
     };
-    let pooled: Vec<Evaluation> = seeds.iter().map(|folds| pool(folds)).collect::<Result<_, _>>()?;
+    let pooled: Vec<Evaluation> = seeds
+        .iter()
+        .map(|folds| pool(folds))
+        .collect::<Result<_, _>>()?;
     let values: Option<Vec<f64>> = pooled.iter().map(|one| value(measure, one)).collect();
     let Some(of_seeds) = values.as_deref().and_then(spread) else {
         return Ok(None);
@@ -120,11 +132,16 @@ fn value(measure: NamedMeasure<'_>, evaluation: &Evaluation) -> Option<f64> {
 /// if there are several seeds. Folds for which the measure is undefined are left out; `None` if no fold is left.
 fn of_folds(measure: NamedMeasure<'_>, seeds: &[Vec<Evaluation>]) -> Option<FoldSpread> {
     let of_seed = |folds: &Vec<Evaluation>| -> Vec<f64> {
-        folds.iter().filter_map(|fold| value(measure, fold)).collect()
+        folds
+            .iter()
+            .filter_map(|fold| value(measure, fold))
+            .collect()
     };
     let seeds: Vec<Vec<f64>> = seeds.iter().map(of_seed).collect();
     let all = spread(&seeds.concat())?;
-    let variances = seeds.iter().filter_map(|folds| Some(spread(folds)?.sd?.powi(2)));
+    let variances = seeds
+        .iter()
+        .filter_map(|folds| Some(spread(folds)?.sd?.powi(2)));
     let variances: Vec<f64> = variances.collect();
     let variance = variances.iter().sum::<f64>() / variances.len() as f64;
     Some(FoldSpread {

@@ -28,13 +28,19 @@ pub(super) fn check(
     let message = "`folds` has no effect, because no stage divides images into folds";
     let own = drafts.iter().find_map(|draft| {
         let param = draft.kind.fold_param?;
-        Some(format!("remove `{param}` from the `params` of `{}`", draft.spec.name))
+        Some(format!(
+            "remove `{param}` from the `params` of `{}`",
+            draft.spec.name
+        ))
     });
     let kinds = || {
         let kinds = catalogue.kinds.iter();
         let kinds = kinds.filter(|kind| kind.fold_param.is_some());
         let kinds: Vec<&str> = kinds.map(|kind| kind.name).collect();
-        format!("only stages of these kinds can: {}", suggest::quoted(&kinds))
+        format!(
+            "only stages of these kinds can: {}",
+            suggest::quoted(&kinds)
+        )
     };
     Some(Diagnostic::at(&folds.place, message).hint(own.unwrap_or_else(kinds)))
 }

@@ -13,7 +13,8 @@ use super::folds;
 use super::name::InstanceName;
 use crate::scheduler::Slots;
 use crate::spec::{
-    Diagnostic, Entry, Fault, Limits, Node, Pipeline, Place, Plain, Resources, Value, decode_all, diagnose,
+    Diagnostic, Entry, Fault, Limits, Node, Pipeline, Place, Plain, Resources, Value, decode_all,
+    diagnose,
 };
 
 /// A stage at one point of its matrix.
@@ -195,7 +196,10 @@ impl Params {
                 key_place: place.clone(),
                 value: Node::new(value, place.clone()),
             };
-            let fold = vec![entry("test", number(fold.test)), entry("of", number(fold.of))];
+            let fold = vec![
+                entry("test", number(fold.test)),
+                entry("of", number(fold.of)),
+            ];
             entries.push(entry(param, Value::Map(fold)));
         }
         self

@@ -166,8 +166,7 @@ fn evaluated(
             Err(why) => Some(Err(why)),
         }
     };
-    let evaluations: Result<Vec<Evaluation>, String> =
-        outputs.iter().filter_map(of_seed).collect();
+    let evaluations: Result<Vec<Evaluation>, String> = outputs.iter().filter_map(of_seed).collect();
     let is_none = evaluations.as_ref().is_ok_and(Vec::is_empty);
     (!is_none).then_some(EvaluatedRow {
         row: row.to_owned(),

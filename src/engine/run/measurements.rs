@@ -114,6 +114,16 @@ impl<'a> Measurements<'a> {
         }
     }
 
+    /// The axes in which copies differ in a cross-validation: `fold`, and `seed` if there are several seeds. Empty
+    /// without a cross-validation.
+    pub fn fold_axes(&self) -> Vec<String> {
+        let has_folds = !self.places.is_empty();
+        let has_seeds = self.copies.iter().any(|copy| copy.seed.is_some());
+        let axes = [(has_folds, FOLD_AXIS), (has_folds && has_seeds, SEED_AXIS)];
+        let axes = axes.into_iter().filter(|(is_there, _)| *is_there);
+        axes.map(|(_, axis)| axis.to_owned()).collect()
+    }
+
     /// The instances that match: one, or one for each seed and fold.
     pub fn instances(&self, is_meant: impl Fn(&InstanceName) -> bool) -> Vec<NodeIndex> {
         let nodes = self.shown.iter().copied();

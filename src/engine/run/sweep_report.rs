@@ -163,7 +163,9 @@ fn of_trial(
         .map(|folds| folds.iter().sum::<f64>() / folds.len() as f64)
         .collect();
     let of_seeds = analysis.spread(&objective);
-    let of_folds = (folds > 1).then(|| analysis.spread(&trial.objective)).flatten();
+    let of_folds = (folds > 1)
+        .then(|| analysis.spread(&trial.objective))
+        .flatten();
     let seeds = experiment.seeds();
     let seeds = seeds.iter().zip(&objective);
     let (state, error) = match &trial.state {

@@ -162,7 +162,9 @@ impl Experiment {
 
     /// Returns the number of folds of each trial; 1 without a cross-validation.
     pub fn folds(&self) -> usize {
-        self.sweep.as_ref().map_or(1, |trials| trials.sweep.folds.len())
+        self.sweep
+            .as_ref()
+            .map_or(1, |trials| trials.sweep.folds.len())
     }
 
     /// Returns the seeds of each trial.

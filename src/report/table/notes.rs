@@ -5,7 +5,7 @@ use contract::class_of;
 use engine::graph::Column;
 use engine::run::measurements::Cell;
 
-use super::{Filled, values_of};
+use super::{Filled, axes_of, values_of};
 
 /// Returns the notes of the columns, each with the titles of the columns that it is for. If all columns that need a
 /// note need the same one, it has no titles.
@@ -51,7 +51,8 @@ fn class(column: &Column) -> Option<String> {
 }
 
 /// `± standard deviation over 5 seeds; 95 % intervals over seeds and test images; positive class: PNEUMONIA, from a
-/// probability of 0.5`.
+/// probability of 0.5`. For a cross-validation, `predictions of 5 folds together, each image by a model that was trained
+/// without it; (folds …): mean ± standard deviation over folds, which share training images` comes first.
 fn note(column: &Column, summaries: &[&Summary]) -> String {
     let repeated = summaries.iter().filter(|summary| summary.sd.is_some());
     let counts = range(repeated.map(|summary| summary.n));
@@ -60,7 +61,10 @@ fn note(column: &Column, summaries: &[&Summary]) -> String {
             true => most.to_string(),
             false => format!("{fewest} to {most}"),
         };
-        format!("± standard deviation over {}", values_of(column, &count))
+        let axes = summaries
+            .first()
+            .map_or(&[][..], |one| axes_of(column, one));
+        format!("± standard deviation over {}", values_of(axes, &count))
     });
     let mut covered: Vec<String> = Vec::new();
     for interval in summaries.iter().filter_map(|summary| summary.interval) {
@@ -73,9 +77,24 @@ fn note(column: &Column, summaries: &[&Summary]) -> String {
         }
     }
     let intervals = (!covered.is_empty()).then(|| covered.join(" or "));
-    let parts = [deviation, intervals, decided(column, summaries)];
+    let parts = [
+        folds(summaries),
+        deviation,
+        intervals,
+        decided(column, summaries),
+    ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join("; ")
+}
+
+/// Says that values are those of the pooled predictions of folds, and what the numbers in parentheses are.
+fn folds(summaries: &[&Summary]) -> Option<String> {
+    let counts = summaries.iter().filter_map(|summary| summary.folds);
+    let (_, most) = range(counts.map(|folds| folds.count))?;
+    Some(format!(
+        "predictions of {most} folds together, each image by a model trained without it; (folds …): mean ± standard \
+         deviation over folds, which share training images"
+    ))
 }
 
 /// The positive class and the rule of decision: `positive class: PNEUMONIA, from a probability of 0.5`, or, if the rule

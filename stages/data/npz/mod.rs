@@ -19,7 +19,7 @@ use zip::ZipArchive;
 use self::header::{Header, integers, read_header};
 use self::outline::Outline;
 use self::pool::Arrays;
-use super::source::{Offer, Omitted, Unusable, SplitUse};
+use super::source::{Offer, Omitted, SplitUse, Unusable};
 
 /// Parameters of the source `npz`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

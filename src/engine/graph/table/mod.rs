@@ -76,9 +76,7 @@ impl Row {
             (Some(wanted), Some(found)) => wanted == found,
             _ => true,
         };
-        is_meant(&self.seed, seed)
-            && is_meant(&self.fold, fold)
-            && self.axes.iter().all(has)
+        is_meant(&self.seed, seed) && is_meant(&self.fold, fold) && self.axes.iter().all(has)
     }
 
     /// The labels that tell the copies of the row from others.

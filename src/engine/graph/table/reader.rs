@@ -106,12 +106,7 @@ impl<'a> Reader<'a> {
 
     /// Returns the axes over which the cells of a stage show the mean, and `true` if they pool the predictions of folds
     /// instead where there are predictions.
-    fn mean(
-        &self,
-        stage: &StageSpec,
-        stages: &[&StageSpec],
-        rows: &[Row],
-    ) -> (Vec<String>, bool) {
+    fn mean(&self, stage: &StageSpec, stages: &[&StageSpec], rows: &[Row]) -> (Vec<String>, bool) {
         let written = &self.spec.fields.mean.0;
         let has_axis = |name: &&String| stage.matrix.iter().any(|axis| axis.name == **name);
         let mut mean: Vec<String> = written.iter().filter(has_axis).cloned().collect();
