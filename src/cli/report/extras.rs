@@ -244,6 +244,7 @@ mod tests {
             direction: Direction::Maximize,
             against: "best".to_owned(),
             is_best: true,
+            pools_folds: false,
             resamples: 100,
             pairs: 3,
             rows: all

@@ -26,6 +26,8 @@ pub struct ColumnContrasts {
     pub against: String,
     /// `true` if the reference row was chosen because it is the best.
     pub is_best: bool,
+    /// `true` if the predictions of the folds of a cross-validation were compared together.
+    pub pools_folds: bool,
     /// Number of resamples of the paired bootstrap.
     pub resamples: usize,
     /// Number of pairs of rows that p-values are corrected for.
@@ -136,6 +138,7 @@ pub fn contrasts(
             direction: found.direction,
             against: found.reference,
             is_best: *against == Against::Best,
+            pools_folds: column.pools_folds,
             resamples: found.resamples,
             pairs: found.pairs,
             rows: found.rows,
