@@ -1,6 +1,6 @@
 //! Predictions as CSV and JSON, with a line or an object for each image.
 
-use engine::run::measurements::Predicted;
+use engine::run::folds::Predicted;
 use engine::spec::suggest::distinct;
 use serde_json::{Map, Value, json};
 
@@ -55,8 +55,8 @@ impl Columns {
     }
 }
 
-/// The rows by instance, then by seed, then by the name of the image. So the images of all folds are in one order, which
-/// is the same for every stage that was evaluated on them.
+/// The rows by instance and seed, in the order of the graph, and then by the name of the image. So the images of all folds
+/// are in one order, which is the same for every stage that was evaluated on them.
 fn rows<'a>(all: &'a [Predicted<'a>]) -> Vec<Row<'a>> {
     let position = |predicted: &Predicted<'_>| {
         let is_same =
@@ -130,4 +130,78 @@ pub fn json(all: &[Predicted<'_>]) -> String {
 /// The number with the fewest digits that is read as `value`.
 fn shortest(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::from(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::analysis::Evaluation;
+    use engine::graph::InstanceName;
+    use engine::run::folds::Predicted;
+
+    use super::{csv, json};
+
+    fn predicted<'a>(
+        stage: &str,
+        [seed, fold]: [Option<&'a str>; 2],
+        images: &[&str],
+        groups: &[&str],
+    ) -> Predicted<'a> {
+        let count = images.len();
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Predicted {
+            instance: InstanceName {
+                stage: stage.to_owned(),
+                axes: Vec::new(),
+                copy: Vec::new(),
+            },
+            seed,
+            fold,
+            evaluation: Evaluation {
+                names: owned(images),
+                pixels: None,
+                groups: owned(groups),
+                labels: vec![0; count],
+                predicted: vec![1; count],
+                probabilities: [0.1, 0.9].repeat(count),
+                classes: owned(&["a", "b"]),
+                positive: 1,
+                threshold: None,
+            },
+        }
+    }
+
+    #[test]
+    fn folds_are_merged_in_the_order_of_names() {
+        let all = [
+            predicted("evaluate", [None, Some("1")], &["b", "d"], &["p", "q"]),
+            predicted("evaluate", [None, Some("2")], &["a", "=c,"], &["r", "r"]),
+        ];
+        assert_eq!(
+            csv(&all),
+            "name,group,fold,label,predicted,p_a,p_b\n\"'=c,\",r,2,a,b,0.1,0.9\na,r,2,a,b,0.1,0.9\nb,p,1,a,b,0.1,0.9\n\
+             d,q,1,a,b,0.1,0.9\n"
+        );
+        let text = json(&all);
+        let first = r#"{"images":[{"fold":"2","group":"r","label":"a","name":"=c,","#;
+        assert!(text.starts_with(first), "{text}");
+        assert!(
+            text.contains(r#""probabilities":{"a":0.1,"b":0.9}"#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn several_stages_and_seeds_have_columns() {
+        let all = [
+            predicted("one", [Some("7"), None], &["x"], &[]),
+            predicted("two", [Some("7"), None], &["x"], &[]),
+            predicted("one", [Some("8"), None], &["w"], &[]),
+        ];
+        assert_eq!(
+            csv(&all),
+            "instance,seed,name,label,predicted,p_a,p_b\none,7,x,a,b,0.1,0.9\ntwo,7,x,a,b,0.1,0.9\n\
+             one,8,w,a,b,0.1,0.9\n"
+        );
+        assert_eq!(csv(&[]), "");
+    }
 }

@@ -116,10 +116,10 @@ fn axes_of<'a>(column: &'a Column, summary: &Summary) -> &'a [String] {
 }
 
 /// The values that a mean is over, in words: `5 seeds`, `5 folds`, `4 values of width`.
-fn values_of(axes: &[String], count: &str) -> String {
+fn values_of(column: &Column, axes: &[String], count: &str) -> String {
     match axes {
         [] => format!("{count} seeds"),
-        [fold] if fold == FOLD_AXIS => format!("{count} folds"),
+        [fold] if column.pools_folds && fold == FOLD_AXIS => format!("{count} folds"),
         axes => format!("{count} values of {}", axes.join(" and ")),
     }
 }

@@ -64,7 +64,10 @@ fn note(column: &Column, summaries: &[&Summary]) -> String {
         let axes = summaries
             .first()
             .map_or(&[][..], |one| axes_of(column, one));
-        format!("± standard deviation over {}", values_of(axes, &count))
+        format!(
+            "± standard deviation over {}",
+            values_of(column, axes, &count)
+        )
     });
     let mut covered: Vec<String> = Vec::new();
     for interval in summaries.iter().filter_map(|summary| summary.interval) {

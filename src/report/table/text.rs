@@ -101,7 +101,10 @@ pub(super) fn partial(shown: &Shown<'_>) -> String {
     match shown.cell {
         Cell::Partial { summary, of, .. } => {
             let count = format!("{} of {of}", summary.n);
-            format!(" ({})", values_of(axes_of(shown.column, summary), &count))
+            format!(
+                " ({})",
+                values_of(shown.column, axes_of(shown.column, summary), &count)
+            )
         }
         Cell::Value(_) | Cell::Missing(_) => String::new(),
     }

@@ -1,6 +1,7 @@
 //! A table with reference values, and its text in every format.
 
 mod data;
+mod folds;
 mod latex;
 mod several;
 mod text;
