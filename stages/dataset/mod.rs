@@ -1,5 +1,6 @@
 //! Kind `dataset`: reads labelled images from a source, splits them and packs them.
 
+mod division;
 mod omissions;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::data::phantom::{self, Phantom};
 use crate::data::source::{Offer, Skipped, SplitUse};
 use crate::figures::grid::{Row, grid};
 use crate::leakage::{Guard, Splits};
+use division::Divided;
 
 pub const INFO: KindInfo = KindInfo {
     name: "dataset",
@@ -123,25 +125,6 @@ impl Default for Params {
     }
 }
 
-/// Images that are divided into folds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum Divided {
-    /// The training images. The source's own test images are held out: no fold uses them, so that they can test the
-    /// final model. A source needs none.
-    #[default]
-    Train,
-    /// All images, also the source's own test images.
-    All,
-}
-
-impl Divided {
-    fn is_train(&self) -> bool {
-        *self == Self::Train
-    }
-}
-
 /// Source of the images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -239,32 +222,6 @@ impl Params {
             width: self.image_size,
             channels: self.channels,
         }
-    }
-
-    /// Returns the use of the source's own splits.
-    fn usage(&self) -> SplitUse {
-        SplitUse {
-            joins_validation: self.validation > 0.0,
-            joins_test: self.fold.is_some() && self.divide == Divided::All,
-            is_divided: self.fold.is_some(),
-        }
-    }
-
-    /// Returns the number of training, validation and test images of a phantom.
-    fn phantom_images(&self, phantom: &Phantom) -> [usize; 3] {
-        let (train, test) = match (self.fold, self.divide) {
-            (None, _) => (phantom.images, phantom.test_images),
-            (Some(fold), divide) => {
-                let held_out = match divide {
-                    Divided::Train => 0,
-                    Divided::All => phantom.test_images,
-                };
-                let all = phantom.images + held_out;
-                (all - all / fold.of, all / fold.of)
-            }
-        };
-        let validation = (train as f64 * self.validation).round() as usize;
-        [train - validation, validation, test]
     }
 
     /// Prepends the path of the source's parameters to the path of an error in them.

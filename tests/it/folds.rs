@@ -602,6 +602,9 @@ fn a_pipeline_without_tables_shows_the_same_values_in_runner_table() {
             .contains("means ± standard deviation over 3 folds"),
         "{summary:?}"
     );
+    let hint =
+        "`runner table pipeline.yaml` shows the metrics of the predictions of all folds together\n";
+    assert!(summary.stderr.contains(hint), "{summary:?}");
     let tables = tables(&sandbox, &[]);
     let table = tables
         .as_array()
