@@ -47,6 +47,7 @@ pub const INFO: KindInfo = KindInfo {
     model_params: &[],
     text_params: &[],
     positive_param: None,
+    fold_param: None,
     declares_ports: false,
     computes: false,
 };

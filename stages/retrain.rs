@@ -53,6 +53,7 @@ pub const INFO: KindInfo = KindInfo {
     model_params: &["model"],
     text_params: &[],
     positive_param: None,
+    fold_param: None,
     declares_ports: false,
     computes: true,
 };

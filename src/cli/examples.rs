@@ -121,6 +121,11 @@ fn of(path: &str) -> Option<&'static str> {
   runner metrics pipelines/table1.yaml         those of the pipeline as it is now
   runner metrics --run latest~1 -f 'evaluate*.f1' --csv"
         }
+        "predictions" => {
+            "\
+  runner predictions pipelines/cross-validation.yaml -o predictions.csv
+  runner predictions pipelines/table1.yaml 'evaluate[model1]'"
+        }
         "sweep" => {
             "\
   runner sweep plan pipelines/sweep-asha.yaml

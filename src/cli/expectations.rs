@@ -7,6 +7,7 @@ use contract::Metric;
 use engine::error::Error;
 use engine::graph::InstanceName;
 use engine::run::measurements::Measurements;
+use petgraph::graph::NodeIndex;
 
 use super::output_file;
 use crate::report::expectations::{Judgement, Judgements, Subject};
@@ -23,13 +24,13 @@ pub(super) struct ExpectationArgs {
     junit: Option<PathBuf>,
 }
 
-/// A measured value: the mean over the seeds, and the class that it is of.
+/// A measured value, and the class that it is of.
 struct Measured {
     mean: f64,
     class: Option<String>,
 }
 
-/// Judges all expectations of the pipeline. With several seeds, judges the mean.
+/// Judges all expectations of the pipeline, by the values that tables show.
 pub(super) fn judge(results: &Measurements<'_>) -> Judgements {
     let mut all = Vec::new();
     for expectation in &results.graph.expectations {
@@ -41,7 +42,7 @@ pub(super) fn judge(results: &Measurements<'_>) -> Judgements {
             let value = measured.map(|measured| measured.mean);
             all.push(Judgement::of(subject, expectation.bounds, value).of_class(class));
         };
-        let mean = |metrics: Vec<Metric>| {
+        let mean = |metrics: &[Metric]| {
             let sum: f64 = metrics.iter().map(|metric| metric.value).sum();
             let class = metrics.first().and_then(|metric| metric.of.clone());
             let is_same = metrics.iter().all(|metric| metric.of == class);
@@ -50,10 +51,21 @@ pub(super) fn judge(results: &Measurements<'_>) -> Judgements {
                 class: class.filter(|_| is_same),
             }
         };
+        let measured = |nodes: &[NodeIndex]| {
+            let metrics = results.measured(nodes, metric);
+            let pooled = results.of_folds(nodes, metric);
+            match (pooled, metrics) {
+                (Some(pooled), metrics) => Ok(Measured {
+                    mean: pooled.mean,
+                    class: metrics.ok().and_then(|metrics| mean(&metrics).class),
+                }),
+                (None, metrics) => metrics.map(|metrics| mean(&metrics)),
+            }
+        };
         if let Some(row) = &expectation.row {
             let nodes = results.in_row(&expectation.stage, row);
             let subject = Subject::instance_of_row(&expectation.stage, row);
-            judge(subject, results.measured(&nodes, metric).map(mean));
+            judge(subject, measured(&nodes));
             continue;
         }
         let nodes = results.instances(|name| expectation.matches(name));
@@ -68,7 +80,7 @@ pub(super) fn judge(results: &Measurements<'_>) -> Judgements {
         }
         for subject in subjects {
             let nodes = results.instances(|name| name.in_copy() == subject);
-            judge(subject, results.measured(&nodes, metric).map(mean));
+            judge(subject, measured(&nodes));
         }
         if nodes.is_empty() {
             let absent = InstanceName {

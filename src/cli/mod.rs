@@ -23,6 +23,7 @@ mod notify;
 mod output_file;
 mod pipeline;
 mod plan;
+mod predictions;
 mod preflight;
 mod record_diff;
 mod record_text;
@@ -98,6 +99,7 @@ enum Command {
     Table(table::Table),
     Report(report::Report),
     Metrics(metrics::Metrics),
+    Predictions(predictions::Predictions),
     Sweep(sweep::Sweep),
     Compare(compare::Compare),
     Validate(validate::Validate),
@@ -171,6 +173,7 @@ impl Cli {
             Command::Table(table) => table.execute(console),
             Command::Report(report) => report.execute(console),
             Command::Metrics(metrics) => metrics.execute(console),
+            Command::Predictions(predictions) => predictions.execute(console),
             Command::Sweep(sweep) => sweep.execute(console),
             Command::Compare(compare) => compare.execute(console),
             Command::Validate(validate) => validate.execute(console),

@@ -46,6 +46,12 @@ pub(super) const DRAWING: OutputKind = OutputKind {
     ],
 };
 
+pub(super) const PREDICTIONS: OutputKind = OutputKind {
+    what: "a table of predictions",
+    option: "-o",
+    beginnings: &[b"name,", b"instance,", b"seed,", b"{\"images\":["],
+};
+
 pub(super) const FIGURE: OutputKind = OutputKind {
     what: "a PNG image",
     option: "--figures",

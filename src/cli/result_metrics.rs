@@ -75,6 +75,11 @@ pub(super) fn print(
             false => "\n",
         };
         console.result(&format!("{gap}{text}")).map_err(unwritten)?;
+        if experiment.folds() > 1 && console.verbosity > Verbosity::Quiet {
+            console.message(&format!(
+                "`runner table {arguments}` shows the metrics of the predictions of all folds together"
+            ));
+        }
         // A program that reads the output needs no hints.
         if previous.is_empty() && console.width().is_some() && console.verbosity > Verbosity::Quiet
         {

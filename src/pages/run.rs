@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use engine::graph::SEED_AXIS;
+use engine::graph::{FOLD_AXIS, SEED_AXIS};
 use engine::run::recorded::Recorded;
 use engine::wording;
 
@@ -155,8 +155,8 @@ impl RunView {
     }
 
     /// The evaluation with the best value of a metric among those on the same images, with a label, the stage and the
-    /// metric. `None` if another one looks as good, or if they differ in their seeds: the best seed is the best by
-    /// chance. The label does not say "best", because intervals may overlap.
+    /// metric. `None` if another one looks as good, or if they differ in their seeds or folds: the best one is the best
+    /// by chance. The label does not say "best", because intervals may overlap.
     pub fn best_evaluation(&self) -> Option<(String, &StageView, &MetricView)> {
         let candidates = self.evaluations.iter();
         let candidates = candidates.filter_map(|found| {
@@ -168,11 +168,11 @@ impl RunView {
         let is_alike = |(found, metric, _): &(&EvaluationView, &MetricView, f64)| {
             found.dataset == first.0.dataset && metric.name == first.1.name
         };
-        let has_seed = |(found, ..): &(&EvaluationView, &MetricView, f64)| {
+        let is_repeat = |(found, ..): &(&EvaluationView, &MetricView, f64)| {
             let mut axes = self.stages[found.stage].axes.iter();
-            axes.any(|(axis, _)| axis == SEED_AXIS)
+            axes.any(|(axis, _)| axis == SEED_AXIS || axis == FOLD_AXIS)
         };
-        if rest.is_empty() || !rest.iter().all(is_alike) || candidates.iter().any(has_seed) {
+        if rest.is_empty() || !rest.iter().all(is_alike) || candidates.iter().any(is_repeat) {
             return None;
         }
         let (sign, word) = match first.1.direction? {

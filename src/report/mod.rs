@@ -20,6 +20,7 @@ pub mod live;
 pub mod logs;
 pub mod markdown;
 pub mod metrics;
+pub mod predictions;
 pub mod sweep;
 pub mod table;
 mod ticker;

@@ -70,6 +70,18 @@ impl Analysis for Results {
         evaluate::summarize(metric, results, evaluations)
     }
 
+    fn pool(&self, folds: &[Evaluation]) -> Result<Evaluation, String> {
+        evaluate::pool(folds).map_err(|e| e.to_string())
+    }
+
+    fn summarize_folds(
+        &self,
+        metric: &str,
+        seeds: &[Vec<Evaluation>],
+    ) -> Result<Option<Summary>, String> {
+        evaluate::summarize_folds(metric, seeds).map_err(|e| e.to_string())
+    }
+
     fn draw(&self, figure: &Figure<'_>, path: &Path) -> Result<(), Failure> {
         figures::draw(figure, path)
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{Throughput, throughput};
 use crate::data::folder::Folder;
 use crate::data::source::Pool;
+use crate::data::source::SplitUse;
 use crate::data::{Augmenting, Dataset, Policy, Scale, Zoom, fill_batch, write_dataset};
 use crate::decode;
 
@@ -48,7 +49,7 @@ impl DecodeBench {
                 self.image.channels
             )));
         }
-        self.folder()?.preflight().map(drop)
+        self.folder()?.preflight(SplitUse::default()).map(drop)
     }
 
     fn folder(&self) -> Result<Folder, Invalid> {
@@ -67,7 +68,7 @@ impl DecodeBench {
 
     fn run(&self) -> Result<(usize, Throughput), Failure> {
         let folder = self.folder().map_err(|e| Failure::Data(e.to_string()))?;
-        let offer = folder.offer(false)?;
+        let offer = folder.offer(SplitUse::default())?;
         let pools: Vec<&dyn Pool> = [
             Some(&offer.train),
             offer.validation.as_ref(),

@@ -48,6 +48,7 @@ pub const INFO: KindInfo = KindInfo {
         "tools",
     ],
     positive_param: None,
+    fold_param: None,
     declares_ports: true,
     computes: false,
 };

@@ -63,6 +63,9 @@ pub struct KindInfo {
     /// Parameter that names the positive class among the classes of the images that the stage measures on. If a stage
     /// does not set it, it gets the value of the pipeline's `positive`.
     pub positive_param: Option<&'static str>,
+    /// Parameter that takes a [`Fold`](super::Fold), if stages of this kind can divide images into the parts of a
+    /// cross-validation. If a stage does not set it, it gets the fold of its copy of the pipeline.
+    pub fold_param: Option<&'static str>,
     /// `true` if each stage declares its ports itself: inputs of any role, which take any artifacts, and the outputs
     /// that [`Stage::outputs`](super::Stage::outputs) returns.
     pub declares_ports: bool,

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{self, Layout, Listed};
-use super::source::{Example, Offer, Pool, Sink, Skipped, Unusable};
+use super::source::{Example, Offer, Pool, Sink, Skipped, SplitUse, Unusable};
 
 /// Parameters of the source `folder`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -76,24 +76,27 @@ impl Folder {
     }
 
     /// Reads the folders and every file's header, and returns the number of classes.
-    pub fn preflight(&self) -> Result<usize, Invalid> {
-        let (layout, _) = self.checked(Layout::read(&self.path)?)?;
+    pub fn preflight(&self, usage: SplitUse) -> Result<usize, Invalid> {
+        let (layout, _) = self.checked(usage)?;
         Ok(layout.classes.len())
     }
 
-    /// Lists the images. If `joined`, the validation images become training images.
-    pub fn offer(&self, joined: bool) -> Result<Offer, Failure> {
-        let (layout, skipped) = self.checked(Layout::read(&self.path)?)?;
+    /// Lists the images.
+    pub fn offer(&self, usage: SplitUse) -> Result<Offer, Failure> {
+        let (mut layout, skipped) = self.checked(usage)?;
         let pattern = self
             .pattern()
             .map_err(|e| Failure::Internal(format!("`group_by`: {e}")))?;
         let pool = |files: Vec<Listed>| self.pool(files, pattern.as_ref());
         let (mut train, mut validation) = (layout.train, layout.validation);
-        if joined {
+        if usage.joins_validation {
             train.extend(validation.take().unwrap_or_default());
         }
+        if usage.joins_test {
+            train.append(&mut layout.test);
+        }
         let mut train = pool(train);
-        if joined {
+        if usage.joins_validation || usage.is_divided {
             train.mark_equal_files()?;
         }
         Ok(Offer {
@@ -134,8 +137,9 @@ impl Folder {
         Ok(Some(regex))
     }
 
-    /// Removes the files with a bad header from `layout`, or returns an error, depending on `on_bad_image`.
-    fn checked(&self, mut layout: Layout) -> Result<(Layout, Vec<Skipped>), Unusable> {
+    /// Lists the files without those that have a bad header, or returns an error, depending on `on_bad_image`.
+    fn checked(&self, usage: SplitUse) -> Result<(Layout, Vec<Skipped>), Unusable> {
+        let mut layout = Layout::read(&self.path, !usage.is_divided)?;
         let decoder = self.decoder();
         let mut skipped = Vec::new();
         for files in layout.splits_mut() {
@@ -166,7 +170,7 @@ impl Folder {
                 None => true,
             });
         }
-        layout.check_classes(&self.path)?;
+        layout.check_classes(&self.path, !usage.is_divided)?;
         Ok((layout, skipped))
     }
 

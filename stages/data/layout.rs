@@ -54,8 +54,9 @@ pub(super) fn has_validation(path: &Path) -> Option<bool> {
 
 impl Layout {
     /// Lists `path`, or the only folder in it that contains the splits. Archives of image data often nest
-    /// folders (`chest_xray/chest_xray/train`) and contain a folder `__MACOSX`, which is ignored.
-    pub(super) fn read(path: &Path) -> Result<Self, Unusable> {
+    /// folders (`chest_xray/chest_xray/train`) and contain a folder `__MACOSX`, which is ignored. Without test images,
+    /// it is an error if they are needed.
+    pub(super) fn read(path: &Path, needs_test: bool) -> Result<Self, Unusable> {
         let shown = path.shown();
         match files::leads_to(path, Metadata::is_dir) {
             Ok(true) => {}
@@ -91,7 +92,13 @@ impl Layout {
             Unusable::new(format!("`{}` has no folder `{name}`", root.path.shown())).hint(EXPECTED)
         };
         let train = split(&TRAIN)?.ok_or_else(|| missing("train"))?;
-        let test = split(&TEST)?.ok_or_else(|| missing("test"))?;
+        let test = split(&TEST)?;
+        if test.is_none() && needs_test {
+            let error = missing("test");
+            let folds =
+                "without test images, cross-validate with `folds: 5` at the top of the pipeline";
+            return Err(error.hint(format!("{EXPECTED}; {folds}")));
+        }
         let validation = split(&VALIDATION)?;
 
         let classes: Vec<String> = folders(&train).map(str::to_owned).collect();
@@ -111,7 +118,11 @@ impl Layout {
         let mut files = |split: &SourceFolder| files(split, &train, &classes, &mut omitted);
         let train_files = files(&train)?;
         let validation = validation.as_ref().map(&mut files).transpose()?;
-        let test = files(&test)?;
+        let test = test
+            .as_ref()
+            .map(&mut files)
+            .transpose()?
+            .unwrap_or_default();
         Ok(Self {
             train: train_files,
             validation,
@@ -129,9 +140,10 @@ impl Layout {
             .chain([&mut self.test])
     }
 
-    /// Checks that every class has images to train on and images to test on.
-    pub(super) fn check_classes(&self, path: &Path) -> Result<(), Unusable> {
-        for (split, files) in [("train", &self.train), ("test", &self.test)] {
+    /// Checks that every class has images to train on and, if needed, images to test on.
+    pub(super) fn check_classes(&self, path: &Path, needs_test: bool) -> Result<(), Unusable> {
+        let test = needs_test.then_some(("test", &self.test));
+        for (split, files) in [("train", &self.train)].into_iter().chain(test) {
             for (label, class) in self.classes.iter().enumerate() {
                 if !files.iter().any(|file| file.label as usize == label) {
                     return Err(Unusable::new(format!(

@@ -1,13 +1,14 @@
 //! Reads, packs, splits and augments images.
 //!
-//! A source (`phantom`, `folder`, `npz`) offers examples. `split` sets some of them aside for validation, and
-//! `packed` stores the result on disk. `batch` turns it into floats, transformed by `transform` according to
+//! A source (`phantom`, `folder`, `npz`) offers examples. `folds` divides them for cross-validation, `split` sets some
+//! of them aside for validation, and `packed` stores the result on disk. `batch` turns it into floats, transformed by `transform` according to
 //! a `policy`.
 
 use std::collections::HashSet;
 
 mod batch;
 pub mod folder;
+pub mod folds;
 mod layout;
 pub mod npz;
 pub mod pack;

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use contract::{Failure, ImageShape};
+use contract::{Failure, Fold, ImageShape};
 
 use super::source::{Example, Offer, Pool, Skipped};
-use super::{DatasetWriter, split};
+use super::{DatasetWriter, folds, split};
 
 /// Settings for splitting and packing an offer.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +16,8 @@ pub struct Packing {
     /// Largest number of images of a class in a split.
     pub limit: Option<usize>,
     pub seed: u64,
+    /// The fold of a cross-validation; `None` if the offer's own test images are used.
+    pub fold: Option<Fold>,
 }
 
 /// The folders of the three splits.
@@ -67,15 +69,24 @@ impl Packing {
     ) -> Result<[Route<'a>; 3], Failure> {
         let all = |pool: &dyn Pool| (0..pool.examples().len()).collect();
         let train = offer.train.as_ref();
+        let (rest, test, tested) = match self.fold {
+            Some(fold) => {
+                let (rest, tested) = self.divide(offer, fold)?;
+                (rest, train, tested)
+            }
+            None => {
+                let test = offer.test.as_ref();
+                (all(train), test, all(test))
+            }
+        };
         let (kept, validation_pool, held_out) = if self.validation > 0.0 {
-            let (kept, held_out) = self.hold_out(offer)?;
+            let (kept, held_out) = self.hold_out(offer, rest)?;
             (kept, train, held_out)
         } else if let Some(own) = offer.validation.as_deref() {
-            (all(train), own, all(own))
+            (rest, own, all(own))
         } else {
-            (all(train), train, Vec::new())
+            (rest, train, Vec::new())
         };
-        let test = offer.test.as_ref();
         let route = |pool: &'a dyn Pool, indices, folder| Route {
             pool,
             indices: match self.limit {
@@ -87,15 +98,42 @@ impl Packing {
         Ok([
             route(train, kept, folders.train),
             route(validation_pool, held_out, folders.validation),
-            route(test, all(test), folders.test),
+            route(test, tested, folders.test),
         ])
     }
 
-    /// Returns the training images that stay, and those that are held out for validation.
-    fn hold_out(&self, offer: &Offer) -> Result<(Vec<usize>, Vec<usize>), Failure> {
+    /// Returns the training images that are not in the fold's part, and those that are.
+    fn divide(&self, offer: &Offer, fold: Fold) -> Result<(Vec<usize>, Vec<usize>), Failure> {
         let examples = offer.train.examples();
+        let parts = folds::divide(examples, offer.classes.len(), fold.of, self.seed);
+        let parts = parts.map_err(|folds::TooFew { class, units }| {
+            let class = &offer.classes[class];
+            let is_grouped = examples.iter().any(|example| example.group.is_some());
+            let units = match (is_grouped, units) {
+                (true, 1) => "images of 1 group".to_owned(),
+                (true, groups) => format!("images of {groups} groups"),
+                (false, 1) => "1 image (copies count once)".to_owned(),
+                (false, images) => format!("{images} images (copies count once)"),
+            };
+            Failure::Data(format!(
+                "class `{class}` has {units}, which cannot be divided into {} folds; use fewer `folds`, more images, \
+                 or check `group_by`",
+                fold.of
+            ))
+        })?;
+        Ok((0..examples.len()).partition(|&i| parts[i] + 1 != fold.test))
+    }
+
+    /// Divides the training images `among` into those that stay, and those that are held out for validation.
+    fn hold_out(
+        &self,
+        offer: &Offer,
+        among: Vec<usize>,
+    ) -> Result<(Vec<usize>, Vec<usize>), Failure> {
+        let all = offer.train.examples();
+        let examples: Vec<Example> = among.iter().map(|&i| all[i].clone()).collect();
         let classes = offer.classes.len();
-        let chosen = split::validation(examples, classes, self.validation, self.seed).map_err(
+        let chosen = split::validation(&examples, classes, self.validation, self.seed).map_err(
             |class| {
                 Failure::Data(format!(
                     "class `{}` has too few training images, or too few groups of them, to set some aside for validation; lower `validation` or check `group_by`",
@@ -103,7 +141,10 @@ impl Packing {
                 ))
             },
         )?;
-        Ok((0..examples.len()).partition(|&i| !chosen[i]))
+        let mut chosen = chosen.into_iter();
+        Ok(among
+            .into_iter()
+            .partition(|_| !chosen.next().unwrap_or_default()))
     }
 
     /// Writes the routes of one pool in one pass.
@@ -120,7 +161,8 @@ impl Packing {
         let mut writers = Vec::new();
         let mut route_of = vec![None; examples.len()];
         for (r, route) in routes.iter().enumerate() {
-            writers.push(DatasetWriter::create(route.folder, self.shape, classes)?);
+            let writer = DatasetWriter::create(route.folder, self.shape, classes)?;
+            writers.push(writer.of_fold(self.fold));
             route.indices.iter().for_each(|&i| route_of[i] = Some(r));
         }
         let wanted: Vec<usize> = (0..examples.len())

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use contract::{Artifact, Failure, ImageShape, ShowPath, files, random};
+use contract::{Artifact, Failure, Fold, ImageShape, ShowPath, files, random};
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,9 @@ pub(super) struct Header {
     /// group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) groups: Vec<String>,
+    /// The fold of a cross-validation that the images are for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fold: Option<Fold>,
 }
 
 impl Header {
@@ -185,8 +188,21 @@ impl Dataset {
     }
 
     /// Returns a checksum of all pixels as hexadecimal digits.
+    ///
+    /// If the images are for a fold of a cross-validation, it is the sum of the checksums of all images with their
+    /// names. So the sum over all folds identifies all images, however they were divided.
     pub fn checksum(&self) -> String {
-        format!("{:016x}", random::fnv1a(&self.pixels))
+        if self.header.fold.is_none() {
+            return format!("{:016x}", random::fnv1a(&self.pixels));
+        }
+        let of_image = |i: usize| {
+            let mut bytes = self.names()[i].clone().into_bytes();
+            bytes.push(0);
+            bytes.extend_from_slice(self.image(i));
+            random::fnv1a(&bytes)
+        };
+        let sum = (0..self.len()).map(of_image).fold(0, u64::wrapping_add);
+        format!("{sum:016x}")
     }
 
     /// The pixels of image `i`, HWC.
@@ -224,12 +240,19 @@ impl DatasetWriter {
             labels: Vec::new(),
             names: Vec::new(),
             groups: Vec::new(),
+            fold: None,
         };
         Ok(Self {
             folder: folder.to_owned(),
             pixels: BufWriter::new(file),
             header,
         })
+    }
+
+    /// Records that the images are for a fold of a cross-validation.
+    pub fn of_fold(mut self, fold: Option<Fold>) -> Self {
+        self.header.fold = fold;
+        self
     }
 
     /// Adds an image without a group: its name, the index of its class, and its HWC bytes.

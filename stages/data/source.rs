@@ -123,6 +123,18 @@ pub trait Pool {
     ) -> Result<Vec<Skipped>, Failure>;
 }
 
+/// The use of a source's own splits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SplitUse {
+    /// `true` if the validation images become training images.
+    pub joins_validation: bool,
+    /// `true` if the test images become training images.
+    pub joins_test: bool,
+    /// `true` if the training images are divided into folds. Then there need not be test images, and equal images are
+    /// marked.
+    pub is_divided: bool,
+}
+
 /// Everything that a source offers.
 pub struct Offer {
     pub classes: Vec<String>,

@@ -58,7 +58,7 @@ pub fn validation(
 }
 
 /// Returns the sets of images that must stay together, in an order that depends only on names.
-fn units(examples: &[Example]) -> Vec<Vec<usize>> {
+pub(super) fn units(examples: &[Example]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..examples.len()).collect();
     order.sort_unstable_by(|&a, &b| examples[a].name.cmp(&examples[b].name));
 

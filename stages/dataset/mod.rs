@@ -1,12 +1,13 @@
 //! Kind `dataset`: reads labelled images from a source, splits them and packs them.
 
+mod division;
 mod omissions;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use contract::{
-    Amount, ArtifactType, Context, Expected, Failure, ImageShape, Invalid, KindInfo, Output,
+    Amount, ArtifactType, Context, Expected, Failure, Fold, ImageShape, Invalid, KindInfo, Output,
     Segment, Signature, Source, Stage, Work, json, ranges,
 };
 use schemars::JsonSchema;
@@ -18,9 +19,10 @@ use crate::data::folder::Folder;
 use crate::data::npz::Npz;
 use crate::data::pack::{Folders, Packing};
 use crate::data::phantom::{self, Phantom};
-use crate::data::source::{Offer, Skipped};
+use crate::data::source::{Offer, Skipped, SplitUse};
 use crate::figures::grid::{Row, grid};
 use crate::leakage::{Guard, Splits};
+use division::Divided;
 
 pub const INFO: KindInfo = KindInfo {
     name: "dataset",
@@ -63,6 +65,7 @@ pub const INFO: KindInfo = KindInfo {
         "source.npz.classes",
     ],
     positive_param: None,
+    fold_param: Some("fold"),
     declares_ports: false,
     computes: false,
 };
@@ -93,6 +96,14 @@ pub struct Params {
     /// Largest number of images of each class in each split, chosen at random. For quick trials.
     #[schemars(range(min = 1))]
     pub limit: Option<usize>,
+    /// The fold of a cross-validation: `{ test: 1, of: 5 }` divides images into 5 parts with the same share of each
+    /// class, and tests on the first. Images of a group of `group_by`, and copies, stay in one part. By default, the
+    /// pipeline's `folds` sets it; `null` means that it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
+    /// Images that `fold` divides. They include the source's own validation images if `validation` is not 0.
+    #[serde(skip_serializing_if = "Divided::is_train")]
+    pub divide: Divided,
     /// Check for images of one split that are copies of images of another (also resized, compressed or
     /// brightened), and for groups of `group_by` that two splits share. Copies within a split leak nothing
     /// and are only noted.
@@ -107,6 +118,8 @@ impl Default for Params {
             channels: 1,
             validation: 0.1,
             limit: None,
+            fold: None,
+            divide: Divided::Train,
             leakage: Guard::Warn,
         }
     }
@@ -175,11 +188,11 @@ impl Origin {
     }
 
     /// Checks the source and returns its number of classes.
-    fn preflight(&self) -> Result<usize, Invalid> {
+    fn preflight(&self, usage: SplitUse) -> Result<usize, Invalid> {
         match self {
             Self::Phantom(_) => Ok(phantom::CLASSES.len()),
-            Self::Folder(folder) => folder.preflight(),
-            Self::Npz(npz) => npz.preflight(),
+            Self::Folder(folder) => folder.preflight(usage),
+            Self::Npz(npz) => npz.preflight(usage),
         }
     }
 
@@ -192,12 +205,12 @@ impl Origin {
         }
     }
 
-    /// Opens the source. If `joined`, its validation images become training images.
-    fn open(&self, seed: u64, joined: bool) -> Result<Offer, Failure> {
+    /// Opens the source.
+    fn open(&self, seed: u64, usage: SplitUse) -> Result<Offer, Failure> {
         match self {
-            Self::Phantom(phantom) => Ok(phantom.offer(seed)),
-            Self::Folder(folder) => folder.offer(joined),
-            Self::Npz(npz) => npz.offer(joined),
+            Self::Phantom(phantom) => Ok(phantom.offer(seed, usage)),
+            Self::Folder(folder) => folder.offer(usage),
+            Self::Npz(npz) => npz.offer(usage),
         }
     }
 }
@@ -218,8 +231,13 @@ impl Params {
 }
 
 impl Stage for Params {
+    /// Parameters about folds are left out where they have no effect, so that results without folds keep their keys.
     fn canonical(&self) -> Value {
-        serde_json::to_value(self).expect("parameters are plain data")
+        let mut params = self.clone();
+        if params.fold.is_none() {
+            params.divide = Divided::Train;
+        }
+        serde_json::to_value(params).expect("parameters are plain data")
     }
 
     fn check(
@@ -247,6 +265,9 @@ impl Stage for Params {
                 .hint("leave it out to use all images")
                 .under("limit"));
         }
+        if let Some(fold) = self.fold {
+            fold.check().map_err(|invalid| invalid.under("fold"))?;
+        }
         let dataset = Signature::Dataset {
             image: self.shape(),
             augmented: false,
@@ -262,10 +283,10 @@ impl Stage for Params {
             .collect())
     }
 
-    /// Phantoms, the choice of validation images and the choice of images within `limit` depend on the seed.
+    /// Phantoms, the choice of validation images, that of images within `limit` and folds depend on the seed.
     fn depends_on_seed(&self) -> bool {
         let is_drawn = matches!(self.source, Origin::Phantom(_));
-        is_drawn || self.validation > 0.0 || self.limit.is_some()
+        is_drawn || self.validation > 0.0 || self.limit.is_some() || self.fold.is_some()
     }
 
     fn sources(&self) -> Vec<Source> {
@@ -283,13 +304,9 @@ impl Stage for Params {
         let most = self
             .limit
             .map_or(u64::MAX, |limit| (limit * phantom::CLASSES.len()) as u64);
-        let validation = (phantom.images as f64 * self.validation).round() as u64;
-        let images = [
-            ("train", phantom.images as u64 - validation),
-            ("validation", validation),
-            ("test", phantom.test_images as u64),
-        ]
-        .map(|(port, images)| (port.to_owned(), images.min(most)));
+        let [train, validation, test] = self.phantom_images(phantom);
+        let images = [("train", train), ("validation", validation), ("test", test)]
+            .map(|(port, images)| (port.to_owned(), (images as u64).min(most)));
         let all: u64 = images.iter().map(|(_, images)| images).sum();
         Work {
             amount: Some(Amount {
@@ -303,7 +320,7 @@ impl Stage for Params {
     }
 
     fn preflight(&self) -> Result<Option<usize>, Invalid> {
-        let classes = self.source.preflight();
+        let classes = self.source.preflight(self.usage());
         classes.map(Some).map_err(|e| self.in_source(e))
     }
 
@@ -323,7 +340,7 @@ impl Stage for Params {
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
-        let offer = self.source.open(context.seed, self.validation > 0.0)?;
+        let offer = self.source.open(context.seed, self.usage())?;
         let [train, validation, test] = ["train", "validation", "test"].map(|p| context.output(p));
         let (train, validation, test) = (train?, validation?, test?);
         let packing = Packing {
@@ -331,6 +348,7 @@ impl Stage for Params {
             validation: self.validation,
             limit: self.limit,
             seed: context.seed,
+            fold: self.fold,
         };
         let folders = Folders {
             train: &train,
@@ -345,6 +363,12 @@ impl Stage for Params {
             Ok(())
         })?;
 
+        let held_out = offer.test.examples().len();
+        if self.fold.is_some() && held_out > 0 {
+            context.note(format!(
+                "{held_out} test images of the source are held out: no fold uses them"
+            ));
+        }
         let figure = context.output("figure")?;
         let mut skipped: Vec<&Skipped> = offer.skipped.iter().chain(&unread).collect();
         if !skipped.is_empty() {

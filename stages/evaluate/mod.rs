@@ -3,6 +3,7 @@
 mod class_report;
 mod evaluation;
 mod heat_maps;
+mod pool;
 mod repeats;
 mod report;
 mod rows;
@@ -33,6 +34,7 @@ pub use evaluation::{
     CONFUSION_FILE, PREDICTIONS_FILE, Unlike, Unreadable, read as read_evaluation,
 };
 pub use heat_maps::{HeatMaps, RECORD_FILE as HEAT_MAPS_FILE, read as read_heat_maps};
+pub use pool::{NotPooled, pool, summarize_folds};
 pub use rows::{contrast_rows, corrected};
 pub use summary::summarize;
 
@@ -90,6 +92,7 @@ pub const INFO: KindInfo = KindInfo {
     model_params: &[],
     text_params: &["positive"],
     positive_param: Some("positive"),
+    fold_param: None,
     declares_ports: false,
     computes: true,
 };

@@ -68,7 +68,7 @@ pub(super) fn over_seeds_and_images(
 
 /// Returns the positive class of all evaluations; `None` if `measure` is not that of the positive class, or
 /// if they differ.
-fn positive(measure: NamedMeasure<'_>, evaluations: &[Evaluation]) -> Option<String> {
+pub(super) fn positive(measure: NamedMeasure<'_>, evaluations: &[Evaluation]) -> Option<String> {
     // The name of the metric says which class it is of.
     if measure.class.is_some() {
         return None;
@@ -83,7 +83,7 @@ fn positive(measure: NamedMeasure<'_>, evaluations: &[Evaluation]) -> Option<Str
 
 /// Returns the decision rule of all evaluations; `None` if `measure` does not depend on it, or if the evaluations
 /// differ in more than the threshold.
-fn decision(measure: Measure, evaluations: &[Evaluation]) -> Option<Decision> {
+pub(super) fn decision(measure: Measure, evaluations: &[Evaluation]) -> Option<Decision> {
     if !measure.needs_decision() {
         return None;
     }

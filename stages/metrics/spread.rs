@@ -29,6 +29,7 @@ pub fn spread(values: &[f64]) -> Option<Summary> {
         interval,
         positive: None,
         decision: None,
+        folds: None,
     })
 }
 

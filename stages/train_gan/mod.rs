@@ -68,6 +68,7 @@ pub const INFO: KindInfo = KindInfo {
     model_params: &["generator", "discriminator"],
     text_params: &[],
     positive_param: None,
+    fold_param: None,
     declares_ports: false,
     computes: true,
 };

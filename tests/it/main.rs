@@ -19,6 +19,7 @@ mod doctor;
 mod expecting;
 mod explaining;
 mod failures;
+mod folds;
 mod fuzz;
 mod graph;
 mod guarantees;

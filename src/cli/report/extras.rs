@@ -94,7 +94,11 @@ fn add_tables(extras: &mut Extras, store: &Store, run: &Recorded, pipeline: &Pip
 /// pipeline without tables.
 fn certainties(results: &Measurements<'_>, run: &Recorded) -> Vec<CertaintyView> {
     let measured = run_metrics::of_run(results.store, run, stages::kinds());
-    let Headline { tables, .. } = Headline::of(&measured.shown(), &results.instances_in_copy());
+    let Headline { tables, .. } = Headline::of(
+        &measured.shown(),
+        &results.instances_in_copy(),
+        &results.fold_axes(),
+    );
     let contrasts = tables
         .iter()
         .flat_map(|table| results.contrasts(table, &Against::Best));
@@ -240,6 +244,7 @@ mod tests {
             direction: Direction::Maximize,
             against: "best".to_owned(),
             is_best: true,
+            pools_folds: false,
             resamples: 100,
             pairs: 3,
             rows: all

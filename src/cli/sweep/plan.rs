@@ -96,12 +96,17 @@ impl Overview {
             method,
             trials,
             seeds,
+            folds,
             axes,
             rungs,
         } = &self.extent;
         let mut text = format!("{method}: {}", wording::counted(*trials, "trial"));
-        if *seeds > 1 {
-            text += &format!(" with {} each", wording::counted(*seeds, "seed"));
+        let repeated =
+            |count: usize, noun: &str| (count > 1).then(|| wording::counted(count, noun));
+        let repeated = [repeated(*seeds, "seed"), repeated(*folds, "fold")];
+        let repeated: Vec<String> = repeated.into_iter().flatten().collect();
+        if !repeated.is_empty() {
+            text += &format!(" with {} each", repeated.join(" and "));
         }
         let width = axes.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, values) in axes {
@@ -143,6 +148,7 @@ impl Overview {
             method,
             trials,
             seeds,
+            folds,
             axes,
             rungs,
         } = &self.extent;
@@ -157,6 +163,7 @@ impl Overview {
             "trials": trials,
             "trials_chosen": self.chosen,
             "seeds": seeds,
+            "folds": folds,
             "rungs": rungs,
             "stages": self.stages,
             "actions": {

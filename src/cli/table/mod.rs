@@ -159,7 +159,11 @@ fn tables(
     }
     let measured = headlines(experiment, results.store, &outcomes.outputs, usize::MAX).instances;
     let measured: Vec<_> = measured.iter().collect();
-    let Headline { tables, left_out } = Headline::of(&measured, &results.instances_in_copy());
+    let Headline { tables, left_out } = Headline::of(
+        &measured,
+        &results.instances_in_copy(),
+        &results.fold_axes(),
+    );
     let file = graph.file.shown();
     if tables.is_empty() && graph.expectations.is_empty() {
         console.message(&format!(

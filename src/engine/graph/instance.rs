@@ -9,10 +9,12 @@ use super::Catalogue;
 use super::device::{self, Assigned, Computing};
 use super::empty_input::EmptyInput;
 use super::expand::Draft;
+use super::folds;
 use super::name::InstanceName;
 use crate::scheduler::Slots;
 use crate::spec::{
-    Diagnostic, Entry, Fault, Limits, Node, Pipeline, Place, Resources, Value, decode_all, diagnose,
+    Diagnostic, Entry, Fault, Limits, Node, Pipeline, Place, Plain, Resources, Value, decode_all,
+    diagnose,
 };
 
 /// A stage at one point of its matrix.
@@ -177,6 +179,32 @@ impl Params {
         self
     }
 
+    /// Adds the fold of this copy of the pipeline, unless the stage sets its own.
+    fn with_fold(mut self, draft: &Draft<'_>, pipeline: &Pipeline) -> Self {
+        let (Some(param), Some(fold), Some(written)) =
+            (draft.kind.fold_param, pipeline.fold, &pipeline.folds)
+        else {
+            return self;
+        };
+        if folds::is_divided(draft)
+            && let Value::Map(entries) = &mut self.node.value
+        {
+            let place = &written.place;
+            let number = |value: usize| Value::Number(Plain::new((value as u64).into()));
+            let entry = |key: &str, value| Entry {
+                key: key.to_owned(),
+                key_place: place.clone(),
+                value: Node::new(value, place.clone()),
+            };
+            let fold = vec![
+                entry("test", number(fold.test)),
+                entry("of", number(fold.of)),
+            ];
+            entries.push(entry(param, Value::Map(fold)));
+        }
+        self
+    }
+
     pub(super) fn diagnose(&self, invalid: &Invalid) -> Diagnostic {
         diagnose(&self.node, &self.key, invalid, NOUN)
     }
@@ -189,7 +217,9 @@ pub(super) fn instance(
     catalogue: &Catalogue,
     computing: &Computing,
 ) -> Result<Instance, Vec<Diagnostic>> {
-    let params = Params::of(draft).with_positive(draft);
+    let params = Params::of(draft)
+        .with_positive(draft)
+        .with_fold(draft, pipeline);
     let stage = decode_all(&params.node, &params.key, NOUN, |node| {
         parse(catalogue, draft.kind, node)
     })?;

@@ -13,6 +13,7 @@ mod device;
 mod empty_input;
 mod expand;
 mod expect;
+mod folds;
 mod gather;
 mod gpus;
 mod images;
@@ -41,7 +42,7 @@ pub use self::instance::{Demand, Instance};
 pub use self::metric::PortMetric;
 pub(crate) use self::metric::{check as check_metric, find as find_metric, range};
 pub use self::name::InstanceName;
-pub use self::table::{Column, MetricRef, Row, SEED_AXIS, Table};
+pub use self::table::{Column, FOLD_AXIS, MetricRef, Row, SEED_AXIS, Table};
 pub(crate) use self::union::{Identity, Names, Union, identities};
 use crate::devices::Chosen;
 pub use crate::spec::{Bounds, Limits, Resources};
@@ -64,7 +65,7 @@ pub struct Graph {
     /// Producers before consumers, otherwise as declared.
     pub order: Vec<NodeIndex>,
     pub tables: Vec<Table>,
-    /// Copies of the pipeline: one, or several in a sweep or with several seeds.
+    /// Copies of the pipeline: one, or several in a sweep, with several seeds or in a cross-validation.
     pub copies: Vec<PipelineCopy>,
     /// Nodes to run, with their ancestors; `None` means all. Of a trial that was stopped early, only the training
     /// is to be run.
@@ -115,6 +116,9 @@ impl Graph {
     pub fn build(mut pipeline: Pipeline, catalogue: &Catalogue) -> Result<Self, Vec<Diagnostic>> {
         let mut errors = std::mem::take(&mut pipeline.errors);
         let drafts = expand::expand(&pipeline, catalogue, &mut errors);
+        if errors.is_empty() {
+            errors.extend(folds::check(&pipeline, &drafts, catalogue));
+        }
         let computing = device::choose(&pipeline, &drafts, catalogue);
         let read: Vec<Result<Instance, Vec<Diagnostic>>> = drafts
             .par_iter()

@@ -10,7 +10,7 @@ use contract::analysis::{
 
 use super::metrics;
 use crate::error::Error;
-use crate::graph::{Column, Row, SEED_AXIS, Table};
+use crate::graph::{Column, Row, Table};
 use crate::spec::suggest;
 use store::Store;
 use store::keys::Digest;
@@ -26,6 +26,8 @@ pub struct ColumnContrasts {
     pub against: String,
     /// `true` if the reference row was chosen because it is the best.
     pub is_best: bool,
+    /// `true` if the predictions of the folds of a cross-validation were compared together.
+    pub pools_folds: bool,
     /// Number of resamples of the paired bootstrap.
     pub resamples: usize,
     /// Number of pairs of rows that p-values are corrected for.
@@ -100,28 +102,29 @@ impl Against {
 }
 
 /// Compares the rows of every column whose metric [`Analysis::contrasts_by`] accepts. `outputs` returns the metrics
-/// artifacts of a row: one for each seed, in the same order for all rows; empty if the row has not run.
+/// artifacts of a row for each seed, in the same order for all rows: one, or those of all folds; empty if the row has
+/// not run.
 ///
-/// Means over an axis, such as the folds of a cross-validation, are not compared: the trainings of different folds
-/// share images, so their differences are not independent. Seeds are compared only with a row that the user chose,
-/// because the best seed is the best by chance. This also holds for an axis of a matrix that is named `seed`.
+/// The predictions of the folds of a cross-validation are compared together, image by image. Means over an axis are
+/// not compared: the trainings of different folds share images, so their differences are not independent. Seeds and
+/// folds are compared only with a row that the user chose, because the best seed is the best by chance. This also holds
+/// for an axis of a matrix that is named `seed` or `fold`.
 pub fn contrasts(
     store: &Store,
     analysis: &dyn Analysis,
     table: &Table,
-    outputs: impl Fn(&Row, &Column) -> Vec<Digest>,
+    outputs: impl Fn(&Row, &Column) -> Vec<Vec<Digest>>,
     against: &Against,
 ) -> Vec<ColumnContrasts> {
-    let has_seeds = table.axes.iter().any(|axis| axis == SEED_AXIS);
     let reference = match against {
         Against::None => return Vec::new(),
-        Against::Best if has_seeds => return Vec::new(),
+        Against::Best if table.has_copies_as_rows() => return Vec::new(),
         Against::Best => Reference::Best,
         Against::Row(row) => Reference::Row(row.clone()),
     };
     let of_column = |column: &Column| {
         let metric = &column.metric.metric;
-        if !analysis.contrasts_by(metric) || !column.mean.is_empty() {
+        if !analysis.contrasts_by(metric) || !(column.mean.is_empty() || column.pools_folds) {
             return None;
         }
         let rows = table.rows.iter();
@@ -135,6 +138,7 @@ pub fn contrasts(
             direction: found.direction,
             against: found.reference,
             is_best: *against == Against::Best,
+            pools_folds: column.pools_folds,
             resamples: found.resamples,
             pairs: found.pairs,
             rows: found.rows,
@@ -148,16 +152,24 @@ fn evaluated(
     store: &Store,
     analysis: &dyn Analysis,
     row: &str,
-    outputs: &[Digest],
+    outputs: &[Vec<Digest>],
 ) -> Option<EvaluatedRow> {
-    let read = |output| match evaluation(store, analysis, output) {
+    let read = |output: &Digest| match evaluation(store, analysis, output) {
         Ok(evaluation) => evaluation.map(Ok),
         Err(error) => {
             tracing::warn!("{row}: {error}");
             Some(Err(metrics::DAMAGED.to_owned()))
         }
     };
-    let evaluations: Result<Vec<Evaluation>, String> = outputs.iter().filter_map(read).collect();
+    let of_seed = |folds: &Vec<Digest>| {
+        let read: Result<Vec<Evaluation>, String> = folds.iter().filter_map(read).collect();
+        match read {
+            Ok(mut evaluations) if evaluations.len() < 2 => evaluations.pop().map(Ok),
+            Ok(evaluations) => Some(analysis.pool(&evaluations)),
+            Err(why) => Some(Err(why)),
+        }
+    };
+    let evaluations: Result<Vec<Evaluation>, String> = outputs.iter().filter_map(of_seed).collect();
     let is_none = evaluations.as_ref().is_ok_and(Vec::is_empty);
     (!is_none).then_some(EvaluatedRow {
         row: row.to_owned(),

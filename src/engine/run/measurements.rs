@@ -10,7 +10,9 @@ use super::contrasts::{Against, ColumnContrasts, contrasts, evaluation};
 use super::metrics;
 use crate::event::StageReport;
 use crate::executor::Outputs;
-use crate::graph::{Column, Graph, Instance, InstanceName, PortMetric, Row, SEED_AXIS, Table};
+use crate::graph::{
+    Column, FOLD_AXIS, Graph, Instance, InstanceName, PortMetric, Row, SEED_AXIS, Table,
+};
 use store::Store;
 use store::keys::Digest;
 
@@ -44,19 +46,30 @@ impl Cell {
 pub struct Measurements<'a> {
     pub graph: &'a Graph,
     pub store: &'a Store,
-    analysis: &'a dyn Analysis,
+    pub(super) analysis: &'a dyn Analysis,
     /// Outputs of every stage that has some.
     outputs: &'a HashMap<NodeIndex, Outputs>,
     /// The instances in all copies of the pipeline that are shown, copy by copy, without duplicates.
     shown: Vec<NodeIndex>,
-    /// The instances of each of these copies, and its seed if copies differ in it.
-    copies: Vec<(Option<&'a str>, &'a [NodeIndex])>,
+    /// These copies of the pipeline.
+    pub(super) copies: Vec<ShownCopy<'a>>,
+    /// With folds: the positions in `copies` at which instances are. Empty without folds.
+    pub(super) places: HashMap<NodeIndex, Vec<usize>>,
     /// The end of each stage; empty if there was no run.
     pub stages: &'a [StageReport],
 }
 
+/// A copy of the pipeline.
+pub(super) struct ShownCopy<'a> {
+    /// Its seed, if copies differ in it.
+    pub(super) seed: Option<&'a str>,
+    /// Its fold of a cross-validation.
+    pub(super) fold: Option<&'a str>,
+    pub(super) nodes: &'a [NodeIndex],
+}
+
 impl<'a> Measurements<'a> {
-    /// Shows `copies` of the pipeline as one, because they differ only in their seed.
+    /// Shows `copies` of the pipeline as one, because they differ only in their seed and fold.
     pub fn new(
         graph: &'a Graph,
         store: &'a Store,
@@ -70,24 +83,38 @@ impl<'a> Measurements<'a> {
             .iter()
             .map(|&copy| {
                 let copy = &graph.copies[copy];
-                let mut labels = copy.labels.iter();
-                let seed = labels.find(|(axis, _)| axis == SEED_AXIS);
-                (seed.map(|(_, seed)| seed.as_str()), copy.nodes.as_slice())
+                let label = |name: &str| {
+                    let mut labels = copy.labels.iter();
+                    let found = labels.find(|(axis, _)| axis == name);
+                    found.map(|(_, value)| value.as_str())
+                };
+                ShownCopy {
+                    seed: label(SEED_AXIS),
+                    fold: label(FOLD_AXIS),
+                    nodes: &copy.nodes,
+                }
             })
             .collect();
-        let nodes = copies.iter().flat_map(|(_, nodes)| nodes.iter());
+        let mut places: HashMap<NodeIndex, Vec<usize>> = HashMap::new();
+        for (place, copy) in copies.iter().enumerate() {
+            for &node in copy.nodes.iter().filter(|_| copy.fold.is_some()) {
+                places.entry(node).or_default().push(place);
+            }
+        }
+        let nodes = copies.iter().flat_map(|copy| copy.nodes);
         Self {
             graph,
             store,
             outputs,
             shown: nodes.copied().filter(|&node| seen.insert(node)).collect(),
             copies,
+            places,
             stages,
             analysis,
         }
     }
 
-    /// The instances that match: one, or one for each seed.
+    /// The instances that match: one, or one for each seed and fold.
     pub fn instances(&self, is_meant: impl Fn(&InstanceName) -> bool) -> Vec<NodeIndex> {
         let nodes = self.shown.iter().copied();
         nodes
@@ -95,19 +122,19 @@ impl<'a> Measurements<'a> {
             .collect()
     }
 
-    /// The instances in a cell of a table, seed by seed.
+    /// The instances in a cell of a table, seed by seed and fold by fold.
     pub fn in_cell(&self, row: &Row, column: &Column) -> Vec<NodeIndex> {
         self.in_row(row.stage_of(column), row)
     }
 
-    /// The instances of a stage in a row of a table, seed by seed.
+    /// The instances of a stage in a row of a table, seed by seed and fold by fold.
     pub fn in_row(&self, stage: &str, row: &Row) -> Vec<NodeIndex> {
         let mut seen = HashSet::new();
         let mut found = Vec::new();
-        for &(seed, nodes) in &self.copies {
-            let shown = nodes.iter().copied().filter(|&node| {
+        for copy in &self.copies {
+            let shown = copy.nodes.iter().copied().filter(|&node| {
                 let name = &self.graph.stages[node].name;
-                name.stage == stage && row.shows(name, seed)
+                name.stage == stage && row.shows(name, copy.seed, copy.fold)
             });
             found.extend(shown.filter(|&node| seen.insert(node)));
         }
@@ -129,6 +156,11 @@ impl<'a> Measurements<'a> {
             return Cell::Missing(self.why_empty().to_owned());
         }
         let metric = column.port_metric();
+        if column.pools_folds
+            && let Some(summary) = self.of_folds(&nodes, &metric)
+        {
+            return Cell::Value(summary);
+        }
         let (mut found, mut results, mut why) = (Vec::new(), Vec::new(), None);
         for &node in &nodes {
             match self.metric(node, &metric) {
@@ -189,7 +221,7 @@ impl<'a> Measurements<'a> {
     }
 
     /// The evaluations of instances, in their order; empty unless each of them is an evaluation.
-    fn evaluations(&self, nodes: &[NodeIndex]) -> Vec<Evaluation> {
+    pub(super) fn evaluations(&self, nodes: &[NodeIndex]) -> Vec<Evaluation> {
         let read = |&node| {
             let output = self.output(node, None).ok()?;
             let read = evaluation(self.store, self.analysis, &output);
@@ -208,10 +240,13 @@ impl<'a> Measurements<'a> {
         contrasts(self.store, self.analysis, table, outputs, against)
     }
 
-    /// The metrics artifacts of a cell, one for each seed; empty unless all of them exist.
-    fn outputs(&self, row: &Row, column: &Column) -> Vec<Digest> {
-        let nodes = self.in_cell(row, column).into_iter();
-        let outputs = nodes.map(|node| self.output(node, None).ok());
+    /// The metrics artifacts of a cell for each seed: one, or those of all folds. Empty unless all of them exist.
+    fn outputs(&self, row: &Row, column: &Column) -> Vec<Vec<Digest>> {
+        let seeds = self.by_seed(&self.in_cell(row, column)).into_iter();
+        let outputs = seeds.map(|folds| {
+            let folds = folds.into_iter();
+            folds.map(|node| self.output(node, None).ok()).collect()
+        });
         outputs.collect::<Option<_>>().unwrap_or_default()
     }
 
@@ -230,9 +265,13 @@ impl<'a> Measurements<'a> {
         match (why.next(), nodes.len()) {
             (None, _) => Ok(found.into_iter().flatten().collect()),
             (Some(why), _) if found.is_empty() => Err(why),
-            (Some(why), seeds) => {
-                let missing = seeds - found.len();
-                Err(format!("{missing} of {seeds} seeds: {why}"))
+            (Some(why), all) => {
+                let missing = all - found.len();
+                let what = match self.places.is_empty() {
+                    true => "seeds",
+                    false => "values",
+                };
+                Err(format!("{missing} of {all} {what}: {why}"))
             }
         }
     }

@@ -3,7 +3,7 @@
 //! A run's [`Session`] sends its events to observers: the terminal and the [`event_log`]. A run's folder holds its
 //! plan, its report ([`files`]) and its metrics ([`run_metrics`]), which [`history`] and [`recorded`] read. [`follow`]
 //! reads the events of a run while it goes on, also from another process. Tables and reports of sweeps are filled from
-//! the store ([`measurements`], [`contrasts`], [`sweep_report`]).
+//! the store ([`measurements`], [`folds`], [`contrasts`], [`sweep_report`]).
 
 mod absent_metrics;
 pub mod cancel;
@@ -14,6 +14,7 @@ pub mod event_log;
 pub mod failures;
 pub mod files;
 pub mod fingerprints;
+pub mod folds;
 pub mod follow;
 pub mod history;
 pub mod id;

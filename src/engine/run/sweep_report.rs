@@ -155,9 +155,19 @@ fn of_trial(
         let spelling = value.own_spelling()?;
         Some((value.label.clone(), spelling.to_owned()))
     });
-    let of_seeds = analysis.spread(&trial.objective);
+    let folds = experiment.folds();
+    // Folds are not independent: an interval is that of seeds, each with the mean over its folds.
+    let objective: Vec<f64> = trial
+        .objective
+        .chunks(folds)
+        .map(|folds| folds.iter().sum::<f64>() / folds.len() as f64)
+        .collect();
+    let of_seeds = analysis.spread(&objective);
+    let of_folds = (folds > 1)
+        .then(|| analysis.spread(&trial.objective))
+        .flatten();
     let seeds = experiment.seeds();
-    let seeds = seeds.iter().zip(&trial.objective);
+    let seeds = seeds.iter().zip(&objective);
     let (state, error) = match &trial.state {
         sweep::TrialState::Open if trial.rungs.is_empty() => (TrialState::NotRun, None),
         sweep::TrialState::Open => (TrialState::Waiting, None),
@@ -173,7 +183,11 @@ fn of_trial(
         spellings: spellings.collect(),
         state,
         objective: of_seeds.as_ref().map(|summary| summary.mean),
-        deviation: of_seeds.as_ref().and_then(|summary| summary.sd),
+        deviation: match (objective.as_slice(), of_folds) {
+            ([_], Some(of_folds)) => of_folds.sd,
+            _ => of_seeds.as_ref().and_then(|summary| summary.sd),
+        },
+        folds: (folds > 1).then_some(folds),
         interval: of_seeds.and_then(|summary| {
             let ends = summary.interval?.ends;
             Some(match experiment.objective() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Precision, Text};
+use contract::{Fold, Precision, Text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -41,6 +41,12 @@ pub(crate) struct DocumentFields {
     #[serde(rename = "seeds")]
     #[schemars(with = "Option<usize>", range(min = 1, max = 1_000))]
     _seeds: Option<usize>,
+    /// Number of folds of a cross-validation. Everything that depends on the images is repeated for each fold: every
+    /// `dataset` stage is divided into as many parts, with patients (`group_by`) kept together, and one part after the
+    /// other is tested. Tables show the metrics of the predictions of all folds together.
+    #[serde(rename = "folds")]
+    #[schemars(with = "Option<usize>", range(min = Fold::FEWEST, max = Fold::MOST))]
+    _folds: Option<usize>,
     /// The positive class of every `evaluate` stage without its own, such as `PNEUMONIA`. It changes no training.
     #[serde(rename = "positive")]
     #[schemars(with = "Option<Text>")]
@@ -62,7 +68,7 @@ pub(crate) struct DocumentFields {
     #[schemars(with = "Option<Named<Any>>")]
     _vars: Option<IgnoredAny>,
     /// Sets of values that `--profile NAME` applies: for vars, for parameters by their path
-    /// (`cnn.params.epochs`), and for `sweep` and `seeds`; `sweep: null` runs a single trial.
+    /// (`cnn.params.epochs`), and for `sweep`, `seeds` and `folds`; `sweep: null` runs a single trial.
     #[serde(rename = "profiles")]
     #[schemars(with = "Option<Named<Option<BTreeMap<String, Any>>>>")]
     _profiles: Option<IgnoredAny>,

@@ -18,6 +18,7 @@ mod document;
 mod document_fields;
 mod expect;
 mod faults;
+mod folds;
 mod include;
 mod interpolate;
 mod limits;

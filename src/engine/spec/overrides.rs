@@ -26,7 +26,7 @@ pub(super) fn var_names(document: &Node) -> BTreeSet<String> {
 }
 
 /// Keys of the document that a profile may set besides vars and parameters: a promoted trial has no `sweep`.
-pub(super) const SETTINGS: [&str; 2] = ["sweep", "seeds"];
+pub(super) const SETTINGS: [&str; 3] = ["sweep", "seeds", "folds"];
 
 /// Overrides the vars of the document with those of a profile, and returns what the profile assigns to
 /// parameters and settings. Every profile is checked for unknown vars.
@@ -110,7 +110,7 @@ pub(super) fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(
                 set_var(document, entry(name, place, value));
             } else if matches!(
                 name.as_str(),
-                "seed" | "seeds" | "name" | "sweep" | "positive"
+                "seed" | "seeds" | "folds" | "name" | "sweep" | "positive"
             ) {
                 insert(document, entry(name, place, value));
             } else {

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::path::{Path, PathBuf};
 
-use contract::Precision;
+use contract::{Fold, Precision};
 use serde::Deserialize;
 
 use super::assignment::Assignment;
 use super::document_fields::{DocumentFields, NO_STAGE};
 use super::expect::ExpectSpec;
+use super::folds::{self, FoldCount};
 use super::include::{self, Include, Inclusions, Loader, Scope};
 use super::interpolate;
 use super::name::Names;
@@ -33,6 +34,10 @@ pub struct Pipeline {
     pub(crate) seeds: Option<SeedCount>,
     /// Labels of the copies that differ in their seeds; empty if there is one copy.
     pub(crate) seed_labels: Vec<String>,
+    /// Number of folds of a cross-validation.
+    pub(crate) folds: Option<FoldCount>,
+    /// The fold of this copy; `None` without a cross-validation.
+    pub(crate) fold: Option<Fold>,
     /// Device that stages compute on, and the place where it is set.
     pub(crate) device: DeviceChoice,
     pub(crate) device_place: Option<Place>,
@@ -82,6 +87,12 @@ struct Preamble {
 }
 
 impl Pipeline {
+    /// Labels of the copies that differ in their folds; empty without a cross-validation.
+    pub(crate) fn fold_labels(&self) -> Vec<String> {
+        let count = self.folds.as_ref().map_or(0, |folds| folds.count);
+        (1..=count).map(|fold| fold.to_string()).collect()
+    }
+
     /// The models by name: those that the file declares, then those of included files (`nets.model1`).
     pub fn models(&self) -> impl Iterator<Item = (&str, serde_json::Value)> {
         let models = self.scopes[0].models.iter();
@@ -139,6 +150,11 @@ impl Pipeline {
         let sweep = sweep.and_then(|entry| SweepSpec::read(entry, &mut errors));
         let seeds = document.entry("seeds");
         let seeds = seeds.and_then(|entry| seeds::read(entry, &mut errors));
+        let folds = document.entry("folds");
+        let folds = folds.and_then(|entry| folds::read(entry, &mut errors));
+        if loader.is_within() {
+            errors.extend(folds.as_ref().map(folds::included));
+        }
         let positive = positive(&document, &mut errors);
         let expectations = section(&document, "expect");
         let expectations = expectations
@@ -156,6 +172,8 @@ impl Pipeline {
             seed: fields.seed.unwrap_or_default(),
             seeds,
             seed_labels: Vec::new(),
+            folds,
+            fold: None,
             device: fields.device,
             device_place: document.get("device").map(|node| node.place.clone()),
             precision: fields.precision,

@@ -26,13 +26,13 @@ pub(crate) struct TableSpec {
 pub(crate) struct TableFields {
     /// Title above the table.
     pub title: Option<String>,
-    /// The axis whose values are the rows, or a list of axes. `seed` means the seeds of the pipeline. Default: a
-    /// single row.
+    /// The axis whose values are the rows, or a list of axes. `seed` means the seeds of the pipeline, and `fold`
+    /// its folds. Default: a single row.
     #[serde(default)]
     #[schemars(with = "Option<AxisNamesForm>")]
     pub rows: AxisNames,
-    /// Axes, one or a list, over which cells show the mean, for example `fold`. Always includes the seeds, unless
-    /// they are the rows.
+    /// Axes, one or a list, over which cells show the mean. Always includes the seeds and the folds of the pipeline,
+    /// unless they are the rows.
     #[serde(default)]
     #[schemars(with = "Option<AxisNamesForm>")]
     pub mean: AxisNames,

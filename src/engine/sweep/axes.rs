@@ -11,8 +11,9 @@ use crate::spec::{
     Assignment, Diagnostic, Entry, LONGEST_NAME, Node, Place, Plain, SweepSpec, Value, suggest,
 };
 
-/// Reserved labels: copies of a pipeline may also differ in their seeds and epochs.
+/// Reserved labels: copies of a pipeline may also differ in their seeds, folds and epochs.
 pub(super) const SEED: &str = "seed";
+pub(super) const FOLD: &str = "fold";
 pub(super) const EPOCHS: &str = "epochs";
 
 /// Maximum number of values that a description lists.
@@ -216,7 +217,7 @@ fn labels(entries: &[Entry]) -> Vec<String> {
         name.rsplit('.').next().unwrap_or(name).to_owned()
     };
     let (mut seen, mut twice) = (HashSet::new(), HashSet::new());
-    twice.extend([SEED.to_owned(), EPOCHS.to_owned()]);
+    twice.extend([SEED, FOLD, EPOCHS].map(str::to_owned));
     for label in entries.iter().map(last) {
         if !seen.insert(label.clone()) {
             twice.insert(label);

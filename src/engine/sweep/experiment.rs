@@ -16,7 +16,7 @@ use crate::event::{BestTrial, Event, TrialResult};
 use crate::graph::{Catalogue, Graph, Union};
 use crate::spec::{Diagnostic, Document, LoadOptions, Method};
 
-/// A pipeline in progress: a plain one in a single round, or its trials and seeds in one round or several.
+/// A pipeline in progress: a plain one in a single round, or its trials, seeds and folds in one round or several.
 pub struct Experiment {
     pub pipeline: String,
     pub file: PathBuf,
@@ -97,7 +97,7 @@ impl Experiment {
         }
     }
 
-    /// Returns `true` if there are trials, not only seeds.
+    /// Returns `true` if there are trials, not only seeds and folds.
     pub fn is_sweep(&self) -> bool {
         self.sweep.as_ref().is_some_and(Trials::is_sweep)
     }
@@ -114,6 +114,7 @@ impl Experiment {
                 method: Method::Grid.name(),
                 trials: 0,
                 seeds: 1,
+                folds: 1,
                 axes: Vec::new(),
                 rungs: Vec::new(),
             };
@@ -124,6 +125,7 @@ impl Experiment {
             method: sweep.design.method.name(),
             trials: sweep.design.trials,
             seeds: sweep.seeds.len(),
+            folds: sweep.folds.len(),
             axes: axes
                 .map(|axis| (axis.name.clone(), axis.in_words()))
                 .collect(),
@@ -156,6 +158,13 @@ impl Experiment {
     pub fn rungs(&self) -> Option<(&MetricAt, &[u64])> {
         let rungs = self.sweep.as_ref()?.sweep.rungs.as_ref()?;
         Some((&rungs.metric, rungs.halving.rungs()))
+    }
+
+    /// Returns the number of folds of each trial; 1 without a cross-validation.
+    pub fn folds(&self) -> usize {
+        self.sweep
+            .as_ref()
+            .map_or(1, |trials| trials.sweep.folds.len())
     }
 
     /// Returns the seeds of each trial.
@@ -262,7 +271,7 @@ impl Experiment {
     }
 
     /// Returns the copies of the pipeline whose results are shown as those of one pipeline: in a sweep, those
-    /// of the best trial, or none if there is no best trial yet; otherwise those of all seeds.
+    /// of the best trial, or none if there is no best trial yet; otherwise those of all seeds and folds.
     pub fn shown(&self) -> Vec<usize> {
         match &self.sweep {
             Some(trials) if trials.is_sweep() => trials

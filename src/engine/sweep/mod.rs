@@ -1,4 +1,4 @@
-//! Copies of a pipeline: trials of a sweep, and repetitions with different seeds.
+//! Copies of a pipeline: trials of a sweep, and repetitions with different seeds and folds.
 //!
 //! A trial is the pipeline with values assigned to the axes of the sweep, as by `--set`. Each trial may be
 //! repeated with several seeds. The graphs of all copies are merged into [one](crate::graph): instances that

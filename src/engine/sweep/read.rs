@@ -1,10 +1,11 @@
-//! Reads the sweep and the seeds of a document, and checks them before any trial starts.
+//! Reads the sweep, the seeds and the folds of a document, and checks them before any trial starts.
 
 use std::collections::HashMap;
 
+use contract::Fold;
 use rayon::prelude::*;
 
-use super::axes::{Axis, SEED};
+use super::axes::{Axis, FOLD, SEED};
 use super::domain::Coordinate;
 use super::metric::MetricAt;
 use super::points::Design;
@@ -13,7 +14,7 @@ use super::seeds::{self, SeedCopy};
 use super::space::Point;
 use super::trial::Objective;
 use crate::graph::{Catalogue, Graph, Identity, Names, identities};
-use crate::spec::{Assignment, Diagnostic, Document, SweepSpec};
+use crate::spec::{Assignment, Diagnostic, Document, Pipeline, SweepSpec};
 
 /// Maximum number of values of an axis that are checked in advance. Any other is checked when its trial is
 /// built.
@@ -22,13 +23,15 @@ const MAX_PROBED: usize = 100;
 /// Maximum number of errors in trials that are reported.
 const MAX_ERRORS: usize = 20;
 
-/// A sweep, or a pipeline with several seeds, with all that is needed to build its copies.
+/// A sweep, or a pipeline with several seeds or folds, with all that is needed to build its copies.
 pub(super) struct Sweep {
     pub document: Document,
     pub catalogue: Catalogue,
     pub axes: Vec<Axis>,
     pub design: Design,
     pub seeds: Vec<SeedCopy>,
+    /// The folds of a cross-validation, or a single `None`.
+    pub folds: Vec<Option<Fold>>,
     pub objective: Option<Objective>,
     pub rungs: Option<Rungs>,
     pub names: Names,
@@ -48,7 +51,8 @@ pub(super) enum Reading {
     Copies(Box<Sweep>, Graph),
 }
 
-/// Reads the sweep and the seeds of a document, and builds the graph of the pipeline without them.
+/// Reads the sweep, the seeds and the folds of a document, and builds the graph of the pipeline without them, for the
+/// first fold.
 pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, Vec<Diagnostic>> {
     let mut pipeline = document.resolve()?;
     let spec = pipeline.sweep.take();
@@ -58,6 +62,8 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
         Some((seeds.count, &seeds.place))
     });
     let seeds = seeds::copies(&pipeline, wanted);
+    let folds = folds(&pipeline);
+    pipeline.fold = folds[0];
     let axes = spec.as_ref().map(|spec| Axis::read_all(spec, &mut errors));
     let axes = axes.unwrap_or_default();
     let design = match &spec {
@@ -69,7 +75,7 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
     let base = Graph::build(pipeline, &catalogue)?;
     let design = match design {
         Some(design) => design,
-        None if seeds.len() == 1 => return Ok(Reading::Plain(base)),
+        None if seeds.len() == 1 && folds.len() == 1 => return Ok(Reading::Plain(base)),
         None => Design::single_point(),
     };
     let mut sweep = Sweep {
@@ -78,6 +84,7 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
         axes,
         design,
         seeds,
+        folds,
         objective: None,
         rungs: None,
         names: Names::default(),
@@ -134,36 +141,40 @@ impl Sweep {
     }
 
     /// Builds the pipeline with single values of each axis, one axis at a time, and records which instances change:
-    /// their names get the label of the axis. Does the same with seeds and epochs. Fails if a value is invalid.
+    /// their names get the label of the axis. Does the same with seeds, folds and epochs. Fails if a value is invalid.
     fn probe(&mut self, base: &Graph) -> Result<(), Vec<Diagnostic>> {
         let base = identities_by_name(base, &identities(base));
-        let mut probes: Vec<(String, Vec<Assignment>)> = Vec::new();
+        let first = self.folds[0];
+        let mut probes: Vec<(String, Vec<Assignment>, Option<Fold>)> = Vec::new();
         for (index, axis) in self.axes.iter().enumerate() {
             let around = self.surroundings(index);
             for at in axis.extremes().iter().take(MAX_PROBED) {
                 let mut assignments = around.clone();
                 assignments.push(axis.assign(at));
-                probes.push((axis.label.clone(), assignments));
+                probes.push((axis.label.clone(), assignments, first));
             }
         }
         let seeds = self.seeds.iter().skip(1).take(1);
-        probes.extend(seeds.map(|seed| (SEED.to_owned(), seed.assignments.clone())));
+        probes.extend(seeds.map(|seed| (SEED.to_owned(), seed.assignments.clone(), first)));
+        if let Some(second) = self.folds.get(1) {
+            probes.push((FOLD.to_owned(), Vec::new(), *second));
+        }
         if let Some(rungs) = &self.rungs {
             // At least one of the two differs from the written number of epochs.
             for epochs in [rungs.last(), rungs.last() + 1] {
                 let (label, _) = Rungs::label(epochs);
-                probes.push((label, vec![rungs.assign(epochs)]));
+                probes.push((label, vec![rungs.assign(epochs)], first));
             }
         }
-        let build = |(_, assignments): &(String, Vec<Assignment>)| {
-            let built = self.build(assignments.clone())?;
+        let build = |(_, assignments, fold): &(String, Vec<Assignment>, Option<Fold>)| {
+            let built = self.build(assignments.clone(), *fold)?;
             let instances = identities_by_name(&built.graph, &built.identities).into_iter();
             let changed = instances.filter(|(name, identity)| base.get(name) != Some(identity));
             Ok(changed.map(|(name, _)| name).collect::<Vec<String>>())
         };
         let built: Vec<Result<_, Vec<Diagnostic>>> = probes.par_iter().map(build).collect();
         let mut errors = Vec::new();
-        for ((label, _), built) in probes.iter().zip(built) {
+        for ((label, ..), built) in probes.iter().zip(built) {
             match built {
                 Ok(changed) => self.names.tell_apart(label, changed),
                 Err(found) => errors.extend(found),
@@ -184,7 +195,10 @@ impl Sweep {
             let build = |at: &Coordinate| {
                 let assignments = around.iter().cloned().chain([axis.assign(at)]);
                 let built = self
-                    .build(assignments.chain(set.iter().cloned()).collect())
+                    .build(
+                        assignments.chain(set.iter().cloned()).collect(),
+                        self.folds[0],
+                    )
                     .ok()?;
                 Some(identities_by_name(&built.graph, &built.identities))
             };
@@ -217,9 +231,25 @@ impl Sweep {
         assign.collect()
     }
 
-    /// Builds the graph of the pipeline with these assignments.
-    pub(super) fn build(&self, assignments: Vec<Assignment>) -> Result<Build, Vec<Diagnostic>> {
+    /// Number of copies of the pipeline for each trial.
+    pub(super) fn repeats(&self) -> usize {
+        self.seeds.len() * self.folds.len()
+    }
+
+    /// Returns the seed and the fold of a copy: all folds of the first seed, then those of the next.
+    pub(super) fn repeat(&self, index: usize) -> (&SeedCopy, Option<Fold>) {
+        let folds = self.folds.len();
+        (&self.seeds[index / folds], self.folds[index % folds])
+    }
+
+    /// Builds the graph of the pipeline with these assignments, for a fold of a cross-validation.
+    pub(super) fn build(
+        &self,
+        assignments: Vec<Assignment>,
+        fold: Option<Fold>,
+    ) -> Result<Build, Vec<Diagnostic>> {
         let mut pipeline = self.document.resolve_with(assignments)?;
+        pipeline.fold = fold;
         let objective = self.objective.as_ref();
         pipeline.objective = objective.map(|objective| objective.metric.stage.clone());
         pipeline.seed_labels = seeds::labels(&self.seeds);
@@ -238,6 +268,17 @@ impl Sweep {
         coordinates
             .filter_map(|(axis, at)| Some(axis.assign(&at?)))
             .collect()
+    }
+}
+
+/// Returns the folds of a pipeline; a single `None` without a cross-validation.
+fn folds(pipeline: &Pipeline) -> Vec<Option<Fold>> {
+    match &pipeline.folds {
+        None => vec![None],
+        Some(folds) => {
+            let of = folds.count;
+            (1..=of).map(|test| Some(Fold { test, of })).collect()
+        }
     }
 }
 

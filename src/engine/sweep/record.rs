@@ -94,16 +94,20 @@ pub struct Trial {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub spellings: BTreeMap<String, String>,
     pub state: TrialState,
-    /// The mean of the objective over seeds; `None` if it is not known or not finite.
+    /// The mean of the objective over seeds and folds; `None` if it is not known or not finite.
     pub objective: Option<f64>,
-    /// Standard deviation over seeds, if there are several.
+    /// Standard deviation over seeds, if there are several, or else over the folds of a cross-validation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deviation: Option<f64>,
     /// The 95 % interval of the mean over seeds, by Student's t, within the range of the metric. It does not account
     /// for the choice of images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
-    /// The objective of each seed, in the order of the seeds; empty if there is only one.
+    /// Number of folds of a cross-validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<usize>,
+    /// The objective of each seed, in the order of the seeds; empty if there is only one. In a cross-validation, the
+    /// mean over the folds.
     #[serde(default)]
     pub seeds: Vec<SeedValue>,
     /// With successive halving: epochs that the trial was trained for; `None` if no rung was reached.

@@ -45,12 +45,12 @@ pub struct Trial {
     pub number: usize,
     pub values: Vec<TrialValue>,
     pub state: TrialState,
-    /// The objective for each seed.
+    /// The objective for each seed and fold: all folds of the first seed, then those of the next.
     pub objective: Vec<f64>,
     /// With successive halving: the rungs that the trial has reached, in epochs, and the metric there,
-    /// averaged over its seeds.
+    /// averaged over its seeds and folds.
     pub rungs: Vec<(u64, f64)>,
-    /// Indices of its copies of the pipeline in the graph, one for each seed, for the highest rung so far.
+    /// Indices of its copies of the pipeline in the graph, one for each seed and fold, for the highest rung so far.
     pub copies: Vec<usize>,
     /// Indices of its copies for all rungs.
     pub all_copies: Vec<usize>,
@@ -67,6 +67,8 @@ pub struct Extent {
     pub trials: usize,
     /// Number of seeds for each trial.
     pub seeds: usize,
+    /// Number of folds for each seed; 1 without a cross-validation.
+    pub folds: usize,
     /// Names of the axes, and their values in a few words.
     pub axes: Vec<(String, String)>,
     /// Epochs of the rungs; empty without successive halving.
@@ -119,7 +121,7 @@ impl Trial {
         values.join(", ")
     }
 
-    /// Returns the mean of the objective over the seeds, or `None` if it is not known yet.
+    /// Returns the mean of the objective over the seeds and folds, or `None` if it is not known yet.
     pub fn mean(&self) -> Option<f64> {
         let count = self.objective.len();
         (count > 0).then(|| self.objective.iter().sum::<f64>() / count as f64)

@@ -3,7 +3,7 @@
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
-use super::axes::SEED;
+use super::axes::{FOLD, SEED};
 use super::halving::{Decision, Race};
 use super::read::{Build, Sweep, fail_if_any};
 use super::rungs::Rungs;
@@ -17,7 +17,7 @@ use crate::spec::{Assignment, Diagnostic};
 /// hold the instances that the union contains already, so this limits memory.
 const AT_ONCE: usize = 256;
 
-/// The trials of a sweep, or the copies of a pipeline with several seeds.
+/// The trials of a sweep, or the copies of a pipeline with several seeds or folds.
 pub(super) struct Trials {
     pub sweep: Box<Sweep>,
     pub sampler: Box<dyn Sampler>,
@@ -61,7 +61,7 @@ impl Trials {
         best.map(|(_, trial)| trial)
     }
 
-    /// Returns `true` if there are axes, not only seeds.
+    /// Returns `true` if there are axes, not only seeds and folds.
     pub(super) fn is_sweep(&self) -> bool {
         !self.sweep.axes.is_empty()
     }
@@ -134,7 +134,7 @@ impl Trials {
     ) -> Result<Vec<Entry>, Vec<Diagnostic>> {
         let are_known = self.sweep.design.is_known();
         let mut entries = Vec::new();
-        for some in chosen.chunks(AT_ONCE.div_ceil(self.sweep.seeds.len())) {
+        for some in chosen.chunks(AT_ONCE.div_ceil(self.sweep.repeats())) {
             let mut errors = Vec::new();
             for (&(trial, rung), built) in some.iter().zip(self.build(some)) {
                 match built {
@@ -148,13 +148,13 @@ impl Trials {
         Ok(entries)
     }
 
-    /// Builds the copies of each trial, one for each seed.
+    /// Builds the copies of each trial, one for each seed and fold.
     fn build(&self, chosen: &[(usize, Option<u64>)]) -> Vec<Result<Vec<Build>, Vec<Diagnostic>>> {
         let (sweep, points) = (&self.sweep, &self.points);
         let copies = chosen.par_iter().map(|&(trial, rung)| {
-            let seeds = 0..sweep.seeds.len();
-            seeds
-                .map(|seed| sweep.copy(&points[trial], seed, rung))
+            let repeats = 0..sweep.repeats();
+            repeats
+                .map(|repeat| sweep.copy(&points[trial], repeat, rung))
                 .collect()
         });
         copies.collect()
@@ -168,8 +168,8 @@ impl Trials {
         union: &mut Union,
     ) -> Entry {
         let mut copies = Vec::new();
-        for (seed, build) in builds.into_iter().enumerate() {
-            let labels = self.labels(trial, rung, seed);
+        for (repeat, build) in builds.into_iter().enumerate() {
+            let labels = self.labels(trial, rung, repeat);
             let names = &mut self.sweep.names;
             copies.push(union.add(build.graph, &build.identities, labels, names));
         }
@@ -209,7 +209,7 @@ impl Trials {
     }
 
     /// Returns the labels that distinguish a copy from the others.
-    fn labels(&self, trial: usize, rung: Option<u64>, seed: usize) -> Vec<(String, String)> {
+    fn labels(&self, trial: usize, rung: Option<u64>, repeat: usize) -> Vec<(String, String)> {
         let values = self.trials[trial].values.iter();
         let mut labels: Vec<(String, String)> = values
             .map(|value| (value.label.clone(), value.text.clone()))
@@ -217,8 +217,12 @@ impl Trials {
         if let Some(rungs) = &self.sweep.rungs {
             labels.push(Rungs::label(rung.unwrap_or(rungs.last())));
         }
+        let (seed, fold) = self.sweep.repeat(repeat);
         if self.sweep.seeds.len() > 1 {
-            labels.push((SEED.to_owned(), self.sweep.seeds[seed].label.clone()));
+            labels.push((SEED.to_owned(), seed.label.clone()));
+        }
+        if let Some(fold) = fold {
+            labels.push((FOLD.to_owned(), fold.test.to_string()));
         }
         labels
     }
@@ -271,14 +275,15 @@ impl Sweep {
     fn copy(
         &self,
         point: &Point,
-        seed: usize,
+        repeat: usize,
         rung: Option<u64>,
     ) -> Result<Build, Vec<Diagnostic>> {
+        let (seed, fold) = self.repeat(repeat);
         let mut assignments: Vec<Assignment> = self.assignments(point);
-        assignments.extend(self.seeds[seed].assignments.iter().cloned());
+        assignments.extend(seed.assignments.iter().cloned());
         if let Some(rungs) = &self.rungs {
             assignments.push(rungs.assign(rung.unwrap_or(rungs.last())));
         }
-        self.build(assignments)
+        self.build(assignments, fold)
     }
 }

@@ -27,6 +27,7 @@ fn contrasts(rows: Vec<(&str, Result<Contrast, String>)>) -> ColumnContrasts {
         direction: Direction::Maximize,
         against: "model3".to_owned(),
         is_best: true,
+        pools_folds: false,
         resamples: 1000,
         pairs,
         rows,
@@ -54,6 +55,7 @@ fn accuracy() -> ColumnContrasts {
 fn f1() -> ColumnContrasts {
     ColumnContrasts {
         is_best: false,
+        pools_folds: false,
         column: "f1".to_owned(),
         metric: "evaluate.f1".to_owned(),
         ..contrasts(vec![("model1", Ok(contrast(0.25, [0.0, 0.5], 0.5, None)))])

@@ -96,6 +96,9 @@ pub(super) fn heading(contrasts: &ColumnContrasts) -> Vec<String> {
     };
     let (images, seeds) = (contrast.images, contrast.seeds);
     let tested = match (seeds, contrast.shares_images) {
+        (1, _) if contrasts.pools_folds => {
+            format!("on the same {images} images of all folds")
+        }
         (1, _) => format!("on the same {images} images"),
         (_, true) => format!("on the same {images} images with {seeds} seeds"),
         (_, false) => format!("with {seeds} seeds, each with its own images (first: {images})"),
@@ -109,10 +112,14 @@ pub(super) fn heading(contrasts: &ColumnContrasts) -> Vec<String> {
 
 /// States what intervals and p-values cover, and the number of pairs that p-values are corrected for.
 fn scope(contrasts: &ColumnContrasts, over: Over) -> String {
+    let folds = match contrasts.pools_folds {
+        true => " or folds",
+        false => "",
+    };
     let covered = match over {
         Over::SeedsAndImages | Over::SeedsAndGroups => format!("{over}"),
         Over::Images | Over::Groups | Over::Seeds | Over::Reported => {
-            format!("{over} only, not of seeds")
+            format!("{over} only, not of seeds{folds}")
         }
     };
     let all = if contrasts.is_best { "all " } else { "" };

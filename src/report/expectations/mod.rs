@@ -8,7 +8,7 @@ pub mod list;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use engine::graph::{Bounds, Column, InstanceName, PortMetric, Row, SEED_AXIS, Table};
+use engine::graph::{Bounds, Column, InstanceName, PortMetric, Row, Table};
 use engine::wording;
 use serde::Serialize;
 
@@ -57,7 +57,8 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Compares a value with its bounds. With several seeds, the value is the mean over them.
+/// Compares a value with its bounds. With several seeds, the value is the mean over them; in a
+/// cross-validation, it is that of the predictions of all folds together, or else the mean over folds.
 pub fn judge(bounds: &Bounds, value: Option<f64>) -> Verdict {
     match value {
         None => Verdict::NotKnown,
@@ -210,13 +211,10 @@ impl Subject {
 
     /// Name of what a row shows of a stage: an instance, or several whose mean is shown.
     pub fn instance_of_row(stage: &str, row: &Row) -> InstanceName {
-        let seed = row.seed.iter();
         InstanceName {
             stage: stage.to_owned(),
             axes: row.axes.clone(),
-            copy: seed
-                .map(|seed| (SEED_AXIS.to_owned(), seed.clone()))
-                .collect(),
+            copy: row.copy(),
         }
     }
 

@@ -15,8 +15,13 @@ pub fn text(all: &[&Measured<'_>], width: Option<usize>) -> String {
     let rows = all.iter().map(|one| {
         let seeds = match one.values.len() {
             0 | 1 => String::new(),
-            seeds if one.defined() < seeds => format!(" ({} of {seeds} seeds)", one.defined()),
-            seeds => format!(" ({seeds} seeds)"),
+            all => {
+                let count = match one.defined() {
+                    defined if defined < all => format!("{defined} of {all}"),
+                    _ => all.to_string(),
+                };
+                format!(" ({})", one.values_in_words(&count))
+            }
         };
         [
             name(one.instance),

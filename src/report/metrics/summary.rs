@@ -120,7 +120,9 @@ fn notes(chosen: &[&Measured<'_>]) -> Vec<String> {
             true => most.to_string(),
             false => format!("{fewest} to {most}"),
         };
-        notes.push(format!("means ± standard deviation over {count} seeds"));
+        let repeated = chosen.iter().find(|one| one.defined() > 1);
+        let values = repeated.map(|one| one.values_in_words(&count));
+        notes.extend(values.map(|values| format!("means ± standard deviation over {values}")));
     }
     let intervals = chosen
         .iter()

@@ -66,10 +66,18 @@ fn caption(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> String 
     );
     let seeds = shown.iter().map(|trial| trial.seeds.len()).max();
     if shown.iter().any(|trial| trial.deviation.is_some()) {
-        let seeds = seeds.unwrap_or(0);
-        caption += &format!(
-            " Mean $\\pm$ standard deviation of {seeds} seeds, with the 95\\,\\% interval over seeds."
-        );
+        let folds = shown.iter().filter_map(|trial| trial.folds).max();
+        caption += &match (seeds.unwrap_or(0), folds) {
+            (0, Some(folds)) => format!(" Mean $\\pm$ standard deviation over {folds} folds."),
+            (seeds, folds) => {
+                let folds = folds.map_or(String::new(), |folds| {
+                    format!(" of means over {folds} folds")
+                });
+                format!(
+                    " Mean $\\pm$ standard deviation of {seeds} seeds{folds}, with the 95\\,\\% interval over seeds."
+                )
+            }
+        };
     }
     if !ranking.constant.is_empty() {
         caption += &format!(" In all trials: {}.", escaped(&ranking.constant.join(", ")));

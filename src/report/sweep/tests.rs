@@ -17,6 +17,7 @@ fn trial(number: usize, values: Value, state: TrialState, objective: Option<f64>
         state,
         objective,
         deviation: None,
+        folds: None,
         interval: None,
         seeds: Vec::new(),
         epochs: None,

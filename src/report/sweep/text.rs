@@ -23,14 +23,31 @@ pub(super) struct Ranking {
     pub left_out: Vec<String>,
     /// Values of axes were shortened.
     is_cut: bool,
-    /// Explains the numbers after an objective, if there are several seeds.
-    over_seeds: Option<&'static str>,
+    /// Explains the numbers after an objective, if there are several seeds or folds.
+    spread: Option<&'static str>,
 }
 
 pub(super) struct Column {
     pub title: String,
     pub cells: Vec<String>,
     pub is_number: bool,
+}
+
+/// Explains the numbers after the objectives of trials, with intervals and without.
+fn spread(shown: &[&Trial]) -> [&'static str; 2] {
+    let has_seeds = shown.iter().any(|trial| trial.seeds.len() > 1);
+    let has_folds = shown.iter().any(|trial| trial.folds.is_some());
+    match (has_seeds, has_folds) {
+        (_, false) => [
+            "± standard deviation, and 95 % intervals over seeds",
+            "± standard deviation over seeds",
+        ],
+        (false, true) => ["means ± standard deviation over folds"; 2],
+        (true, true) => [
+            "means over folds; ± standard deviation, and 95 % intervals over seeds",
+            "means over folds; ± standard deviation over seeds",
+        ],
+    }
 }
 
 /// Amount of detail in a row.
@@ -171,11 +188,13 @@ impl Ranking {
             constant,
             left_out: left_out.to_vec(),
             is_cut,
-            over_seeds: match (is_repeated && detail.deviation, detail.interval) {
-                (true, true) => Some("± standard deviation, and 95 % intervals over seeds"),
-                (true, false) => Some("± standard deviation over seeds"),
-                (false, _) => None,
-            },
+            spread: (is_repeated && detail.deviation).then(|| {
+                let [with_interval, without] = spread(shown);
+                match detail.interval {
+                    true => with_interval,
+                    false => without,
+                }
+            }),
         }
     }
 
@@ -248,7 +267,7 @@ fn head(report: &SweepReport) -> String {
 }
 
 fn below(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> Vec<String> {
-    let mut lines: Vec<String> = ranking.over_seeds.map(str::to_owned).into_iter().collect();
+    let mut lines: Vec<String> = ranking.spread.map(str::to_owned).into_iter().collect();
     if !ranking.constant.is_empty() {
         lines.push(format!(
             "the same in all trials: {}",

@@ -12,6 +12,7 @@ use crate::report::csv::line;
 /// Comma-separated values. Each column of the table has fields for its value, the ends of its interval, the variation
 /// that the interval covers, and the reference value. If a column has means over seeds or an axis, fields for the
 /// number of values and the standard deviation follow; if it has a class or a threshold, a field for them follows; if
+/// it is of a cross-validation, fields for the number of folds and the mean and standard deviation over them follow; if
 /// it has expectations, fields for the verdict and the bounds follow. The fields of contrasts come last. Missing values
 /// are empty.
 pub(super) fn csv(filled: &Filled<'_>) -> String {
@@ -21,11 +22,16 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
         let named = |what: &str| format!("{} {what}", column.title);
         header.extend(["low", "high", "interval over", &column.reference_label].map(named));
         if is_repeated(filled, column) {
+            let is_pooled = is_of_folds(filled, column);
             let count = match column.mean.as_slice() {
+                _ if is_pooled => "seeds".to_owned(),
                 [] => "seeds".to_owned(),
                 axes => format!("values of {}", axes.join(" and ")),
             };
             header.extend([named(&count), named("sd")]);
+        }
+        if is_of_folds(filled, column) {
+            header.extend(["folds", "fold mean", "fold sd"].map(named));
         }
         if is_decided(filled, column) {
             header.push(named("rule"));
@@ -51,6 +57,12 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
                 fields.push(repeated.map_or(String::new(), |summary| summary.n.to_string()));
                 fields.push(number(repeated.and_then(|summary| summary.sd)));
             }
+            if is_of_folds(filled, shown.column) {
+                let folds = summary.and_then(|summary| summary.folds);
+                fields.push(folds.map_or(String::new(), |folds| folds.count.to_string()));
+                fields.push(number(folds.map(|folds| folds.mean)));
+                fields.push(number(folds.and_then(|folds| folds.sd)));
+            }
             if is_decided(filled, shown.column) {
                 let rule = summary.and_then(|summary| decided(shown.column, &[summary]));
                 fields.push(rule.unwrap_or_default());
@@ -72,6 +84,11 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
 /// `true` if a cell of this column is a mean over several seeds.
 fn is_repeated(filled: &Filled<'_>, column: &Column) -> bool {
     has(filled, column, |summary| summary.sd.is_some())
+}
+
+/// `true` if a cell of this column is that of the pooled predictions of folds.
+fn is_of_folds(filled: &Filled<'_>, column: &Column) -> bool {
+    has(filled, column, |summary| summary.folds.is_some())
 }
 
 /// `true` if a cell of this column is of a class that its title does not name, or depends on a threshold.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Cell, Filled};
+use super::{Cell, Filled, axes_of};
 use crate::report::contrasts;
 
 /// One JSON object: name, title, axes, and the rows with their cells in the table's order.
@@ -20,15 +20,19 @@ pub(super) fn object(filled: &Filled<'_>) -> Value {
                     match shown.cell {
                         Cell::Value(summary) | Cell::Partial { summary, .. } => {
                             object["value"] = json!(summary.mean);
-                            let key = match column.mean.is_empty() {
+                            let axes = axes_of(column, summary);
+                            let key = match axes.is_empty() {
                                 true => "seeds",
                                 false => "mean",
                             };
                             if let Some(sd) = summary.sd {
                                 object[key] = json!({ "count": summary.n, "sd": sd });
                             }
-                            if !column.mean.is_empty() && summary.sd.is_some() {
-                                object[key]["over"] = json!(column.mean);
+                            if !axes.is_empty() && summary.sd.is_some() {
+                                object[key]["over"] = json!(axes);
+                            }
+                            if let Some(folds) = summary.folds {
+                                object["folds"] = json!(folds);
                             }
                             if let Cell::Partial { of, why, .. } = shown.cell {
                                 object["partial"] =

@@ -3,7 +3,7 @@
 use engine::graph::Row;
 
 use super::notes::notes;
-use super::text::{as_printed, deviation, interval, partial, value};
+use super::text::{as_printed, deviation, folds, interval, partial, value};
 use super::{Cell, Filled, Shown};
 use crate::report::expectations::Verdict;
 use crate::report::latex::{Tabular, escaped, line, number};
@@ -70,6 +70,7 @@ fn ours(shown: &Shown<'_>) -> String {
     let mut text = match shown.cell {
         Cell::Value(_) | Cell::Partial { .. } => {
             let figures = value(shown) + &deviation(shown, "$\\pm$") + &interval(shown);
+            let figures = figures + &folds(shown, "$\\pm$");
             number(&figures) + &escaped(&partial(shown))
         }
         Cell::Missing(reason) => escaped(reason),

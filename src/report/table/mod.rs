@@ -10,7 +10,8 @@ mod notes;
 mod page;
 mod text;
 
-use engine::graph::{Bounds, Column, Row, Table};
+use contract::analysis::Summary;
+use engine::graph::{Bounds, Column, FOLD_AXIS, Row, Table};
 use engine::run::contrasts::ColumnContrasts;
 use engine::run::measurements::Cell;
 use serde_json::Value;
@@ -105,10 +106,20 @@ impl<'a> Filled<'a> {
     }
 }
 
-/// The values that a mean is over, in words: `5 seeds`, `4 values of fold`.
-fn values_of(column: &Column, count: &str) -> String {
-    match column.mean.as_slice() {
+/// The axes that the values of a summary are over, besides seeds.
+fn axes_of<'a>(column: &'a Column, summary: &Summary) -> &'a [String] {
+    match summary.folds {
+        // The folds are one value.
+        Some(_) => &[],
+        None => &column.mean,
+    }
+}
+
+/// The values that a mean is over, in words: `5 seeds`, `5 folds`, `4 values of width`.
+fn values_of(column: &Column, axes: &[String], count: &str) -> String {
+    match axes {
         [] => format!("{count} seeds"),
+        [fold] if column.pools_folds && fold == FOLD_AXIS => format!("{count} folds"),
         axes => format!("{count} values of {}", axes.join(" and ")),
     }
 }

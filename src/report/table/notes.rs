@@ -5,10 +5,10 @@ use contract::class_of;
 use engine::graph::Column;
 use engine::run::measurements::Cell;
 
-use super::{Filled, values_of};
+use super::{Filled, axes_of, values_of};
 
 /// Returns the notes of the columns, each with the titles of the columns that it is for. If all columns that need a
-/// note need the same one, it has no titles.
+/// note need the same one, it has no titles. A note about the folds of a cross-validation comes first.
 pub(super) fn notes(filled: &Filled<'_>) -> Vec<String> {
     let mut notes: Vec<(String, Vec<&str>)> = Vec::new();
     for (place, column) in filled.table.columns.iter().enumerate() {
@@ -22,13 +22,14 @@ pub(super) fn notes(filled: &Filled<'_>) -> Vec<String> {
     // Which column the class is for must be clear.
     let has_class = filled.table.columns.iter().any(|one| class(one).is_some());
     let is_clear = |titles: &[&str]| !has_class || titles.len() == filled.table.columns.len();
-    match notes.as_slice() {
+    let of_columns: Vec<String> = match notes.as_slice() {
         [(note, titles)] if is_clear(titles) => vec![note.clone()],
         _ => notes
             .into_iter()
             .map(|(note, titles)| format!("{}: {note}", titles.join(", ")))
             .collect(),
-    }
+    };
+    folds(filled).into_iter().chain(of_columns).collect()
 }
 
 /// The values of the column at `place`.
@@ -60,7 +61,13 @@ fn note(column: &Column, summaries: &[&Summary]) -> String {
             true => most.to_string(),
             false => format!("{fewest} to {most}"),
         };
-        format!("± standard deviation over {}", values_of(column, &count))
+        let axes = summaries
+            .first()
+            .map_or(&[][..], |one| axes_of(column, one));
+        format!(
+            "± standard deviation over {}",
+            values_of(column, axes, &count)
+        )
     });
     let mut covered: Vec<String> = Vec::new();
     for interval in summaries.iter().filter_map(|summary| summary.interval) {
@@ -76,6 +83,18 @@ fn note(column: &Column, summaries: &[&Summary]) -> String {
     let parts = [deviation, intervals, decided(column, summaries)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join("; ")
+}
+
+/// Says that values are those of the pooled predictions of folds, and what the numbers in parentheses are; `None` if no
+/// cell of the table is of a cross-validation.
+fn folds(filled: &Filled<'_>) -> Option<String> {
+    let cells = filled.rows.iter().flat_map(|(_, cells)| cells);
+    let folds = cells.filter_map(|cell| cell.summary()?.folds);
+    let (_, most) = range(folds.map(|folds| folds.count))?;
+    Some(format!(
+        "values are of the predictions of {most} folds together, each image predicted by a model trained without it; \
+         (folds …): mean ± standard deviation over folds, which are not independent"
+    ))
 }
 
 /// The positive class and the rule of decision: `positive class: PNEUMONIA, from a probability of 0.5`, or, if the rule

@@ -1,13 +1,13 @@
 //! Tables for pages.
 
 use contract::Direction;
-use engine::graph::{Column, Row, SEED_AXIS, Table};
+use engine::graph::{Column, Row, Table};
 use engine::run::contrasts::ColumnContrasts;
 use engine::run::measurements::Cell;
 use engine::wording;
 use pages::{BestRow, CellView, Reference, RowView, TableView};
 
-use super::text::{as_printed, deviation, interval, partial, value};
+use super::text::{as_printed, deviation, folds, interval, partial, value};
 use super::{Filled, Shown, contrasts, notes};
 use crate::report::expectations::{Judgements, Verdict};
 
@@ -20,7 +20,7 @@ pub struct Behind {
 }
 
 /// Returns a table with links to the instances behind its cells. The best value of a column is marked if it is better
-/// than all others. Rows of seeds have none: the best seed is the best by chance.
+/// than all others. Rows of seeds or folds have none: the best one is the best by chance.
 pub fn view(
     table: &Table,
     cells: impl Fn(&Row, &Column) -> Cell,
@@ -74,7 +74,7 @@ pub fn view(
 
 fn cell(shown: &Shown<'_>) -> CellView {
     let summary = shown.cell.summary();
-    let spread = deviation(shown, "±") + &interval(shown) + &partial(shown);
+    let spread = deviation(shown, "±") + &interval(shown) + &folds(shown, "±") + &partial(shown);
     CellView {
         value: match shown.cell {
             Cell::Missing(reason) => reason.clone(),
@@ -112,13 +112,13 @@ impl Best {
 }
 
 /// Finds the row whose value of a column is better than all others. `None` if the metric has no direction, if there are
-/// fewer than two values, if another value looks the same in the table, or if the rows are seeds.
+/// fewer than two values, if another value looks the same in the table, or if the rows are seeds or folds.
 fn best(
     filled: &Filled<'_>,
     place: usize,
     behind: &impl Fn(&Row, &Column) -> Behind,
 ) -> Option<Best> {
-    if filled.table.axes.iter().any(|axis| axis == SEED_AXIS) {
+    if filled.table.has_copies_as_rows() {
         return None;
     }
     let column = &filled.table.columns[place];

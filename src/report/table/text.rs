@@ -1,10 +1,11 @@
-//! Tables as text: `0.918 [0.89, 0.94] (paper 0.95) ✓`, or `0.918 ± 0.012 [0.90, 0.93]` for several seeds.
+//! Tables as text: `0.918 [0.89, 0.94] (paper 0.95) ✓`, or `0.918 ± 0.012 [0.90, 0.93]` for several seeds, or
+//! `0.918 [0.89, 0.94] (folds 0.915 ± 0.031)` for a cross-validation.
 
-use contract::analysis::Summary;
+use contract::analysis::{FoldSpread, Summary};
 use engine::graph::Row;
 use engine::wording;
 
-use super::{Cell, Filled, Shown, notes, values_of};
+use super::{Cell, Filled, Shown, axes_of, notes, values_of};
 use crate::report::grid::Grid;
 
 /// Formats every cell as text.
@@ -27,7 +28,8 @@ pub(super) fn grid(filled: &Filled<'_>) -> Grid {
 fn cell(shown: &Shown<'_>) -> String {
     let mut text = match shown.cell {
         Cell::Value(_) | Cell::Partial { .. } => {
-            value(shown) + &deviation(shown, "±") + &interval(shown) + &partial(shown)
+            let spread = deviation(shown, "±") + &interval(shown) + &folds(shown, "±");
+            value(shown) + &spread + &partial(shown)
         }
         Cell::Missing(reason) => reason.clone(),
     };
@@ -79,12 +81,30 @@ pub(super) fn interval(shown: &Shown<'_>) -> String {
     format!(" [{low}, {high}]")
 }
 
+/// ` (folds 0.915 ± 0.031)`: the mean and the standard deviation over the folds of a cross-validation, or an empty
+/// string.
+pub(super) fn folds(shown: &Shown<'_>, sign: &str) -> String {
+    let folds = shown.cell.summary().and_then(|summary| summary.folds);
+    let Some(FoldSpread { mean, sd, .. }) = folds else {
+        return String::new();
+    };
+    let sd = sd.map(|sd| format!(" {sign} {}", wording::measured(sd)));
+    format!(
+        " (folds {}{})",
+        wording::measured(mean),
+        sd.unwrap_or_default()
+    )
+}
+
 /// ` (2 of 3 seeds)` if some values of a mean are missing, or an empty string.
 pub(super) fn partial(shown: &Shown<'_>) -> String {
     match shown.cell {
         Cell::Partial { summary, of, .. } => {
             let count = format!("{} of {of}", summary.n);
-            format!(" ({})", values_of(shown.column, &count))
+            format!(
+                " ({})",
+                values_of(shown.column, axes_of(shown.column, summary), &count)
+            )
         }
         Cell::Value(_) | Cell::Missing(_) => String::new(),
     }

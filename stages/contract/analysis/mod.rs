@@ -30,7 +30,7 @@ pub use figure::{
 };
 pub use heat_maps::{ExplainedImage, HeatMaps};
 pub use leakage::{Comparison, CopiedImage, Leakage, Likeness, SharedGroup, Similarities};
-pub use summary::{Decision, Interval, Summary};
+pub use summary::{Decision, FoldSpread, Interval, Summary};
 
 pub use crate::over::Over;
 
@@ -75,6 +75,24 @@ pub trait Analysis: Sync {
         results: &[Metric],
         evaluations: &[Evaluation],
     ) -> Option<Summary>;
+
+    /// Returns the predictions of the folds of a cross-validation as one evaluation, with the images sorted by name.
+    ///
+    /// # Errors
+    /// If classes differ, or if an image was tested in two folds. The error says so in a few words.
+    fn pool(&self, folds: &[Evaluation]) -> Result<Evaluation, String>;
+
+    /// Summarizes a metric of the pooled predictions of cross-validations that differ only in their seed. `seeds` has
+    /// the evaluations of all folds for each seed. `None` if the metric is not computed from predictions or is
+    /// undefined.
+    ///
+    /// # Errors
+    /// If the folds of a seed cannot be pooled.
+    fn summarize_folds(
+        &self,
+        metric: &str,
+        seeds: &[Vec<Evaluation>],
+    ) -> Result<Option<Summary>, String>;
 
     /// Writes a figure to a file: as an SVG with fixed colors if its name ends in `.svg`, otherwise as a PNG.
     ///

@@ -18,6 +18,21 @@ pub struct Summary {
     pub positive: Option<String>,
     /// How probabilities were turned into classes, if the measure depends on it and there are two classes.
     pub decision: Option<Decision>,
+    /// The values in the single folds, if the value is that of the pooled predictions of a cross-validation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folds: Option<FoldSpread>,
+}
+
+/// The values of a measure in the folds of a cross-validation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FoldSpread {
+    /// Number of folds in which it is defined, of one seed.
+    pub count: usize,
+    /// Mean over the folds, and over seeds if there are several.
+    pub mean: f64,
+    /// Standard deviation over the folds of a seed (over n − 1); `None` if only one is defined. Folds are not
+    /// independent, so no interval follows from it.
+    pub sd: Option<f64>,
 }
 
 /// A 95 % interval.

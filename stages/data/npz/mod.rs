@@ -19,7 +19,7 @@ use zip::ZipArchive;
 use self::header::{Header, integers, read_header};
 use self::outline::Outline;
 use self::pool::Arrays;
-use super::source::{Offer, Omitted, Unusable};
+use super::source::{Offer, Omitted, SplitUse, Unusable};
 
 /// Parameters of the source `npz`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,27 +82,29 @@ impl Npz {
     }
 
     /// Reads the headers and the labels, and returns the number of classes.
-    pub fn preflight(&self) -> Result<usize, Invalid> {
-        Ok(self.splits()?.classes.len())
+    pub fn preflight(&self, usage: SplitUse) -> Result<usize, Invalid> {
+        Ok(self.splits(usage)?.classes.len())
     }
 
-    /// Lists the images. If `joined`, the validation images become training images.
-    pub fn offer(&self, joined: bool) -> Result<Offer, Failure> {
+    /// Lists the images.
+    pub fn offer(&self, usage: SplitUse) -> Result<Offer, Failure> {
         let Splits {
             classes,
             train,
-            validation,
-            test,
+            mut validation,
+            mut test,
             omitted,
-        } = self.splits()?;
+        } = self.splits(usage)?;
         let pool = |arrays| Arrays::new(self.clone(), arrays);
-        let (train, validation) = if joined {
-            let mut train = pool([Some(train), validation].into_iter().flatten().collect());
+        let joined = [
+            Some(train),
+            validation.take_if(|_| usage.joins_validation),
+            test.take_if(|_| usage.joins_test),
+        ];
+        let mut train = pool(joined.into_iter().flatten().collect());
+        if usage.joins_validation || usage.is_divided {
             train.mark_equal_images()?;
-            (train, None)
-        } else {
-            (pool(vec![train]), validation)
-        };
+        }
         Ok(Offer {
             classes,
             train: Box::new(train),
@@ -110,13 +112,13 @@ impl Npz {
                 Some(array) => Some(Box::new(pool(vec![array]))),
                 None => None,
             },
-            test: Box::new(pool(vec![test])),
+            test: Box::new(pool(test.into_iter().collect())),
             skipped: Vec::new(),
             omitted,
         })
     }
 
-    fn splits(&self) -> Result<Splits, Unusable> {
+    fn splits(&self, usage: SplitUse) -> Result<Splits, Unusable> {
         let mut archive = self.archive()?;
         let mut split = |prefix: &'static str| self.array(&mut archive, prefix);
         let required = |array: Option<Array>, prefix: &str| {
@@ -124,8 +126,11 @@ impl Npz {
         };
         let train = required(split("train")?, "train")?;
         let validation = split("val")?;
-        let test = required(split("test")?, "test")?;
-        let all = [Some(&train), validation.as_ref(), Some(&test)];
+        let test = split("test")?;
+        if test.is_none() && !usage.is_divided {
+            required(None, "test")?;
+        }
+        let all = [Some(&train), validation.as_ref(), test.as_ref()];
         let needed = Array::classes(all.into_iter().flatten());
         let classes = match self.classes.as_slice() {
             [] => default_names(needed),
@@ -256,7 +261,7 @@ struct Splits {
     classes: Vec<String>,
     train: Array,
     validation: Option<Array>,
-    test: Array,
+    test: Option<Array>,
     omitted: Omitted,
 }
 

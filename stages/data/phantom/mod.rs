@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::anatomy::Anatomy;
 use self::pneumonia::Opacities;
-use super::source::{Example, Offer, Omitted, Pool, Sink, Skipped};
+use super::source::{Example, Offer, Omitted, Pool, Sink, Skipped, SplitUse};
 
 /// The classes, in the order of their indices.
 pub const CLASSES: [&str; 2] = ["NORMAL", "PNEUMONIA"];
@@ -70,14 +70,18 @@ impl Phantom {
     }
 
     /// Returns the images for `seed`. They are drawn when they are read.
-    pub fn offer(&self, seed: u64) -> Offer {
-        let pool =
-            |split, images| -> Box<dyn Pool> { Box::new(Patients::new(self, seed, split, images)) };
+    pub fn offer(&self, seed: u64, usage: SplitUse) -> Offer {
+        let mut train = Patients::new(self, seed, "train", self.images);
+        let mut test = Patients::new(self, seed, "test", self.test_images);
+        if usage.joins_test {
+            train.drawn.append(&mut test.drawn);
+            train.examples.append(&mut test.examples);
+        }
         Offer {
             classes: CLASSES.map(str::to_owned).to_vec(),
-            train: pool("train", self.images),
+            train: Box::new(train),
             validation: None,
-            test: pool("test", self.test_images),
+            test: Box::new(test),
             skipped: Vec::new(),
             omitted: Omitted::default(),
         }
@@ -109,11 +113,12 @@ fn draw(
     radiograph::take(&anatomy, &opacities, &mut rng, size)
 }
 
-/// The images of one split.
+/// The images of one split, or of several.
 struct Patients {
     seed: u64,
-    split: &'static str,
     subtle: f64,
+    /// The split and the number of each image, from which it is drawn.
+    drawn: Vec<(&'static str, usize)>,
     examples: Vec<Example>,
 }
 
@@ -135,8 +140,8 @@ impl Patients {
             .collect();
         Self {
             seed,
-            split,
             subtle: phantom.subtle,
+            drawn: (0..images).map(|i| (split, i)).collect(),
             examples,
         }
     }
@@ -158,10 +163,11 @@ impl Pool for Patients {
                 .par_iter()
                 .map(|&i| {
                     let has_pneumonia = self.examples[i].label == 1;
+                    let (split, index) = self.drawn[i];
                     let gray = draw(
                         self.seed,
-                        self.split,
-                        i,
+                        split,
+                        index,
                         has_pneumonia,
                         self.subtle,
                         shape.height,

@@ -5,7 +5,7 @@ fn split(seed: u64, images: usize, size: usize) -> Vec<(u32, Vec<u8>)> {
         images,
         ..Phantom::default()
     };
-    let pool = phantom.offer(seed).train;
+    let pool = phantom.offer(seed, SplitUse::default()).train;
     let wanted: Vec<usize> = (0..images).collect();
     let shape = ImageShape {
         height: size,
@@ -75,7 +75,7 @@ fn the_share_of_pneumonia_is_exact_and_evenly_spread() {
 
 #[test]
 fn three_channels_are_equal() {
-    let pool = Phantom::default().offer(1).test;
+    let pool = Phantom::default().offer(1, SplitUse::default()).test;
     let shape = ImageShape {
         height: 28,
         width: 28,

@@ -2,6 +2,7 @@
 
 mod batches;
 mod files;
+mod folds;
 mod keras;
 mod npz;
 mod omissions;

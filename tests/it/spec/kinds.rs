@@ -53,6 +53,7 @@ const fn kind(
         model_params: &["model"],
         text_params: &[],
         positive_param: None,
+        fold_param: None,
         declares_ports: false,
         computes: false,
     }

@@ -12,6 +12,9 @@ pub(super) use self::reader::read;
 /// Name of the axis of seeds. An axis of a matrix with this name takes precedence.
 pub const SEED_AXIS: &str = "seed";
 
+/// Name of the axis of the folds of a cross-validation. An axis of a matrix with this name takes precedence.
+pub const FOLD_AXIS: &str = "fold";
+
 /// A table to print after a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
@@ -24,6 +27,14 @@ pub struct Table {
     pub columns: Vec<Column>,
 }
 
+impl Table {
+    /// `true` if the rows differ in their seed or fold. The best of them is the best by chance.
+    pub fn has_copies_as_rows(&self) -> bool {
+        let mut axes = self.axes.iter();
+        axes.any(|axis| axis == SEED_AXIS || axis == FOLD_AXIS)
+    }
+}
+
 /// A row: the instances with certain values on the axes of the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Row {
@@ -33,6 +44,8 @@ pub struct Row {
     pub axes: Vec<(String, String)>,
     /// The seed of the copy of the pipeline; `None` for the mean over all seeds.
     pub seed: Option<String>,
+    /// The fold of the copy of the pipeline; `None` for all folds.
+    pub fold: Option<String>,
     /// The stage of all cells of the row; `None` for that of each column.
     pub stage: Option<String>,
 }
@@ -56,14 +69,24 @@ impl Row {
         }
     }
 
-    /// `true` if the row shows this instance of the stage of a cell in the copy of a seed.
-    pub fn shows(&self, instance: &InstanceName, seed: Option<&str>) -> bool {
+    /// `true` if the row shows this instance of the stage of a cell in the copy of a seed and a fold.
+    pub fn shows(&self, instance: &InstanceName, seed: Option<&str>, fold: Option<&str>) -> bool {
         let has = |(axis, value): &(String, String)| instance.axis(axis) == Some(value);
-        let is_seed = match (&self.seed, seed) {
-            (Some(wanted), Some(seed)) => wanted == seed,
+        let is_meant = |wanted: &Option<String>, found: Option<&str>| match (wanted, found) {
+            (Some(wanted), Some(found)) => wanted == found,
             _ => true,
         };
-        is_seed && self.axes.iter().all(has)
+        is_meant(&self.seed, seed) && is_meant(&self.fold, fold) && self.axes.iter().all(has)
+    }
+
+    /// The labels that tell the copies of the row from others.
+    pub fn copy(&self) -> Vec<(String, String)> {
+        let seed = self.seed.iter().map(|seed| (SEED_AXIS, seed));
+        let fold = self.fold.iter().map(|fold| (FOLD_AXIS, fold));
+        let labels = seed.chain(fold);
+        labels
+            .map(|(axis, value)| (axis.to_owned(), value.clone()))
+            .collect()
     }
 }
 
@@ -72,9 +95,12 @@ impl Row {
 pub struct Column {
     pub title: String,
     pub metric: MetricRef,
-    /// Axes of the stage over which cells show the mean, and `seed` if there are several seeds; empty if each cell
-    /// shows one instance, or the mean over seeds only.
+    /// Axes of the stage over which cells show the mean, with `fold` and `seed` if there are several of them; empty if
+    /// each cell shows one instance, or the mean over seeds only.
     pub mean: Vec<String>,
+    /// `true` if cells show the metrics of the predictions of all folds together where there are predictions, and
+    /// otherwise the mean over `mean`.
+    pub pools_folds: bool,
     /// Reference values by row.
     pub reference: BTreeMap<String, f64>,
     /// Source of the reference values: `paper`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contract::{MetricInfo, Segment};
 
-use super::{Column, MetricRef, Row, SEED_AXIS, Table};
+use super::{Column, FOLD_AXIS, MetricRef, Row, SEED_AXIS, Table};
 use crate::graph::metric::{self, PortMetric};
 use crate::graph::ports::Ports;
 use crate::spec::{Axis, Diagnostic, Paper, Pipeline, Place, StageSpec, TableSpec, suggest};
@@ -81,13 +81,7 @@ impl<'a> Reader<'a> {
             if column.within.is_some() && reference.is_empty() && is_complete {
                 self.report_useless_tolerance(index);
             }
-            let has_axis = |name: &&String| stage.matrix.iter().any(|axis| axis.name == **name);
-            let mean = fields.mean.0.iter().filter(has_axis);
-            let mut mean: Vec<String> = mean.cloned().collect();
-            let is_row = rows.first().is_some_and(|row| row.seed.is_some());
-            if !mean.is_empty() && self.pipeline.seed_labels.len() > 1 && !is_row {
-                mean.push(SEED_AXIS.to_owned());
-            }
+            let (mean, pools_folds) = self.mean(stage, &stages, &rows);
             columns.push(Column {
                 title: column
                     .title
@@ -95,6 +89,7 @@ impl<'a> Reader<'a> {
                     .unwrap_or_else(|| column.metric.clone()),
                 metric,
                 mean,
+                pools_folds,
                 reference,
                 reference_label: "paper".to_owned(),
                 within: column.within,
@@ -107,6 +102,31 @@ impl<'a> Reader<'a> {
             rows,
             columns,
         }
+    }
+
+    /// Returns the axes over which the cells of a stage show the mean, and `true` if they pool the predictions of folds
+    /// instead where there are predictions.
+    fn mean(&self, stage: &StageSpec, stages: &[&StageSpec], rows: &[Row]) -> (Vec<String>, bool) {
+        let written = &self.spec.fields.mean.0;
+        let has_axis = |name: &&String| stage.matrix.iter().any(|axis| axis.name == **name);
+        let mut mean: Vec<String> = written.iter().filter(has_axis).cloned().collect();
+        let is_row = |has: fn(&Row) -> bool| rows.first().is_some_and(has);
+        let has_folds = self.has_folds(stages) && !is_row(|row| row.fold.is_some());
+        let pools_folds = has_folds && mean.is_empty();
+        if has_folds {
+            mean.push(FOLD_AXIS.to_owned());
+        }
+        let has_seeds = self.pipeline.seed_labels.len() > 1;
+        if !mean.is_empty() && has_seeds && !is_row(|row| row.seed.is_some()) {
+            mean.push(SEED_AXIS.to_owned());
+        }
+        (mean, pools_folds)
+    }
+
+    /// Returns `true` if the axis `fold` means the folds of the pipeline: it has some, and no stage of the table has an
+    /// axis of this name.
+    fn has_folds(&self, stages: &[&StageSpec]) -> bool {
+        self.pipeline.folds.is_some() && has_no_axis(stages, FOLD_AXIS)
     }
 
     fn report_useless_tolerance(&mut self, column: usize) {
@@ -202,7 +222,12 @@ impl<'a> Reader<'a> {
             let place = self.value_place(key);
             let error = if seen.contains(&axis.as_str()) {
                 Diagnostic::at(&place, format!("the axis `{axis}` is listed twice"))
-            } else if key == "mean" && axis != SEED_AXIS && are_known && !stages.iter().any(has) {
+            } else if key == "mean"
+                && axis != SEED_AXIS
+                && !(axis == FOLD_AXIS && self.has_folds(stages))
+                && are_known
+                && !stages.iter().any(has)
+            {
                 let known = stages.iter().flat_map(|stage| &stage.matrix);
                 let known = suggest::distinct(known.map(|axis| axis.name.as_str()));
                 let message = format!("no stage of this table has the axis `{axis}`");
@@ -227,8 +252,10 @@ impl<'a> Reader<'a> {
         let fields = &self.spec.fields;
         let (rows, mean) = (&fields.rows.0, &fields.mean.0);
         let has = |name: &str| stage.matrix.iter().any(|axis| axis.name == name);
-        let is_seed = |name: &str| name == SEED_AXIS && are_seeds(stages);
-        if let Some(name) = rows.iter().find(|name| !has(name) && !is_seed(name)) {
+        let is_seed = |name: &str| name == SEED_AXIS && has_no_axis(stages, SEED_AXIS);
+        let is_fold = |name: &str| name == FOLD_AXIS && self.has_folds(stages);
+        let is_copy = |name: &str| is_seed(name) || is_fold(name);
+        if let Some(name) = rows.iter().find(|name| !has(name) && !is_copy(name)) {
             let known = stage.matrix.iter().map(|axis| axis.name.as_str());
             let message = format!("`{}` has no axis `{name}`", stage.name);
             return Err(Diagnostic::at(&self.value_place("rows"), message)
@@ -261,17 +288,20 @@ impl<'a> Reader<'a> {
     fn rows(&self, stages: &[&StageSpec]) -> Vec<Row> {
         let mut rows = vec![Row::default()];
         for name in &self.spec.fields.rows.0 {
-            let is_seed = name == SEED_AXIS && are_seeds(stages);
-            let values = match is_seed {
-                true => self.seeds(),
-                false => values(stages, name),
+            let is_seed = name == SEED_AXIS && has_no_axis(stages, SEED_AXIS);
+            let is_fold = name == FOLD_AXIS && self.has_folds(stages);
+            let values = match (is_seed, is_fold) {
+                (true, _) => self.seeds(),
+                (_, true) => self.pipeline.fold_labels(),
+                _ => values(stages, name),
             };
             let extended = |row: &Row, value: &String| {
                 let mut row = row.clone();
                 row.values.push(value.clone());
-                match is_seed {
-                    true => row.seed = Some(value.clone()),
-                    false => row.axes.push((name.clone(), value.clone())),
+                match (is_seed, is_fold) {
+                    (true, _) => row.seed = Some(value.clone()),
+                    (_, true) => row.fold = Some(value.clone()),
+                    _ => row.axes.push((name.clone(), value.clone())),
                 }
                 row
             };
@@ -310,9 +340,11 @@ impl<'a> Reader<'a> {
         if !are_rows_known || labels.iter().all(|row| by_row.contains_key(row)) {
             return by_row.clone();
         }
-        let has_seeds = rows.iter().any(|row| row.seed.is_some());
-        // A run may have fewer seeds, and these are not misspelt.
-        let may_be_seed = |row: &str| has_seeds && row.bytes().all(|byte| byte.is_ascii_digit());
+        let has_copies = rows
+            .iter()
+            .any(|row| row.seed.is_some() || row.fold.is_some());
+        // A run may have fewer seeds or folds, and these are not misspelt.
+        let may_be_seed = |row: &str| has_copies && row.bytes().all(|byte| byte.is_ascii_digit());
         let unknown = by_row.keys().filter(|row| !labels.contains(row));
         for row in unknown.filter(|row| !may_be_seed(row)) {
             let path = [Segment::Key("paper".to_owned()), Segment::Key(row.clone())];
@@ -382,10 +414,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Returns whether the axis `seed` means the seeds of the pipeline: no stage of the table has an axis of this name.
-fn are_seeds(stages: &[&StageSpec]) -> bool {
+/// Returns `true` if no stage of a table has an axis of this name. Then `seed` means the seeds of the pipeline, and
+/// `fold` its folds.
+fn has_no_axis(stages: &[&StageSpec], name: &str) -> bool {
     let mut axes = stages.iter().flat_map(|stage| &stage.matrix);
-    axes.all(|axis| axis.name != SEED_AXIS)
+    axes.all(|axis| axis.name != name)
 }
 
 /// The values of an axis in any of the stages.

@@ -37,6 +37,7 @@ const fn kind(name: &'static str, version: u32) -> KindInfo {
         model_params: &[],
         text_params: &[],
         positive_param: None,
+        fold_param: None,
         declares_ports: false,
         computes: true,
     }

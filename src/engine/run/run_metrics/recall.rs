@@ -104,14 +104,14 @@ fn in_copy(name: &str) -> String {
 /// All instances, unless they belong to the trials of a sweep: which trial is the best is not known.
 fn shown(instances: &[InstanceMetrics]) -> Vec<usize> {
     let names: HashSet<&str> = instances.iter().map(|one| one.in_copy.as_str()).collect();
-    let is_seeds = instances.iter().all(|one| {
+    let are_repeats = instances.iter().all(|one| {
         let labels = one.name.split_once('[').map_or("", |(_, labels)| labels);
         let labels = labels.trim_end_matches(']').split(',');
         labels
             .filter(|label| label.contains('='))
-            .all(|label| label.starts_with("seed="))
+            .all(|label| label.starts_with("seed=") || label.starts_with("fold="))
     });
-    match is_seeds || names.len() == instances.len() {
+    match are_repeats || names.len() == instances.len() {
         true => (0..instances.len()).collect(),
         false => Vec::new(),
     }

@@ -6,8 +6,9 @@ use contract::analysis::Over;
 use contract::{Direction, Metric};
 
 use super::InstanceMetrics;
+use crate::graph::{FOLD_AXIS, SEED_AXIS};
 
-/// A metric of the instances that differ only in their seed.
+/// A metric of the instances that differ only in their seed and fold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured<'a> {
     /// Name of the instances within one copy of the pipeline.
@@ -29,6 +30,21 @@ pub struct Measured<'a> {
 }
 
 impl Measured<'_> {
+    /// The values that the mean is over, in words: `5 seeds`, `5 folds`, `10 values of seed and fold`. `count` is their
+    /// number. Seeds are meant where the names of the instances do not tell.
+    pub fn values_in_words(&self, count: &str) -> String {
+        let differs = |axis: &str| {
+            let mut values = self.values.iter().map(|(name, _)| label(name, axis));
+            let first = values.next();
+            values.any(|value| Some(value) != first)
+        };
+        match (differs(SEED_AXIS), differs(FOLD_AXIS)) {
+            (false, true) => format!("{count} folds"),
+            (true, true) => format!("{count} values of seed and fold"),
+            (_, false) => format!("{count} seeds"),
+        }
+    }
+
     /// `f1`, or `history.loss` on another port than the first.
     pub fn metric(&self) -> String {
         match self.is_first_port {
@@ -107,10 +123,17 @@ impl Measured<'_> {
     }
 }
 
+/// The value of a label in the full name of an instance: `43` for `seed` in `cnn[model1,seed=43]`.
+fn label<'a>(name: &'a str, axis: &str) -> Option<&'a str> {
+    let (_, labels) = name.split_once('[')?;
+    let mut labels = labels.strip_suffix(']')?.split(',');
+    labels.find_map(|label| label.strip_prefix(axis)?.strip_prefix('='))
+}
+
 /// Values grouped by instance within one copy, port and metric, in the order of the instances.
 pub type Pooled<'a> = Vec<Measured<'a>>;
 
-/// Groups the metrics of instances. Those that differ only in their seed become one group.
+/// Groups the metrics of instances. Those that differ only in their seed and fold become one group.
 pub fn pooled<'a>(instances: &[&'a InstanceMetrics]) -> Pooled<'a> {
     let mut found: Pooled<'a> = Vec::new();
     let mut places = std::collections::HashMap::new();
@@ -174,6 +197,25 @@ mod tests {
             }],
             ..InstanceMetrics::default()
         }
+    }
+
+    #[test]
+    fn the_values_of_a_mean_are_named_by_what_they_differ_in() {
+        let words = |names: &[&str]| {
+            let named = |name: &&str| InstanceMetrics {
+                name: (*name).to_owned(),
+                ..instance(1, 0.5)
+            };
+            let all: Vec<InstanceMetrics> = names.iter().map(named).collect();
+            pooled(&all.iter().collect::<Vec<_>>())[0].values_in_words("2")
+        };
+        assert_eq!(words(&["score[a,seed=1]", "score[a,seed=2]"]), "2 seeds");
+        assert_eq!(words(&["score[a,fold=1]", "score[a,fold=2]"]), "2 folds");
+        assert_eq!(
+            words(&["score[seed=1,fold=1]", "score[seed=2,fold=2]"]),
+            "2 values of seed and fold"
+        );
+        assert_eq!(words(&["score[xfold=1]", "score[xfold=2]"]), "2 seeds");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A table with reference values, and its text in every format.
 
 mod data;
+mod folds;
 mod latex;
 mod several;
 mod text;
@@ -24,6 +25,7 @@ fn column(title: &str, stage: &str, reference: &[(&str, f64)]) -> Column {
             .map(|&(row, value)| (row.to_owned(), value))
             .collect(),
         mean: Vec::new(),
+        pools_folds: false,
         reference_label: "paper".to_owned(),
         within: None,
     }
@@ -127,6 +129,7 @@ fn value(mean: f64, interval: Option<[f64; 2]>) -> Cell {
         }),
         positive: None,
         decision: None,
+        folds: None,
     })
 }
 

@@ -23,6 +23,7 @@ fn repeated(format: Format) -> String {
                     class: "PNEUMONIA".to_owned(),
                     thresholds: [0.31, 0.6251],
                 }),
+                folds: None,
             }),
             _ => Cell::Missing("not run".to_owned()),
         };
@@ -80,6 +81,7 @@ fn single_row(format: Format) -> String {
                 interval: None,
                 positive: None,
                 decision: None,
+                folds: None,
             },
             of: 5,
             why: "failed".to_owned(),

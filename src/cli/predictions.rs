@@ -1,0 +1,128 @@
+//! `runner predictions`: the predictions for every test image as one table.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Args;
+use contract::ShowPath;
+use engine::atomic_file::{self, Flush};
+use engine::error::Error;
+use engine::graph::InstanceName;
+use engine::plan::PlanOptions;
+use engine::run::failures::Failures;
+use engine::run::folds::Predicted;
+use engine::run::measurements::Measurements;
+use engine::run::replay::replay;
+use engine::run::{Outcomes, planned};
+use engine::spec::suggest;
+use petgraph::graph::NodeIndex;
+
+use super::pipeline::{ANALYSIS, PipelineArgs, StoreArgs};
+use super::{output_file, unwritten};
+use crate::report::{Console, predictions};
+
+/// Print the predictions for every test image as CSV: in a cross-validation, the out-of-fold predictions of all folds
+#[derive(Debug, Args)]
+pub(super) struct Predictions {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    /// Stage or instance that made the predictions: evaluate, 'evaluate[model1]', 'evaluate[fold=2]'
+    /// [default: all that made some]
+    stage: Option<String>,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Predictions {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        if let Some(file) = &self.output {
+            output_file::PREDICTIONS.check(file)?;
+        }
+        let mut experiment = self.pipeline.experiment()?;
+        let store = self.store.open()?;
+        replay(&mut experiment, &store)?;
+        let graph = experiment.graph();
+        let plan = planned(graph, &store, &PlanOptions::default())?;
+        let mut outcomes = Outcomes::new(&store);
+        outcomes.stored(&plan, &Failures::default());
+        let shown = experiment.shown();
+        let results = Measurements::new(graph, &store, &outcomes.outputs, &shown, &[], ANALYSIS);
+        let nodes = match &self.stage {
+            Some(name) => self.named(&results, name)?,
+            None => self.all(&results)?,
+        };
+        let predicted = results
+            .predictions(&nodes)
+            .map_err(|why| self.incomplete(&why))?;
+        check_classes(&predicted)?;
+        let text = match self.json {
+            true => predictions::json(&predicted),
+            false => predictions::csv(&predicted),
+        };
+        let Some(file) = &self.output else {
+            return console.result(&text).map_err(unwritten);
+        };
+        atomic_file::write(file, ".predictions-", Flush::No, |to| {
+            to.write_all(text.as_bytes())
+        })
+        .map_err(Error::io("write", file))
+    }
+
+    /// The instances that a name means.
+    fn named(&self, results: &Measurements<'_>, name: &str) -> Result<Vec<NodeIndex>, Error> {
+        let found = results.instances(|instance| instance.matches(name));
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let known: Vec<String> = results
+            .instances(|_| true)
+            .iter()
+            .map(|&node| results.graph.stages[node].name.stage.clone())
+            .collect();
+        let known = suggest::distinct(known.iter().map(String::as_str));
+        let hint = suggest::hint("stages", name, known);
+        let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
+        Err(Error::Usage(format!("there is no stage `{name}`{hint}")))
+    }
+
+    /// All instances of the stages that made predictions.
+    fn all(&self, results: &Measurements<'_>) -> Result<Vec<NodeIndex>, Error> {
+        let has_some = |node: &NodeIndex| results.predictions(&[*node]).is_ok();
+        let with_some = results.instances(|_| true);
+        let with_some: BTreeSet<&str> = with_some
+            .iter()
+            .filter(|node| has_some(node))
+            .map(|&node| results.graph.stages[node].name.stage.as_str())
+            .collect();
+        let nodes = results.instances(|name| with_some.contains(name.stage.as_str()));
+        match nodes.is_empty() {
+            true => Err(self.incomplete("there are no predictions")),
+            false => Ok(nodes),
+        }
+    }
+
+    fn incomplete(&self, why: &str) -> Error {
+        let file = self.pipeline.file.shown();
+        Error::Usage(format!("{why}; `runner run {file}` makes the results"))
+    }
+}
+
+/// Fails if the predictions of several stages are about different classes, which do not fit into one table.
+fn check_classes(predicted: &[Predicted<'_>]) -> Result<(), Error> {
+    let mut pairs = predicted.windows(2);
+    let differing = pairs.find(|pair| pair[0].evaluation.classes != pair[1].evaluation.classes);
+    let Some([one, other]) = differing else {
+        return Ok(());
+    };
+    let names: [&InstanceName; 2] = [&one.instance, &other.instance];
+    let [one, other] = names.map(ToString::to_string);
+    Err(Error::Usage(format!(
+        "`{one}` and `{other}` predict different classes; name one of them"
+    )))
+}
