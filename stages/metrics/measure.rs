@@ -24,33 +24,10 @@ pub fn measure(
     bootstrap: &Bootstrap,
 ) -> Metrics {
     let scored = Scored::new(predictions, predictions.decide(decision), positive);
-    let (mut measures, others) = measures(classes.len());
-    let resampled = measures.clone();
-    measures.extend(others);
-    let weights = vec![1; predictions.labels.len()];
-    let values = scored.values(&measures, &weights);
-    let mut intervals = intervals(bootstrap, resampled.len(), |weights| {
-        scored.values(&resampled, weights)
-    });
-    intervals.resize(measures.len(), Interval::default());
-
-    let over = bootstrap.units.over();
+    let (resampled, others) = measures(classes.len());
+    let mut metrics = measured(&scored, [&resampled, &others], (classes, positive), bootstrap);
+    let confusion = scored.confusion(&vec![1; predictions.labels.len()]);
     let subject = |class: Option<usize>| classes.get(class.unwrap_or(positive)).cloned();
-    let mut metrics = Metrics::new();
-    for ((&(measure, class), value), interval) in measures.iter().zip(values).zip(intervals) {
-        let info = measure.info();
-        let Interval { ends, left_out } = interval;
-        let ends = ends.filter(|_| value.is_some());
-        let metric = Metric {
-            interval: ends,
-            over: ends.map(|_| over),
-            resamples_left_out: value.map_or(0, |_| left_out),
-            of: subject(class).filter(|_| info.is_of_positive),
-            ..info.measured(value.unwrap_or(f64::NAN))
-        };
-        metrics.insert(name(info, classes, class), metric);
-    }
-    let confusion = scored.confusion(&weights);
     for class in std::iter::once(None).chain((0..classes.len()).map(Some)) {
         let support = confusion.support(class.unwrap_or(positive));
         let metric = Metric {
@@ -60,6 +37,68 @@ pub fn measure(
         metrics.insert(name(&SUPPORT, classes, class), metric);
     }
     metrics
+}
+
+/// Computes the measures of calibration ([`Measure::OF_CALIBRATION`]). The images of a resample are those that
+/// [`measure`] draws, so the values of `measure` for other probabilities of the same images are paired with these.
+pub fn measure_calibration(
+    predictions: &Predictions<'_>,
+    classes: &[String],
+    positive: usize,
+    bootstrap: &Bootstrap,
+) -> Metrics {
+    let decided = predictions.decide(Decision::MostProbable);
+    let scored = Scored::new(predictions, decided, positive);
+    let all = Measure::OF_CALIBRATION.map(|measure| (measure, None));
+    let (resampled, others): (Vec<Asked>, Vec<Asked>) = all
+        .into_iter()
+        .partition(|asked| has_interval(asked, classes.len()));
+    measured(&scored, [&resampled, &others], (classes, positive), bootstrap)
+}
+
+/// Computes measures: first those with intervals, then those without.
+fn measured(
+    scored: &Scored,
+    [resampled, others]: [&[Asked]; 2],
+    (classes, positive): (&[String], usize),
+    bootstrap: &Bootstrap,
+) -> Metrics {
+    let asked = [resampled, others].concat();
+    let values = scored.values(&asked, &vec![1; scored.examples()]);
+    let mut intervals = intervals(bootstrap, resampled.len(), |weights| {
+        scored.values(resampled, weights)
+    });
+    intervals.resize(asked.len(), Interval::default());
+    let over = bootstrap.units.over();
+    let mut metrics = Metrics::new();
+    for ((&(measure, class), value), interval) in asked.iter().zip(values).zip(intervals) {
+        let info = measure.info();
+        let ends = value.and_then(|value| ends(measure, value, &interval));
+        let metric = Metric {
+            interval: ends,
+            over: ends.map(|_| over),
+            resamples_left_out: value.map_or(0, |_| interval.left_out),
+            of: classes
+                .get(class.unwrap_or(positive))
+                .filter(|_| info.is_of_positive)
+                .cloned(),
+            ..info.measured(value.unwrap_or(f64::NAN))
+        };
+        metrics.insert(name(info, classes, class), metric);
+    }
+    metrics
+}
+
+/// Returns the ends of the interval of `value`. If resampling makes a measure larger on average, the interval is moved
+/// down by the difference. Otherwise, it could lie above the value.
+fn ends(measure: Measure, value: f64, interval: &Interval) -> Option<[f64; 2]> {
+    let ends = interval.ends?;
+    if !measure.grows_with_noise() {
+        return Some(ends);
+    }
+    let excess = interval.mean - value;
+    let [least, most] = measure.info().range;
+    Some(ends.map(|end| (end - excess).clamp(least, most)))
 }
 
 /// A measure, and the class that it is of. Without a class, it is that of the positive class or of all.
@@ -73,10 +112,22 @@ fn measures(classes: usize) -> (Vec<Asked>, Vec<Asked>) {
         .filter(|measure| measure.info().per_class);
     let single =
         (0..classes).flat_map(|class| per_class.clone().map(move |measure| (measure, Some(class))));
-    whole.chain(single).partition(|(measure, class)| {
-        let is_of_each = class.is_some() || *measure == Measure::MacroRocAuc;
-        classes <= MOST_CLASSES || !is_of_each
-    })
+    whole
+        .chain(single)
+        .partition(|asked| has_interval(asked, classes))
+}
+
+/// Returns `true` if a measure of a set of predictions for `classes` classes is resampled.
+fn has_interval((measure, class): &Asked, classes: usize) -> bool {
+    let covers_each = class.is_some()
+        || matches!(
+            measure,
+            Measure::MacroRocAuc
+                | Measure::BrierReliability
+                | Measure::BrierResolution
+                | Measure::BrierUncertainty
+        );
+    classes <= MOST_CLASSES || !covers_each
 }
 
 /// Returns the name of a metric, or of the same metric of one class.
@@ -125,7 +176,7 @@ mod tests {
         );
         let value = |name: &str| metrics[name].value;
         // Measures and the support, and for each class those of one class.
-        assert_eq!(metrics.len(), 17 + 2 * 7);
+        assert_eq!(metrics.len(), 23 + 2 * 7);
         assert_eq!(value("recall[A]"), 1.0);
         assert_eq!(metrics["recall[A]"].of.as_deref(), Some("A"));
         assert_eq!(metrics["f1"].of.as_deref(), Some("B"));
@@ -246,7 +297,9 @@ mod tests {
                 low < metric.value && metric.value < high,
                 "{name}: {metric:?}"
             );
-            assert!(high - low < 0.2, "{name}: {metric:?}");
+            // The parameters of a regression are no shares.
+            let is_share = !name.starts_with("calibration_");
+            assert!(!is_share || high - low < 0.2, "{name}: {metric:?}");
         }
         assert_eq!(
             metrics,
