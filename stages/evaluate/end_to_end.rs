@@ -80,7 +80,10 @@ fn evaluate_with(folder: &Path, case: Case<'_>) -> Result<(Vec<String>, Vec<Stri
     let card = ClassifierCard {
         architecture,
         classes: names(["NORMAL", "PNEUMONIA"]),
+        calibration: None,
         threshold: Some(0.5),
+        threshold_rule: None,
+        validation_images: None,
         epoch: 1,
     };
     card.write(&network, &model)?;

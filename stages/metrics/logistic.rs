@@ -1,5 +1,7 @@
 //! [`Line`]: logistic regression on one score, by Newton's method.
 
+use super::root::root;
+
 /// A logit that depends linearly on a score: slope · score + intercept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line {
@@ -19,11 +21,14 @@ pub struct Examples<'a> {
 /// Most steps of Newton's method. It usually takes fewer than ten.
 const MOST_STEPS: usize = 100;
 
-/// Smallest change of a logit at the typical score that is worth another step.
+/// Relative change of slope and intercept that is too small for another step.
 const LEAST_STEP: f64 = 1e-10;
 
 /// Relative difference of two losses that counts as rounding.
 const ROUNDING: f64 = 1e-13;
+
+/// Smallest share of a step that is tried.
+const SMALLEST_SHARE: f64 = 1e-9;
 
 /// The loss at a line, with its first and second derivatives by slope and intercept.
 #[derive(Clone, Copy, Default)]
@@ -33,6 +38,19 @@ struct Local {
     gradient: [f64; 2],
     /// Twice by the slope, by both, and twice by the intercept.
     curvature: [f64; 3],
+}
+
+impl Local {
+    /// Returns Newton's step; `None` if the loss has no curvature here.
+    fn newton(&self) -> Option<Line> {
+        let [a, b, c] = self.curvature;
+        let determinant = a * c - b * b;
+        let [of_slope, of_intercept] = self.gradient;
+        (determinant > 0.0).then(|| Line {
+            slope: -(c * of_slope - b * of_intercept) / determinant,
+            intercept: -(a * of_intercept - b * of_slope) / determinant,
+        })
+    }
 }
 
 impl Examples<'_> {
@@ -59,68 +77,74 @@ impl Examples<'_> {
         local
     }
 
-    /// Fits slope and intercept from `start` on by maximum likelihood; `None` if the scores do not determine a slope,
-    /// because there are fewer than two different ones. Targets of 0 and 1 must overlap (see [`Examples::overlap`]),
-    /// or there is no maximum.
+    /// Fits slope and intercept by maximum likelihood, with steps that begin at `start`; `None` if the scores do not
+    /// determine a slope, because they are all the same. Targets of 0 and 1 must overlap (see [`Examples::overlap`]), or
+    /// there is no maximum.
     pub fn fit(&self, start: Line) -> Option<Line> {
-        self.minimize(start, |local| {
-            let [a, b, c] = local.curvature;
-            let determinant = a * c - b * b;
-            // The sum of the squared distances from the mean score, times c, lost in rounding.
-            if determinant.is_nan() || determinant <= 1e-13 * a * c {
-                return None;
-            }
-            let [of_slope, of_intercept] = local.gradient;
-            Some(Line {
-                slope: -(c * of_slope - b * of_intercept) / determinant,
-                intercept: -(a * of_intercept - b * of_slope) / determinant,
-            })
-        })
-    }
-
-    /// Fits the intercept of a line with a given slope. There must be images of both classes, or smoothed targets.
-    pub fn fit_intercept(&self, slope: f64) -> Option<Line> {
-        let start = Line {
-            slope,
+        let drawn = || {
+            let pairs = self.scores.iter().zip(self.weights);
+            pairs
+                .filter(|(_, weight)| **weight > 0)
+                .map(|(&score, _)| score)
+        };
+        let first = drawn().next()?;
+        if drawn().all(|score| score == first) {
+            return None;
+        }
+        // Far from the minimum, all shares may be 0 or 1, where the loss has no curvature.
+        let flat = Line {
+            slope: 0.0,
             intercept: 0.0,
         };
-        self.minimize(start, |local| {
-            let curvature = local.curvature[2];
-            (curvature > 0.0).then(|| Line {
-                slope: 0.0,
-                intercept: -local.gradient[1] / curvature,
-            })
-        })
+        self.minimize(start).or_else(|| self.minimize(flat))
     }
 
-    /// Takes the steps that `newton` suggests, and halves those that increase the loss. The loss is convex.
-    fn minimize(&self, start: Line, newton: impl Fn(&Local) -> Option<Line>) -> Option<Line> {
+    /// Takes Newton's steps, and halves those that increase the loss, which is convex. `None` if they end elsewhere than
+    /// in the minimum.
+    fn minimize(&self, start: Line) -> Option<Line> {
         let mut line = start;
         let mut local = self.at(line);
         for _ in 0..MOST_STEPS {
-            let full = newton(&local)?;
+            let full = local.newton()?;
             let mut share = 1.0;
-            loop {
+            let (next, there) = loop {
                 let next = Line {
                     slope: line.slope + share * full.slope,
                     intercept: line.intercept + share * full.intercept,
                 };
                 let there = self.at(next);
                 if there.loss <= local.loss + ROUNDING * local.loss.abs() {
-                    (line, local) = (next, there);
-                    break;
+                    break (next, there);
                 }
                 share /= 2.0;
-                if share < 1e-9 {
-                    return Some(line);
+                if share < SMALLEST_SHARE {
+                    return None;
                 }
-            }
-            let step = (share * full.slope).abs().max((share * full.intercept).abs());
-            if step <= LEAST_STEP * (1.0 + line.slope.abs().max(line.intercept.abs())) {
-                break;
+            };
+            let step = (next.slope - line.slope).abs();
+            let step = step.max((next.intercept - line.intercept).abs());
+            let size = 1.0 + line.slope.abs().max(line.intercept.abs());
+            (line, local) = (next, there);
+            if share == 1.0 && step <= LEAST_STEP * size {
+                return Some(line);
             }
         }
-        Some(line)
+        None
+    }
+
+    /// Fits the intercept of a line with a given slope by maximum likelihood. The examples must have targets of 0 and of
+    /// 1, or smoothed ones, or there is no maximum.
+    pub fn fit_intercept(&self, slope: f64) -> Line {
+        let ends = self.scores.iter().fold([0.0f64; 2], |[low, high], &score| {
+            [low.min(slope * score), high.max(slope * score)]
+        });
+        // Beyond these, all shares are practically 0 or 1.
+        let reach = 50.0 + (1.0 + self.scores.len() as f64).ln();
+        let intercept = root([-ends[1] - reach, -ends[0] + reach], |intercept| {
+            let local = self.at(Line { slope, intercept });
+            [local.gradient[1], local.curvature[2]]
+        });
+        Line { slope, intercept }
     }
 
     /// Returns `true` if targets of 0 and 1 both occur, and no score separates them. Otherwise, the likelihood has no
@@ -128,10 +152,12 @@ impl Examples<'_> {
     pub fn overlap(&self) -> bool {
         let ends = |wanted: bool| {
             let examples = self.scores.iter().zip(self.targets).zip(self.weights);
-            let of_class = examples.filter(|&((_, &target), &weight)| weight > 0 && (target > 0.5) == wanted);
-            of_class.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], ((&score, _), _)| {
-                [low.min(score), high.max(score)]
-            })
+            let of_class =
+                examples.filter(|&((_, &target), &weight)| weight > 0 && (target > 0.5) == wanted);
+            of_class.fold(
+                [f64::INFINITY, f64::NEG_INFINITY],
+                |[low, high], ((&score, _), _)| [low.min(score), high.max(score)],
+            )
         };
         let ([low, high], [least, most]) = (ends(false), ends(true));
         // The ends of no scores are infinite, and do not overlap with anything.
@@ -150,8 +176,12 @@ mod tests {
 
     /// 40 scores from −2 to 2, with targets and weights that follow them roughly.
     fn data() -> (Vec<f64>, Vec<f64>, Vec<u32>) {
-        let scores: Vec<f64> = (0..40).map(|i| f64::from(i * 17 % 41) / 10.0 - 2.0).collect();
-        let target = |(i, &score): (usize, &f64)| f64::from(u8::from(score + (i * 7 % 11) as f64 / 2.5 > 2.0));
+        let scores: Vec<f64> = (0..40)
+            .map(|i| f64::from(i * 17 % 41) / 10.0 - 2.0)
+            .collect();
+        let target = |(i, &score): (usize, &f64)| {
+            f64::from(u8::from(score + (i * 7 % 11) as f64 / 2.5 > 2.0))
+        };
         let targets = scores.iter().enumerate().map(target).collect();
         (scores, targets, (0..40).map(|i| i % 3).collect())
     }
@@ -172,7 +202,7 @@ mod tests {
         assert!((line.intercept - INTERCEPT).abs() < 1e-9, "{line:?}");
         let warm = examples.fit(line).unwrap();
         assert!((warm.slope - line.slope).abs() < 1e-9);
-        let offset = examples.fit_intercept(1.3).unwrap();
+        let offset = examples.fit_intercept(1.3);
         assert!((offset.intercept - OFFSET).abs() < 1e-9, "{offset:?}");
         assert_eq!(offset.slope, 1.3);
     }
@@ -197,7 +227,11 @@ mod tests {
             };
             let line = examples.fit(start).unwrap();
             let local = examples.at(line);
-            assert!(local.gradient.iter().all(|g| g.abs() < 1e-6), "{line:?}: {:?}", local.gradient);
+            assert!(
+                local.gradient.iter().all(|g| g.abs() < 1e-6),
+                "{line:?}: {:?}",
+                local.gradient
+            );
         }
     }
 
@@ -230,7 +264,7 @@ mod tests {
             weights: &[1; 3],
         };
         assert_eq!(examples.fit(START), None);
-        let line = examples.fit_intercept(1.0).unwrap();
+        let line = examples.fit_intercept(1.0);
         assert!((line.intercept + 0.7 - 2.0f64.ln()).abs() < 1e-9);
     }
 }

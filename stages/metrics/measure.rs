@@ -25,7 +25,12 @@ pub fn measure(
 ) -> Metrics {
     let scored = Scored::new(predictions, predictions.decide(decision), positive);
     let (resampled, others) = measures(classes.len());
-    let mut metrics = measured(&scored, [&resampled, &others], (classes, positive), bootstrap);
+    let mut metrics = measured(
+        &scored,
+        [&resampled, &others],
+        (classes, positive),
+        bootstrap,
+    );
     let confusion = scored.confusion(&vec![1; predictions.labels.len()]);
     let subject = |class: Option<usize>| classes.get(class.unwrap_or(positive)).cloned();
     for class in std::iter::once(None).chain((0..classes.len()).map(Some)) {
@@ -53,7 +58,12 @@ pub fn measure_calibration(
     let (resampled, others): (Vec<Asked>, Vec<Asked>) = all
         .into_iter()
         .partition(|asked| has_interval(asked, classes.len()));
-    measured(&scored, [&resampled, &others], (classes, positive), bootstrap)
+    measured(
+        &scored,
+        [&resampled, &others],
+        (classes, positive),
+        bootstrap,
+    )
 }
 
 /// Computes measures: first those with intervals, then those without.

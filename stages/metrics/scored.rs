@@ -113,9 +113,7 @@ impl Scored {
     }
 
     fn ranking(&self, class: usize) -> &Ranking {
-        self.rankings[class].get_or_init(|| {
-            self.predictions().ranking(class)
-        })
+        self.rankings[class].get_or_init(|| self.predictions().ranking(class))
     }
 
     fn predictions(&self) -> Predictions<'_> {
@@ -142,7 +140,7 @@ impl Scored {
                 line: None,
             };
             let start = Line {
-                slope: 1.0,
+                slope: 0.0,
                 intercept: 0.0,
             };
             odds.line = odds.fit(start, &vec![1; self.labels.len()]);
@@ -163,12 +161,7 @@ impl Scored {
     }
 
     /// Returns `measure` of `class`, if it is that of one class.
-    fn value_given(
-        &self,
-        measure: Measure,
-        class: usize,
-        drawn: &Drawn<'_>,
-    ) -> Option<f64> {
+    fn value_given(&self, measure: Measure, class: usize, drawn: &Drawn<'_>) -> Option<f64> {
         let Drawn {
             weights, confusion, ..
         } = drawn;
@@ -229,7 +222,6 @@ impl Odds {
             pairs.any(|(&target, &weight)| weight > 0 && target == wanted)
         };
         let has_both = drawn(0.0) && drawn(1.0);
-        let line = has_both.then(|| self.examples(weights).fit_intercept(1.0));
-        Some(line.flatten()?.intercept)
+        has_both.then(|| self.examples(weights).fit_intercept(1.0).intercept)
     }
 }

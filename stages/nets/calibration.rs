@@ -56,7 +56,10 @@ impl std::fmt::Display for Calibration {
         match self {
             Self::Temperature(temperature) => write!(f, "temperature {temperature:.3}"),
             Self::Platt { slope, intercept } => {
-                write!(f, "Platt scaling, slope {slope:.3}, intercept {intercept:.3}")
+                write!(
+                    f,
+                    "Platt scaling, slope {slope:.3}, intercept {intercept:.3}"
+                )
             }
         }
     }
@@ -110,7 +113,11 @@ mod tests {
         close(&platt.apply(&sigmoid, 2), &EXPIT);
     }
 
-    const SOFTMAX: [f64; 3] = [0.540_538_831_851_645_8, 0.162_807_167_467_498_74, 0.296_654_000_680_855_65];
+    const SOFTMAX: [f64; 3] = [
+        0.540_538_831_851_645_8,
+        0.162_807_167_467_498_74,
+        0.296_654_000_680_855_65,
+    ];
     const EXPIT: [f64; 2] = [0.289_050_497_374_996, 0.710_949_502_625_004];
 
     #[test]
@@ -135,7 +142,8 @@ mod tests {
             intercept: -1.0,
         };
         let text = json!([Calibration::Temperature(1.5), platt]);
-        let expected = json!([{ "temperature": 1.5 }, { "platt": { "slope": 0.5, "intercept": -1.0 } }]);
+        let expected =
+            json!([{ "temperature": 1.5 }, { "platt": { "slope": 0.5, "intercept": -1.0 } }]);
         assert_eq!(text, expected);
         for unusable in [
             json!({ "temperature": 0.0 }),

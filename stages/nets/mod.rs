@@ -1,6 +1,7 @@
 //! Builds networks from lists of layers, and reads and writes trained ones.
 
 mod architecture;
+mod calibration;
 mod classifier;
 mod cost;
 mod generator;
@@ -14,6 +15,7 @@ mod warnings;
 mod weights;
 
 pub use architecture::{Architecture, check_layers};
+pub use calibration::Calibration;
 pub use classifier::{Classifier, ClassifierCard, Head, load_weights, predict};
 pub use generator::{Drawing, Generator, GeneratorCard, draw, latent};
 pub use initializer::Initializer;
