@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use contract::analysis::{
-    Analysis, ClassReport, DatasetView, EvaluatedRow, Evaluation, EvaluationFigures, Figure,
-    History, Leakage, Reference, RowContrasts, Summary, ThemeColor, Training,
+    Analysis, CalibrationReport, ClassReport, DatasetView, EvaluatedRow, Evaluation,
+    EvaluationFigures, Figure, History, Leakage, Reference, RowContrasts, Summary, ThemeColor,
+    Training,
 };
 use contract::{Failure, HISTORY_FILE, Metric, Metrics};
 
@@ -117,6 +118,14 @@ impl Analysis for Results {
     ) -> Result<Box<dyn DatasetView>, String> {
         let view = View::open(files).map_err(|e| e.to_string())?;
         Ok(Box::new(view))
+    }
+
+    fn calibration_file(&self) -> &'static str {
+        evaluate::CALIBRATION_FILE
+    }
+
+    fn read_calibration(&self, content: &[u8]) -> Result<CalibrationReport, String> {
+        evaluate::read_calibration(content)
     }
 
     fn leakage_file(&self) -> &'static str {

@@ -1,6 +1,11 @@
 //! [`Ordered`]: probabilities of a class, compared with its observed frequency in bins of equally many images.
 
-use contract::analysis::Bin;
+use contract::analysis::{Bin, ExpectedEce};
+use contract::random;
+use rand::RngExt;
+use rayon::prelude::*;
+
+use super::bootstrap::percentile;
 
 /// Number of bins.
 pub const BINS: usize = 10;
@@ -122,16 +127,30 @@ impl Ordered {
         (all > 0).then(|| distances.sum::<f64>() / all as f64)
     }
 
-    /// Returns the ECE if images with the labels `hits`, in the order of their probabilities, had been observed.
-    pub(super) fn ece_of(&self, hits: &mut dyn FnMut(f64) -> bool) -> Option<f64> {
-        let images = self
-            .images
-            .iter()
-            .map(|&(image, score, _)| (image, score, hits(score)));
-        let redrawn = Self {
-            images: images.collect(),
+    /// Returns the distribution of the ECE if the probabilities were right: over `draws` draws of every image's class
+    /// with its probability, independently (Vaicenavicius et al., 2019). `None` without images or draws. The result
+    /// depends on `seed`, but not on the number of threads.
+    pub fn ece_if_calibrated(&self, draws: usize, seed: u64) -> Option<ExpectedEce> {
+        let bins = self.sums(&vec![1; self.images.len()]);
+        let draw = |draw: u64| {
+            let mut rng = random::stream(seed, "calibrated-classes", [draw, 0]);
+            // The images of a bin follow each other.
+            let mut images = self.images.iter();
+            let distances = bins.iter().map(|bin| {
+                let drawn = images.by_ref().take(bin.images as usize);
+                let hits = drawn.filter(|(_, score, _)| rng.random::<f64>() < *score);
+                (bin.predicted - hits.count() as f64).abs()
+            });
+            distances.sum::<f64>() / self.images.len() as f64
         };
-        redrawn.ece(&vec![1; self.images.len()])
+        let mut values: Vec<f64> = (0..draws as u64).into_par_iter().map(draw).collect();
+        let mean = values.iter().sum::<f64>() / draws as f64;
+        values.sort_by(f64::total_cmp);
+        (!self.images.is_empty()).then_some(())?;
+        Some(ExpectedEce {
+            mean,
+            interval: [percentile(&values, 0.025)?, percentile(&values, 0.975)?],
+        })
     }
 
     /// Returns the parts of the Brier score of the class against all others; `None` without images.
@@ -316,6 +335,14 @@ mod tests {
         }
         let expected = (2.0 / std::f64::consts::PI / 40.0).sqrt() * std::f64::consts::PI / 8.0;
         assert!((mean - expected).abs() < 0.004, "{mean} is not {expected}");
+
+        // The same without labels.
+        let scores: Vec<f32> = (0..400).map(|i| (i as f32 + 0.5) / 400.0).collect();
+        let ordered = Ordered::new(&scores, &[false; 400]);
+        let found = ordered.ece_if_calibrated(400, 3).unwrap();
+        assert!((found.mean - expected).abs() < 0.004, "{found:?}");
+        assert!(found.interval[0] < found.mean && found.mean < found.interval[1]);
+        assert_eq!(Ordered::new(&[], &[]).ece_if_calibrated(400, 3), None);
     }
 
     proptest! {

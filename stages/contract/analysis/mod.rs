@@ -4,6 +4,7 @@
 //! outcome. They do not know the files of an evaluation, statistics, or how to draw a figure: an implementation
 //! of [`Analysis`] provides these. Everything else here is data.
 
+mod calibration;
 mod class_report;
 mod contrast;
 mod dataset;
@@ -15,6 +16,7 @@ mod summary;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use calibration::{Calibrated, CalibrationReport, ExpectedEce, FittedCalibration, WithinBins};
 pub use class_report::{ClassLine, ClassReport, ClassScores, UNDEFINED, three_decimals};
 pub use contrast::{
     ComparedRow, Contrast, CorrectedContrast, Difference, Distribution, EvaluatedRow, McNemar,
@@ -25,7 +27,7 @@ pub use evaluation::Evaluation;
 pub use figure::{
     Bars, Bin, ConfusionMatrix, Coordinate, Curve, Estimate, EvaluationFigures, Figure, Group,
     History, LearningCurves, Line, OperatingPoint, ParallelCoordinates, PrecisionRecall,
-    Reliability, Roc, Scale, ThemeColor, Training, TrainingCurve,
+    Reliability, ReliabilityCurve, Roc, Scale, ThemeColor, Training, TrainingCurve,
 };
 pub use leakage::{Comparison, CopiedImage, Leakage, Likeness, SharedGroup, Similarities};
 pub use summary::{Decision, Interval, Summary};
@@ -136,6 +138,16 @@ pub trait Analysis: Sync {
         &self,
         files: &BTreeMap<String, PathBuf>,
     ) -> Result<Box<dyn DatasetView>, String>;
+
+    /// Returns the name of the file of an evaluation that holds its [`CalibrationReport`]. Evaluations of earlier versions
+    /// have none.
+    fn calibration_file(&self) -> &'static str;
+
+    /// Reads the content of [`Analysis::calibration_file`].
+    ///
+    /// # Errors
+    /// If the content is not such a report. The error says why.
+    fn read_calibration(&self, content: &[u8]) -> Result<CalibrationReport, String>;
 
     /// Returns the name of the file in an output that holds the results of a check for leakage.
     fn leakage_file(&self) -> &'static str;

@@ -42,6 +42,7 @@ fn write_evaluation(salt: u64, folder: &std::path::Path) -> Metrics {
         classes: &classes,
         positive: 1,
         decision,
+        rule: None,
         predictions,
         groups: &[],
         pixels: String::new(),
