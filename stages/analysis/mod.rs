@@ -46,7 +46,7 @@ impl Analysis for Results {
     }
 
     fn contrasts_by(&self, metric: &str) -> bool {
-        NamedMeasure::new(metric).is_some()
+        compared(metric).is_some()
     }
 
     fn contrast_rows(
@@ -55,7 +55,7 @@ impl Analysis for Results {
         rows: &[EvaluatedRow],
         reference: &Reference,
     ) -> Option<RowContrasts> {
-        evaluate::contrast_rows(NamedMeasure::new(metric)?, rows, reference)
+        evaluate::contrast_rows(compared(metric)?, rows, reference)
     }
 
     fn spread(&self, values: &[f64]) -> Option<Summary> {
@@ -135,4 +135,9 @@ impl Analysis for Results {
     fn read_leakage(&self, content: &[u8]) -> Result<Leakage, String> {
         leakage::read(content).map_err(|e| e.to_string())
     }
+}
+
+/// Returns the measure that rows are compared by; `None` for neutral ones, of which neither row would be better.
+fn compared(metric: &str) -> Option<NamedMeasure<'_>> {
+    NamedMeasure::new(metric).filter(|named| named.measure.info().direction.is_some())
 }

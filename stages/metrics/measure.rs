@@ -154,7 +154,7 @@ mod tests {
     use contract::random;
     use rand::RngExt;
 
-    use super::{Bootstrap, Decision, Predictions, measure};
+    use super::{Bootstrap, Decision, Predictions, measure, measure_calibration};
 
     const PROBABILITIES: [f32; 8] = [0.875, 0.125, 0.25, 0.75, 0.5, 0.5, 0.75, 0.25];
     const LABELS: [u32; 4] = [0, 1, 1, 1];
@@ -363,6 +363,79 @@ mod tests {
             metrics["weighted_recall"].interval,
             metrics["accuracy"].interval
         );
+    }
+
+    /// Expected values from statsmodels 0.15.0, with `z = log(p) - log(1 - p)`: `Logit(y, add_constant(z)).fit().params`,
+    /// and the parameter of `GLM(y, ones, family=Binomial(), offset=z)`.
+    #[test]
+    fn slope_and_intercept_are_those_of_statsmodels() {
+        let score = |i: u32| ((f64::from(i * 37 % 101) + 0.5) / 101.0) as f32;
+        let scores: Vec<f32> = (0..100).map(score).collect();
+        let is_class = |(i, p): (u32, &f32)| p * 100.0 + (i * i * 13 % 71) as f32 - 35.0 > 45.0;
+        let labels: Vec<u32> = (0u32..)
+            .zip(&scores)
+            .map(|example| u32::from(is_class(example)))
+            .collect();
+        let probabilities: Vec<f32> = scores.iter().flat_map(|&p| [1.0 - p, p]).collect();
+        let predictions = Predictions {
+            probabilities: &probabilities,
+            labels: &labels,
+            classes: 2,
+        };
+        let bootstrap = Bootstrap::of_images(100, 200, 0);
+        let of = |positive| measure_calibration(&predictions, &classes(), positive, &bootstrap);
+        let (metrics, others) = (of(1), of(0));
+        let value = |name: &str| metrics[name].value;
+        assert!((value("calibration_slope") - 2.152_262_094_552_699).abs() < 1e-6);
+        assert!((value("calibration_intercept") - 0.743_365_672_530_121_2).abs() < 1e-6);
+        // The other class has the same slope and the opposite intercept, and the same bins in reverse.
+        for (name, sign) in [
+            ("calibration_slope", 1.0),
+            ("calibration_intercept", -1.0),
+            ("ece", 1.0),
+        ] {
+            assert!(
+                (others[name].value - sign * value(name)).abs() < 1e-6,
+                "{name}"
+            );
+        }
+        assert_eq!(metrics["calibration_slope"].of.as_deref(), Some("B"));
+        // The intervals of resamples alone would be above the value.
+        for name in ["ece", "brier_reliability", "brier_resolution"] {
+            let [low, high] = metrics[name].interval.unwrap();
+            assert!(
+                low < value(name) && value(name) < high,
+                "{name}: {:?}",
+                metrics[name]
+            );
+        }
+        let sum =
+            value("brier_reliability") - value("brier_resolution") + value("brier_uncertainty");
+        assert!((sum - value("brier")).abs() < 1e-7);
+    }
+
+    #[test]
+    fn the_parts_of_the_brier_score_of_three_classes_add_up_to_it() {
+        let probabilities: Vec<f32> = (0..60u32)
+            .flat_map(|i| {
+                let raw = [0, 1, 2].map(|class| (i * 37 + class * 53) % 29 + 1);
+                let sum = raw.iter().sum::<u32>() as f32;
+                raw.map(|value| value as f32 / sum)
+            })
+            .collect();
+        let labels: Vec<u32> = (0..60).map(|i| (i * i + i / 3) % 3).collect();
+        let predictions = Predictions {
+            probabilities: &probabilities,
+            labels: &labels,
+            classes: 3,
+        };
+        let classes = ["A", "B", "C"].map(str::to_owned);
+        let metrics =
+            measure_calibration(&predictions, &classes, 2, &Bootstrap::of_images(60, 0, 0));
+        let value = |name: &str| metrics[name].value;
+        let sum =
+            value("brier_reliability") - value("brier_resolution") + value("brier_uncertainty");
+        assert!((sum - value("brier")).abs() < 1e-7, "{sum}");
     }
 
     /// If this fails, results have changed. If the change is intended, increase the version of `evaluate`.

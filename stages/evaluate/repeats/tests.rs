@@ -123,7 +123,7 @@ fn an_evaluation_that_is_read_back_has_the_same_measures() {
         let metric = &metrics[measure.name()];
         let value = scored.value(measure, &[1; 40]);
         assert_eq!(value, Some(metric.value), "{measure:?}");
-        assert_eq!(Some(measure.direction()), metric.direction);
+        assert_eq!(measure.info().direction, metric.direction);
     }
 }
 
