@@ -16,6 +16,11 @@ pub enum Calibration {
 }
 
 impl Calibration {
+    /// Smallest temperature that is fitted, which is also the smallest slope.
+    pub const LEAST: f64 = 0.05;
+    /// Largest temperature that is fitted, which is also the largest slope.
+    pub const MOST: f64 = 20.0;
+
     /// Returns the calibrated probabilities, row by row. Each row of `probabilities` has `classes` values.
     ///
     /// The logits of a softmax are the logarithms of its probabilities, except for a constant that softmax removes, so

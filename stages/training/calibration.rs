@@ -18,9 +18,8 @@ use crate::nets::Calibration;
 /// Number of validation images below which a fit is clearly uncertain.
 pub(super) const FEW: usize = 100;
 
-/// Smallest and largest temperature. The inverse of a temperature, and Platt's slope, have the same bounds.
-pub(super) const LEAST: f64 = 0.05;
-pub(super) const MOST: f64 = 20.0;
+const LEAST: f64 = Calibration::LEAST;
+const MOST: f64 = Calibration::MOST;
 
 /// The result of a fit.
 pub(super) struct Fit {

@@ -7,7 +7,6 @@ use contract::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::calibration::{LEAST, MOST};
 use crate::figures::chart::{Series, line_chart};
 use crate::nets::Calibration;
 
@@ -71,13 +70,13 @@ const BEST_EPOCH: MetricInfo =
 const TEMPERATURE: MetricInfo = MetricInfo::new(
     "temperature",
     "number that divides the logits, with `calibration: temperature`; above 1, the network was overconfident",
-    [LEAST, MOST],
+    [Calibration::LEAST, Calibration::MOST],
 )
 .needs(VALIDATION_INPUT);
 const PLATT_SLOPE: MetricInfo = MetricInfo::new(
     "platt_slope",
     "number that multiplies the logits, with `calibration: platt`; below 1, the network was overconfident",
-    [LEAST, MOST],
+    [Calibration::LEAST, Calibration::MOST],
 )
 .needs(VALIDATION_INPUT);
 const PLATT_INTERCEPT: MetricInfo = MetricInfo::new(
