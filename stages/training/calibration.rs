@@ -16,7 +16,7 @@ use crate::metrics::{Examples, Line, log, log_loss, log_odds, root};
 use crate::nets::Calibration;
 
 /// Number of validation images below which a fit is clearly uncertain.
-pub(super) const FEW: usize = 100;
+const FEW: usize = 100;
 
 const LEAST: f64 = Calibration::LEAST;
 const MOST: f64 = Calibration::MOST;
