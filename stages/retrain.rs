@@ -19,7 +19,7 @@ use crate::training::{Examples, Recipe};
 
 pub const INFO: KindInfo = KindInfo {
     name: "retrain",
-    version: 4,
+    version: 5,
     doc: "trains a classifier on synthetic images, alone or with real ones",
     inputs: &[
         Input {

@@ -45,14 +45,14 @@ pub(crate) const VALIDATION: Input = Input {
     many: false,
     optional: true,
     usage: Usage::Selects,
-    doc: "images used to choose the best epoch, and the threshold unless it is fixed",
+    doc: "images used to choose the best epoch, the calibration, and the threshold unless it is fixed",
 };
 
 pub(crate) const OUTPUTS: [Output; 3] = [
     Output {
         port: "model",
         yields: ArtifactType::Model,
-        doc: "architecture and the best epoch's weights",
+        doc: "architecture, the best epoch's weights, calibration and threshold",
         metrics: &[],
     },
     Output {
@@ -226,7 +226,10 @@ impl Computation for Training<'_> {
             preprocessing: Preprocessing::of(image),
             architecture: network.architecture().clone(),
             classes: examples.classes().to_vec(),
+            calibration: fitted.calibration,
             threshold: fitted.threshold,
+            threshold_rule: fitted.threshold_rule,
+            validation_images: fitted.validation_images,
             epoch: fitted.best_epoch,
         };
         card.write(&network, &context.output("model")?)?;
@@ -234,6 +237,7 @@ impl Computation for Training<'_> {
             &fitted.history,
             fitted.best_epoch,
             fitted.validation.as_ref(),
+            fitted.calibration,
             network.has_penalties(),
             &context.output("history")?,
             &context.output("figure")?,

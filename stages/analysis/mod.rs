@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use contract::analysis::{
-    Analysis, ClassReport, DatasetView, EvaluatedRow, Evaluation, EvaluationFigures, Figure,
-    HeatMaps, History, Leakage, Reference, RowContrasts, Summary, ThemeColor, Training,
+    Analysis, CalibrationReport, ClassReport, DatasetView, EvaluatedRow, Evaluation,
+    EvaluationFigures, Figure, HeatMaps, History, Leakage, Reference, RowContrasts, Summary,
+    ThemeColor, Training,
 };
 use contract::{Failure, HISTORY_FILE, Metric, Metrics};
 
@@ -45,7 +46,7 @@ impl Analysis for Results {
     }
 
     fn contrasts_by(&self, metric: &str) -> bool {
-        NamedMeasure::new(metric).is_some()
+        compared(metric).is_some()
     }
 
     fn contrast_rows(
@@ -54,7 +55,7 @@ impl Analysis for Results {
         rows: &[EvaluatedRow],
         reference: &Reference,
     ) -> Option<RowContrasts> {
-        evaluate::contrast_rows(NamedMeasure::new(metric)?, rows, reference)
+        evaluate::contrast_rows(compared(metric)?, rows, reference)
     }
 
     fn spread(&self, values: &[f64]) -> Option<Summary> {
@@ -139,6 +140,14 @@ impl Analysis for Results {
         evaluate::read_heat_maps(content).map_err(|e| e.to_string())
     }
 
+    fn calibration_file(&self) -> &'static str {
+        evaluate::CALIBRATION_FILE
+    }
+
+    fn read_calibration(&self, content: &[u8]) -> Result<CalibrationReport, String> {
+        evaluate::read_calibration(content)
+    }
+
     fn leakage_file(&self) -> &'static str {
         leakage::RECORD_FILE
     }
@@ -146,4 +155,9 @@ impl Analysis for Results {
     fn read_leakage(&self, content: &[u8]) -> Result<Leakage, String> {
         leakage::read(content).map_err(|e| e.to_string())
     }
+}
+
+/// Returns the measure that rows are compared by; `None` for neutral ones, of which neither row would be better.
+fn compared(metric: &str) -> Option<NamedMeasure<'_>> {
+    NamedMeasure::new(metric).filter(|named| named.measure.info().direction.is_some())
 }

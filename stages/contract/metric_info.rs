@@ -101,6 +101,12 @@ impl MetricInfo {
         self
     }
 
+    /// Declares that the metric is that of the positive class, and does not exist for others.
+    pub const fn of_positive_only(mut self) -> Self {
+        self.is_of_positive = true;
+        self
+    }
+
     /// Declares that the metric exists only with images at this input.
     pub const fn needs(mut self, input: &'static str) -> Self {
         self.needs = Some(input);

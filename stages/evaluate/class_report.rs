@@ -96,6 +96,7 @@ mod tests {
             classes: ["A", "B", "C"].map(str::to_owned).to_vec(),
             positive: 2,
             threshold: None,
+            threshold_rule: None,
         }
     }
 

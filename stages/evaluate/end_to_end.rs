@@ -11,8 +11,10 @@ use contract::{
 use serde_json::{Value, json};
 
 use crate::data::DatasetWriter;
+use crate::metrics::Criterion;
 use crate::nets::{
-    Architecture, ClassifierCard, Feature, Format, Initializer, Layer, Network, Preprocessing,
+    Architecture, Calibration, ClassifierCard, Feature, Format, Initializer, Layer, Network,
+    Preprocessing,
 };
 
 const SHAPE: ImageShape = ImageShape {
@@ -47,6 +49,7 @@ fn evaluate(folder: &Path, classes: [&str; 2]) -> Result<Vec<String>, Failure> {
         params,
         trained: false,
         patients: None,
+        calibration: None,
     };
     Ok(evaluate_with(folder, case)?.0)
 }
@@ -59,6 +62,7 @@ struct Case<'a> {
     trained: bool,
     /// Number of images of each patient; `None` if patients are unknown.
     patients: Option<u8>,
+    calibration: Option<Calibration>,
 }
 
 /// Returns notes and warnings of an evaluation.
@@ -68,6 +72,7 @@ fn evaluate_with(folder: &Path, case: Case<'_>) -> Result<(Vec<String>, Vec<Stri
         params,
         trained,
         patients,
+        calibration,
     } = case;
     let [model, images] = ["model", "images"].map(|name| folder.join(name));
     std::fs::create_dir_all(&model).unwrap();
@@ -84,7 +89,10 @@ fn evaluate_with(folder: &Path, case: Case<'_>) -> Result<(Vec<String>, Vec<Stri
         preprocessing: Preprocessing::of(SHAPE),
         architecture,
         classes: names(["NORMAL", "PNEUMONIA"]),
+        calibration,
         threshold: Some(0.5),
+        threshold_rule: Some(Criterion::Sensitivity(0.95)),
+        validation_images: Some(52),
         epoch: 1,
     };
     card.write(&network, &model)?;
@@ -190,6 +198,7 @@ fn images_that_the_model_was_trained_on_are_a_warning_or_an_error() {
             params,
             trained: true,
             patients: None,
+            calibration: None,
         };
         evaluate_with(folder.path(), case)
     };
@@ -224,6 +233,7 @@ fn intervals_are_over_patients_if_these_are_known() {
             params: json!({ "bootstrap": 50 }),
             trained: false,
             patients,
+            calibration: None,
         };
         let (notes, _) = evaluate_with(folder.path(), case).unwrap();
         let read = |name: &str| {
@@ -248,4 +258,51 @@ fn intervals_are_over_patients_if_these_are_known() {
     assert_eq!(header, "name,group,label,predicted,p_NORMAL,p_PNEUMONIA");
     let (_, _, has_interval) = run(Some(40));
     assert!(!has_interval);
+}
+
+#[test]
+fn the_calibration_of_a_model_is_applied_and_an_impossible_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |calibration: Option<Calibration>| {
+        let case = Case {
+            classes: ["NORMAL", "PNEUMONIA"],
+            params: json!({ "bootstrap": 0 }),
+            trained: false,
+            patients: None,
+            calibration,
+        };
+        let (notes, _) = evaluate_with(folder.path(), case)?;
+        let path = folder.path().join("staging/metrics/predictions.csv");
+        let scores = std::fs::read_to_string(path).unwrap();
+        let score = |line: &str| line.rsplit(',').next().unwrap().parse::<f64>().unwrap();
+        Ok((
+            notes,
+            scores.lines().skip(1).map(score).collect::<Vec<f64>>(),
+        ))
+    };
+    let (notes, plain) = of(None).unwrap();
+    let rule = "threshold 0.500 (sensitivity at least 0.95 on 52 validation images)";
+    assert!(notes[0].contains(rule), "{notes:?}");
+    assert_eq!(notes.len(), 1);
+    let platt = Calibration::Platt {
+        slope: 0.5,
+        intercept: 0.25,
+    };
+    let (notes, calibrated) = of(Some(platt)).unwrap();
+    assert!(
+        notes[1].contains("(platt: intercept 0.250, slope 0.500, fitted on 52 validation images)"),
+        "{notes:?}"
+    );
+    let logit = |p: f64| (p / (1.0 - p)).ln();
+    for (plain, calibrated) in plain.into_iter().zip(calibrated) {
+        let error = 0.5 * logit(plain) + 0.25 - logit(calibrated);
+        assert!(error.abs() < 1e-4, "{plain}, {calibrated}");
+    }
+    let refused: Result<_, Failure> = of(Some(Calibration::Temperature(0.0)));
+    let message = refused.unwrap_err().to_string();
+    assert!(
+        message
+            .starts_with("model `cnn[model1]` cannot be used: its calibration (temperature 0.000)"),
+        "{message}"
+    );
 }

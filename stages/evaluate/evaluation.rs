@@ -61,7 +61,11 @@ struct Confusion {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Decision {
-    Threshold { class: String, threshold: f64 },
+    Threshold {
+        class: String,
+        threshold: f64,
+        rule: Option<String>,
+    },
     MostProbable(IgnoredAny),
 }
 
@@ -75,12 +79,13 @@ pub fn read(predictions: &[u8], confusion: &[u8]) -> Result<Evaluation, Unreadab
     } = serde_json::from_slice(confusion)?;
     let class = |name: String| index(&classes, &name).ok_or(Unreadable::Unknown(name));
     let positive = class(positive)?;
-    let threshold = match decision {
+    let (threshold, threshold_rule) = match decision {
         Decision::Threshold {
             class: name,
             threshold,
-        } => Some((class(name)?, threshold)),
-        Decision::MostProbable(IgnoredAny) => None,
+            rule,
+        } => (Some((class(name)?, threshold)), rule),
+        Decision::MostProbable(IgnoredAny) => (None, None),
     };
     let mut table = csv::Reader::from_reader(predictions);
     let is_grouped = table.headers()?.get(1) == Some(GROUP);
@@ -102,6 +107,7 @@ pub fn read(predictions: &[u8], confusion: &[u8]) -> Result<Evaluation, Unreadab
         classes,
         positive,
         threshold,
+        threshold_rule,
     };
     for row in table.records() {
         add(&mut evaluation, &row?, is_grouped)?;

@@ -1,5 +1,6 @@
 //! Kind `evaluate`: measures how well a classifier tells held-out images apart.
 
+mod calibration;
 mod class_report;
 mod evaluation;
 mod heat_maps;
@@ -27,14 +28,18 @@ use crate::device::{Computation, compute};
 use crate::leakage::{Guard, trained_on};
 use crate::metrics::{Bootstrap, Decision, METRICS, Predictions, Units, measure};
 use crate::nets::Classifier;
+use calibration::Before;
 use report::Report;
 
+pub(crate) use calibration::BARS;
+pub use calibration::{CALIBRATION_FILE, read as read_calibration};
 pub use class_report::class_report;
 pub use evaluation::{
     CONFUSION_FILE, PREDICTIONS_FILE, Unlike, Unreadable, read as read_evaluation,
 };
 pub use heat_maps::{HeatMaps, RECORD_FILE as HEAT_MAPS_FILE, read as read_heat_maps};
 pub use pool::{NotPooled, pool, summarize_folds};
+pub(crate) use report::threshold_text;
 pub use rows::{contrast_rows, corrected};
 pub use summary::summarize;
 
@@ -76,15 +81,16 @@ pub const INFO: KindInfo = KindInfo {
         Output {
             port: "metrics",
             yields: ArtifactType::Metrics,
-            doc: "the metrics, the confusion matrix, a line per class, and a line per image; with `train`, \
-                  `leakage.json`: the images that are copies of training images",
+            doc: "the metrics, the confusion matrix, a line per class, and a line per image; `calibration.json`: measures \
+                  and bins of the probabilities, before and after calibration; with `train`, `leakage.json`: the images \
+                  that are copies of training images",
             metrics: METRICS,
         },
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
-            doc: "ROC curve and confusion matrix; `heat_maps.png` and `heat_map_*.png`: places that speak for the \
-                  predicted class; `leakage.png`: copies of training images, if any",
+            doc: "ROC curve, confusion matrix and reliability diagram; `heat_maps.png` and `heat_map_*.png`: places that \
+                  speak for the predicted class; `leakage.png`: copies of training images, if any",
             metrics: &[],
         },
     ],
@@ -141,7 +147,8 @@ impl Default for Evaluate {
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
 #[schemars(untagged, inline)]
 pub enum Threshold {
-    /// The threshold that is stored with the model, on the probability of the last class; 0.5 if it has none.
+    /// The threshold that is stored with the model, on the calibrated probability of the last class; 0.5 if it has
+    /// none.
     #[schemars(extend("type" = "string", "const" = "model"))]
     Model,
     /// This probability of the positive class.
@@ -288,14 +295,20 @@ impl Computation for Measuring<'_> {
             [&tables, &figure],
         )?;
 
-        let probabilities = classifier.predict(&dataset, stage.batch_size, context)?;
-        if let Some(i) = probabilities.iter().position(|p| !p.is_finite()) {
+        let network = classifier.predict_uncalibrated(&dataset, stage.batch_size, context)?;
+        if let Some(i) = network.iter().position(|p| !p.is_finite()) {
             return Err(Failure::Data(format!(
                 "model `{}` gives image `{}` a probability that is not finite: its weights are unusable",
                 model.label,
                 dataset.names()[i / classes.len()],
             )));
         }
+        let before = classifier.calibration().map(|calibration| Before {
+            probabilities: &network,
+            calibration,
+            fitted_on: classifier.validation_images(),
+        });
+        let probabilities = classifier.calibrated(network.clone());
         let predictions = Predictions {
             probabilities: &probabilities,
             labels: dataset.labels(),
@@ -306,6 +319,10 @@ impl Computation for Measuring<'_> {
             classes: &classes,
             positive,
             decision,
+            rule: match stage.threshold {
+                Threshold::Model => classifier.threshold_rule(),
+                Threshold::At(_) => None,
+            },
             predictions,
             groups: &groups,
             pixels: dataset.checksum(),
@@ -319,9 +336,17 @@ impl Computation for Measuring<'_> {
             seed: context.seed,
         };
         let metrics = measure(&predictions, &classes, decision, positive, &bootstrap);
+        let calibration = calibration::report(
+            &predictions,
+            &metrics,
+            (&classes, positive),
+            before.as_ref(),
+            &bootstrap,
+        );
         context.check_cancelled()?;
         report.write(&metrics, dataset.names(), &tables)?;
         report.draw(&metrics, &figure)?;
+        calibration::write(&calibration, &tables, &figure)?;
         heat_maps::write(
             stage.heat_maps.as_ref(),
             &mut classifier,
@@ -334,6 +359,9 @@ impl Computation for Measuring<'_> {
             context.warn(warning);
         }
         context.note(report.summary(&metrics));
+        if let Some(note) = calibration::note(&calibration) {
+            context.note(note);
+        }
         Ok(())
     }
 }

@@ -55,6 +55,9 @@ pub fn pool(folds: &[Evaluation]) -> Result<Evaluation, NotPooled> {
         all[i * classes..][..classes].iter().copied()
     });
     let is_same = folds.iter().all(|fold| fold.threshold == first.threshold);
+    let is_same_rule = folds
+        .iter()
+        .all(|f| f.threshold_rule == first.threshold_rule);
     Ok(Evaluation {
         names: images.iter().map(|image| name(image).to_owned()).collect(),
         pixels: checksum(folds),
@@ -74,6 +77,7 @@ pub fn pool(folds: &[Evaluation]) -> Result<Evaluation, NotPooled> {
         classes: first.classes.clone(),
         positive: first.positive,
         threshold: first.threshold.filter(|_| is_same),
+        threshold_rule: first.threshold_rule.clone().filter(|_| is_same_rule),
     })
 }
 
@@ -187,6 +191,7 @@ mod tests {
                 classes: vec!["healthy".to_owned(), "ill".to_owned()],
                 positive: 1,
                 threshold: Some((1, f64::from(THRESHOLDS[fold]))),
+                threshold_rule: None,
             }
         };
         (0..4).map(fold).collect()

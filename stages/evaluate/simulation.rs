@@ -114,6 +114,7 @@ impl Images {
                 .collect(),
             classes: vec!["NORMAL".to_owned(), "PNEUMONIA".to_owned()],
             positive: 1,
+            threshold_rule: None,
             threshold: Some((1, 0.5)),
         }
     }

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use contract::{Convolutions, ImageShape, METRICS_FILE, Metrics, Segment, Signature, Stage};
+use contract::{Convolutions, ImageShape, METRICS_FILE, Segment, Signature, Stage};
 use serde_json::{Value, json};
 
 use super::evaluation::CLASS_REPORT_FILE;
 use super::report::Report;
-use super::{Evaluate, Threshold};
+use super::{Evaluate, Threshold, read_evaluation};
 use crate::metrics::{Bootstrap, Decision, Predictions, measure};
 
 fn parsed(params: Value) -> Result<Evaluate, String> {
@@ -182,6 +182,7 @@ fn report_writes_every_file() {
         classes: &classes,
         positive: 1,
         decision,
+        rule: Some("highest F1 on 9 validation images".to_owned()),
         predictions,
         groups: &[],
         pixels: String::new(),
@@ -197,16 +198,21 @@ fn report_writes_every_file() {
     report.draw(&metrics, folder.path()).unwrap();
 
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    // In JSON, because an undefined value is NaN, which equals nothing.
     assert_eq!(
-        serde_json::from_str::<Metrics>(&read(METRICS_FILE)).unwrap(),
-        metrics
+        serde_json::from_str::<Value>(&read(METRICS_FILE)).unwrap(),
+        json!(metrics)
     );
     assert_eq!(
         serde_json::from_str::<Value>(&read("confusion.json")).unwrap(),
         json!({
             "classes": classes,
             "positive": classes[1],
-            "decision": { "class": classes[1], "threshold": 0.5 },
+            "decision": {
+                "class": classes[1],
+                "threshold": 0.5,
+                "rule": "highest F1 on 9 validation images",
+            },
             "pixels": "",
             "actual_by_predicted": [[1, 0], [1, 1]],
         })
@@ -227,11 +233,17 @@ weighted average,0.8333333333333334,0.6666666666666666,0.6666666666666666,0.8333
     for figure in ["roc.png", "confusion.png"] {
         assert!(image::open(folder.path().join(figure)).is_ok(), "{figure}");
     }
+    let summary = report.summary(&metrics);
+    assert!(summary.starts_with("f1 of a \"rare\", one 0.667 ["));
     assert!(
-        report
-            .summary(&metrics)
-            .starts_with("f1 of a \"rare\", one 0.667 [")
+        summary.contains(", threshold 0.500 (highest F1 on 9 validation images); 95 %"),
+        "{summary}"
     );
+    let read = read_evaluation(
+        read("predictions.csv").as_bytes(),
+        read("confusion.json").as_bytes(),
+    );
+    assert_eq!(read.unwrap().threshold_rule, report.rule);
 }
 
 #[test]
@@ -251,6 +263,7 @@ fn one_class_has_no_roc_curve() {
         classes: &classes,
         positive: 1,
         decision,
+        rule: None,
         predictions,
         groups: &[],
         pixels: String::new(),

@@ -122,6 +122,7 @@ mod tests {
             classes: &classes,
             positive: 1,
             decision,
+            rule: None,
             predictions,
             groups,
             pixels: String::new(),

@@ -54,6 +54,7 @@ pub fn line_chart(
         x,
         y,
         size: (px(1280), px(840)),
+        below: 0,
         colors: &PALETTE,
         marked: most <= MARKED,
     }
@@ -71,6 +72,8 @@ pub(super) struct Chart<'a> {
     pub(super) y: Axis,
     /// Width and height of the picture.
     pub(super) size: (i32, i32),
+    /// Height below the chart that is left empty.
+    pub(super) below: i32,
     /// Colors of the lines, used in turn.
     pub(super) colors: &'a [Color],
     /// `true` if every point of a solid line is marked by a dot.
@@ -97,7 +100,7 @@ impl Chart<'_> {
     /// Draws everything but the lines: title, legend of the `series`, and axes.
     pub(super) fn page(&self, series: &[Series]) -> Result<(Canvas, Plot), Failure> {
         let (width, height) = self.size;
-        let mut canvas = Canvas::new(self.medium, width, height)?;
+        let mut canvas = Canvas::new(self.medium, width, height + self.below)?;
 
         canvas.fitted_text(
             self.title,
@@ -173,7 +176,7 @@ impl Chart<'_> {
         )
     }
 
-    fn line(
+    pub(super) fn line(
         &self,
         canvas: &mut Canvas,
         plot: &Plot,

@@ -3,7 +3,7 @@
 use contract::Direction;
 use contract::analysis::{
     Bars, ConfusionMatrix, Estimate, Figure, LearningCurves, ParallelCoordinates, PrecisionRecall,
-    Reliability, Roc, Scale, Training,
+    Reliability, ReliabilityCurve, Roc, Scale, Training,
 };
 
 use super::page::shortened;
@@ -125,21 +125,28 @@ fn confusion(figure: &ConfusionMatrix) -> String {
 }
 
 fn reliability(figure: &Reliability) -> String {
-    let bins = figure.bins.iter().map(|bin| {
+    let curve = |curve: &ReliabilityCurve| {
+        let bins = curve.bins.iter().map(|bin| {
+            format!(
+                "predicted {:.3}, observed {:.3} of {} images",
+                bin.predicted, bin.observed, bin.images
+            )
+        });
+        let when = match curve.name.as_str() {
+            "" => String::new(),
+            name => format!(" {name} calibration"),
+        };
         format!(
-            "predicted {:.3}, observed {:.3} of {} images",
-            bin.predicted, bin.observed, bin.images
+            "Expected calibration error{when}: {}. {}",
+            estimate(&curve.ece),
+            listed(bins.collect())
         )
-    });
-    let class = shortened(&figure.class);
-    let of = match figure.has_many_classes {
-        true => format!(" of {class}"),
-        false => String::new(),
     };
+    let curves: Vec<String> = figure.curves.iter().map(curve).collect();
     format!(
-        "Observed share of {class} against its predicted probability. Brier score{of}: {}. {}",
-        estimate(&figure.brier),
-        listed(bins.collect())
+        "Observed share of {} against its predicted probability, and a histogram of the probabilities. {}",
+        shortened(&figure.class),
+        curves.join(" ")
     )
 }
 

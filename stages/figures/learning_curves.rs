@@ -24,6 +24,7 @@ pub(super) fn page(figure: &LearningCurves<'_>, medium: Medium) -> Result<Canvas
         x: Axis::tight(epochs(), medium.pick(10, 6)),
         y: vertical(figure),
         size: medium.pick((px(1280), px(900)), (px(960), px(760))),
+        below: 0,
         colors: &[BEST, FINISHED, GRAY, GRAY],
         marked: false,
     };

@@ -95,6 +95,7 @@ pub(super) fn unit_chart<'a>(
         x: Axis::unit(),
         y: Axis::unit(),
         size: medium.pick((px(1080), px(1124)), (px(840), px(920))),
+        below: 0,
         colors: &[GRAY, PALETTE[0], PALETTE[1]],
         marked: false,
     }

@@ -33,6 +33,7 @@ pub(super) fn page(figure: &Training, medium: Medium) -> Result<Canvas, Failure>
         x: Axis::tight(epochs.iter().copied(), medium.pick(10, 6)),
         y: Axis::covering(finite().map(|point| point.1), 6),
         size: medium.pick((px(1280), px(840)), (px(960), px(680))),
+        below: 0,
         colors: &colors,
         marked: most.is_some_and(|most| most <= MARKED),
     };

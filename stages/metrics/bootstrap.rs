@@ -40,6 +40,8 @@ pub(super) fn are_enough(defined: usize, resamples: usize) -> bool {
 pub(super) struct Interval {
     /// The 2.5 and 97.5 % percentiles; `None` if too few resamples define the statistic.
     pub ends: Option<[f64; 2]>,
+    /// Mean of the resamples that define the statistic; 0 if there are none.
+    pub mean: f64,
     /// Number of resamples that do not define the statistic.
     pub left_out: usize,
 }
@@ -80,6 +82,7 @@ pub(super) fn intervals(
         let ends = || Some([percentile(&values, 0.025)?, percentile(&values, 0.975)?]);
         Interval {
             ends: are_enough(values.len(), draws.len()).then(ends).flatten(),
+            mean: values.iter().sum::<f64>() / values.len().max(1) as f64,
             left_out: draws.len() - values.len(),
         }
     };

@@ -1,6 +1,6 @@
 //! [`Measure`]: the measures of labelled predictions, and their declarations as metrics of `evaluate`.
 
-use contract::{Direction, MetricInfo, NOT_NEGATIVE, SHARE, class_of};
+use contract::{ANY, Direction, MetricInfo, NOT_NEGATIVE, SHARE, class_of};
 
 /// A measure of labelled predictions; [`measure`](super::measure) computes all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,12 @@ pub enum Measure {
     AveragePrecision,
     Brier,
     LogLoss,
+    Ece,
+    CalibrationSlope,
+    CalibrationIntercept,
+    BrierReliability,
+    BrierResolution,
+    BrierUncertainty,
 }
 
 /// Conditions in which several measures are undefined.
@@ -134,6 +140,49 @@ pub const METRICS: &[MetricInfo] = &[
     )
     .minimized()
     .undefined_if(NO_IMAGE),
+    MetricInfo::new(
+        "ece",
+        "expected calibration error: mean distance between predicted and observed share of the class over ten bins",
+        SHARE,
+    )
+    .minimized()
+    .of_positive_only()
+    .undefined_if(NO_IMAGE),
+    MetricInfo::new(
+        "calibration_slope",
+        "slope of the class's log odds over the logit of its probability; 1 is ideal, and less is overconfident",
+        ANY,
+    )
+    .of_positive_only()
+    .undefined_if("the probabilities separate the class from all others, or one of the two has no image"),
+    MetricInfo::new(
+        "calibration_intercept",
+        "log odds of the class beyond its predicted logits (calibration in the large); 0 is ideal",
+        ANY,
+    )
+    .of_positive_only()
+    .undefined_if("the class, or all others, have no image"),
+    MetricInfo::new(
+        "brier_reliability",
+        "part of `brier` that comes from wrong probabilities: squared distance between predicted and observed share",
+        [0.0, 2.0],
+    )
+    .minimized()
+    .undefined_if(NO_IMAGE),
+    MetricInfo::new(
+        "brier_resolution",
+        "part of `brier` that the probabilities gain by telling images apart; `brier` is reliability − resolution + \
+         uncertainty",
+        [-2.0, 2.0],
+    )
+    .maximized()
+    .undefined_if(NO_IMAGE),
+    MetricInfo::new(
+        "brier_uncertainty",
+        "part of `brier` that only the classes' shares of the images determine",
+        SHARE,
+    )
+    .undefined_if(NO_IMAGE),
     SUPPORT,
 ];
 
@@ -174,7 +223,7 @@ impl<'a> NamedMeasure<'a> {
 }
 
 impl Measure {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 22] = [
         Self::Accuracy,
         Self::F1,
         Self::MacroF1,
@@ -191,6 +240,24 @@ impl Measure {
         Self::AveragePrecision,
         Self::Brier,
         Self::LogLoss,
+        Self::Ece,
+        Self::CalibrationSlope,
+        Self::CalibrationIntercept,
+        Self::BrierReliability,
+        Self::BrierResolution,
+        Self::BrierUncertainty,
+    ];
+
+    /// The measures that calibration changes, of those that do not depend on a decision.
+    pub const OF_CALIBRATION: [Self; 8] = [
+        Self::LogLoss,
+        Self::Brier,
+        Self::BrierReliability,
+        Self::BrierResolution,
+        Self::BrierUncertainty,
+        Self::Ece,
+        Self::CalibrationSlope,
+        Self::CalibrationIntercept,
     ];
 
     /// Returns the declaration of the measure as a metric of `evaluate`.
@@ -207,9 +274,19 @@ impl Measure {
         Self::ALL.into_iter().find(|measure| measure.name() == name)
     }
 
-    /// Returns the direction in which the measure improves.
+    /// Returns the direction in which the measure improves. Neutral measures count as maximized; rows of tables are not
+    /// compared by them.
     pub fn direction(self) -> Direction {
         self.info().direction.unwrap_or(Direction::Maximize)
+    }
+
+    /// Returns `true` if a resample has a larger value than the test set on average, because the noise of resampling
+    /// adds to the distances in bins (Bröcker, 2012).
+    pub fn grows_with_noise(self) -> bool {
+        matches!(
+            self,
+            Self::Ece | Self::BrierReliability | Self::BrierResolution
+        )
     }
 
     /// Returns `true` if the measure depends on how probabilities are turned into classes.
@@ -230,7 +307,13 @@ impl Measure {
             | Self::MacroRocAuc
             | Self::AveragePrecision
             | Self::Brier
-            | Self::LogLoss => false,
+            | Self::LogLoss
+            | Self::Ece
+            | Self::CalibrationSlope
+            | Self::CalibrationIntercept
+            | Self::BrierReliability
+            | Self::BrierResolution
+            | Self::BrierUncertainty => false,
         }
     }
 }
@@ -245,7 +328,6 @@ mod tests {
         for (index, measure) in Measure::ALL.into_iter().enumerate() {
             assert_eq!(measure as usize, index);
             assert_eq!(NamedMeasure::new(measure.name()), Some(measure.into()));
-            assert!(measure.info().direction.is_some());
         }
         assert_eq!(NamedMeasure::new("F1"), None);
     }

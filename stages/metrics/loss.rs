@@ -5,7 +5,7 @@
 /// because probabilities are computed exactly enough to have a meaning down to it. scikit-learn clips probabilities
 /// of single precision at the machine epsilon, which is a loss of 15.9, and so gives a lower loss than this for wrong
 /// predictions with a logit above 15.9.
-const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
+pub(super) const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
 
 /// Returns the squared error of each example's probabilities. With two classes, it is that of one class's
 /// probability, in [0, 1]. With more, it is the sum over the classes, in [0, 2] (Brier, 1950).

@@ -24,33 +24,15 @@ pub fn measure(
     bootstrap: &Bootstrap,
 ) -> Metrics {
     let scored = Scored::new(predictions, predictions.decide(decision), positive);
-    let (mut measures, others) = measures(classes.len());
-    let resampled = measures.clone();
-    measures.extend(others);
-    let weights = vec![1; predictions.labels.len()];
-    let values = scored.values(&measures, &weights);
-    let mut intervals = intervals(bootstrap, resampled.len(), |weights| {
-        scored.values(&resampled, weights)
-    });
-    intervals.resize(measures.len(), Interval::default());
-
-    let over = bootstrap.units.over();
+    let (resampled, others) = measures(classes.len());
+    let mut metrics = measured(
+        &scored,
+        [&resampled, &others],
+        (classes, positive),
+        bootstrap,
+    );
+    let confusion = scored.confusion(&vec![1; predictions.labels.len()]);
     let subject = |class: Option<usize>| classes.get(class.unwrap_or(positive)).cloned();
-    let mut metrics = Metrics::new();
-    for ((&(measure, class), value), interval) in measures.iter().zip(values).zip(intervals) {
-        let info = measure.info();
-        let Interval { ends, left_out } = interval;
-        let ends = ends.filter(|_| value.is_some());
-        let metric = Metric {
-            interval: ends,
-            over: ends.map(|_| over),
-            resamples_left_out: value.map_or(0, |_| left_out),
-            of: subject(class).filter(|_| info.is_of_positive),
-            ..info.measured(value.unwrap_or(f64::NAN))
-        };
-        metrics.insert(name(info, classes, class), metric);
-    }
-    let confusion = scored.confusion(&weights);
     for class in std::iter::once(None).chain((0..classes.len()).map(Some)) {
         let support = confusion.support(class.unwrap_or(positive));
         let metric = Metric {
@@ -60,6 +42,73 @@ pub fn measure(
         metrics.insert(name(&SUPPORT, classes, class), metric);
     }
     metrics
+}
+
+/// Computes the measures of calibration ([`Measure::OF_CALIBRATION`]). The images of a resample are those that
+/// [`measure`] draws, so the values of `measure` for other probabilities of the same images are paired with these.
+pub fn measure_calibration(
+    predictions: &Predictions<'_>,
+    classes: &[String],
+    positive: usize,
+    bootstrap: &Bootstrap,
+) -> Metrics {
+    let decided = predictions.decide(Decision::MostProbable);
+    let scored = Scored::new(predictions, decided, positive);
+    let all = Measure::OF_CALIBRATION.map(|measure| (measure, None));
+    let (resampled, others): (Vec<Asked>, Vec<Asked>) = all
+        .into_iter()
+        .partition(|asked| has_interval(asked, classes.len()));
+    measured(
+        &scored,
+        [&resampled, &others],
+        (classes, positive),
+        bootstrap,
+    )
+}
+
+/// Computes measures: first those with intervals, then those without.
+fn measured(
+    scored: &Scored,
+    [resampled, others]: [&[Asked]; 2],
+    (classes, positive): (&[String], usize),
+    bootstrap: &Bootstrap,
+) -> Metrics {
+    let asked = [resampled, others].concat();
+    let values = scored.values(&asked, &vec![1; scored.examples()]);
+    let mut intervals = intervals(bootstrap, resampled.len(), |weights| {
+        scored.values(resampled, weights)
+    });
+    intervals.resize(asked.len(), Interval::default());
+    let over = bootstrap.units.over();
+    let mut metrics = Metrics::new();
+    for ((&(measure, class), value), interval) in asked.iter().zip(values).zip(intervals) {
+        let info = measure.info();
+        let ends = value.and_then(|value| ends(measure, value, &interval));
+        let metric = Metric {
+            interval: ends,
+            over: ends.map(|_| over),
+            resamples_left_out: value.map_or(0, |_| interval.left_out),
+            of: classes
+                .get(class.unwrap_or(positive))
+                .filter(|_| info.is_of_positive)
+                .cloned(),
+            ..info.measured(value.unwrap_or(f64::NAN))
+        };
+        metrics.insert(name(info, classes, class), metric);
+    }
+    metrics
+}
+
+/// Returns the ends of the interval of `value`. If resampling makes a measure larger on average, the interval is moved
+/// down by the difference. Otherwise, it could lie above the value.
+fn ends(measure: Measure, value: f64, interval: &Interval) -> Option<[f64; 2]> {
+    let ends = interval.ends?;
+    if !measure.grows_with_noise() {
+        return Some(ends);
+    }
+    let excess = interval.mean - value;
+    let [least, most] = measure.info().range;
+    Some(ends.map(|end| (end - excess).clamp(least, most)))
 }
 
 /// A measure, and the class that it is of. Without a class, it is that of the positive class or of all.
@@ -73,10 +122,22 @@ fn measures(classes: usize) -> (Vec<Asked>, Vec<Asked>) {
         .filter(|measure| measure.info().per_class);
     let single =
         (0..classes).flat_map(|class| per_class.clone().map(move |measure| (measure, Some(class))));
-    whole.chain(single).partition(|(measure, class)| {
-        let is_of_each = class.is_some() || *measure == Measure::MacroRocAuc;
-        classes <= MOST_CLASSES || !is_of_each
-    })
+    whole
+        .chain(single)
+        .partition(|asked| has_interval(asked, classes))
+}
+
+/// Returns `true` if a measure of a set of predictions for `classes` classes is resampled.
+fn has_interval((measure, class): &Asked, classes: usize) -> bool {
+    let covers_each = class.is_some()
+        || matches!(
+            measure,
+            Measure::MacroRocAuc
+                | Measure::BrierReliability
+                | Measure::BrierResolution
+                | Measure::BrierUncertainty
+        );
+    classes <= MOST_CLASSES || !covers_each
 }
 
 /// Returns the name of a metric, or of the same metric of one class.
@@ -93,7 +154,7 @@ mod tests {
     use contract::random;
     use rand::RngExt;
 
-    use super::{Bootstrap, Decision, Predictions, measure};
+    use super::{Bootstrap, Decision, Predictions, measure, measure_calibration};
 
     const PROBABILITIES: [f32; 8] = [0.875, 0.125, 0.25, 0.75, 0.5, 0.5, 0.75, 0.25];
     const LABELS: [u32; 4] = [0, 1, 1, 1];
@@ -125,7 +186,7 @@ mod tests {
         );
         let value = |name: &str| metrics[name].value;
         // Measures and the support, and for each class those of one class.
-        assert_eq!(metrics.len(), 17 + 2 * 7);
+        assert_eq!(metrics.len(), 23 + 2 * 7);
         assert_eq!(value("recall[A]"), 1.0);
         assert_eq!(metrics["recall[A]"].of.as_deref(), Some("A"));
         assert_eq!(metrics["f1"].of.as_deref(), Some("B"));
@@ -246,7 +307,9 @@ mod tests {
                 low < metric.value && metric.value < high,
                 "{name}: {metric:?}"
             );
-            assert!(high - low < 0.2, "{name}: {metric:?}");
+            // The parameters of a regression are no shares.
+            let is_share = !name.starts_with("calibration_");
+            assert!(!is_share || high - low < 0.2, "{name}: {metric:?}");
         }
         assert_eq!(
             metrics,
@@ -300,6 +363,79 @@ mod tests {
             metrics["weighted_recall"].interval,
             metrics["accuracy"].interval
         );
+    }
+
+    /// Expected values from statsmodels 0.15.0, with `z = log(p) - log(1 - p)`: `Logit(y, add_constant(z)).fit().params`,
+    /// and the parameter of `GLM(y, ones, family=Binomial(), offset=z)`.
+    #[test]
+    fn slope_and_intercept_are_those_of_statsmodels() {
+        let score = |i: u32| ((f64::from(i * 37 % 101) + 0.5) / 101.0) as f32;
+        let scores: Vec<f32> = (0..100).map(score).collect();
+        let is_class = |(i, p): (u32, &f32)| p * 100.0 + (i * i * 13 % 71) as f32 - 35.0 > 45.0;
+        let labels: Vec<u32> = (0u32..)
+            .zip(&scores)
+            .map(|example| u32::from(is_class(example)))
+            .collect();
+        let probabilities: Vec<f32> = scores.iter().flat_map(|&p| [1.0 - p, p]).collect();
+        let predictions = Predictions {
+            probabilities: &probabilities,
+            labels: &labels,
+            classes: 2,
+        };
+        let bootstrap = Bootstrap::of_images(100, 200, 0);
+        let of = |positive| measure_calibration(&predictions, &classes(), positive, &bootstrap);
+        let (metrics, others) = (of(1), of(0));
+        let value = |name: &str| metrics[name].value;
+        assert!((value("calibration_slope") - 2.152_262_094_552_699).abs() < 1e-6);
+        assert!((value("calibration_intercept") - 0.743_365_672_530_121_2).abs() < 1e-6);
+        // The other class has the same slope and the opposite intercept, and the same bins in reverse.
+        for (name, sign) in [
+            ("calibration_slope", 1.0),
+            ("calibration_intercept", -1.0),
+            ("ece", 1.0),
+        ] {
+            assert!(
+                (others[name].value - sign * value(name)).abs() < 1e-6,
+                "{name}"
+            );
+        }
+        assert_eq!(metrics["calibration_slope"].of.as_deref(), Some("B"));
+        // The intervals of resamples alone would be above the value.
+        for name in ["ece", "brier_reliability", "brier_resolution"] {
+            let [low, high] = metrics[name].interval.unwrap();
+            assert!(
+                low < value(name) && value(name) < high,
+                "{name}: {:?}",
+                metrics[name]
+            );
+        }
+        let sum =
+            value("brier_reliability") - value("brier_resolution") + value("brier_uncertainty");
+        assert!((sum - value("brier")).abs() < 1e-7);
+    }
+
+    #[test]
+    fn the_parts_of_the_brier_score_of_three_classes_add_up_to_it() {
+        let probabilities: Vec<f32> = (0..60u32)
+            .flat_map(|i| {
+                let raw = [0, 1, 2].map(|class| (i * 37 + class * 53) % 29 + 1);
+                let sum = raw.iter().sum::<u32>() as f32;
+                raw.map(|value| value as f32 / sum)
+            })
+            .collect();
+        let labels: Vec<u32> = (0..60).map(|i| (i * i + i / 3) % 3).collect();
+        let predictions = Predictions {
+            probabilities: &probabilities,
+            labels: &labels,
+            classes: 3,
+        };
+        let classes = ["A", "B", "C"].map(str::to_owned);
+        let metrics =
+            measure_calibration(&predictions, &classes, 2, &Bootstrap::of_images(60, 0, 0));
+        let value = |name: &str| metrics[name].value;
+        let sum =
+            value("brier_reliability") - value("brier_resolution") + value("brier_uncertainty");
+        assert!((sum - value("brier")).abs() < 1e-7, "{sum}");
     }
 
     /// If this fails, results have changed. If the change is intended, increase the version of `evaluate`.

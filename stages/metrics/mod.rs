@@ -2,7 +2,7 @@
 //!
 //! These are pure functions of three kinds: measures of decisions ([`Confusion`]), of the ranking by the
 //! scores of a positive class ([`Ranking`], [`roc_auc`], [`average_precision`]), and of probabilities
-//! ([`brier_score`], [`log_loss`]). [`measure`] computes all of them with bootstrap intervals.
+//! ([`brier_score`], [`log_loss`], [`Ordered`] for their calibration). [`measure`] computes all of them with bootstrap intervals.
 //!
 //! Several results are described by their [`spread`] over seeds, or by [`Resampled`] values over seeds and test images.
 //! Two classifiers on the same images are compared by the difference of their [`Resampled`] values, and by McNemar's
@@ -12,32 +12,40 @@
 //! ratio 0/0 (the precision if nothing was predicted positive), or the ROC AUC if only one class occurs.
 //! scikit-learn gives 0 for such a ratio.
 
+mod bins;
 mod bootstrap;
 mod confusion;
 mod declared;
 mod holm;
+mod logistic;
 mod loss;
 mod mcnemar;
 mod measure;
+mod odds;
 mod predictions;
 mod ranking;
 mod resampled;
+mod root;
 mod scored;
 mod spread;
 mod threshold;
 mod units;
 
+pub use bins::{BINS, BrierParts, Ordered, wilson};
 pub use bootstrap::Bootstrap;
 pub use confusion::Confusion;
 pub use declared::{METRICS, Measure, NamedMeasure, SUPPORT};
 pub use holm::holm;
+pub use logistic::{Examples, Line};
 pub use loss::{brier_score, log_loss};
 pub use mcnemar::{mcnemar, mcnemar_of_counts};
-pub use measure::measure;
+pub use measure::{measure, measure_calibration};
+pub use odds::{log, log_odds};
 pub use predictions::{Decision, Predictions};
 pub use ranking::{Ranking, average_precision, roc_auc};
 pub use resampled::{Resampled, Tested};
+pub use root::root;
 pub use scored::Scored;
 pub use spread::spread;
-pub use threshold::{f1_threshold, youden_threshold};
+pub use threshold::{Chosen, Criterion};
 pub use units::Units;

@@ -1,5 +1,6 @@
 //! A classifier's [`Predictions`] for labelled examples, and the [`Decision`] that turns them into classes.
 
+use super::bins::Ordered;
 use super::ranking::Ranking;
 
 /// A classifier's predictions for labelled examples.
@@ -51,12 +52,17 @@ impl Predictions<'_> {
 
     /// Ranks the examples by the score of the class `positive` against all others.
     pub fn ranking(&self, positive: usize) -> Ranking {
-        let is_positive: Vec<bool> = self
-            .labels
-            .iter()
-            .map(|&label| label as usize == positive)
-            .collect();
-        Ranking::new(&self.scores(positive), &is_positive)
+        Ranking::new(&self.scores(positive), &self.is_of(positive))
+    }
+
+    /// Orders the examples by the probability of `class`, to compare it with the observed frequency.
+    pub fn ordered(&self, class: usize) -> Ordered {
+        Ordered::new(&self.scores(class), &self.is_of(class))
+    }
+
+    fn is_of(&self, class: usize) -> Vec<bool> {
+        let labels = self.labels.iter();
+        labels.map(|&label| label as usize == class).collect()
     }
 }
 

@@ -1,10 +1,14 @@
 //! Computes measures of weighted examples. A weight is the number of times that a resample drew the example.
 
+use std::cell::OnceCell;
 use std::sync::OnceLock;
 
+use super::bins::{BrierParts, Ordered};
 use super::confusion::{Confusion, mean_over};
 use super::declared::Measure;
+use super::logistic::{Examples, Line};
 use super::loss::{log_losses, squared_errors, weighted_mean};
+use super::odds::log_odds;
 use super::predictions::Predictions;
 use super::ranking::Ranking;
 
@@ -21,8 +25,27 @@ pub struct Scored {
     occurring: Vec<usize>,
     /// The ranking by the score of each class, computed when it is needed.
     rankings: Vec<OnceLock<Ranking>>,
+    /// The images by the probability of each class, computed when they are needed.
+    ordered: Vec<OnceLock<Ordered>>,
+    odds: OnceLock<Odds>,
     squared_errors: Vec<f64>,
     log_losses: Vec<f64>,
+}
+
+/// The logits of the positive class, for logistic regressions on them.
+struct Odds {
+    scores: Vec<f64>,
+    /// 1 for images of the class, 0 for others.
+    targets: Vec<f64>,
+    /// The regression on all examples, from which those on resamples start; `None` if there is none.
+    line: Option<Line>,
+}
+
+/// Examples with their weights, and what several measures of them have in common.
+struct Drawn<'a> {
+    weights: &'a [u32],
+    confusion: Confusion,
+    parts: OnceCell<Option<BrierParts>>,
 }
 
 impl Scored {
@@ -42,6 +65,8 @@ impl Scored {
             classes,
             positive,
             rankings: (0..classes).map(|_| OnceLock::new()).collect(),
+            ordered: (0..classes).map(|_| OnceLock::new()).collect(),
+            odds: OnceLock::new(),
             squared_errors: squared_errors(probabilities, labels, classes),
             log_losses: log_losses(probabilities, labels, classes),
         }
@@ -59,7 +84,7 @@ impl Scored {
 
     /// Returns `measure` of the examples, each counted as often as its weight; `None` if it is undefined.
     pub fn value(&self, measure: Measure, weights: &[u32]) -> Option<f64> {
-        self.value_given(measure, self.positive, weights, &self.confusion(weights))
+        self.value_given(measure, self.positive, &self.drawn(weights))
     }
 
     /// Returns all of `measures`. A measure without a class is that of the positive class.
@@ -68,11 +93,19 @@ impl Scored {
         measures: &[(Measure, Option<usize>)],
         weights: &[u32],
     ) -> Vec<Option<f64>> {
-        let confusion = self.confusion(weights);
+        let drawn = self.drawn(weights);
         let value = |&(measure, class): &(Measure, Option<usize>)| {
-            self.value_given(measure, class.unwrap_or(self.positive), weights, &confusion)
+            self.value_given(measure, class.unwrap_or(self.positive), &drawn)
         };
         measures.iter().map(value).collect()
+    }
+
+    fn drawn<'a>(&self, weights: &'a [u32]) -> Drawn<'a> {
+        Drawn {
+            weights,
+            confusion: self.confusion(weights),
+            parts: OnceCell::new(),
+        }
     }
 
     pub(super) fn confusion(&self, weights: &[u32]) -> Confusion {
@@ -80,24 +113,59 @@ impl Scored {
     }
 
     fn ranking(&self, class: usize) -> &Ranking {
-        self.rankings[class].get_or_init(|| {
-            let predictions = Predictions {
-                probabilities: &self.probabilities,
-                labels: &self.labels,
-                classes: self.classes,
+        self.rankings[class].get_or_init(|| self.predictions().ranking(class))
+    }
+
+    fn predictions(&self) -> Predictions<'_> {
+        Predictions {
+            probabilities: &self.probabilities,
+            labels: &self.labels,
+            classes: self.classes,
+        }
+    }
+
+    fn ordered(&self, class: usize) -> &Ordered {
+        self.ordered[class].get_or_init(|| self.predictions().ordered(class))
+    }
+
+    fn odds(&self) -> &Odds {
+        self.odds.get_or_init(|| {
+            let rows = self.probabilities.chunks_exact(self.classes);
+            let labels = self.labels.iter();
+            let mut odds = Odds {
+                scores: rows.map(|row| log_odds(row, self.positive)).collect(),
+                targets: labels
+                    .map(|&label| f64::from(u8::from(label as usize == self.positive)))
+                    .collect(),
+                line: None,
             };
-            predictions.ranking(class)
+            let start = Line {
+                slope: 0.0,
+                intercept: 0.0,
+            };
+            odds.line = odds.fit(start, &vec![1; self.labels.len()]);
+            odds
         })
     }
 
+    /// Returns the parts of the Brier score: of the positive class if there are two, otherwise summed over all classes.
+    fn brier_parts(&self, weights: &[u32]) -> Option<BrierParts> {
+        if self.classes == 2 {
+            return self.ordered(self.positive).brier_parts(weights);
+        }
+        let mut sum = BrierParts::default();
+        for class in 0..self.classes {
+            sum += self.ordered(class).brier_parts(weights)?;
+        }
+        Some(sum)
+    }
+
     /// Returns `measure` of `class`, if it is that of one class.
-    fn value_given(
-        &self,
-        measure: Measure,
-        class: usize,
-        weights: &[u32],
-        confusion: &Confusion,
-    ) -> Option<f64> {
+    fn value_given(&self, measure: Measure, class: usize, drawn: &Drawn<'_>) -> Option<f64> {
+        let Drawn {
+            weights, confusion, ..
+        } = drawn;
+        let parts = || *drawn.parts.get_or_init(|| self.brier_parts(weights));
         let auc = |class: usize| self.ranking(class).roc_auc(weights);
         let macro_mean = |value: &dyn Fn(usize) -> Option<f64>| mean_over(&self.occurring, value);
         match measure {
@@ -117,6 +185,43 @@ impl Scored {
             Measure::AveragePrecision => self.ranking(class).average_precision(weights),
             Measure::Brier => weighted_mean(&self.squared_errors, weights),
             Measure::LogLoss => weighted_mean(&self.log_losses, weights),
+            Measure::Ece => self.ordered(class).ece(weights),
+            Measure::CalibrationSlope => self.odds().slope(weights),
+            Measure::CalibrationIntercept => self.odds().intercept(weights),
+            Measure::BrierReliability => Some(parts()?.reliability),
+            Measure::BrierResolution => Some(parts()?.generalized_resolution()),
+            Measure::BrierUncertainty => Some(parts()?.uncertainty),
         }
+    }
+}
+
+impl Odds {
+    fn examples<'a>(&'a self, weights: &'a [u32]) -> Examples<'a> {
+        Examples {
+            scores: &self.scores,
+            targets: &self.targets,
+            weights,
+        }
+    }
+
+    fn fit(&self, start: Line, weights: &[u32]) -> Option<Line> {
+        let examples = self.examples(weights);
+        examples.overlap().then(|| examples.fit(start)).flatten()
+    }
+
+    /// Returns the slope of the regression of the class on its logits (Cox, 1958).
+    fn slope(&self, weights: &[u32]) -> Option<f64> {
+        Some(self.fit(self.line?, weights)?.slope)
+    }
+
+    /// Returns the intercept of the regression with the slope 1, called calibration in the large (Van Calster et al.,
+    /// 2019).
+    fn intercept(&self, weights: &[u32]) -> Option<f64> {
+        let drawn = |wanted: f64| {
+            let mut pairs = self.targets.iter().zip(weights);
+            pairs.any(|(&target, &weight)| weight > 0 && target == wanted)
+        };
+        let has_both = drawn(0.0) && drawn(1.0);
+        has_both.then(|| self.examples(weights).fit_intercept(1.0).intercept)
     }
 }

@@ -7,12 +7,14 @@ use ops::{Backend, Reading, Staged};
 use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
+use super::calibration::Calibration;
 use super::card::{Format, Preprocessing};
 use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
 use crate::data::{Dataset, Scale, fill_batch};
+use crate::metrics::Criterion;
 
 /// Name of the file with everything about a classifier except its weights.
 pub const MODEL_FILE: &str = "model.json";
@@ -111,9 +113,18 @@ pub struct ClassifierCard {
     pub architecture: Architecture,
     /// Class names, in the order of the outputs.
     pub classes: Vec<String>,
-    /// Lowest probability at which an image is classified as the positive (last) class. `None` for more than two
+    /// Change of the network's probabilities, fitted on the validation images.
+    #[serde(default)]
+    pub calibration: Option<Calibration>,
+    /// Lowest calibrated probability at which an image is classified as the positive (last) class. `None` for more than two
     /// classes, or if it should have been chosen on validation images and there were none.
     pub threshold: Option<f32>,
+    /// Rule by which the threshold was chosen on the validation images; `None` if it was not chosen.
+    #[serde(default)]
+    pub threshold_rule: Option<Criterion>,
+    /// Number of validation images, on which calibration and threshold were chosen; `None` if there were none.
+    #[serde(default)]
+    pub validation_images: Option<usize>,
     /// Number of the epoch that the weights are from, counted from 1.
     pub epoch: usize,
 }
@@ -157,6 +168,13 @@ impl ClassifierCard {
                 "its preprocessing does not fit images of {input}"
             )));
         }
+        if let Some(calibration) = self.calibration
+            && !calibration.is_usable(self.classes.len())
+        {
+            return Err(Invalid::new(format!(
+                "its calibration ({calibration}) has parameters that no fit gives, or is for two classes only"
+            )));
+        }
         if let Some(threshold) = self.threshold.filter(|t| !(0.0..=1.0).contains(t)) {
             return Err(Invalid::new(format!("its threshold is {threshold}")));
         }
@@ -178,7 +196,7 @@ pub fn load_weights<B: Backend>(
     read_weights(network, artifact.file(WEIGHTS_FILE)?)
 }
 
-/// Returns class probabilities of every image of `dataset`, row by row.
+/// Returns class probabilities of every image of `dataset` before calibration, row by row.
 pub fn predict<B: Backend>(
     network: &mut Network<B>,
     head: Head,
@@ -256,14 +274,53 @@ impl<B: Backend> Classifier<B> {
         self.card.threshold
     }
 
-    /// Returns class probabilities of every image of `dataset`, row by row.
+    /// The rule by which the threshold was chosen: `sensitivity at least 0.95 on 52 validation images`; `None` if it
+    /// was not chosen.
+    pub fn threshold_rule(&self) -> Option<String> {
+        let rule = self.card.threshold_rule?;
+        Some(match self.card.validation_images {
+            Some(images) => format!("{rule} on {images} validation images"),
+            None => rule.to_string(),
+        })
+    }
+
+    /// The change of the network's probabilities, if one was fitted.
+    pub fn calibration(&self) -> Option<Calibration> {
+        self.card.calibration
+    }
+
+    /// Number of validation images, on which calibration and threshold were chosen, if it is known.
+    pub fn validation_images(&self) -> Option<usize> {
+        self.card.validation_images
+    }
+
+    /// Returns the calibrated class probabilities of every image of `dataset`, row by row.
     pub fn predict(
         &mut self,
         dataset: &Dataset,
         batch_size: usize,
         context: &Context<'_>,
     ) -> Result<Vec<f32>, Failure> {
+        let probabilities = self.predict_uncalibrated(dataset, batch_size, context)?;
+        Ok(self.calibrated(probabilities))
+    }
+
+    /// Returns the class probabilities of every image of `dataset` before calibration, row by row.
+    pub fn predict_uncalibrated(
+        &mut self,
+        dataset: &Dataset,
+        batch_size: usize,
+        context: &Context<'_>,
+    ) -> Result<Vec<f32>, Failure> {
         predict(&mut self.network, self.head, dataset, batch_size, context)
+    }
+
+    /// Returns calibrated probabilities; the same ones if the model has no calibration.
+    pub fn calibrated(&self, probabilities: Vec<f32>) -> Vec<f32> {
+        match self.card.calibration {
+            Some(calibration) => calibration.apply(&probabilities, self.card.classes.len()),
+            None => probabilities,
+        }
     }
 }
 

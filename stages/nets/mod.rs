@@ -1,6 +1,7 @@
 //! Builds networks from lists of layers, and reads and writes trained ones.
 
 mod architecture;
+mod calibration;
 mod card;
 mod classifier;
 mod cost;
@@ -15,6 +16,7 @@ mod warnings;
 mod weights;
 
 pub use architecture::{Architecture, check_layers};
+pub use calibration::Calibration;
 pub use card::{Format, Preprocessing};
 pub use classifier::{
     Classifier, ClassifierCard, Head, MODEL_FILE, WEIGHTS_FILE, load_weights, predict,

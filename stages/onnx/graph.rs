@@ -48,6 +48,11 @@ impl Builder {
         name.clone_into(&mut self.current);
     }
 
+    /// Adds an initializer.
+    pub(super) fn constant(&mut self, name: &str, dims: &[usize], values: &[f32]) {
+        self.initializers.push(Tensor::floats(name, dims, values));
+    }
+
     /// Adds the nodes of a layer.
     pub(super) fn layer(&mut self, computed: Computed) -> Result<(), Invalid> {
         let Computed {
@@ -60,11 +65,7 @@ impl Builder {
         let mut names = Vec::new();
         for tensor in &tensors {
             names.push(tensor.name.as_str());
-            self.initializers.push(Tensor::floats(
-                &tensor.name,
-                &tensor.dimensions,
-                &tensor.values,
-            ));
+            self.constant(&tensor.name, &tensor.dimensions, &tensor.values);
         }
         let needs_image = !matches!(
             layer,
@@ -145,8 +146,7 @@ impl Builder {
     fn upsample(&mut self, name: &str, factor: usize) {
         let scales = format!("{name}.scales");
         let factor = factor as f32;
-        self.initializers
-            .push(Tensor::floats(&scales, &[4], &[1.0, 1.0, factor, factor]));
+        self.constant(&scales, &[4], &[1.0, 1.0, factor, factor]);
         let attributes = vec![
             Attribute::text("coordinate_transformation_mode", "asymmetric"),
             Attribute::text("mode", "nearest"),

@@ -13,7 +13,8 @@ use prost::Message;
 use serde::Serialize;
 
 use crate::nets::{
-    Architecture, ClassifierCard, GENERATOR_FILE, GeneratorCard, Head, MODEL_FILE, WEIGHTS_FILE,
+    Architecture, Calibration, ClassifierCard, GENERATOR_FILE, GeneratorCard, Head, MODEL_FILE,
+    WEIGHTS_FILE,
 };
 use graph::Builder;
 use proto::{Attribute, Entry, Graph, Model, OperatorSet, ValueInfo};
@@ -83,7 +84,8 @@ fn classifier(artifact: &Artifact, options: Options) -> Result<Model, Failure> {
     add_layers(&mut builder, &card.architecture, artifact, options)?;
     builder.flatten("scores");
     builder.add("logits", "Identity", &[], Vec::new());
-    add_probabilities(&mut builder, head);
+    let is_single = add_calibration(&mut builder, head, card.calibration);
+    add_probabilities(&mut builder, is_single);
     let shape = card.image();
     let input = ValueInfo::batch(
         "images",
@@ -110,6 +112,9 @@ fn classifier(artifact: &Artifact, options: Options) -> Result<Model, Failure> {
         entry("classes", &card.classes),
         entry("preprocessing", &card.preprocessing),
     ];
+    if let Some(calibration) = card.calibration {
+        entries.push(entry("calibration", &calibration));
+    }
     if let (Some(threshold), Some(class)) = (card.threshold, card.classes.last()) {
         entries.push(entry("threshold", &threshold));
         entries.push(entry("threshold_class", class));
@@ -123,20 +128,42 @@ fn classifier(artifact: &Artifact, options: Options) -> Result<Model, Failure> {
     ))
 }
 
-/// Adds the nodes that turn logits into probabilities, each of which is computed from the logits by itself: 1 minus
+/// Adds the nodes that change logits as `calibration` says. Returns `true` if there is one logit of two classes, and
+/// not one for each class.
+fn add_calibration(builder: &mut Builder, head: Head, calibration: Option<Calibration>) -> bool {
+    let is_single = head == Head::Sigmoid;
+    match calibration {
+        None => is_single,
+        Some(Calibration::Temperature(temperature)) => {
+            builder.constant("temperature", &[], &[temperature as f32]);
+            builder.add("calibrated", "Div", &["temperature"], Vec::new());
+            is_single
+        }
+        Some(Calibration::Platt { slope, intercept }) => {
+            if !is_single {
+                builder.constant("second_minus_first", &[2, 1], &[-1.0, 1.0]);
+                builder.add("log_odds", "MatMul", &["second_minus_first"], Vec::new());
+            }
+            builder.constant("slope", &[], &[slope as f32]);
+            builder.add("scaled", "Mul", &["slope"], Vec::new());
+            builder.constant("intercept", &[], &[intercept as f32]);
+            builder.add("calibrated", "Add", &["intercept"], Vec::new());
+            true
+        }
+    }
+}
+
+/// Adds the nodes that turn logits into probabilities. Each one is computed from the logits by itself, because 1 minus
 /// the others would be 0 for a class that is very unlikely.
-fn add_probabilities(builder: &mut Builder, head: Head) {
-    match head {
-        Head::Sigmoid => {
-            builder.add("logits.negative", "Neg", &[], Vec::new());
-            let axis = vec![Attribute::int("axis", 1)];
-            builder.add("logits.both", "Concat", &["logits"], axis);
-            builder.add("probabilities", "Sigmoid", &[], Vec::new());
-        }
-        Head::Softmax(_) => {
-            let axis = vec![Attribute::int("axis", 1)];
-            builder.add("probabilities", "Softmax", &[], axis);
-        }
+fn add_probabilities(builder: &mut Builder, is_single: bool) {
+    let axis = || vec![Attribute::int("axis", 1)];
+    if is_single {
+        let logit = builder.current.clone();
+        builder.add("negative", "Neg", &[], Vec::new());
+        builder.add("both", "Concat", &[&logit], axis());
+        builder.add("probabilities", "Sigmoid", &[], Vec::new());
+    } else {
+        builder.add("probabilities", "Softmax", &[], axis());
     }
 }
 

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::proto::Model;
 use super::{Options, convert};
 use crate::nets::{
-    Architecture, ClassifierCard, Feature, Format, Head, INPUT, Initializer, Layer, MODEL_FILE,
-    Mode, Network, Preprocessing, WEIGHTS_FILE, networks,
+    Architecture, Calibration, ClassifierCard, Feature, Format, Head, INPUT, Initializer, Layer,
+    MODEL_FILE, Mode, Network, Preprocessing, WEIGHTS_FILE, networks,
 };
 
 const IMAGES: usize = 9;
@@ -57,7 +57,11 @@ fn combinations() -> Vec<(&'static str, Value)> {
 }
 
 /// Returns an exported model and the network in it, whose weights are random.
-fn model(folder: &Path, layers: Value) -> (Artifact, Network<Cpu>, Head) {
+fn model(
+    folder: &Path,
+    layers: Value,
+    calibration: Option<Calibration>,
+) -> (Artifact, Network<Cpu>, Head) {
     let layers: Vec<Layer> = serde_json::from_value(layers).unwrap();
     let architecture = Architecture::new(INPUT, layers).unwrap();
     let head = Head::of(architecture.output()).unwrap();
@@ -90,6 +94,9 @@ fn model(folder: &Path, layers: Value) -> (Artifact, Network<Cpu>, Head) {
         architecture: network.architecture().clone(),
         classes: classes.collect(),
         threshold: Some(0.25).filter(|_| head.classes() == 2),
+        calibration,
+        threshold_rule: None,
+        validation_images: None,
         epoch: 1,
     };
     card.write(&network, folder).unwrap();
@@ -119,7 +126,7 @@ fn layers_of_training_are_left_out_and_batch_norm_is_folded() {
         { "conv": { "filters": 4, "activation": "linear" } }, "batch_norm", { "activation": "relu" },
         "batch_norm", { "dropout": 0.5 }, "flatten", { "dense": { "units": 1, "activation": "sigmoid" } }
     ]);
-    let (artifact, ..) = model(folder.path(), layers);
+    let (artifact, ..) = model(folder.path(), layers, None);
     let head = ["Flatten", "Gemm", "Identity", "Neg", "Concat", "Sigmoid"];
     let norm = "BatchNormalization";
     let expected = [&["Conv", norm, "Relu", norm], head.as_slice()].concat();
@@ -144,6 +151,7 @@ fn files_that_are_no_model_are_refused() {
     let (artifact, ..) = model(
         folder.path(),
         json!(["flatten", { "dense": { "units": 1 } }]),
+        None,
     );
     let refusal = |artifact: &Artifact| {
         convert(artifact, Options::default())
@@ -181,11 +189,13 @@ fn other_programs_compute_the_same() {
     };
     let folder = tempfile::tempdir().unwrap();
     let mut files = Vec::new();
-    for (name, layers) in networks().into_iter().chain(combinations()) {
+    let uncalibrated = networks().into_iter().chain(combinations());
+    let uncalibrated = uncalibrated.map(|(name, layers)| (name, layers, None));
+    for (name, layers, calibration) in uncalibrated.chain(calibrated()) {
         let folder = folder.path().join(name);
         fs::create_dir(&folder).unwrap();
-        let (artifact, network, head) = model(&folder, layers);
-        let [input, output] = compute(&folder, network, head);
+        let (artifact, network, head) = model(&folder, layers, calibration);
+        let [input, output] = compute(&folder, network, head, calibration);
         for fold_batch_norm in [false, true] {
             let bytes = convert(&artifact, Options { fold_batch_norm }).unwrap();
             let file = folder.join(format!("{name}-{fold_batch_norm}.onnx"));
@@ -205,14 +215,39 @@ fn other_programs_compute_the_same() {
     assert!(output.status.success(), "{errors}");
 }
 
+/// Networks with all kinds of outputs and of calibrations.
+fn calibrated() -> Vec<(&'static str, Value, Option<Calibration>)> {
+    let ending = |units: u64| json!(["flatten", { "dense": { "units": units } }]);
+    let temperature = Some(Calibration::Temperature(2.5));
+    let platt = Some(Calibration::Platt {
+        slope: 0.4,
+        intercept: -0.7,
+    });
+    vec![
+        ("temperature-sigmoid", ending(1), temperature),
+        ("temperature-softmax", ending(3), temperature),
+        ("platt-sigmoid", ending(1), platt),
+        ("platt-softmax", ending(2), platt),
+    ]
+}
+
 /// Predicts random images, and writes them and the probabilities to files.
-fn compute(folder: &Path, mut network: Network<Cpu>, head: Head) -> [PathBuf; 2] {
+fn compute(
+    folder: &Path,
+    mut network: Network<Cpu>,
+    head: Head,
+    calibration: Option<Calibration>,
+) -> [PathBuf; 2] {
     let mut rng = random::stream(2, "images", [0, 0]);
     let pixels: Vec<f32> = (0..IMAGES * INPUT.len()).map(|_| rng.random()).collect();
     let shape = (IMAGES, INPUT.channels, INPUT.height, INPUT.width);
     let images = ops::from_host(network.device(), pixels.clone(), shape);
     let logits = ops::to_host(&network.forward(images, Mode::Predict));
-    let files = [("input", pixels), ("output", head.probabilities(&logits))];
+    let mut probabilities = head.probabilities(&logits);
+    if let Some(calibration) = calibration {
+        probabilities = calibration.apply(&probabilities, head.classes());
+    }
+    let files = [("input", pixels), ("output", probabilities)];
     files.map(|(name, values)| {
         let file = folder.join(name);
         let bytes: Vec<u8> = values

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use contract::{
-    Failure, HISTORY_FILE, METRICS_FILE, MetricInfo, Metrics, NOT_NEGATIVE, SHARE, json,
+    ANY, Failure, HISTORY_FILE, METRICS_FILE, MetricInfo, Metrics, NOT_NEGATIVE, SHARE, json,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::figures::chart::{Series, line_chart};
+use crate::nets::Calibration;
 
 /// The metrics of a training.
 pub const HISTORY_METRICS: &[MetricInfo] = &[
@@ -18,6 +19,9 @@ pub const HISTORY_METRICS: &[MetricInfo] = &[
     ACCURACY,
     EPOCHS,
     BEST_EPOCH,
+    TEMPERATURE,
+    PLATT_SLOPE,
+    PLATT_INTERCEPT,
 ];
 
 const EPOCH: [f64; 2] = [1.0, f64::INFINITY];
@@ -27,14 +31,14 @@ pub const VALIDATION_INPUT: &str = "validation";
 
 const VALIDATION_LOSS: MetricInfo = MetricInfo::new(
     "validation_loss",
-    "cross-entropy of the model on the validation images",
+    "cross-entropy of the network on the validation images, before calibration",
     NOT_NEGATIVE,
 )
 .minimized()
 .needs(VALIDATION_INPUT);
 const VALIDATION_ACCURACY: MetricInfo = MetricInfo::new(
     "validation_accuracy",
-    "share of the validation images that the model classifies correctly",
+    "share of the validation images whose class is the most probable one",
     SHARE,
 )
 .maximized()
@@ -63,6 +67,25 @@ const EPOCHS: MetricInfo =
 const BEST_EPOCH: MetricInfo =
     MetricInfo::new("best_epoch", "epoch whose weights are kept, from 1", EPOCH);
 
+const TEMPERATURE: MetricInfo = MetricInfo::new(
+    "temperature",
+    "number that divides the logits, with `calibration: temperature`; above 1, the network was overconfident",
+    [Calibration::LEAST, Calibration::MOST],
+)
+.needs(VALIDATION_INPUT);
+const PLATT_SLOPE: MetricInfo = MetricInfo::new(
+    "platt_slope",
+    "number that multiplies the logits, with `calibration: platt`; below 1, the network was overconfident",
+    [Calibration::LEAST, Calibration::MOST],
+)
+.needs(VALIDATION_INPUT);
+const PLATT_INTERCEPT: MetricInfo = MetricInfo::new(
+    "platt_intercept",
+    "number that is then added to the logits, with `calibration: platt`",
+    ANY,
+)
+.needs(VALIDATION_INPUT);
+
 /// Results of one epoch, measured during training: `batch_norm` layers predict with running statistics. Times are not
 /// included, so that a history is the same wherever it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,12 +111,14 @@ pub struct Validation {
 }
 
 /// Writes `history.json`, `history.csv` and `metrics.json` to `metrics`, and `accuracy.png` and `loss.png` to `figure`.
-/// `best` is the epoch whose weights are kept, and `validation` are the measures of the network that is kept.
+/// `best` is the epoch whose weights are kept, and `validation` are the measures of the network that is kept, before its
+/// `calibration`.
 /// `penalized` says whether training minimized penalties as well, which the losses do not include.
 pub fn write_history(
     rows: &[EpochRow],
     best: usize,
     validation: Option<&Validation>,
+    calibration: Option<Calibration>,
     penalized: bool,
     metrics: &Path,
     figure: &Path,
@@ -103,7 +128,7 @@ pub fn write_history(
     std::fs::write(&table, csv(rows)).map_err(|e| Failure::io("write", &table, e))?;
     json::write(
         &metrics.join(METRICS_FILE),
-        &summary(rows, best, validation),
+        &summary(rows, best, validation, calibration),
     )?;
 
     let curve = |name: &str, dashed: bool, of: &dyn Fn(&EpochRow) -> Option<f64>| Series {
@@ -174,7 +199,12 @@ fn csv(rows: &[EpochRow]) -> String {
     text
 }
 
-fn summary(rows: &[EpochRow], best: usize, validation: Option<&Validation>) -> Metrics {
+fn summary(
+    rows: &[EpochRow],
+    best: usize,
+    validation: Option<&Validation>,
+    calibration: Option<Calibration>,
+) -> Metrics {
     let mut metrics = Metrics::new();
     let mut add = |info: &MetricInfo, value: f64| {
         metrics.insert(info.name.clone().into_owned(), info.measured(value));
@@ -191,6 +221,14 @@ fn summary(rows: &[EpochRow], best: usize, validation: Option<&Validation>) -> M
         if let Some(auc) = validation.auc {
             add(&VALIDATION_AUC, auc);
         }
+    }
+    match calibration {
+        Some(Calibration::Temperature(temperature)) => add(&TEMPERATURE, temperature),
+        Some(Calibration::Platt { slope, intercept }) => {
+            add(&PLATT_SLOPE, slope);
+            add(&PLATT_INTERCEPT, intercept);
+        }
+        None => {}
     }
     metrics
 }
@@ -216,7 +254,8 @@ mod tests {
             accuracy: 0.5,
             validation: Some(validation(loss)),
         });
-        let summary = summary(&rows, 1, Some(&validation(0.25)));
+        let calibration = Some(Calibration::Temperature(1.5));
+        let summary = summary(&rows, 1, Some(&validation(0.25)), calibration);
         let values: Vec<(&str, f64)> = summary
             .iter()
             .map(|(name, metric)| (name.as_str(), metric.value))
@@ -226,6 +265,7 @@ mod tests {
             ("best_epoch", 1.0),
             ("epochs", 2.0),
             ("loss", 0.15),
+            ("temperature", 1.5),
             ("validation_accuracy", 0.75),
             ("validation_loss", 0.25),
         ];

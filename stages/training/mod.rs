@@ -1,5 +1,6 @@
 //! Fits a classifier: the code that `train-cnn` and `retrain` share.
 
+mod calibration;
 mod epoch;
 mod examples;
 mod fit;

@@ -1,12 +1,13 @@
 //! Measures a classifier on validation images, and chooses its threshold on them.
+
 use contract::{Context, Failure};
 use ops::Backend;
 
 use super::history::Validation;
-use super::recipe::{Criterion, Recipe, ThresholdRule};
+use super::recipe::{CalibrationMethod, Recipe, ThresholdRule};
 use super::stopping::Monitor;
 use crate::data::Dataset;
-use crate::metrics;
+use crate::metrics::{self, Chosen};
 use crate::nets::{Head, Network, predict};
 
 /// Returns the validation images, if there are any. A dataset that sets none aside has an empty validation
@@ -20,12 +21,14 @@ pub(super) fn usable<'a>(
         return Ok(None);
     };
     let Some(first) = dataset.labels().first() else {
-        if recipe.early_stopping.is_some() {
-            return Err(Failure::Data(
-                "input `validation` has no images, but `early_stopping` needs them: set some aside or remove \
-                 `early_stopping`"
-                    .to_owned(),
-            ));
+        let needing = [
+            ("early_stopping", recipe.early_stopping.is_some()),
+            ("calibration", recipe.calibration != CalibrationMethod::None),
+        ];
+        if let Some((name, _)) = needing.into_iter().find(|(_, needs)| *needs) {
+            return Err(Failure::Data(format!(
+                "input `validation` has no images, but `{name}` needs them: set some aside or remove `{name}`"
+            )));
         }
         context.warn("input `validation` has no images: the last epoch's weights are kept");
         return Ok(None);
@@ -85,21 +88,21 @@ fn measure(scores: &[f32], labels: &[u32], head: Head) -> Validation {
     }
 }
 
-/// Returns the threshold between two classes. One that is chosen needs validation images, and their scores.
+/// Returns the threshold between two classes. One that is chosen needs validation images, and their scores; `None` if
+/// there are none.
 pub(super) fn threshold(
     rule: ThresholdRule,
     scores: &[f32],
     validation: Option<&Dataset>,
-) -> Option<f32> {
-    match (rule, validation) {
-        (ThresholdRule::Fixed(threshold), _) => Some(threshold),
-        (ThresholdRule::Chosen(_), None) => None,
-        (ThresholdRule::Chosen(criterion), Some(dataset)) => {
-            let (scores, labels) = (positives(scores), binary(dataset.labels()));
-            Some(match criterion {
-                Criterion::Youden => metrics::youden_threshold(&scores, &labels),
-                Criterion::F1 => metrics::f1_threshold(&scores, &labels),
-            })
+) -> Option<Chosen> {
+    match rule {
+        ThresholdRule::Fixed(threshold) => Some(Chosen {
+            threshold,
+            reaches: true,
+        }),
+        ThresholdRule::Chosen(criterion) => {
+            let labels = binary(validation?.labels());
+            Some(criterion.choose(&positives(scores), &labels))
         }
     }
 }
@@ -120,6 +123,7 @@ mod tests {
     use statrs::distribution::{ContinuousCDF, Normal};
 
     use super::*;
+    use crate::metrics::Criterion;
     use crate::training::testing::{PIXEL, dataset};
 
     /// (ln(1 + e²⁰) + 4·ln(1 + e⁻²⁰)) / 5. From 1 − 1 = 0 in single precision, the first term would be 87.3.
@@ -151,7 +155,7 @@ mod tests {
                     (sign * middle + SEPARATION * noise) as f32
                 });
                 let scores = Head::Sigmoid.probabilities(&logits.collect::<Vec<_>>());
-                let chosen = f64::from(threshold(rule, &scores, Some(&images)).unwrap());
+                let chosen = f64::from(threshold(rule, &scores, Some(&images)).unwrap().threshold);
                 let logit = (chosen / (1.0 - chosen)).ln();
                 let right = |at: f64| Normal::standard().cdf(at / SEPARATION);
                 2.0 * right(middle) - right(middle - logit) - right(middle + logit)

@@ -362,9 +362,10 @@ fn row(info: &MetricInfo) -> String {
         None => "neutral",
     };
     let [least, most] = info.range;
-    let range = match most.is_finite() {
-        true => format!("{least} to {most}"),
-        false => format!("at least {least}"),
+    let range = match (least.is_finite(), most.is_finite()) {
+        (_, true) => format!("{least} to {most}"),
+        (true, false) => format!("at least {least}"),
+        (false, false) => "any number".to_owned(),
     };
     let name = match info.per_class {
         true => format!("`{0}`, `{0}[CLASS]`", info.name),

@@ -6,6 +6,7 @@ mod artifacts;
 mod bench;
 mod bombs;
 mod cache;
+mod calibrating;
 mod command_line;
 mod commands;
 mod compare;

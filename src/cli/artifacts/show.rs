@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use clap::Args;
 use contract::ShowPath;
-use contract::analysis::{ClassReport, three_decimals};
+use contract::analysis::{CalibrationReport, ClassReport, three_decimals};
 use engine::error::Error;
 use engine::wording;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::cli::cache::size;
 use crate::cli::record_text::when;
 use crate::cli::unwritten;
 use crate::report::Console;
-use crate::report::columns::aligned;
+use crate::report::columns::{self, aligned};
 
 /// Show the files of an artifact and how it was made
 #[derive(Debug, Args)]
@@ -49,13 +49,18 @@ impl Show {
             None => Vec::new(),
         };
         let report = class_report(&store, &artifact.digest);
+        let calibration = calibration(&store, &artifact.digest);
         let text = if self.json {
             let mut object = object(&artifact, &tree, &sources);
             object["class_report"] = json!(report);
+            object["calibration"] = json!(calibration);
             object.to_string()
         } else {
             let report = report.map(|report| format!("\n{}", of_classes(&report)));
-            page(&artifact, &tree, &sources) + &report.unwrap_or_default()
+            let calibration = calibration.map(|report| format!("\n{}", of_calibration(&report)));
+            page(&artifact, &tree, &sources)
+                + &report.unwrap_or_default()
+                + &calibration.unwrap_or_default()
         };
         console.result(&text).map_err(unwritten)
     }
@@ -83,6 +88,32 @@ fn of_classes(report: &ClassReport) -> String {
     let accuracy = three_decimals(report.accuracy);
     let images = wording::counted(report.images as usize, "image");
     format!("{}accuracy {accuracy} on {images}\n", aligned(&rows, 1))
+}
+
+/// Returns the report on calibration if the artifact has one.
+fn calibration(store: &Store, digest: &Digest) -> Option<CalibrationReport> {
+    let analysis = stages::analysis::RESULTS;
+    let read = store.read_files(digest, &[analysis.calibration_file()]);
+    let files = read.inspect_err(|error| tracing::warn!("{error}")).ok()?;
+    let report = analysis.read_calibration(files?.first()?);
+    report.inspect_err(|error| tracing::warn!("{error}")).ok()
+}
+
+/// Formats the measures of calibration as aligned columns, with the calibration below them.
+fn of_calibration(report: &CalibrationReport) -> String {
+    let mut rows = vec![report.header().into_iter().map(str::to_owned).collect()];
+    rows.extend(report.rows());
+    let fitted = match &report.calibration {
+        Some(fitted) => format!("calibrated: {}", fitted.text()),
+        None => "not calibrated".to_owned(),
+    };
+    let over = report.over();
+    let over = over.map_or_else(String::new, |over| format!("; 95 % intervals over {over}"));
+    let class = &report.class;
+    format!(
+        "{}probabilities of {class}, {fitted}{over}\n",
+        columns::dynamic(&rows, &[1, 3])
+    )
 }
 
 fn sources(store: &Store, record: &ActionRecord) -> Result<Vec<Source>, Error> {

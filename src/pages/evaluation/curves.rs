@@ -2,15 +2,18 @@
 
 use contract::analysis::{EvaluationFigures, Figure};
 
+use super::calibration::CAPTION;
 use crate::figure::FigureView;
 use crate::reader::Reader;
 use crate::stage::StageView;
 
-/// Draws the curves that an evaluation has. Captions say how to read them.
+/// Draws the curves that an evaluation has. Captions say how to read them. The reliability diagram is left out if it is
+/// part of the report on calibration.
 pub(super) fn drawn(
     reader: Reader<'_>,
     stage: &StageView,
     figures: &EvaluationFigures,
+    draws_reliability: bool,
 ) -> Vec<FigureView> {
     let draw = |what: &str, caption: &str, figure: Figure<'_>| {
         let id = format!("{}-{what}", stage.id);
@@ -26,11 +29,9 @@ pub(super) fn drawn(
         let caption = "The closer to the top right corner, the better.";
         draw("precision-recall", caption, Figure::PrecisionRecall(curve))
     });
-    let reliability = figures.reliability.as_ref();
-    let reliability = reliability.and_then(|curve| {
-        let caption = "Points on the diagonal: predicted probabilities are as high as the observed shares. Bars: 95 % intervals.";
-        draw("reliability", caption, Figure::Reliability(curve))
-    });
+    let reliability = figures.reliability.as_ref().filter(|_| draws_reliability);
+    let reliability =
+        reliability.and_then(|curve| draw("reliability", CAPTION, Figure::Reliability(curve)));
     [roc, precision, reliability]
         .into_iter()
         .flatten()

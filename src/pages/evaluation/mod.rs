@@ -1,5 +1,6 @@
 //! [`EvaluationView`]: how good a model is, and what it gets wrong.
 
+mod calibration;
 mod confusion;
 mod curves;
 mod heat_maps;
@@ -16,6 +17,7 @@ use crate::picture::Datasets;
 use crate::reader::Reader;
 use crate::stage::StageView;
 
+pub(crate) use calibration::CalibrationView;
 pub use confusion::{ClassName, ConfusionCell, ConfusionView};
 pub use heat_maps::{HeatMapView, HeatMapsView};
 pub use mistakes::MistakeView;
@@ -47,6 +49,8 @@ pub struct EvaluationView {
     pub class_header: [&'static str; 8],
     pub class_rows: Vec<[String; 8]>,
     pub confusion: Option<ConfusionView>,
+    /// `None` if the evaluation has no report on calibration, as those of earlier versions.
+    pub calibration: Option<CalibrationView>,
     pub figures: Vec<FigureView>,
     pub mistakes: Vec<MistakeView>,
     pub mistake_count: usize,
@@ -122,6 +126,7 @@ pub(crate) fn evaluation(
     });
     let report = reader.analysis.class_report(&evaluation);
     let figures = reader.analysis.evaluation_figures(&evaluation, &measured);
+    let calibration = calibration::calibration(reader, stage);
     let (mistakes, mistake_count) = mistakes::mistakes(&evaluation, datasets, dataset);
     Some(EvaluationView {
         stage: at,
@@ -143,7 +148,8 @@ pub(crate) fn evaluation(
         class_header: ClassReport::HEADER,
         class_rows: report.rows(three_decimals, " (positive)"),
         confusion: figures.confusion.as_ref().map(ConfusionView::new),
-        figures: curves::drawn(reader, stage, &figures),
+        figures: curves::drawn(reader, stage, &figures, calibration.is_none()),
+        calibration,
         mistakes,
         mistake_count,
         heat_maps: heat_maps::heat_maps(reader, stage),
@@ -179,14 +185,19 @@ fn rule(evaluation: &Evaluation) -> String {
     let class = |at: u32| evaluation.classes.get(at as usize);
     let positive = class(evaluation.positive);
     let positive = positive.map_or_else(String::new, |name| format!("positive class: {name}"));
+    let chosen = evaluation.threshold_rule.as_ref();
+    let chosen = chosen.map_or_else(String::new, |rule| format!(" ({rule})"));
     match evaluation.threshold {
         Some((of, threshold)) if of == evaluation.positive => {
-            format!("{positive}, from a probability of {}", number(threshold))
+            format!(
+                "{positive}, from a probability of {}{chosen}",
+                number(threshold)
+            )
         }
         Some((of, threshold)) => {
             let name = class(of).map_or("?", String::as_str);
             format!(
-                "{positive}; {name} from a probability of {}",
+                "{positive}; {name} from a probability of {}{chosen}",
                 number(threshold)
             )
         }

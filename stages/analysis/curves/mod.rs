@@ -2,21 +2,16 @@
 
 use contract::Metrics;
 use contract::analysis::{
-    Bin, ConfusionMatrix, Estimate, Evaluation, EvaluationFigures, Interval, OperatingPoint, Over,
-    PrecisionRecall, Reliability, Roc,
+    ConfusionMatrix, Estimate, Evaluation, EvaluationFigures, Interval, OperatingPoint, Over,
+    PrecisionRecall, Reliability, ReliabilityCurve, Roc,
 };
 
 use super::thinned::thinned;
-use crate::metrics::{Predictions, average_precision, brier_score, roc_auc};
-
-/// Number of bins of a reliability diagram, equally wide.
-const BINS: usize = 10;
+use crate::evaluate::{BARS, threshold_text};
+use crate::metrics::{Predictions, average_precision, roc_auc};
 
 /// Largest number of classes of a confusion matrix that is shown.
 const MOST_CLASSES: usize = 32;
-
-/// The 97.5 % quantile of the standard normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
 
 pub(super) fn figures(evaluation: &Evaluation, metrics: &Metrics) -> EvaluationFigures {
     let figures = Figures {
@@ -121,41 +116,18 @@ impl Figures<'_> {
     /// Returns the diagram of the positive class; `None` if there are no images.
     fn reliability(&self) -> Option<Reliability> {
         let evaluation = self.evaluation;
-        let is_positive = self.is_positive();
-        let mut bins = [(0u64, 0u64, 0.0); BINS];
-        for (&score, &positive) in self.scores.iter().zip(&is_positive) {
-            let score = f64::from(score);
-            let bin = ((score * BINS as f64) as usize).min(BINS - 1);
-            let (images, hits, sum) = &mut bins[bin];
-            *images += 1;
-            *hits += u64::from(positive);
-            *sum += score;
-        }
-        let bins: Vec<Bin> = bins
-            .into_iter()
-            .filter(|(images, ..)| *images > 0)
-            .map(|(images, hits, sum)| Bin {
-                images,
-                predicted: sum / images as f64,
-                observed: hits as f64 / images as f64,
-                interval: wilson(hits, images),
-            })
-            .collect();
-        let of_one_class = || {
-            let both = self.scores.iter().flat_map(|&score| [1.0 - score, score]);
-            let labels: Vec<u32> = is_positive.iter().map(|&p| u32::from(p)).collect();
-            brier_score(&both.collect::<Vec<_>>(), &labels, 2)
-        };
-        // With more than two classes, the metric is that of all classes together.
-        let name = match evaluation.classes.len() {
-            2 => "brier",
-            _ => "",
-        };
+        let positive = evaluation.positive as usize;
+        let ordered = predictions(evaluation).ordered(positive);
+        let bins = ordered.bins();
+        let weights = vec![1; evaluation.labels.len()];
         (!bins.is_empty()).then(|| Reliability {
-            class: evaluation.classes[evaluation.positive as usize].clone(),
-            bins,
-            brier: self.estimate(name, of_one_class),
-            has_many_classes: evaluation.classes.len() > 2,
+            class: evaluation.classes[positive].clone(),
+            curves: vec![ReliabilityCurve {
+                name: String::new(),
+                ece: self.estimate("ece", || ordered.ece(&weights)),
+                bins,
+                histogram: ordered.histogram(BARS),
+            }],
         })
     }
 }
@@ -184,15 +156,14 @@ fn confusion(evaluation: &Evaluation) -> Option<ConfusionMatrix> {
     })
 }
 
-/// Formats the rule that decides as `threshold 0.620`, with the class if it is not the positive one.
+/// Formats the rule that decides as `threshold 0.620`, with the class if it is not the positive one, and with the rule
+/// that chose it.
 fn rule(evaluation: &Evaluation) -> String {
     match evaluation.threshold {
-        Some((class, threshold)) if class == evaluation.positive => {
-            format!("threshold {threshold:.3}")
-        }
         Some((class, threshold)) => {
-            let class = &evaluation.classes[class as usize];
-            format!("threshold {threshold:.3} of {class}")
+            let of =
+                (class != evaluation.positive).then(|| evaluation.classes[class as usize].as_str());
+            threshold_text(threshold, of, evaluation.threshold_rule.as_deref())
         }
         None => "most probable class".to_owned(),
     }
@@ -214,15 +185,6 @@ fn steps(roc: &[(f64, f64)], positives: f64, negatives: f64) -> Vec<(f64, f64)> 
 
 fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-/// Returns the 95 % interval of a share, `hits` of `all` (Wilson, 1927).
-fn wilson(hits: u64, all: u64) -> [f64; 2] {
-    let (n, share) = (all as f64, hits as f64 / all as f64);
-    let z2 = Z * Z;
-    let middle = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = Z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    [(middle - half).max(0.0), (middle + half).min(1.0)]
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rand::RngExt;
 use serde_json::json;
 
-use super::{figures, wilson};
+use super::figures;
 use crate::figures::svg;
 use crate::metrics::average_precision;
 
@@ -26,6 +26,7 @@ fn evaluation(labels: &[u32], scores: &[f32]) -> Evaluation {
         classes: vec!["a".to_owned(), "b".to_owned()],
         positive: 1,
         threshold: Some((1, 0.5)),
+        threshold_rule: None,
     }
 }
 
@@ -67,9 +68,11 @@ fn curves_match_a_calculation_by_hand() {
     assert_eq!(confusion.counts, [[1, 1], [1, 2]]);
 
     let reliability = found.reliability.unwrap();
-    let bins: Vec<(u64, f64, f64)> = reliability
-        .bins
-        .iter()
+    let [curve] = reliability.curves.as_slice() else {
+        panic!("{reliability:?}");
+    };
+    let bins = curve.bins.iter();
+    let bins: Vec<(u64, f64, f64)> = bins
         .map(|bin| (bin.images, bin.predicted, bin.observed))
         .collect();
     let expected = [
@@ -80,15 +83,15 @@ fn curves_match_a_calculation_by_hand() {
         (1, 1.0, 1.0),
     ];
     assert_eq!(bins, expected);
-    let brier = (0.125f64.powi(2) + 2.0 * 0.75f64.powi(2) + 0.5f64.powi(2)) / 5.0;
-    assert_eq!(reliability.brier.value, brier);
+    assert_eq!(curve.ece.value, (0.125 + 0.75 + 0.5 + 0.75) / 5.0);
+    assert_eq!(curve.histogram.iter().sum::<u64>(), 5);
 }
 
 #[test]
 fn measured_metrics_have_precedence_because_of_their_intervals() {
     let metrics: Metrics = serde_json::from_value(json!({
         "roc_auc": { "value": 0.5, "interval": [0.25, 0.75], "direction": "maximize" },
-        "brier": { "value": null, "direction": "minimize" },
+        "ece": { "value": null, "direction": "minimize" },
     }))
     .unwrap();
     let mut grouped = small();
@@ -101,7 +104,7 @@ fn measured_metrics_have_precedence_because_of_their_intervals() {
     };
     assert_eq!((area.value, area.interval), (0.5, Some(interval)));
     // An undefined metric is computed.
-    assert!(found.reliability.unwrap().brier.value.is_finite());
+    assert!(found.reliability.unwrap().curves[0].ece.value.is_finite());
 }
 
 #[test]
@@ -128,8 +131,7 @@ fn one_of_three_classes_is_compared_with_the_others() {
     three.predicted = vec![0, 2, 2];
     three.probabilities = vec![0.5, 0.25, 0.25, 0.25, 0.25, 0.5, 0.0, 0.25, 0.75];
     three.positive = 2;
-    let metrics = json!({ "brier": { "value": 1.5, "direction": "minimize" } });
-    let found = figures(&three, &serde_json::from_value(metrics).unwrap());
+    let found = figures(&three, &Metrics::new());
     assert_eq!(
         found.roc.unwrap().operating.unwrap().rule,
         "most probable class"
@@ -138,11 +140,9 @@ fn one_of_three_classes_is_compared_with_the_others() {
         found.confusion.unwrap().counts,
         [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
     );
-    // The metric `brier` is that of all classes, and not of this one.
-    assert_eq!(
-        found.reliability.unwrap().brier.value,
-        (0.0625 + 0.25 + 0.0625) / 3.0
-    );
+    // Two images have the probability 0.25 and 0.5, and are not of the class; one has 0.75, and is.
+    let ece = found.reliability.unwrap().curves[0].ece.value;
+    assert!((ece - 1.0 / 3.0).abs() < 1e-12, "{ece}");
 }
 
 #[test]
@@ -177,22 +177,6 @@ fn the_curves_of_many_images_make_small_figures() {
     }
 }
 
-/// The examples of Newcombe, "Two-sided confidence intervals for the single proportion" (1998).
-#[test]
-fn wilson_intervals_match_published_values() {
-    for ((hits, all), expected) in [
-        ((81, 263), [0.2553, 0.3662]),
-        ((15, 148), [0.0624, 0.1605]),
-        ((0, 20), [0.0, 0.1611]),
-        ((1, 29), [0.0061, 0.1718]),
-    ] {
-        let found = wilson(hits, all);
-        for (found, expected) in found.iter().zip(expected) {
-            assert!((found - expected).abs() < 6e-5, "{hits} of {all}: {found}");
-        }
-    }
-}
-
 proptest! {
     /// Points that are left out change the area by less than the tolerance.
     #[test]
@@ -212,7 +196,8 @@ proptest! {
             let area: f64 = roc.points.windows(2).map(|w| (w[1].0 - w[0].0) * (w[1].1 + w[0].1) / 2.0).sum();
             prop_assert!((area - roc.area.value).abs() < 2e-3);
         }
-        let images: u64 = found.reliability.unwrap().bins.iter().map(|bin| bin.images).sum();
+        let curve = found.reliability.unwrap().curves.remove(0);
+        let images: u64 = curve.bins.iter().map(|bin| bin.images).sum();
         prop_assert_eq!(images, labels.len() as u64);
     }
 }

@@ -22,4 +22,7 @@ pub struct Evaluation {
     /// How the class was decided: by the probability of one class and a threshold. `None` if it is the most probable
     /// class.
     pub threshold: Option<(u32, f64)>,
+    /// Rule by which the threshold was chosen: `sensitivity at least 0.95 on 52 validation images`; `None` if it was not
+    /// chosen, or if this was not recorded.
+    pub threshold_rule: Option<String>,
 }

@@ -4,6 +4,7 @@
 //! outcome. They do not know the files of an evaluation, statistics, or how to draw a figure: an implementation
 //! of [`Analysis`] provides these. Everything else here is data.
 
+mod calibration;
 mod class_report;
 mod contrast;
 mod dataset;
@@ -16,6 +17,7 @@ mod summary;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use calibration::{Calibrated, CalibrationReport, ExpectedEce, FittedCalibration, WithinBins};
 pub use class_report::{ClassLine, ClassReport, ClassScores, UNDEFINED, three_decimals};
 pub use contrast::{
     ComparedRow, Contrast, CorrectedContrast, Difference, Distribution, EvaluatedRow, McNemar,
@@ -26,7 +28,7 @@ pub use evaluation::Evaluation;
 pub use figure::{
     Bars, Bin, ConfusionMatrix, Coordinate, Curve, Estimate, EvaluationFigures, Figure, Group,
     History, LearningCurves, Line, OperatingPoint, ParallelCoordinates, PrecisionRecall,
-    Reliability, Roc, Scale, ThemeColor, Training, TrainingCurve,
+    Reliability, ReliabilityCurve, Roc, Scale, ThemeColor, Training, TrainingCurve,
 };
 pub use heat_maps::{ExplainedImage, HeatMaps};
 pub use leakage::{Comparison, CopiedImage, Leakage, Likeness, SharedGroup, Similarities};
@@ -165,6 +167,16 @@ pub trait Analysis: Sync {
     /// # Errors
     /// If the content is not a list of heat maps. The error says why.
     fn read_heat_maps(&self, content: &[u8]) -> Result<HeatMaps, String>;
+
+    /// Returns the name of the file of an evaluation that holds its [`CalibrationReport`]. Evaluations of earlier versions
+    /// have none.
+    fn calibration_file(&self) -> &'static str;
+
+    /// Reads the content of [`Analysis::calibration_file`].
+    ///
+    /// # Errors
+    /// If the content is not such a report. The error says why.
+    fn read_calibration(&self, content: &[u8]) -> Result<CalibrationReport, String>;
 
     /// Returns the name of the file in an output that holds the results of a check for leakage.
     fn leakage_file(&self) -> &'static str;

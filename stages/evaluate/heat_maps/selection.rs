@@ -76,6 +76,7 @@ mod tests {
             },
             groups: &[],
             pixels: String::new(),
+            rule: None,
         };
         let found = explained(&report, &names, count);
         found.into_iter().map(|one| one.index).collect()

@@ -42,6 +42,7 @@ fn write_evaluation(salt: u64, folder: &std::path::Path) -> Metrics {
         classes: &classes,
         positive: 1,
         decision,
+        rule: None,
         predictions,
         groups: &[],
         pixels: String::new(),
@@ -122,7 +123,7 @@ fn an_evaluation_that_is_read_back_has_the_same_measures() {
         let metric = &metrics[measure.name()];
         let value = scored.value(measure, &[1; 40]);
         assert_eq!(value, Some(metric.value), "{measure:?}");
-        assert_eq!(Some(measure.direction()), metric.direction);
+        assert_eq!(measure.info().direction, metric.direction);
     }
 }
 

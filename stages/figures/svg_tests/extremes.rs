@@ -21,7 +21,7 @@ fn figures_without_values_are_drawn() {
     material.precision_recall.points = vec![(0.5, f64::NAN)];
     material.confusion.classes = Vec::new();
     material.confusion.counts = Vec::new();
-    material.reliability.bins = Vec::new();
+    material.reliability.curves = Vec::new();
     material.training.curves[0].points = vec![(1.0, f64::INFINITY)];
     material.training.curves[1].points = Vec::new();
     material.bars.groups = Vec::new();

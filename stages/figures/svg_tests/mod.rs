@@ -9,7 +9,7 @@ use contract::Direction;
 use contract::analysis::{
     Bars, Bin, ConfusionMatrix, Coordinate, Curve, Estimate, Figure, Group, Interval,
     LearningCurves, Line, OperatingPoint, Over, ParallelCoordinates, PrecisionRecall, Reliability,
-    Roc, Scale, Training, TrainingCurve,
+    ReliabilityCurve, Roc, Scale, Training, TrainingCurve,
 };
 use roxmltree::{Document, Node};
 
@@ -130,14 +130,19 @@ impl Material {
             },
             reliability: Reliability {
                 class: owned(),
-                bins: vec![
-                    bin(0.04, 0.1),
-                    bin(0.31, 0.25),
-                    bin(0.66, 0.8),
-                    bin(0.97, 0.95),
-                ],
-                brier: estimate(0.071),
-                has_many_classes: false,
+                curves: [(0.031, "after"), (0.071, name)]
+                    .map(|(ece, name)| ReliabilityCurve {
+                        name: name.to_owned(),
+                        ece: estimate(ece),
+                        bins: vec![
+                            bin(0.04 + ece, 0.1),
+                            bin(0.31, 0.25),
+                            bin(0.66, 0.8),
+                            bin(0.97 - ece, 0.95),
+                        ],
+                        histogram: (0..20).map(|bar| (bar * 7 % 11) * 9).collect(),
+                    })
+                    .to_vec(),
             },
             training: training(name, 12),
             bars: Bars {
@@ -353,16 +358,33 @@ fn descriptions_state_the_values() {
 }
 
 #[test]
-fn the_brier_score_of_one_class_of_several_names_the_class() {
-    let mut material = Material::named("DOG");
+fn a_reliability_diagram_names_its_curves_and_counts_images() {
+    let mut material = Material::named("before");
     let drawn = |material: &Material| {
         let element = svg(&Figure::Reliability(&material.reliability), "r").unwrap();
         (texts(&element).join(" "), element)
     };
-    let (shown, _) = drawn(&material);
-    assert!(shown.contains("Brier 0.071"), "{shown}");
-    material.reliability.has_many_classes = true;
     let (shown, element) = drawn(&material);
-    assert!(shown.contains("Brier of DOG 0.071"), "{shown}");
-    assert!(element.contains("Brier score of DOG: 0.071"), "{element}");
+    for part in ["after: ECE 0.031", "before: ECE 0.071", "images", " 90"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(
+        element.contains("Expected calibration error before calibration: 0.071"),
+        "{element}"
+    );
+    material.reliability.curves.truncate(1);
+    material.reliability.curves[0].name = String::new();
+    let (shown, element) = drawn(&material);
+    assert!(
+        shown.contains("ECE 0.031") && !shown.contains(": ECE"),
+        "{shown}"
+    );
+    assert!(
+        element.contains("Expected calibration error: 0.031"),
+        "{element}"
+    );
+    // Without images, there are neither points nor bars.
+    material.reliability.curves[0].bins.clear();
+    material.reliability.curves[0].histogram = vec![0; 20];
+    drawn(&material);
 }

@@ -7,17 +7,19 @@ use contract::{Context, Failure};
 use ops::Backend;
 use ops::optimizer::Optimizer;
 
+use super::calibration::calibrate;
 use super::epoch::{Fixed, PartialEpoch, train_epoch};
 use super::examples::Examples;
 use super::history::{EpochRow, Validation};
-use super::recipe::{Recipe, ThresholdRule};
+use super::recipe::Recipe;
 use super::state::{Best, TrainingState};
 use super::statistics::estimate;
 use super::stopping::Progress;
 use super::validation::{Validated, threshold, usable, validate};
 use super::warnings;
 use crate::data::Dataset;
-use crate::nets::{Head, Network};
+use crate::metrics::Criterion;
+use crate::nets::{Calibration, Head, Network};
 use crate::rate::Rate;
 
 /// Result of a training. The network itself has the best epoch's weights.
@@ -26,11 +28,17 @@ pub struct Fitted {
     pub history: Vec<EpochRow>,
     /// Number of the best epoch, counted from 1.
     pub best_epoch: usize,
-    /// Measures of the network on the validation images. They differ from those in the history if the statistics of
+    /// Measures of the network on the validation images, before calibration. They differ from those in the history if the statistics of
     /// `batch_norm` layers were estimated after training.
     pub validation: Option<Validation>,
-    /// Threshold between two classes, if there is one.
+    /// Change of the network's probabilities, if one was fitted.
+    pub calibration: Option<Calibration>,
+    /// Threshold between two classes, on the calibrated probability, if there is one.
     pub threshold: Option<f32>,
+    /// Rule by which the threshold was chosen; `None` if it was not.
+    pub threshold_rule: Option<Criterion>,
+    /// Number of validation images; `None` if there were none.
+    pub validation_images: Option<usize>,
 }
 
 /// Trains `network` on `examples`, and leaves the weights of the best epoch in it. This is the best epoch by
@@ -87,7 +95,7 @@ pub fn fit<B: Backend>(
         in_an_epoch: examples.images_per_epoch(),
         batch_size: recipe.batch_size,
         validation: validation.map(Dataset::labels),
-        chooses_threshold: matches!(recipe.threshold, ThresholdRule::Chosen(_)),
+        chooses_threshold: recipe.threshold.criterion().is_some(),
     };
     for warning in images.warnings() {
         context.warn(warning);
@@ -146,22 +154,76 @@ pub fn fit<B: Backend>(
     let (scores, measures) = finish(network, recipe, validation, best, &history, &fixed)?
         .map(|validated| (validated.scores, validated.measures))
         .unzip();
-    let threshold = (head.classes() == 2)
-        .then(|| threshold(recipe.threshold, &scores.unwrap_or_default(), validation))
-        .flatten();
-    let note = threshold.map_or(String::new(), |threshold| {
-        format!(", threshold {threshold:.3}")
-    });
-    context.note(format!(
-        "best epoch {best_epoch} of {}{note}",
-        history.len()
-    ));
+    let decided = decide(
+        recipe,
+        scores.unwrap_or_default(),
+        validation,
+        head,
+        context,
+    );
+    let epochs = format!("best epoch {best_epoch} of {}", history.len());
+    context.note(
+        std::iter::once(epochs)
+            .chain(decided.notes)
+            .collect::<Vec<_>>()
+            .join(", "),
+    );
     Ok(Fitted {
         history,
         best_epoch,
         validation: measures,
-        threshold,
+        calibration: decided.calibration,
+        threshold: decided.threshold,
+        threshold_rule: decided.rule,
+        validation_images: validation.map(Dataset::len),
     })
+}
+
+/// What is chosen on the validation images after training.
+struct Decided {
+    calibration: Option<Calibration>,
+    threshold: Option<f32>,
+    rule: Option<Criterion>,
+    notes: Vec<String>,
+}
+
+/// Fits the calibration of a network with these probabilities of the validation images, then chooses the threshold on
+/// the calibrated ones.
+fn decide(
+    recipe: &Recipe,
+    scores: Vec<f32>,
+    validation: Option<&Dataset>,
+    head: Head,
+    context: &Context<'_>,
+) -> Decided {
+    let labels = validation.map(Dataset::labels).unwrap_or_default();
+    let fit = calibrate(recipe.calibration, scores, labels, head.classes());
+    for warning in fit.warnings {
+        context.warn(warning);
+    }
+    let chosen = (head.classes() == 2)
+        .then(|| threshold(recipe.threshold, &fit.scores, validation))
+        .flatten();
+    let rule = recipe.threshold.criterion().filter(|_| chosen.is_some());
+    if let (Some(rule), Some(false)) = (rule, chosen.map(|chosen| chosen.reaches)) {
+        context.warn(format!(
+            "no threshold has a {rule} on the validation images; the closest one is used"
+        ));
+    }
+    let threshold = chosen.map(|chosen| {
+        let rule = rule.map(|rule| format!(" ({rule} on {} validation images)", labels.len()));
+        format!(
+            "threshold {:.3}{}",
+            chosen.threshold,
+            rule.unwrap_or_default()
+        )
+    });
+    Decided {
+        calibration: fit.calibration,
+        threshold: chosen.map(|chosen| chosen.threshold),
+        rule,
+        notes: fit.note.into_iter().chain(threshold).collect(),
+    }
 }
 
 /// A complete epoch that is not in the history yet.

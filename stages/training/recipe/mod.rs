@@ -1,5 +1,6 @@
 //! [`Recipe`]: the parameters of a training, with their checks and the resources that they need.
 
+mod calibration;
 mod class_weights;
 mod optimizer;
 mod threshold;
@@ -16,9 +17,10 @@ use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
 use crate::nets::{Architecture, Head, Initializer, Layer, check_layers, output_warning};
 
+pub(super) use calibration::CalibrationMethod;
 use class_weights::ClassWeights;
 pub use optimizer::OptimizerChoice;
-pub(super) use threshold::{Criterion, ThresholdRule};
+pub(super) use threshold::ThresholdRule;
 
 /// Training parameters, shared by `train-cnn` and `retrain`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,7 +66,11 @@ pub struct Recipe {
     /// validation images are always predicted with `running` statistics, so these also determine the best epoch.
     #[serde(default)]
     pub batch_norm_statistics: BatchNormStatistics,
-    /// Rule for the threshold that is stored with a model of two classes. Cross-entropy fits probabilities, so at 0.5
+    /// Change of the probabilities of the trained network, fitted on the validation images by minimizing the log loss.
+    /// With fewer than 100 of these, it is uncertain, and may be worse than none.
+    #[serde(default)]
+    pub calibration: CalibrationMethod,
+    /// Rule for the threshold that is stored with a model of two classes, on the calibrated probability. Cross-entropy fits probabilities, so at 0.5
     /// an error in one class weighs the same as one in the other; with `class_weights: balanced`, both classes count
     /// equally, whatever their numbers of images. A threshold that is chosen on a few hundred validation images fits
     /// their chance differences and is less accurate on other images.
@@ -208,6 +214,8 @@ impl Recipe {
         threshold.map_err(|e| e.under("threshold"))?;
         let output = check_layers("model", &self.model, image.into())?;
         let head = Head::of(output).map_err(|e| e.under("model"))?;
+        let calibration = self.calibration.check(head.classes(), has_validation);
+        calibration.map_err(|e| e.under("calibration"))?;
         if self.threshold != ThresholdRule::default() && head.classes() > 2 {
             let message = format!(
                 "`threshold` needs two classes, but the network distinguishes {}",
@@ -286,5 +294,28 @@ mod tests {
         let message = "`threshold` needs two classes, but the network distinguishes 3";
         assert_eq!(check(3, json!(0.25), true), Err(message.to_owned()));
         assert_eq!(check(3, json!("f1"), true), Err(message.to_owned()));
+    }
+
+    #[test]
+    fn a_calibration_needs_images_and_platt_scaling_two_classes() {
+        let image = ImageShape {
+            height: 4,
+            width: 4,
+            channels: 1,
+        };
+        let check = |units: usize, calibration: &str, has_validation: bool| {
+            let model = json!(["flatten", { "dense": { "units": units } }]);
+            let params = json!({ "model": model, "calibration": calibration });
+            let recipe: Recipe = serde_json::from_value(params).unwrap();
+            let checked = recipe.check(image, None, has_validation);
+            checked.map(drop).map_err(|invalid| invalid.message)
+        };
+        assert_eq!(check(1, "none", false), Ok(()));
+        assert_eq!(check(3, "temperature", true), Ok(()));
+        assert_eq!(check(2, "platt", true), Ok(()));
+        let message = "`calibration: temperature` needs validation images";
+        assert_eq!(check(1, "temperature", false), Err(message.to_owned()));
+        let message = "`calibration: platt` needs two classes, but the network distinguishes 3";
+        assert_eq!(check(3, "platt", true), Err(message.to_owned()));
     }
 }

@@ -97,7 +97,9 @@ fn check_classifier(python: &Path, sandbox: &Sandbox, images: &Path, model: &str
     }
     let weights = export(sandbox, &artifact, &[]);
     let program = sandbox.path("predict.py");
-    let (_, section) = DOCS.split_once("\n## Compute predictions with NumPy\n").unwrap();
+    let (_, section) = DOCS
+        .split_once("\n## Compute predictions with NumPy\n")
+        .unwrap();
     let (_, code) = section.split_once("```python\n").unwrap();
     fs::write(&program, code.split_once("```").unwrap().0).unwrap();
     let text = run(python, &program, &[&weights, &images.to_owned()]);

@@ -1,5 +1,7 @@
 //! Figures of an evaluation.
 
+use serde::{Deserialize, Serialize};
+
 use crate::analysis::Interval;
 
 /// The figures of one evaluation.
@@ -73,17 +75,25 @@ pub struct OperatingPoint {
 pub struct Reliability {
     /// Name of the class.
     pub class: String,
+    /// Sets of probabilities of the same images. The first is the most important one.
+    pub curves: Vec<ReliabilityCurve>,
+}
+
+/// A set of probabilities in a reliability diagram.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReliabilityCurve {
+    /// `before` or `after` calibration; empty if it is the only one.
+    pub name: String,
+    /// Expected calibration error over the bins.
+    pub ece: Estimate,
     /// Bins with images, by ascending probability.
     pub bins: Vec<Bin>,
-    /// Brier score, the mean squared error of the probabilities. With more than two classes, it is that of this class
-    /// against all others, so it differs from the metric `brier`.
-    pub brier: Estimate,
-    /// `true` if there are more than two classes.
-    pub has_many_classes: bool,
+    /// Number of images in each of equally wide parts of the probabilities from 0 to 1.
+    pub histogram: Vec<u64>,
 }
 
 /// The images whose predicted probability lies in one range.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     pub images: u64,
     /// Mean of the predicted probabilities.

@@ -8,7 +8,7 @@ mod training;
 pub use bars::{Bars, Group};
 pub use evaluation::{
     Bin, ConfusionMatrix, Estimate, EvaluationFigures, OperatingPoint, PrecisionRecall,
-    Reliability, Roc,
+    Reliability, ReliabilityCurve, Roc,
 };
 pub use sweep::{Coordinate, Curve, LearningCurves, Line, ParallelCoordinates, Scale};
 pub use training::{History, Training, TrainingCurve};
