@@ -37,7 +37,7 @@ pub(super) fn are_enough(defined: usize, resamples: usize) -> bool {
 
 /// The interval of a statistic.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Interval {
+pub struct Interval {
     /// The 2.5 and 97.5 % percentiles; `None` if too few resamples define the statistic.
     pub ends: Option<[f64; 2]>,
     /// Number of resamples that do not define the statistic.
@@ -50,7 +50,7 @@ pub(super) struct Interval {
 /// gets the number of times that each example was drawn. Resamples for which a statistic is `None` are left out of its
 /// interval. There is no interval if more than half of them are left out, or if there is only one unit. The result
 /// depends on `seed`, but not on the number of threads.
-pub(super) fn intervals(
+pub fn intervals(
     Bootstrap {
         units,
         resamples,

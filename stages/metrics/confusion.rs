@@ -18,12 +18,7 @@ impl Confusion {
     }
 
     /// Counts every example as often as its weight.
-    pub(super) fn weighted(
-        actual: &[u32],
-        predicted: &[u32],
-        weights: &[u32],
-        classes: usize,
-    ) -> Self {
+    pub fn weighted(actual: &[u32], predicted: &[u32], weights: &[u32], classes: usize) -> Self {
         let mut counts = vec![0; classes * classes];
         for ((&actual, &predicted), &weight) in actual.iter().zip(predicted).zip(weights) {
             counts[actual as usize * classes + predicted as usize] += u64::from(weight);
@@ -82,6 +77,29 @@ impl Confusion {
         let others = self.total() - self.support(class);
         let mistaken = self.predicted(class) - self.count(class, class);
         ratio(others - mistaken, others)
+    }
+
+    /// Share of the examples not predicted as `class` that belong to other classes (negative predictive value); `None` if
+    /// all were predicted as `class`.
+    pub fn npv(&self, class: usize) -> Option<f64> {
+        let rejected = self.total() - self.predicted(class);
+        let missed = self.support(class) - self.count(class, class);
+        ratio(rejected - missed, rejected)
+    }
+
+    /// Recall divided by 1 − specificity. `None` if one of them is undefined, or if no example of other classes was
+    /// predicted as `class`: the ratio would be infinite.
+    pub fn lr_positive(&self, class: usize) -> Option<f64> {
+        let false_positive_rate = 1.0 - self.specificity(class)?;
+        let recall = self.recall(class)?;
+        (false_positive_rate > 0.0).then(|| recall / false_positive_rate)
+    }
+
+    /// 1 − recall, divided by the specificity. `None` if one of them is undefined, or if the specificity is 0.
+    pub fn lr_negative(&self, class: usize) -> Option<f64> {
+        let miss_rate = 1.0 - self.recall(class)?;
+        let specificity = self.specificity(class)?;
+        (specificity > 0.0).then(|| miss_rate / specificity)
     }
 
     /// Harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN). `None` if no example belongs to `class` or was
@@ -166,6 +184,24 @@ mod tests {
         let c = binary();
         assert_eq!(c.recall(0), c.specificity(1));
         assert_eq!(c.recall(1), c.specificity(0));
+    }
+
+    /// Sensitivity 0.8 and specificity 0.6.
+    #[test]
+    fn predictive_values_and_likelihood_ratios_match_a_calculation_by_hand() {
+        let c = binary();
+        assert_eq!(c.npv(1), Some(0.75));
+        assert_eq!(c.npv(1), c.precision(0));
+        assert!((c.lr_positive(1).unwrap() - 2.0).abs() < 1e-15);
+        assert!((c.lr_negative(1).unwrap() - 1.0 / 3.0).abs() < 1e-15);
+        let without_mistakes = Confusion::new(&[0, 1], &[0, 1], 2);
+        assert_eq!(without_mistakes.lr_positive(1), None);
+        assert_eq!(without_mistakes.lr_negative(1), Some(0.0));
+        let all_positive = Confusion::new(&[0, 1], &[1, 1], 2);
+        assert_eq!(
+            [all_positive.npv(1), all_positive.lr_negative(1)],
+            [None; 2]
+        );
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub enum Measure {
     MacroRecall,
     WeightedRecall,
     Specificity,
+    Npv,
+    LrPositive,
+    LrNegative,
     RocAuc,
     MacroRocAuc,
     AveragePrecision,
@@ -101,6 +104,30 @@ pub const METRICS: &[MetricInfo] = &[
     .of_positive()
     .undefined_if("no other class has an image"),
     MetricInfo::new(
+        "npv",
+        "share of the images not classified as the class that belong to others (negative predictive value)",
+        SHARE,
+    )
+    .maximized()
+    .of_positive()
+    .undefined_if("all images were classified as the class"),
+    MetricInfo::new(
+        "lr_positive",
+        "positive likelihood ratio: recall / (1 - specificity)",
+        NOT_NEGATIVE,
+    )
+    .maximized()
+    .of_positive()
+    .undefined_if("no image of others was classified as the class, or recall or specificity is undefined"),
+    MetricInfo::new(
+        "lr_negative",
+        "negative likelihood ratio: (1 - recall) / specificity",
+        NOT_NEGATIVE,
+    )
+    .minimized()
+    .of_positive()
+    .undefined_if("all images of others were classified as the class, or recall or specificity is undefined"),
+    MetricInfo::new(
         "roc_auc",
         "area under the ROC curve of the class against all others",
         SHARE,
@@ -174,7 +201,7 @@ impl<'a> NamedMeasure<'a> {
 }
 
 impl Measure {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Accuracy,
         Self::F1,
         Self::MacroF1,
@@ -186,6 +213,9 @@ impl Measure {
         Self::MacroRecall,
         Self::WeightedRecall,
         Self::Specificity,
+        Self::Npv,
+        Self::LrPositive,
+        Self::LrNegative,
         Self::RocAuc,
         Self::MacroRocAuc,
         Self::AveragePrecision,
@@ -225,7 +255,10 @@ impl Measure {
             | Self::Recall
             | Self::MacroRecall
             | Self::WeightedRecall
-            | Self::Specificity => true,
+            | Self::Specificity
+            | Self::Npv
+            | Self::LrPositive
+            | Self::LrNegative => true,
             Self::RocAuc
             | Self::MacroRocAuc
             | Self::AveragePrecision

@@ -125,7 +125,7 @@ mod tests {
         );
         let value = |name: &str| metrics[name].value;
         // Measures and the support, and for each class those of one class.
-        assert_eq!(metrics.len(), 17 + 2 * 7);
+        assert_eq!(metrics.len(), 20 + 2 * 10);
         assert_eq!(value("recall[A]"), 1.0);
         assert_eq!(metrics["recall[A]"].of.as_deref(), Some("A"));
         assert_eq!(metrics["f1"].of.as_deref(), Some("B"));
@@ -238,7 +238,7 @@ mod tests {
         );
         let measures = metrics
             .iter()
-            .filter(|(name, _)| !name.starts_with("support"));
+            .filter(|(name, _)| !name.starts_with("support") && !name.starts_with("lr_"));
         for (name, metric) in measures {
             let [low, high] = metric.interval.unwrap();
             assert_eq!(metric.over, Some(Over::Images));

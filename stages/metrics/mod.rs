@@ -6,7 +6,7 @@
 //!
 //! Several results are described by their [`spread`] over seeds, or by [`Resampled`] values over seeds and test images.
 //! Two classifiers on the same images are compared by the difference of their [`Resampled`] values, and by McNemar's
-//! test of their mistakes ([`mcnemar`]). [`holm`] corrects for multiple tests.
+//! test of their mistakes ([`mcnemar`]) or DeLong's test of their areas ([`Placements`]). [`holm`] corrects for multiple tests.
 //!
 //! No measure is ever NaN. A measure that is undefined for the examples is `None`, and `null` in `metrics.json`: a
 //! ratio 0/0 (the precision if nothing was predicted positive), or the ROC AUC if only one class occurs.
@@ -16,9 +16,12 @@ mod bootstrap;
 mod confusion;
 mod declared;
 mod holm;
+mod homogeneity;
 mod loss;
 mod mcnemar;
 mod measure;
+mod net_benefit;
+mod placements;
 mod predictions;
 mod ranking;
 mod resampled;
@@ -26,14 +29,18 @@ mod scored;
 mod spread;
 mod threshold;
 mod units;
+mod wilson;
 
-pub use bootstrap::Bootstrap;
+pub use bootstrap::{Bootstrap, Interval, intervals};
 pub use confusion::Confusion;
 pub use declared::{METRICS, Measure, NamedMeasure, SUPPORT};
 pub use holm::holm;
+pub use homogeneity::{equal_estimates, equal_shares};
 pub use loss::{brier_score, log_loss};
 pub use mcnemar::{mcnemar, mcnemar_of_counts};
 pub use measure::measure;
+pub use net_benefit::net_benefits;
+pub use placements::Placements;
 pub use predictions::{Decision, Predictions};
 pub use ranking::{Ranking, average_precision, roc_auc};
 pub use resampled::{Resampled, Tested};
@@ -41,3 +48,4 @@ pub use scored::Scored;
 pub use spread::spread;
 pub use threshold::{f1_threshold, youden_threshold};
 pub use units::Units;
+pub use wilson::wilson;

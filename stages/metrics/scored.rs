@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use super::confusion::{Confusion, mean_over};
 use super::declared::Measure;
 use super::loss::{log_losses, squared_errors, weighted_mean};
+use super::placements::Placements;
 use super::predictions::Predictions;
 use super::ranking::Ranking;
 
@@ -55,6 +56,16 @@ impl Scored {
     pub fn right(&self) -> Vec<bool> {
         let pairs = self.labels.iter().zip(&self.decided);
         pairs.map(|(label, decided)| label == decided).collect()
+    }
+
+    /// Returns the placement values by the score of the class of measures of one class; `None` unless examples of it and
+    /// of other classes occur.
+    pub fn placements(&self) -> Option<Placements> {
+        let scores = self.probabilities.chunks_exact(self.classes);
+        let scores: Vec<f32> = scores.map(|row| row[self.positive]).collect();
+        let labels = self.labels.iter();
+        let is_positive: Vec<bool> = labels.map(|&l| l as usize == self.positive).collect();
+        Placements::new(&scores, &is_positive)
     }
 
     /// Returns `measure` of the examples, each counted as often as its weight; `None` if it is undefined.
@@ -112,6 +123,9 @@ impl Scored {
             Measure::MacroRecall => macro_mean(&|c| confusion.recall(c)),
             Measure::WeightedRecall => confusion.weighted_mean(|c| confusion.recall(c)),
             Measure::Specificity => confusion.specificity(class),
+            Measure::Npv => confusion.npv(class),
+            Measure::LrPositive => confusion.lr_positive(class),
+            Measure::LrNegative => confusion.lr_negative(class),
             Measure::RocAuc => auc(class),
             Measure::MacroRocAuc => macro_mean(&auc),
             Measure::AveragePrecision => self.ranking(class).average_precision(weights),
