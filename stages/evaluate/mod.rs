@@ -1,18 +1,24 @@
 //! Kind `evaluate`: measures how well a classifier tells held-out images apart.
 
 mod class_report;
+mod clinical;
+mod delimited;
+mod division;
 mod evaluation;
+mod external;
 mod repeats;
 mod report;
 mod rows;
 mod summary;
+mod tested;
 mod warnings;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use contract::{
-    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage, Text,
-    Usage, ranges,
+    Artifact, ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Segment, Signature,
+    Source, Stage, Text, Usage, ranges,
 };
 use ops::Backend;
 use schemars::JsonSchema;
@@ -25,9 +31,14 @@ use crate::device::{Computation, compute};
 use crate::leakage::{Guard, trained_on};
 use crate::metrics::{Bootstrap, Decision, METRICS, Predictions, Units, measure};
 use crate::nets::Classifier;
+use clinical::{Asked, Assigned, clinical};
+use division::Division;
+use external::External;
 use report::Report;
+use tested::{Tested, labels_for};
 
 pub use class_report::class_report;
+pub use clinical::CLINICAL_FILE;
 pub use evaluation::{
     CONFUSION_FILE, PREDICTIONS_FILE, Unlike, Unreadable, read as read_evaluation,
 };
@@ -40,24 +51,32 @@ const LARGEST_BATCH: usize = 65_536;
 
 pub const INFO: KindInfo = KindInfo {
     name: "evaluate",
-    version: 5,
-    doc: "measures a classifier on labelled images that it has not seen",
+    version: 6,
+    doc: "measures a classifier, or the predictions of another program, on labelled images that it has not seen",
     inputs: &[
         Input {
             role: "model",
             accepts: ArtifactType::Model,
             many: false,
-            optional: false,
+            optional: true,
             usage: Usage::Inherits,
-            doc: "the classifier",
+            doc: "the classifier; needs `images`",
+        },
+        Input {
+            role: "predictions",
+            accepts: ArtifactType::Files,
+            many: false,
+            optional: true,
+            usage: Usage::Inherits,
+            doc: "instead of `model`: a CSV file of predictions that a program wrote, with the columns of `file`",
         },
         Input {
             role: "images",
             accepts: ArtifactType::Dataset,
             many: false,
-            optional: false,
+            optional: true,
             usage: Usage::Measures,
-            doc: "labelled images of the model's classes, not augmented",
+            doc: "labelled images, not augmented; their classes are those of the model, or some of them",
         },
         Input {
             role: "train",
@@ -72,20 +91,21 @@ pub const INFO: KindInfo = KindInfo {
         Output {
             port: "metrics",
             yields: ArtifactType::Metrics,
-            doc: "the metrics, the confusion matrix, a line per class, and a line per image; with `train`, \
+            doc: "the metrics, the confusion matrix, a line per class, and a line per image; \
+                  `operating_point.csv`, `decision_curve.csv` and `subgroups.csv`; with `train`, \
                   `leakage.json`: the images that are copies of training images",
             metrics: METRICS,
         },
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
-            doc: "ROC curve and confusion matrix; `leakage.png`: copies of training images, if any",
+            doc: "ROC curve, decision curve and confusion matrix; `leakage.png`: copies of training images, if any",
             metrics: &[],
         },
     ],
     has_primary: true,
     model_params: &[],
-    text_params: &["positive"],
+    text_params: &["positive", "file", "subgroups"],
     positive_param: Some("positive"),
     declares_ports: false,
     computes: true,
@@ -112,6 +132,17 @@ pub struct Evaluate {
     pub batch_size: usize,
     /// Check for images that are copies of images of the input `train`.
     pub leakage: Guard,
+    /// CSV file of predictions, instead of the inputs `model` and `predictions`; relative to the working directory. Its
+    /// columns are `name`, optionally `group`, `label` (not needed with the input `images`), and `p_CLASS` with the
+    /// probability of each class, or of one of two classes. Others are ignored.
+    #[schemars(with = "Option<Text>")]
+    pub file: Option<PathBuf>,
+    /// Prevalence of the positive class for which predictive values and the decision curve are computed, if it is
+    /// another one than among the images.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub prevalence: Option<f64>,
+    /// Divisions of the images into subgroups that are measured separately, by name.
+    pub subgroups: BTreeMap<String, Division>,
 }
 
 impl Default for Evaluate {
@@ -122,6 +153,9 @@ impl Default for Evaluate {
             bootstrap: 1000,
             batch_size: 128,
             leakage: Guard::Warn,
+            file: None,
+            prevalence: None,
+            subgroups: BTreeMap::new(),
         }
     }
 }
@@ -192,6 +226,7 @@ impl Stage for Evaluate {
         inputs: &BTreeMap<String, Vec<Signature>>,
     ) -> Result<BTreeMap<String, Signature>, Invalid> {
         self.check_ranges()?;
+        self.check_source(inputs)?;
         let signature = |role: &str| {
             inputs
                 .get(role)
@@ -225,6 +260,29 @@ impl Stage for Evaluate {
         .into())
     }
 
+    fn sources(&self) -> Vec<Source> {
+        let file = self.file.as_deref().map(|path| {
+            let param = vec![Segment::Key("file".to_owned())];
+            Source::new(param, path)
+        });
+        let divisions = self.subgroups.iter();
+        let tables = divisions.filter_map(|(name, division)| division.source(name));
+        file.into_iter().chain(tables).collect()
+    }
+
+    /// Reads the tables that the user named.
+    fn preflight(&self) -> Result<Option<usize>, Invalid> {
+        if let Some(path) = &self.file {
+            let read = External::read(path);
+            read.map_err(|why| Invalid::new(why).under("file"))?;
+        }
+        for (name, division) in &self.subgroups {
+            let checked = division.preflight();
+            checked.map_err(|e| e.under("table").under(name).under("subgroups"))?;
+        }
+        Ok(None)
+    }
+
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let measuring = Measuring {
             stage: self,
@@ -245,32 +303,75 @@ impl Computation for Measuring<'_> {
 
     fn on<B: Backend>(self, device: B) -> Result<(), Failure> {
         let Self { stage, context } = self;
-        let (model, images) = (context.input("model")?, context.input("images")?);
+        let tested = match context.optional_input("model") {
+            Some(model) => self.predicted(model, device)?,
+            None => self.read()?,
+        };
+        let classes = &tested.classes;
+        let positive = stage.positive_class(classes)?;
+        let decision = stage.decision(classes.len(), positive, tested.threshold)?;
+        let divisions = stage.divisions(&tested)?;
+        let predictions = Predictions {
+            probabilities: &tested.probabilities,
+            labels: &tested.labels,
+            classes: classes.len(),
+        };
+        let report = Report {
+            classes,
+            positive,
+            decision,
+            predictions,
+            groups: &tested.groups,
+            pixels: tested.pixels.clone(),
+        };
+        let bootstrap = Bootstrap {
+            units: match tested.groups.as_slice() {
+                [] => Units::images(tested.names.len()),
+                groups => Units::groups(groups),
+            },
+            resamples: stage.bootstrap,
+            seed: context.seed,
+        };
+        let metrics = measure(&predictions, classes, decision, positive, &bootstrap);
+        context.check_cancelled()?;
+        let tables = clinical(
+            &report,
+            &Asked {
+                prevalence: stage.prevalence,
+                origin: stage.origin(tested.threshold),
+                divisions: &divisions,
+                bootstrap: &bootstrap,
+            },
+        );
+        context.check_cancelled()?;
+        let (folder, figure) = (context.output("metrics")?, context.output("figure")?);
+        report.write(&metrics, &tested.names, &folder)?;
+        clinical::write(&tables, &folder)?;
+        report.draw(&metrics, &figure)?;
+        clinical::draw(&tables, &figure)?;
+        let of_subgroups = clinical::warnings(&tables.subgroups, &classes[positive]);
+        let of_metrics = warnings::of_metrics(&report, &metrics, stage.bootstrap);
+        for warning in of_metrics.into_iter().chain(of_subgroups) {
+            context.warn(warning);
+        }
+        context.note(report.summary(&metrics));
+        Ok(())
+    }
+}
+
+impl Measuring<'_> {
+    /// Predicts the images with the model.
+    fn predicted<B: Backend>(&self, model: &Artifact, device: B) -> Result<Tested, Failure> {
+        let Self { stage, context } = self;
+        let images = context.input("images")?;
         let mut classifier = Classifier::load(model, device)?;
         let dataset = Dataset::open(images)?;
-        if classifier.classes() != dataset.classes() {
-            return Err(Failure::Data(format!(
-                "model `{}` has the classes {}, but the images of `{}` have the classes {}",
-                model.label,
-                listed(classifier.classes()),
-                images.label,
-                listed(dataset.classes()),
-            )));
-        }
         let classes = classifier.classes().to_vec();
+        let labels = labels_for((model, &classes), (images, &dataset))?;
         let positive = stage.positive_class(&classes)?;
-        let decision = stage.decision(classes.len(), positive, classifier.threshold())?;
-
-        let (tables, figure) = (context.output("metrics")?, context.output("figure")?);
-        let train = context.inputs("train");
-        trained_on(
-            (images, &dataset),
-            train,
-            stage.leakage,
-            context,
-            [&tables, &figure],
-        )?;
-
+        // Errors are found before the predictions, which take time.
+        stage.decision(classes.len(), positive, classifier.threshold())?;
+        self.guard(images, &dataset)?;
         let probabilities = classifier.predict(&dataset, stage.batch_size, context)?;
         if let Some(i) = probabilities.iter().position(|p| !p.is_finite()) {
             return Err(Failure::Data(format!(
@@ -279,37 +380,48 @@ impl Computation for Measuring<'_> {
                 dataset.names()[i / classes.len()],
             )));
         }
-        let predictions = Predictions {
-            probabilities: &probabilities,
-            labels: dataset.labels(),
-            classes: classes.len(),
+        Ok(Tested {
+            names: dataset.names().to_vec(),
+            groups: groups(&dataset),
+            labels,
+            threshold: classifier.threshold(),
+            classes,
+            probabilities,
+            pixels: Some(dataset.checksum()),
+        })
+    }
+
+    /// Reads the predictions of another program.
+    fn read(&self) -> Result<Tested, Failure> {
+        let table = match (&self.stage.file, self.context.optional_input("predictions")) {
+            (Some(path), _) => External::read(path),
+            (None, Some(output)) => External::read_output(output),
+            (None, None) => {
+                return Err(Failure::Internal("there are no predictions".to_owned()));
+            }
         };
-        let groups = groups(&dataset);
-        let report = Report {
-            classes: &classes,
-            positive,
-            decision,
-            predictions,
-            groups: &groups,
-            pixels: dataset.checksum(),
+        let table = table.map_err(Failure::Data)?;
+        let Some(images) = self.context.optional_input("images") else {
+            return table.labelled().map_err(Failure::Data);
         };
-        let bootstrap = Bootstrap {
-            units: match groups.as_slice() {
-                [] => Units::images(dataset.len()),
-                groups => Units::groups(groups),
-            },
-            resamples: stage.bootstrap,
-            seed: context.seed,
-        };
-        let metrics = measure(&predictions, &classes, decision, positive, &bootstrap);
-        context.check_cancelled()?;
-        report.write(&metrics, dataset.names(), &tables)?;
-        report.draw(&metrics, &figure)?;
-        for warning in warnings::of_metrics(&report, &metrics, stage.bootstrap) {
-            context.warn(warning);
-        }
-        context.note(report.summary(&metrics));
-        Ok(())
+        let dataset = Dataset::open(images)?;
+        let tested = table.of(images, &dataset).map_err(Failure::Data)?;
+        self.guard(images, &dataset)?;
+        Ok(tested)
+    }
+
+    /// Looks for images that are copies of training images.
+    fn guard(&self, images: &Artifact, dataset: &Dataset) -> Result<(), Failure> {
+        let context = self.context;
+        let (tables, figure) = (context.output("metrics")?, context.output("figure")?);
+        let train = context.inputs("train");
+        trained_on(
+            (images, dataset),
+            train,
+            self.stage.leakage,
+            context,
+            [&tables, &figure],
+        )
     }
 }
 
@@ -334,8 +446,80 @@ impl Evaluate {
             }
             Threshold::At(_) | Threshold::Model => {}
         }
+        if let Some(prevalence) = self.prevalence
+            && !(prevalence > 0.0 && prevalence < 1.0)
+        {
+            return Err(Invalid::new(format!(
+                "`prevalence` is {prevalence}; it must be above 0 and below 1"
+            ))
+            .under("prevalence"));
+        }
+        division::check(&self.subgroups)?;
         ranges::whole("bootstrap", self.bootstrap, 0, MOST_RESAMPLES)?;
         ranges::whole("batch_size", self.batch_size, 1, LARGEST_BATCH)
+    }
+
+    /// Checks that there is one source of predictions, with the images that it needs.
+    fn check_source(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Result<(), Invalid> {
+        let has = |role: &str| inputs.get(role).is_some_and(|given| !given.is_empty());
+        let given: Vec<&str> = [
+            ("input `model`", has("model")),
+            ("input `predictions`", has("predictions")),
+            ("parameter `file`", self.file.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(source, is_given)| is_given.then_some(source))
+        .collect();
+        let hint = "connect a model to the input `model`, or give predictions of another program: the output of a \
+                    `command` stage to the input `predictions`, or a CSV file in the parameter `file`";
+        match given.as_slice() {
+            [] => return Err(Invalid::new("the stage has nothing to evaluate").hint(hint)),
+            [_] => {}
+            several => {
+                let error = Invalid::new(format!(
+                    "the stage has several sources of predictions: {}",
+                    several.join(", ")
+                ));
+                let error = error.hint("keep one of them");
+                return Err(match self.file {
+                    Some(_) => error.under("file"),
+                    None => error,
+                });
+            }
+        }
+        let needs_images = |what: &str| {
+            Err(Invalid::new(format!("{what} needs the input `images`"))
+                .hint("connect a dataset with labelled images, such as the `test` output of a `dataset` stage"))
+        };
+        match has("images") {
+            true => Ok(()),
+            false if has("model") => needs_images("the input `model`"),
+            false if has("train") => needs_images("the input `train`"),
+            false if self.leakage == Guard::Fail => {
+                needs_images("`leakage: fail`").map_err(|e: Invalid| e.under("leakage"))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Returns the value of each image in each division.
+    fn divisions(&self, tested: &Tested) -> Result<Vec<Assigned>, Failure> {
+        let assigned = |(by, division): (&String, &Division)| {
+            Ok(Assigned {
+                by: by.clone(),
+                values: division.values(by, &tested.names, &tested.groups)?,
+            })
+        };
+        self.subgroups.iter().map(assigned).collect()
+    }
+
+    /// States where the threshold comes from. `stored` is the model's.
+    fn origin(&self, stored: Option<f32>) -> &'static str {
+        match (self.threshold, stored) {
+            (Threshold::At(_), _) => "the `threshold` in the pipeline",
+            (Threshold::Model, Some(_)) => "the threshold stored with the model",
+            (Threshold::Model, None) => "the default threshold",
+        }
     }
 
     /// Returns the index of the positive class.

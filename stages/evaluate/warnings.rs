@@ -124,7 +124,7 @@ mod tests {
             decision,
             predictions,
             groups,
-            pixels: String::new(),
+            pixels: None,
         };
         of_metrics(&report, &metrics, 200)
     }

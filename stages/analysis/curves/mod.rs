@@ -7,16 +7,13 @@ use contract::analysis::{
 };
 
 use super::thinned::thinned;
-use crate::metrics::{Predictions, average_precision, brier_score, roc_auc};
+use crate::metrics::{Predictions, average_precision, brier_score, roc_auc, wilson};
 
 /// Number of bins of a reliability diagram, equally wide.
 const BINS: usize = 10;
 
 /// Largest number of classes of a confusion matrix that is shown.
 const MOST_CLASSES: usize = 32;
-
-/// The 97.5 % quantile of the standard normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
 
 pub(super) fn figures(evaluation: &Evaluation, metrics: &Metrics) -> EvaluationFigures {
     let figures = Figures {
@@ -214,15 +211,6 @@ fn steps(roc: &[(f64, f64)], positives: f64, negatives: f64) -> Vec<(f64, f64)> 
 
 fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-/// Returns the 95 % interval of a share, `hits` of `all` (Wilson, 1927).
-fn wilson(hits: u64, all: u64) -> [f64; 2] {
-    let (n, share) = (all as f64, hits as f64 / all as f64);
-    let z2 = Z * Z;
-    let middle = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = Z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    [(middle - half).max(0.0), (middle + half).min(1.0)]
 }
 
 #[cfg(test)]

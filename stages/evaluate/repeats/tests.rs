@@ -44,7 +44,7 @@ fn write_evaluation(salt: u64, folder: &std::path::Path) -> Metrics {
         decision,
         predictions,
         groups: &[],
-        pixels: String::new(),
+        pixels: None,
     };
     report.write(&metrics, &names, folder).unwrap();
     metrics
