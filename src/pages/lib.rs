@@ -41,7 +41,10 @@ mod training;
 pub use data::{
     DataView, GalleryView, GeneratedView, LeakageView, PairView, SampleView, SplitView,
 };
-pub use evaluation::{ClassName, ConfusionCell, ConfusionView, EvaluationView, MistakeView};
+pub use evaluation::{
+    ClassName, ClinicalView, ConfusionCell, ConfusionView, EvaluationView, MistakeView,
+    SubgroupsView,
+};
 pub use extras::{
     BestRow, CellView, CertaintyView, ChangeView, Comparison, ContrastView, ExpectationView,
     Extras, MetricChangeView, Reference, RowView, TableView, Verdict,
