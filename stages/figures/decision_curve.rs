@@ -17,6 +17,10 @@ const LOWEST: f64 = -0.25;
 /// Draws the curves of the model, of treating all and of treating none, and a dot at the threshold in use.
 pub(super) fn page(figure: &DecisionCurve, medium: Medium) -> Result<Canvas, Failure> {
     let title = format!("Decision curve: {}", figure.positive);
+    let x_label = format!(
+        "threshold probability (prevalence {:.3})",
+        figure.prevalence
+    );
     let y = Axis::covering(
         [LOWEST * figure.prevalence, figure.prevalence].into_iter(),
         5,
@@ -28,8 +32,9 @@ pub(super) fn page(figure: &DecisionCurve, medium: Medium) -> Result<Canvas, Fai
     };
     let mut series = vec![
         line("treat none", true, &|_| 0.0),
-        line("treat all", true, &|point| point.all),
         line("model", false, &|point| point.model),
+        // Above the line of the model, because both are the same where the model treats all.
+        line("treat all", true, &|point| point.all),
     ];
     if let Some((threshold, benefit)) = operating_point(figure)
         && benefit >= y.low
@@ -43,12 +48,12 @@ pub(super) fn page(figure: &DecisionCurve, medium: Medium) -> Result<Canvas, Fai
     Chart {
         medium,
         title: &title,
-        x_label: "threshold probability",
+        x_label: &x_label,
         y_label: "net benefit per image",
         x: Axis::unit(),
         y: y.clone(),
         size: medium.pick((px(1280), px(960)), (px(840), px(760))),
-        colors: &[GRAY, PALETTE[2], PALETTE[0], PALETTE[1]],
+        colors: &[GRAY, PALETTE[0], PALETTE[2], PALETTE[1]],
         marked: false,
     }
     .draw(&series)

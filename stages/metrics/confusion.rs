@@ -87,19 +87,16 @@ impl Confusion {
         ratio(rejected - missed, rejected)
     }
 
-    /// Recall divided by 1 − specificity. `None` if one of them is undefined, or if no example of other classes was
-    /// predicted as `class`: the ratio would be infinite.
+    /// Recall divided by 1 − specificity. Infinite if no example of other classes was predicted as `class`. `None` for
+    /// 0/0, or if recall or specificity is undefined.
     pub fn lr_positive(&self, class: usize) -> Option<f64> {
-        let false_positive_rate = 1.0 - self.specificity(class)?;
-        let recall = self.recall(class)?;
-        (false_positive_rate > 0.0).then(|| recall / false_positive_rate)
+        quotient(self.recall(class)?, 1.0 - self.specificity(class)?)
     }
 
-    /// 1 − recall, divided by the specificity. `None` if one of them is undefined, or if the specificity is 0.
+    /// 1 − recall, divided by the specificity. Infinite if all examples of other classes were predicted as `class`.
+    /// `None` for 0/0, or if recall or specificity is undefined.
     pub fn lr_negative(&self, class: usize) -> Option<f64> {
-        let miss_rate = 1.0 - self.recall(class)?;
-        let specificity = self.specificity(class)?;
-        (specificity > 0.0).then(|| miss_rate / specificity)
+        quotient(1.0 - self.recall(class)?, self.specificity(class)?)
     }
 
     /// Harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN). `None` if no example belongs to `class` or was
@@ -139,6 +136,11 @@ impl Confusion {
 pub(super) fn mean_over(classes: &[usize], value: impl Fn(usize) -> Option<f64>) -> Option<f64> {
     let values: Vec<f64> = classes.iter().map(|&c| value(c)).collect::<Option<_>>()?;
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// Returns `a / b`, which may be infinite; `None` for 0/0.
+pub fn quotient(a: f64, b: f64) -> Option<f64> {
+    (a > 0.0 || b > 0.0).then(|| a / b)
 }
 
 /// Returns `part / whole`, or `None` if `whole` is 0.
@@ -195,13 +197,21 @@ mod tests {
         assert!((c.lr_positive(1).unwrap() - 2.0).abs() < 1e-15);
         assert!((c.lr_negative(1).unwrap() - 1.0 / 3.0).abs() < 1e-15);
         let without_mistakes = Confusion::new(&[0, 1], &[0, 1], 2);
-        assert_eq!(without_mistakes.lr_positive(1), None);
+        assert_eq!(without_mistakes.lr_positive(1), Some(f64::INFINITY));
         assert_eq!(without_mistakes.lr_negative(1), Some(0.0));
         let all_positive = Confusion::new(&[0, 1], &[1, 1], 2);
         assert_eq!(
             [all_positive.npv(1), all_positive.lr_negative(1)],
             [None; 2]
         );
+    }
+
+    #[test]
+    fn likelihood_ratios_may_be_infinite() {
+        let all_negative = Confusion::new(&[0, 1], &[0, 0], 2);
+        assert_eq!(all_negative.lr_positive(1), None);
+        let all_wrong = Confusion::new(&[0, 1], &[1, 0], 2);
+        assert_eq!(all_wrong.lr_negative(1), Some(f64::INFINITY));
     }
 
     #[test]

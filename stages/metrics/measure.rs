@@ -14,7 +14,7 @@ const MOST_CLASSES: usize = 20;
 /// Computes all measures of `predictions`, by name: those of all classes together (`accuracy`), those of the class
 /// `positive` against all others (`f1`), and the latter for each class (`f1[CLASS]`), with the numbers of images
 /// (`support`). Their 95 % intervals come from `bootstrap`; without resamples, there are none. A measure that is
-/// undefined for these labels is NaN. Macro averages of a resample are over the classes of the whole test set (see
+/// undefined for these labels, or infinite, is NaN. Macro averages of a resample are over the classes of the whole test set (see
 /// [`Scored`]).
 pub fn measure(
     predictions: &Predictions<'_>,
@@ -28,7 +28,8 @@ pub fn measure(
     let resampled = measures.clone();
     measures.extend(others);
     let weights = vec![1; predictions.labels.len()];
-    let values = scored.values(&measures, &weights);
+    let values = scored.values(&measures, &weights).into_iter();
+    let values = values.map(|value| value.filter(|value| value.is_finite()));
     let mut intervals = intervals(bootstrap, resampled.len(), |weights| {
         scored.values(&resampled, weights)
     });

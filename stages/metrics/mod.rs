@@ -32,7 +32,7 @@ mod units;
 mod wilson;
 
 pub use bootstrap::{Bootstrap, Interval, intervals};
-pub use confusion::Confusion;
+pub use confusion::{Confusion, quotient};
 pub use declared::{METRICS, Measure, NamedMeasure, SUPPORT};
 pub use holm::holm;
 pub use homogeneity::{equal_estimates, equal_shares};

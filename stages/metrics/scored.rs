@@ -68,12 +68,14 @@ impl Scored {
         Placements::new(&scores, &is_positive)
     }
 
-    /// Returns `measure` of the examples, each counted as often as its weight; `None` if it is undefined.
+    /// Returns `measure` of the examples, each counted as often as its weight; `None` if it is undefined or infinite.
     pub fn value(&self, measure: Measure, weights: &[u32]) -> Option<f64> {
         self.value_given(measure, self.positive, weights, &self.confusion(weights))
+            .filter(|value| value.is_finite())
     }
 
-    /// Returns all of `measures`. A measure without a class is that of the positive class.
+    /// Returns all of `measures`. A measure without a class is that of the positive class. Likelihood ratios may be
+    /// infinite.
     pub(super) fn values(
         &self,
         measures: &[(Measure, Option<usize>)],

@@ -4,7 +4,7 @@ use contract::analysis::OperatingMeasure;
 
 use super::super::report::Report;
 use super::Asked;
-use crate::metrics::{Confusion, intervals, wilson};
+use crate::metrics::{Confusion, intervals, quotient, wilson};
 
 /// Numbers of images by whether they are positive, and by whether they were classified as positive.
 #[derive(Clone, Copy)]
@@ -70,14 +70,10 @@ pub(super) fn share([part, whole]: [u64; 2]) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// Returns `part / whole`; `None` if `whole` is 0.
-fn ratio(part: f64, whole: f64) -> Option<f64> {
-    (whole > 0.0).then(|| part / whole)
-}
-
 /// A measure of counts.
 struct Measure {
     name: String,
+    /// `None` if the counts do not define it; may be infinite.
     value: Box<dyn Fn(&Counts) -> Option<f64> + Sync>,
     /// The counts whose quotient the value is, if it is one.
     counts: Option<fn(&Counts) -> [u64; 2]>,
@@ -119,24 +115,24 @@ fn measures(prevalence: Option<f64>) -> Vec<Measure> {
                 format!("PPV at a prevalence of {prevalence}"),
                 move |sensitivity, specificity| {
                     let hits = sensitivity * ill;
-                    ratio(hits, hits + (1.0 - specificity) * healthy)
+                    quotient(hits, hits + (1.0 - specificity) * healthy)
                 },
             ),
             Measure::of_rates(
                 format!("NPV at a prevalence of {prevalence}"),
                 move |sensitivity, specificity| {
                     let right = specificity * healthy;
-                    ratio(right, right + (1.0 - sensitivity) * ill)
+                    quotient(right, right + (1.0 - sensitivity) * ill)
                 },
             ),
         ]);
     }
     measures.extend([
         Measure::of_rates("LR+".to_owned(), |sensitivity, specificity| {
-            ratio(sensitivity, 1.0 - specificity)
+            quotient(sensitivity, 1.0 - specificity)
         }),
         Measure::of_rates("LR−".to_owned(), |sensitivity, specificity| {
-            ratio(1.0 - sensitivity, specificity)
+            quotient(1.0 - sensitivity, specificity)
         }),
         Measure::share("accuracy", Counts::accuracy),
         Measure::of_rates(
@@ -162,7 +158,7 @@ pub(super) fn table(report: &Report<'_>, asked: &Asked<'_>) -> Vec<OperatingMeas
             .collect()
     });
     let row = |(measure, interval): (Measure, crate::metrics::Interval)| {
-        let value = (measure.value)(&found);
+        let value = (measure.value)(&found).filter(|value| value.is_finite());
         let counts = measure.counts.map(|counts| counts(&found));
         let is_independent = report.groups.is_empty();
         OperatingMeasure {

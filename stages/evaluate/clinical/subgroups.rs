@@ -14,6 +14,12 @@ use crate::metrics::{
 /// Number of images of a class below which the results of a subgroup are named in a warning.
 const FEW: u64 = 10;
 
+/// Reason why a measure is not tested.
+const UNDEFINED: &str = "it is undefined for one of the values";
+
+/// Number of subgroups that a warning names.
+const NAMED: usize = 4;
+
 /// A division of the images, with the value of each image.
 pub(in super::super) struct Assigned {
     pub by: String,
@@ -157,6 +163,12 @@ fn tested(report: &Report<'_>, parts: &[Part]) -> Vec<HomogeneityTest> {
         _ if is_grouped && share_a_group(report.groups, parts) => {
             Err("a group has images with different values")
         }
+        _ if parts
+            .iter()
+            .any(|part| part.subgroup.measures[0].value.is_none()) =>
+        {
+            Err(UNDEFINED)
+        }
         Some(areas) => equal_estimates(&areas).ok_or("there is only one value"),
         None => Err("its variance is unknown for one of the values"),
     };
@@ -168,6 +180,9 @@ fn tested(report: &Report<'_>, parts: &[Part]) -> Vec<HomogeneityTest> {
             .iter()
             .map(|part| quotient(&part.counts).into())
             .collect();
+        if shares.iter().any(|(_, all)| *all == 0) {
+            return Err(UNDEFINED);
+        }
         equal_shares(&shares).ok_or("there are too few images")
     };
     let tests = [
@@ -210,10 +225,14 @@ pub(in super::super) fn warnings(tables: &[Subgroups], positive: &str) -> Vec<St
             })
             .collect();
         if !few.is_empty() {
+            let more = match few.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
             warnings.push(format!(
-                "subgroups `{}`: fewer than {FEW} images of a class in {}: their results say little",
+                "subgroups `{}`: fewer than {FEW} images of a class in {}{more}: their results say little",
                 table.by,
-                few.join(", ")
+                few[..few.len().min(NAMED)].join(", ")
             ));
         }
         if table.without > 0 {

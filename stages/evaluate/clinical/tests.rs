@@ -293,8 +293,8 @@ fn small_subgroups_have_undefined_values_and_warnings() {
     assert_eq!(
         reasons,
         [
-            "its variance is unknown for one of the values",
-            "there are too few images",
+            "it is undefined for one of the values",
+            "it is undefined for one of the values",
             "tested"
         ]
     );

@@ -88,11 +88,11 @@ fn tables_are_files_and_are_shown_in_the_terminal_and_in_reports() {
         .stdout;
     for part in [
         "operating point: ill, from a probability of 0.4, the `threshold` in the pipeline; 8 of 24 images are ill\n",
-        "measure                       value    images  95 % (bootstrap)  95 % (Wilson)",
+        "\nmeasure                      value    images  95 % (bootstrap)   95 % (Wilson)\n",
         "\nsensitivity ",
         "\nLR− ",
-        "\nROC AUC 0.9",
-        "by DeLong's method [0.",
+        // MLstatkit 0.1.91: 0.890625, 0.7584 to 1.0228.
+        "\nROC AUC 0.891; 95 % interval by DeLong's method [0.758, 1.000]\n",
         "intervals are over test images; PPV and NPV are those at the share of ill among the images, 0.333\n",
         "\nview  images  positive ",
         "difference of roc_auc between values of `view`: ",
@@ -157,7 +157,7 @@ fn wrong_subgroups_are_errors_with_their_place() {
             "`pattern` has no parentheses around the subgroup",
         ),
         ("view: {}", "a division needs a `pattern` or a `table`"),
-        ("view: { patern: '(AP)' }", "unknown field `patern`"),
+        ("view: { patern: '(AP)' }", "unknown parameter `patern`"),
     ] {
         let sandbox = Sandbox::new(&PIPELINE.replace("view: { pattern: '_(AP|PA)_' }", wrong));
         let validated = sandbox.runner(&["validate", "pipeline.yaml"]);

@@ -76,8 +76,9 @@ fn tables_of_predictions_are_compared_like_models() {
             .iter()
             .all(|(_, outcome)| outcome == "cached")
     );
-    let [good, _] = tables();
-    fs::write(sandbox.path("bad.csv"), good).unwrap();
+    let [_, bad] = tables();
+    let shorter: Vec<&str> = bad.lines().take(20).collect();
+    fs::write(sandbox.path("bad.csv"), shorter.join("\n")).unwrap();
     let changed = sandbox.run_json(&[]).outcomes();
     let ran: Vec<&str> = changed
         .iter()

@@ -74,3 +74,36 @@ fn unknown_classes_are_an_error() {
         "{error}"
     );
 }
+
+/// The folder of another hospital needs no training images, but nothing can be trained on it.
+#[test]
+fn a_folder_with_test_images_only_is_evaluated_but_not_trained_on() {
+    let folder = "{ folder: { path: other } }";
+    let pipeline = PIPELINE
+        .replace("{ npz: { path: other.npz, classes: CLASSES } }", folder)
+        .replace("image_size: 8", "image_size: 8, channels: 1");
+    let sandbox = Sandbox::new(&pipeline);
+    fs::write(sandbox.path("data.npz"), medmnist()).unwrap();
+    for (class, brightness) in [("ill", 200), ("well", 20)] {
+        let folder = sandbox.path("other/test").join(class);
+        fs::create_dir_all(&folder).unwrap();
+        for number in 0..6 {
+            let image = image::GrayImage::from_pixel(8, 8, image::Luma([brightness + number]));
+            image.save(folder.join(format!("{number}.png"))).unwrap();
+        }
+    }
+    ran(&sandbox);
+    assert_eq!(
+        metrics(&sandbox, "hospitals/external")["support"]["value"],
+        6.0
+    );
+    let trained = pipeline.replace("train: ours.train", "train: theirs.train");
+    fs::write(sandbox.path("pipeline.yaml"), trained).unwrap();
+    let error = failed(&sandbox);
+    for part in [
+        "error: `theirs.train` has no images to train on: its source has no folder `train`",
+        "--> pipeline.yaml:14:22",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
