@@ -36,7 +36,7 @@ pub(super) fn page(figure: &DecisionCurve, medium: Medium) -> Result<Canvas, Fai
         // Above the line of the model, because both are the same where the model treats all.
         line("treat all", true, &|point| point.all),
     ];
-    if let Some((threshold, benefit)) = operating_point(figure)
+    if let Some((threshold, benefit)) = figure.operating_point()
         && benefit >= y.low
     {
         series.push(Series {
@@ -82,16 +82,4 @@ fn shown(
         points.push(if y < low { (x, f64::NAN) } else { (x, y) });
     }
     points
-}
-
-/// Returns the threshold in use and the net benefit there, between the points of the curve.
-pub(super) fn operating_point(figure: &DecisionCurve) -> Option<(f64, f64)> {
-    let threshold = figure.threshold?;
-    let pair = figure
-        .points
-        .windows(2)
-        .find(|pair| (pair[0].threshold..=pair[1].threshold).contains(&threshold))?;
-    let share = (threshold - pair[0].threshold) / (pair[1].threshold - pair[0].threshold);
-    let benefit = pair[0].model + share * (pair[1].model - pair[0].model);
-    Some((threshold, benefit))
 }

@@ -6,7 +6,6 @@ use contract::analysis::{
     PrecisionRecall, Reliability, Roc, Scale, Training,
 };
 
-use super::decision_curve::operating_point;
 use super::page::shortened;
 use super::ruler::short;
 
@@ -126,7 +125,7 @@ fn decision_curve(figure: &DecisionCurve) -> String {
             point.threshold, point.model, point.all
         )
     });
-    let at = operating_point(figure).map(|(threshold, benefit)| {
+    let at = figure.operating_point().map(|(threshold, benefit)| {
         format!(" At the threshold in use, {threshold:.3}, that of the model is {benefit:.3}.")
     });
     format!(

@@ -143,6 +143,23 @@ pub struct HomogeneityTest {
     pub p_holm: Option<f64>,
 }
 
+impl DecisionCurve {
+    /// Returns the threshold in use and the net benefit of the model there, on the line between two points of the curve.
+    pub fn operating_point(&self) -> Option<(f64, f64)> {
+        let threshold = self.threshold?;
+        let pair = self.points.windows(2).find(|pair| {
+            let [before, after] = [0, 1].map(|place| pair[place].threshold);
+            (before..=after).contains(&threshold)
+        })?;
+        let [before, after] = [pair[0], pair[1]];
+        let share = (threshold - before.threshold) / (after.threshold - before.threshold);
+        Some((
+            threshold,
+            before.model + share * (after.model - before.model),
+        ))
+    }
+}
+
 impl Subgroup {
     /// Names of the measures.
     pub const MEASURES: [&str; 6] = [

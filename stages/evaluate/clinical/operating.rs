@@ -70,11 +70,13 @@ pub(super) fn share([part, whole]: [u64; 2]) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
+/// Computes a measure from counts; `None` if they do not define it. May be infinite.
+type Value = Box<dyn Fn(&Counts) -> Option<f64> + Sync>;
+
 /// A measure of counts.
 struct Measure {
     name: String,
-    /// `None` if the counts do not define it; may be infinite.
-    value: Box<dyn Fn(&Counts) -> Option<f64> + Sync>,
+    value: Value,
     /// The counts whose quotient the value is, if it is one.
     counts: Option<fn(&Counts) -> [u64; 2]>,
 }

@@ -90,6 +90,9 @@ fn close(ours: f64, expected: f64) {
     assert!(error <= 1e-12, "{ours} instead of {expected}");
 }
 
+/// A measure, its value, the counts, and Wilson's interval.
+type Expected = (&'static str, f64, Option<[u64; 2]>, Option<[f64; 2]>);
+
 /// scikit-learn 1.9.1 (`recall_score`, `precision_score`, `accuracy_score`, `balanced_accuracy_score`,
 /// `class_likelihood_ratios`), and for the intervals statsmodels 0.15.0 (`proportion_confint(hits, all,
 /// method="wilson")`). The values at another prevalence are Bayes' theorem in numpy 2.4.6.
@@ -100,7 +103,7 @@ fn the_operating_point_agrees_with_scikit_learn() {
         ..Case::new()
     };
     let tables = case.tables();
-    let expected: [(&str, f64, Option<[u64; 2]>, Option<[f64; 2]>); 10] = [
+    let expected: [Expected; 10] = [
         (
             "sensitivity",
             0.6785714285714286,

@@ -91,7 +91,7 @@ fn tables_are_files_and_are_shown_in_the_terminal_and_in_reports() {
         "\nmeasure                      value    images  95 % (bootstrap)   95 % (Wilson)\n",
         "\nsensitivity ",
         "\nLR− ",
-        // MLstatkit 0.1.91: 0.890625, 0.7584 to 1.0228.
+        // MLstatkit 0.1.91: 0.890625, 0.7579 to 1.
         "\nROC AUC 0.891; 95 % interval by DeLong's method [0.758, 1.000]\n",
         "intervals are over test images; PPV and NPV are those at the share of ill among the images, 0.333\n",
         "\nview  images  positive ",
