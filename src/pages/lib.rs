@@ -42,7 +42,8 @@ pub use data::{
     DataView, GalleryView, GeneratedView, LeakageView, PairView, SampleView, SplitView,
 };
 pub use evaluation::{
-    ClassName, ConfusionCell, ConfusionView, EvaluationView, HeatMapView, HeatMapsView, MistakeView,
+    ClassName, ClinicalView, ConfusionCell, ConfusionView, EvaluationView, HeatMapView,
+    HeatMapsView, MistakeView, SubgroupsView,
 };
 pub use extras::{
     BestRow, CellView, CertaintyView, ChangeView, Comparison, ContrastView, ExpectationView,

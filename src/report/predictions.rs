@@ -166,6 +166,7 @@ mod tests {
                 classes: owned(&["a", "b"]),
                 positive: 1,
                 threshold: None,
+                threshold_rule: None,
             },
         }
     }

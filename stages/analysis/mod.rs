@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use contract::analysis::{
-    Analysis, CalibrationReport, ClassReport, DatasetView, EvaluatedRow, Evaluation,
+    Analysis, CalibrationReport, ClassReport, Clinical, DatasetView, EvaluatedRow, Evaluation,
     EvaluationFigures, Figure, HeatMaps, History, Leakage, Reference, RowContrasts, Summary,
     ThemeColor, Training,
 };
@@ -43,6 +43,14 @@ impl Analysis for Results {
 
     fn class_report(&self, evaluation: &Evaluation) -> ClassReport {
         evaluate::class_report(evaluation)
+    }
+
+    fn clinical_file(&self) -> &'static str {
+        evaluate::CLINICAL_FILE
+    }
+
+    fn read_clinical(&self, content: &[u8]) -> Result<Clinical, String> {
+        serde_json::from_slice(content).map_err(|e| e.to_string())
     }
 
     fn contrasts_by(&self, metric: &str) -> bool {

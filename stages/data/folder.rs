@@ -20,8 +20,8 @@ use super::source::{Example, Offer, Pool, Sink, Skipped, SplitUse, Unusable};
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Folder {
-    /// Folder that contains `train/<CLASS>/` and `test/<CLASS>/` with `jpg`, `jpeg` or `png` files, or a
-    /// folder around it; relative to the working directory. The classes are named after their folders. Files
+    /// Folder that contains `train/<CLASS>/` and `test/<CLASS>/`, or only the latter, with `jpg`, `jpeg` or `png`
+    /// files, or a folder around it; relative to the working directory. The classes are named after their folders. Files
     /// in folders below a class folder, and files of other formats, are left out and reported. Names that
     /// start with a dot, and files that a `.runnerignore` (with the syntax of a `.gitignore`) leaves out, are
     /// skipped. If the dataset's `validation` is 0, the images in a folder `val` or `validation` are the
@@ -70,6 +70,11 @@ impl Folder {
         layout::class_names(&self.path)
     }
 
+    /// Returns `true` if there is a folder with training images; `None` if the folders cannot be read.
+    pub fn has_train(&self) -> Option<bool> {
+        layout::has_train(&self.path)
+    }
+
     /// Returns `true` if there is a folder for validation images; `None` if the folders cannot be read.
     pub fn has_validation(&self) -> Option<bool> {
         layout::has_validation(&self.path)
@@ -88,7 +93,7 @@ impl Folder {
             .pattern()
             .map_err(|e| Failure::Internal(format!("`group_by`: {e}")))?;
         let pool = |files: Vec<Listed>| self.pool(files, pattern.as_ref());
-        let (mut train, mut validation) = (layout.train, layout.validation);
+        let (mut train, mut validation) = (layout.train.unwrap_or_default(), layout.validation);
         if usage.joins_validation {
             train.extend(validation.take().unwrap_or_default());
         }

@@ -21,7 +21,8 @@ pub(super) struct Listed {
 pub(super) struct Layout {
     /// Names of the class folders, sorted.
     pub classes: Vec<String>,
-    pub train: Vec<Listed>,
+    /// `None` without a folder for training images.
+    pub train: Option<Vec<Listed>>,
     pub validation: Option<Vec<Listed>>,
     pub test: Vec<Listed>,
     /// Every other file.
@@ -39,10 +40,17 @@ const EXPECTED: &str =
 /// Returns the names of the class folders of `path`, without a look at the files in them.
 pub(super) fn class_names(path: &Path) -> Option<Vec<String>> {
     let root = root(SourceFolder::open(path).ok()?).ok()?;
-    let is_train = |name: &&str| TRAIN.iter().any(|train| name.eq_ignore_ascii_case(train));
-    let train = folders(&root).find(is_train)?;
-    let train = root.enter(train).ok()?;
-    Some(folders(&train).map(str::to_owned).collect())
+    let split = match split(&root, &TRAIN).ok()? {
+        Some(train) => train,
+        None => split(&root, &TEST).ok()??,
+    };
+    Some(folders(&split).map(str::to_owned).collect())
+}
+
+/// Returns `true` if `path` has a folder with training images, without a look at the files in it.
+pub(super) fn has_train(path: &Path) -> Option<bool> {
+    let root = root(SourceFolder::open(path).ok()?).ok()?;
+    Some(split(&root, &TRAIN).ok()?.is_some())
 }
 
 /// Returns `true` if a folder of `path` is meant for validation images, without a look at the files in it.
@@ -53,9 +61,9 @@ pub(super) fn has_validation(path: &Path) -> Option<bool> {
 }
 
 impl Layout {
-    /// Lists `path`, or the only folder in it that contains the splits. Archives of image data often nest
-    /// folders (`chest_xray/chest_xray/train`) and contain a folder `__MACOSX`, which is ignored. Without test images,
-    /// it is an error if they are needed.
+    /// Lists `path`, or the only folder in it that contains the splits. Images of another hospital may have only a
+    /// folder `test`. Archives of image data often nest folders (`chest_xray/chest_xray/train`) and contain a folder
+    /// `__MACOSX`, which is ignored. Without test images, it is an error if they are needed.
     pub(super) fn read(path: &Path, needs_test: bool) -> Result<Self, Unusable> {
         let shown = path.shown();
         match files::leads_to(path, Metadata::is_dir) {
@@ -67,41 +75,26 @@ impl Layout {
         }
         let source = SourceFolder::open(path)?;
         let root = root(SourceFolder::open(path)?)?;
-        let split = |names: &[&str]| -> Result<Option<SourceFolder>, Unusable> {
-            let is_meant = |name: &&str| names.iter().any(|n| name.eq_ignore_ascii_case(n));
-            let mut found: Option<SourceFolder> = None;
-            for name in folders(&root).filter(is_meant) {
-                let folder = root.enter(name)?;
-                // A folder without files is not in the stage's key, so it is treated as absent.
-                if !folder.holds_files()? {
-                    continue;
-                }
-                if let Some(first) = &found {
-                    return Err(Unusable::new(format!(
-                        "`{}` and `{}` stand for the same split",
-                        first.path.shown(),
-                        folder.path.shown()
-                    ))
-                    .hint("merge them, or list one of them in a `.runnerignore`"));
-                }
-                found = Some(folder);
-            }
-            Ok(found)
-        };
         let missing = |name: &str| {
             Unusable::new(format!("`{}` has no folder `{name}`", root.path.shown())).hint(EXPECTED)
         };
-        let train = split(&TRAIN)?.ok_or_else(|| missing("train"))?;
-        let test = split(&TEST)?;
-        if test.is_none() && needs_test {
-            let error = missing("test");
-            let folds =
-                "without test images, cross-validate with `folds: 5` at the top of the pipeline";
-            return Err(error.hint(format!("{EXPECTED}; {folds}")));
+        let train = split(&root, &TRAIN)?;
+        let test = split(&root, &TEST)?;
+        match (&train, &test) {
+            (None, None) => return Err(missing("train")),
+            (None, Some(_)) if !needs_test => return Err(missing("train")),
+            (Some(_), None) if needs_test => {
+                let folds = "without test images, cross-validate with `folds: 5` at the top of the pipeline";
+                return Err(missing("test").hint(format!("{EXPECTED}; {folds}")));
+            }
+            (Some(_), _) | (None, Some(_)) => {}
         }
-        let validation = split(&VALIDATION)?;
+        let validation = split(&root, &VALIDATION)?;
 
-        let classes: Vec<String> = folders(&train).map(str::to_owned).collect();
+        // The split whose classes the others must have.
+        let first = train.as_ref().or(test.as_ref());
+        let first = first.ok_or_else(|| missing("train"))?;
+        let classes: Vec<String> = folders(first).map(str::to_owned).collect();
         if classes.len() < 2 {
             let found = match classes.first() {
                 Some(only) => format!("only one class folder (`{only}`)"),
@@ -109,14 +102,14 @@ impl Layout {
             };
             return Err(Unusable::new(format!(
                 "`{}` has {found}; classification needs at least two",
-                train.path.shown()
+                first.path.shown()
             ))
             .hint(EXPECTED));
         }
         let mut omitted = Omitted::default();
         omit_beside(&source, &root, &mut omitted)?;
-        let mut files = |split: &SourceFolder| files(split, &train, &classes, &mut omitted);
-        let train_files = files(&train)?;
+        let mut files = |split: &SourceFolder| files(split, first, &classes, &mut omitted);
+        let train = train.as_ref().map(&mut files).transpose()?;
         let validation = validation.as_ref().map(&mut files).transpose()?;
         let test = test
             .as_ref()
@@ -124,7 +117,7 @@ impl Layout {
             .transpose()?
             .unwrap_or_default();
         Ok(Self {
-            train: train_files,
+            train,
             validation,
             test,
             classes,
@@ -134,16 +127,17 @@ impl Layout {
 
     /// Returns every split that exists.
     pub(super) fn splits_mut(&mut self) -> impl Iterator<Item = &mut Vec<Listed>> {
-        [&mut self.train]
-            .into_iter()
+        self.train
+            .iter_mut()
             .chain(self.validation.as_mut())
             .chain([&mut self.test])
     }
 
-    /// Checks that every class has images to train on and, if needed, images to test on.
+    /// Checks that every class has images to train on, if there are any, and images to test on, if they are needed.
     pub(super) fn check_classes(&self, path: &Path, needs_test: bool) -> Result<(), Unusable> {
+        let train = self.train.as_ref().map(|files| ("train", files));
         let test = needs_test.then_some(("test", &self.test));
-        for (split, files) in [("train", &self.train)].into_iter().chain(test) {
+        for (split, files) in train.into_iter().chain(test) {
             for (label, class) in self.classes.iter().enumerate() {
                 if !files.iter().any(|file| file.label as usize == label) {
                     return Err(Unusable::new(format!(
@@ -160,15 +154,50 @@ impl Layout {
     }
 }
 
-/// Returns the only folder that has a folder `train`: `source` or a folder at most two levels below it.
+/// Returns the folder of a split, if there is one.
+fn split(root: &SourceFolder, names: &[&str]) -> Result<Option<SourceFolder>, Unusable> {
+    let is_meant = |name: &&str| names.iter().any(|n| name.eq_ignore_ascii_case(n));
+    let mut found: Option<SourceFolder> = None;
+    for name in folders(root).filter(is_meant) {
+        let folder = root.enter(name)?;
+        // A folder without files is not in the stage's key, so it is treated as absent.
+        if !folder.holds_files()? {
+            continue;
+        }
+        if let Some(first) = &found {
+            return Err(Unusable::new(format!(
+                "`{}` and `{}` stand for the same split",
+                first.path.shown(),
+                folder.path.shown()
+            ))
+            .hint("merge them, or list one of them in a `.runnerignore`"));
+        }
+        found = Some(folder);
+    }
+    Ok(found)
+}
+
+/// Returns the only folder that has a folder `train` or, if there is none, `test`: `source` or a folder at most two
+/// levels below it.
 fn root(source: SourceFolder) -> Result<SourceFolder, Unusable> {
     let path = source.path.clone();
+    if let Some(found) = root_with("train", source)? {
+        return Ok(found);
+    }
+    let found = root_with("test", SourceFolder::open(&path)?)?;
+    found.ok_or_else(|| {
+        Unusable::new(format!("`{}` has no folder `train`", path.shown())).hint(EXPECTED)
+    })
+}
+
+/// Returns the only folder that has a folder `split`; `None` if there is none.
+fn root_with(split: &str, source: SourceFolder) -> Result<Option<SourceFolder>, Unusable> {
     let mut level = vec![source];
     for _ in 0..3 {
         let mut next = Vec::new();
         let mut roots = Vec::new();
         for folder in level {
-            if folders(&folder).any(|name| name.eq_ignore_ascii_case("train")) {
+            if folders(&folder).any(|name| name.eq_ignore_ascii_case(split)) {
                 roots.push(folder);
             } else {
                 for inner in folders(&folder) {
@@ -178,10 +207,10 @@ fn root(source: SourceFolder) -> Result<SourceFolder, Unusable> {
         }
         match roots.as_slice() {
             [] => level = next,
-            [_] => return Ok(roots.remove(0)),
+            [_] => return Ok(roots.pop()),
             [one, other, ..] => {
                 return Err(Unusable::new(format!(
-                    "both `{}` and `{}` have a folder `train`",
+                    "both `{}` and `{}` have a folder `{split}`",
                     one.path.shown(),
                     other.path.shown()
                 ))
@@ -189,13 +218,13 @@ fn root(source: SourceFolder) -> Result<SourceFolder, Unusable> {
             }
         }
     }
-    Err(Unusable::new(format!("`{}` has no folder `train`", path.shown())).hint(EXPECTED))
+    Ok(None)
 }
 
-/// Lists the image files of a split.
+/// Lists the image files of a split. `first` is the split that determines the classes.
 fn files(
     split: &SourceFolder,
-    train: &SourceFolder,
+    first: &SourceFolder,
     classes: &[String],
     omitted: &mut Omitted,
 ) -> Result<Vec<Listed>, Unusable> {
@@ -209,7 +238,7 @@ fn files(
             return Err(Unusable::new(format!(
                 "class folder `{}` has no counterpart in `{}`",
                 split.path.join(class).shown(),
-                train.path.shown()
+                first.path.shown()
             ))
             .hint("every split must have the same classes"));
         }

@@ -187,6 +187,14 @@ impl Origin {
         }
     }
 
+    /// Returns `true` if the source has training images; `None` if it cannot be read.
+    fn has_train(&self) -> Option<bool> {
+        match self {
+            Self::Phantom(_) | Self::Npz(_) => Some(true),
+            Self::Folder(folder) => folder.has_train(),
+        }
+    }
+
     /// Checks the source and returns its number of classes.
     fn preflight(&self, usage: SplitUse) -> Result<usize, Invalid> {
         match self {
@@ -329,6 +337,12 @@ impl Stage for Params {
     }
 
     fn lacks_images(&self, port: &str) -> Option<Invalid> {
+        if port == "train" && self.source.has_train() == Some(false) {
+            return Some(
+                Invalid::new("its source has no folder `train`")
+                    .hint("add images in `train/<CLASS>/`, or connect another dataset"),
+            );
+        }
         let is_empty = port == "validation"
             && self.validation == 0.0
             && self.source.has_validation() == Some(false);
@@ -383,14 +397,20 @@ impl Stage for Params {
             json::write(&figure.join(SKIPPED_FILE), &skipped)?;
         }
         let train = Dataset::in_folder(&train)?;
-        every_class_has_images(&train)?;
+        // A folder may have test images only, such as those of another hospital.
+        let is_for_tests = offer.train.examples().is_empty();
+        if !is_for_tests {
+            every_class_has_images(&train)?;
+        }
+        let test = Dataset::in_folder(&test)?;
         let splits = Splits {
             train: &train,
             validation: &Dataset::in_folder(&validation)?,
-            test: &Dataset::in_folder(&test)?,
+            test: &test,
         };
         splits.guard(self.leakage, &offer, context, &figure)?;
-        picture(&train, &figure.join(FIGURE_FILE))
+        let shown = if is_for_tests { &test } else { &train };
+        picture(shown, &figure.join(FIGURE_FILE))
     }
 }
 

@@ -2,38 +2,46 @@
 
 mod calibration;
 mod class_report;
+mod clinical;
+mod delimited;
+mod division;
 mod evaluation;
+mod external;
 mod heat_maps;
+mod measuring;
 mod pool;
 mod repeats;
 mod report;
 mod rows;
 mod summary;
+mod tested;
 mod warnings;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use contract::{
-    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage, Text,
-    Usage, ranges,
+    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Segment, Signature, Source,
+    Stage, Text, Usage, ranges,
 };
-use ops::Backend;
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::data::Dataset;
-use crate::device::{Computation, compute};
-use crate::leakage::{Guard, trained_on};
-use crate::metrics::{Bootstrap, Decision, METRICS, Predictions, Units, measure};
-use crate::nets::Classifier;
-use calibration::Before;
-use report::Report;
+use crate::device::compute;
+use crate::leakage::Guard;
+use crate::metrics::{Decision, METRICS};
+use clinical::Assigned;
+use division::Division;
+use external::External;
+use measuring::Measuring;
+use tested::Tested;
 
 pub(crate) use calibration::BARS;
 pub use calibration::{CALIBRATION_FILE, read as read_calibration};
 pub use class_report::class_report;
+pub use clinical::CLINICAL_FILE;
 pub use evaluation::{
     CONFUSION_FILE, PREDICTIONS_FILE, Unlike, Unreadable, read as read_evaluation,
 };
@@ -50,23 +58,31 @@ const LARGEST_BATCH: usize = 65_536;
 pub const INFO: KindInfo = KindInfo {
     name: "evaluate",
     version: 6,
-    doc: "measures a classifier on labelled images that it has not seen",
+    doc: "measures a classifier, or the predictions of another program, on labelled images that it has not seen",
     inputs: &[
         Input {
             role: "model",
             accepts: ArtifactType::Model,
             many: false,
-            optional: false,
+            optional: true,
             usage: Usage::Inherits,
-            doc: "the classifier",
+            doc: "the classifier; needs `images`",
+        },
+        Input {
+            role: "predictions",
+            accepts: ArtifactType::Files,
+            many: false,
+            optional: true,
+            usage: Usage::Inherits,
+            doc: "instead of `model`: a CSV file of predictions that a program wrote, with the columns of `file`",
         },
         Input {
             role: "images",
             accepts: ArtifactType::Dataset,
             many: false,
-            optional: false,
+            optional: true,
             usage: Usage::Measures,
-            doc: "labelled images of the model's classes, not augmented",
+            doc: "labelled images, not augmented; their classes are those of the model, or some of them",
         },
         Input {
             role: "train",
@@ -81,7 +97,8 @@ pub const INFO: KindInfo = KindInfo {
         Output {
             port: "metrics",
             yields: ArtifactType::Metrics,
-            doc: "the metrics, the confusion matrix, a line per class, and a line per image; `calibration.json`: measures \
+            doc: "the metrics, the confusion matrix, a line per class, and a line per image; \
+                  `operating_point.csv`, `decision_curve.csv` and `subgroups.csv`; `calibration.json`: measures \
                   and bins of the probabilities, before and after calibration; with `train`, `leakage.json`: the images \
                   that are copies of training images",
             metrics: METRICS,
@@ -89,14 +106,15 @@ pub const INFO: KindInfo = KindInfo {
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
-            doc: "ROC curve, confusion matrix and reliability diagram; `heat_maps.png` and `heat_map_*.png`: places that \
-                  speak for the predicted class; `leakage.png`: copies of training images, if any",
+            doc: "ROC curve, decision curve, confusion matrix and reliability diagram; `heat_maps.png` and \
+                  `heat_map_*.png`: places that speak for the predicted class; `leakage.png`: copies of training images, \
+                  if any",
             metrics: &[],
         },
     ],
     has_primary: true,
     model_params: &[],
-    text_params: &["positive"],
+    text_params: &["positive", "file", "subgroups"],
     positive_param: Some("positive"),
     fold_param: None,
     declares_ports: false,
@@ -127,6 +145,17 @@ pub struct Evaluate {
     /// Heat maps: which places of an image speak for the predicted class. By default, those of 8 images by Grad-CAM if
     /// the model has a convolutional layer for it, else none.
     pub heat_maps: Option<HeatMaps>,
+    /// CSV file of predictions, instead of the inputs `model` and `predictions`; relative to the working directory. Its
+    /// columns are `name`, optionally `group`, `label` (not needed with the input `images`), and `p_CLASS` with the
+    /// probability of each class, or of one of two classes. Others are ignored.
+    #[schemars(with = "Option<Text>")]
+    pub file: Option<PathBuf>,
+    /// Prevalence of the positive class for which predictive values and the decision curve are computed, if it is
+    /// another one than among the images.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub prevalence: Option<f64>,
+    /// Divisions of the images into subgroups that are measured separately, by name.
+    pub subgroups: BTreeMap<String, Division>,
 }
 
 impl Default for Evaluate {
@@ -138,6 +167,9 @@ impl Default for Evaluate {
             batch_size: 128,
             leakage: Guard::Warn,
             heat_maps: None,
+            file: None,
+            prevalence: None,
+            subgroups: BTreeMap::new(),
         }
     }
 }
@@ -209,6 +241,7 @@ impl Stage for Evaluate {
         inputs: &BTreeMap<String, Vec<Signature>>,
     ) -> Result<BTreeMap<String, Signature>, Invalid> {
         self.check_ranges()?;
+        self.check_source(inputs)?;
         let signature = |role: &str| {
             inputs
                 .get(role)
@@ -216,9 +249,8 @@ impl Stage for Evaluate {
                 .copied()
         };
         if let Some(heat_maps) = &self.heat_maps {
-            heat_maps
-                .check(signature("model"))
-                .map_err(|e| e.under("heat_maps"))?;
+            let checked = heat_maps.check(signature("model"));
+            checked.map_err(|e| e.under("heat_maps"))?;
         }
         if let Some(Signature::Dataset {
             image, augmented, ..
@@ -249,6 +281,29 @@ impl Stage for Evaluate {
         .into())
     }
 
+    fn sources(&self) -> Vec<Source> {
+        let file = self.file.as_deref().map(|path| {
+            let param = vec![Segment::Key("file".to_owned())];
+            Source::new(param, path)
+        });
+        let divisions = self.subgroups.iter();
+        let tables = divisions.filter_map(|(name, division)| division.source(name));
+        file.into_iter().chain(tables).collect()
+    }
+
+    /// Reads the tables that the user named.
+    fn preflight(&self) -> Result<Option<usize>, Invalid> {
+        if let Some(path) = &self.file {
+            let read = External::read(path);
+            read.map_err(|why| Invalid::new(why).under("file"))?;
+        }
+        for (name, division) in &self.subgroups {
+            let checked = division.preflight();
+            checked.map_err(|e| e.under("table").under(name).under("subgroups"))?;
+        }
+        Ok(None)
+    }
+
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let measuring = Measuring {
             stage: self,
@@ -256,123 +311,6 @@ impl Stage for Evaluate {
         };
         compute(context.device, measuring)
     }
-}
-
-/// One run of the stage.
-struct Measuring<'a> {
-    stage: &'a Evaluate,
-    context: &'a Context<'a>,
-}
-
-impl Computation for Measuring<'_> {
-    type Output = ();
-
-    fn on<B: Backend>(self, device: B) -> Result<(), Failure> {
-        let Self { stage, context } = self;
-        let (model, images) = (context.input("model")?, context.input("images")?);
-        let mut classifier = Classifier::load(model, device)?;
-        let dataset = Dataset::open(images)?;
-        if classifier.classes() != dataset.classes() {
-            return Err(Failure::Data(format!(
-                "model `{}` has the classes {}, but the images of `{}` have the classes {}",
-                model.label,
-                listed(classifier.classes()),
-                images.label,
-                listed(dataset.classes()),
-            )));
-        }
-        let classes = classifier.classes().to_vec();
-        let positive = stage.positive_class(&classes)?;
-        let decision = stage.decision(classes.len(), positive, classifier.threshold())?;
-
-        let (tables, figure) = (context.output("metrics")?, context.output("figure")?);
-        let train = context.inputs("train");
-        trained_on(
-            (images, &dataset),
-            train,
-            stage.leakage,
-            context,
-            [&tables, &figure],
-        )?;
-
-        let network = classifier.predict_uncalibrated(&dataset, stage.batch_size, context)?;
-        if let Some(i) = network.iter().position(|p| !p.is_finite()) {
-            return Err(Failure::Data(format!(
-                "model `{}` gives image `{}` a probability that is not finite: its weights are unusable",
-                model.label,
-                dataset.names()[i / classes.len()],
-            )));
-        }
-        let before = classifier.calibration().map(|calibration| Before {
-            probabilities: &network,
-            calibration,
-            fitted_on: classifier.validation_images(),
-        });
-        let probabilities = classifier.calibrated(network.clone());
-        let predictions = Predictions {
-            probabilities: &probabilities,
-            labels: dataset.labels(),
-            classes: classes.len(),
-        };
-        let groups = groups(&dataset);
-        let report = Report {
-            classes: &classes,
-            positive,
-            decision,
-            rule: match stage.threshold {
-                Threshold::Model => classifier.threshold_rule(),
-                Threshold::At(_) => None,
-            },
-            predictions,
-            groups: &groups,
-            pixels: dataset.checksum(),
-        };
-        let bootstrap = Bootstrap {
-            units: match groups.as_slice() {
-                [] => Units::images(dataset.len()),
-                groups => Units::groups(groups),
-            },
-            resamples: stage.bootstrap,
-            seed: context.seed,
-        };
-        let metrics = measure(&predictions, &classes, decision, positive, &bootstrap);
-        let calibration = calibration::report(
-            &predictions,
-            &metrics,
-            (&classes, positive),
-            before.as_ref(),
-            &bootstrap,
-        );
-        context.check_cancelled()?;
-        report.write(&metrics, dataset.names(), &tables)?;
-        report.draw(&metrics, &figure)?;
-        calibration::write(&calibration, &tables, &figure)?;
-        heat_maps::write(
-            stage.heat_maps.as_ref(),
-            &mut classifier,
-            (&dataset, &report),
-            stage.batch_size,
-            context,
-            &figure,
-        )?;
-        for warning in warnings::of_metrics(&report, &metrics, stage.bootstrap) {
-            context.warn(warning);
-        }
-        context.note(report.summary(&metrics));
-        if let Some(note) = calibration::note(&calibration) {
-            context.note(note);
-        }
-        Ok(())
-    }
-}
-
-/// Returns the group of each image; empty if no image has one. An image without a group is a group of its own, and
-/// gets its own name.
-fn groups(dataset: &Dataset) -> Vec<String> {
-    let named = dataset.groups().iter().zip(dataset.names());
-    named
-        .map(|(group, name)| if group.is_empty() { name } else { group }.clone())
-        .collect()
 }
 
 impl Evaluate {
@@ -387,8 +325,80 @@ impl Evaluate {
             }
             Threshold::At(_) | Threshold::Model => {}
         }
+        if let Some(prevalence) = self.prevalence
+            && !(prevalence > 0.0 && prevalence < 1.0)
+        {
+            return Err(Invalid::new(format!(
+                "`prevalence` is {prevalence}; it must be above 0 and below 1"
+            ))
+            .under("prevalence"));
+        }
+        division::check(&self.subgroups)?;
         ranges::whole("bootstrap", self.bootstrap, 0, MOST_RESAMPLES)?;
         ranges::whole("batch_size", self.batch_size, 1, LARGEST_BATCH)
+    }
+
+    /// Checks that there is one source of predictions, with the images that it needs.
+    fn check_source(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Result<(), Invalid> {
+        let has = |role: &str| inputs.get(role).is_some_and(|given| !given.is_empty());
+        let given: Vec<&str> = [
+            ("input `model`", has("model")),
+            ("input `predictions`", has("predictions")),
+            ("parameter `file`", self.file.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(source, is_given)| is_given.then_some(source))
+        .collect();
+        let hint = "connect a model to the input `model`, or give predictions of another program: the output of a \
+                    `command` stage to the input `predictions`, or a CSV file in the parameter `file`";
+        match given.as_slice() {
+            [] => return Err(Invalid::new("the stage has nothing to evaluate").hint(hint)),
+            [_] => {}
+            several => {
+                let error = Invalid::new(format!(
+                    "the stage has several sources of predictions: {}",
+                    several.join(", ")
+                ));
+                let error = error.hint("keep one of them");
+                return Err(match self.file {
+                    Some(_) => error.under("file"),
+                    None => error,
+                });
+            }
+        }
+        let needs_images = |what: &str| {
+            Err(Invalid::new(format!("{what} needs the input `images`"))
+                .hint("connect a dataset with labelled images, such as the `test` output of a `dataset` stage"))
+        };
+        match has("images") {
+            true => Ok(()),
+            false if has("model") => needs_images("the input `model`"),
+            false if has("train") => needs_images("the input `train`"),
+            false if self.leakage == Guard::Fail => {
+                needs_images("`leakage: fail`").map_err(|e: Invalid| e.under("leakage"))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Returns the value of each image in each division.
+    fn divisions(&self, tested: &Tested) -> Result<Vec<Assigned>, Failure> {
+        let assigned = |(by, division): (&String, &Division)| {
+            Ok(Assigned {
+                by: by.clone(),
+                values: division.values(by, &tested.names, &tested.groups)?,
+            })
+        };
+        self.subgroups.iter().map(assigned).collect()
+    }
+
+    /// States where the threshold comes from. `stored` is the model's.
+    fn origin(&self, stored: Option<f32>) -> &'static str {
+        match (self.threshold, stored) {
+            (Threshold::At(_), _) => "the `threshold` in the pipeline",
+            (Threshold::Model, Some(_)) => "the threshold stored with the model",
+            (Threshold::Model, None) => "the default threshold",
+        }
     }
 
     /// Returns the index of the positive class.

@@ -22,8 +22,8 @@ pub(super) struct Report<'a> {
     pub(super) predictions: Predictions<'a>,
     /// The group of each image; empty if the images have none.
     pub(super) groups: &'a [String],
-    /// Checksum of the pixels of all images.
-    pub(super) pixels: String,
+    /// Checksum of the pixels of all images; `None` without images.
+    pub(super) pixels: Option<String>,
 }
 
 impl Report<'_> {
@@ -213,6 +213,6 @@ pub(crate) fn threshold_text(threshold: f64, of: Option<&str>, rule: Option<&str
 }
 
 /// Returns the number with the fewest digits that is read as `value`: 0.4 instead of 0.4000000059604645.
-fn shortest(value: f32) -> f64 {
+pub(super) fn shortest(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::from(value))
 }

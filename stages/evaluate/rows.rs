@@ -128,12 +128,18 @@ pub fn corrected(
         .iter()
         .filter_map(|contrast| Some(contrast.mcnemar?.p))
         .collect();
+    let delong_p_values: Vec<f64> = all
+        .iter()
+        .filter_map(|contrast| Some(contrast.delong?.p))
+        .collect();
     let mut p_values = holm(&p_values).into_iter();
     let mut mcnemar_p_values = holm(&mcnemar_p_values).into_iter();
+    let mut delong_p_values = holm(&delong_p_values).into_iter();
     let mut correct = |contrast: Contrast| CorrectedContrast {
         // There is one p-value for each contrast.
         p_holm: p_values.next().unwrap_or(1.0),
         mcnemar_p_holm: contrast.mcnemar.and_then(|_| mcnemar_p_values.next()),
+        delong_p_holm: contrast.delong.and_then(|_| delong_p_values.next()),
         contrast,
     };
     let rows = rows

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use contract::{Convolutions, ImageShape, METRICS_FILE, Segment, Signature, Stage};
+use contract::{Convolutions, ImageShape, METRICS_FILE, Metrics, Segment, Signature, Stage};
 use serde_json::{Value, json};
 
 use super::evaluation::CLASS_REPORT_FILE;
@@ -47,6 +47,9 @@ fn defaults_are_filled_in() {
         "batch_size": 128,
         "leakage": "warn",
         "heat_maps": null,
+        "file": null,
+        "prevalence": null,
+        "subgroups": {},
     });
     assert_eq!(parsed(json!({})).unwrap().canonical(), canonical);
     assert_eq!(parsed(canonical.clone()).unwrap().canonical(), canonical);
@@ -86,6 +89,11 @@ fn wrong_parameters_are_rejected() {
             "`threshold` is -0.5; it must be above 0 and below 1",
         ),
         (
+            json!({ "prevalence": 1 }),
+            "prevalence",
+            "`prevalence` is 1; it must be above 0 and below 1",
+        ),
+        (
             json!({ "bootstrap": 100_001 }),
             "bootstrap",
             "`bootstrap` is 100001; it must be between 0 and 100000",
@@ -117,6 +125,61 @@ fn inputs_must_fit_together() {
         other_size.message,
         "input `model` takes images of 32×32×1, but input `images` has images of 64×64×1"
     );
+}
+
+/// Predictions come from one place. Without images, labels are in the table.
+#[test]
+fn there_is_one_source_of_predictions() {
+    let checked = |params: Value, roles: &[&str]| {
+        let all = inputs(32, 32, false);
+        let roles = roles.iter().map(|&role| {
+            let known = all.get(role).cloned();
+            (
+                role.to_owned(),
+                known.unwrap_or_else(|| vec![Signature::Files]),
+            )
+        });
+        let error = parsed(params).unwrap().check(&roles.collect()).err()?;
+        let place = error.path.first().map(|segment| format!("{segment:?}"));
+        Some((place.unwrap_or_default(), error.message))
+    };
+    let file = || json!({ "file": "p.csv" });
+    for (params, roles) in [
+        (json!({}), &["model", "images"][..]),
+        (json!({}), &["predictions"]),
+        (json!({}), &["predictions", "images"]),
+        (file(), &[]),
+        (file(), &["images"]),
+    ] {
+        assert_eq!(checked(params, roles), None);
+    }
+    let error = |params: Value, roles: &[&str]| checked(params, roles).unwrap();
+    let nothing = (
+        String::new(),
+        "the stage has nothing to evaluate".to_owned(),
+    );
+    assert_eq!(error(json!({}), &["images"]), nothing);
+    let (place, message) = error(file(), &["model", "images"]);
+    assert_eq!(place, "Key(\"file\")");
+    assert_eq!(
+        message,
+        "the stage has several sources of predictions: input `model`, parameter `file`"
+    );
+    assert!(
+        error(json!({}), &["model", "predictions", "images"])
+            .1
+            .contains("input `predictions`")
+    );
+    assert_eq!(
+        error(json!({}), &["model"]).1,
+        "the input `model` needs the input `images`"
+    );
+    assert_eq!(
+        error(file(), &["train"]).1,
+        "the input `train` needs the input `images`"
+    );
+    let strict = json!({ "file": "p.csv", "leakage": "fail" });
+    assert_eq!(error(strict, &[]).0, "Key(\"leakage\")");
 }
 
 #[test]
@@ -185,7 +248,7 @@ fn report_writes_every_file() {
         rule: Some("highest F1 on 9 validation images".to_owned()),
         predictions,
         groups: &[],
-        pixels: String::new(),
+        pixels: Some(String::new()),
     };
     let metrics = measure(
         &predictions,
@@ -198,11 +261,10 @@ fn report_writes_every_file() {
     report.draw(&metrics, folder.path()).unwrap();
 
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
-    // In JSON, because an undefined value is NaN, which equals nothing.
-    assert_eq!(
-        serde_json::from_str::<Value>(&read(METRICS_FILE)).unwrap(),
-        json!(metrics)
-    );
+    let read_back: Metrics = serde_json::from_str(&read(METRICS_FILE)).unwrap();
+    // An undefined value, which is NaN, does not equal itself.
+    assert_eq!(json!(read_back), json!(metrics));
+    assert!(read_back["lr_positive"].value.is_nan());
     assert_eq!(
         serde_json::from_str::<Value>(&read("confusion.json")).unwrap(),
         json!({
@@ -266,7 +328,7 @@ fn one_class_has_no_roc_curve() {
         rule: None,
         predictions,
         groups: &[],
-        pixels: String::new(),
+        pixels: Some(String::new()),
     };
     let metrics = measure(
         &predictions,

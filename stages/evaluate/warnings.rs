@@ -125,7 +125,7 @@ mod tests {
             rule: None,
             predictions,
             groups,
-            pixels: String::new(),
+            pixels: None,
         };
         of_metrics(&report, &metrics, 200)
     }

@@ -2,8 +2,8 @@
 
 use contract::Direction;
 use contract::analysis::{
-    Bars, ConfusionMatrix, Estimate, Figure, LearningCurves, ParallelCoordinates, PrecisionRecall,
-    Reliability, ReliabilityCurve, Roc, Scale, Training,
+    Bars, ConfusionMatrix, DecisionCurve, Estimate, Figure, LearningCurves, ParallelCoordinates,
+    PrecisionRecall, Reliability, ReliabilityCurve, Roc, Scale, Training,
 };
 
 use super::page::shortened;
@@ -46,6 +46,10 @@ pub(super) fn describe(figure: &Figure<'_>) -> Description {
         ),
         Figure::Training(figure) => (shortened(&figure.title).into_owned(), training(figure)),
         Figure::Bars(figure) => (shortened(&figure.title).into_owned(), bars(figure)),
+        Figure::DecisionCurve(figure) => (
+            format!("Decision curve: {}", shortened(&figure.positive)),
+            decision_curve(figure),
+        ),
     };
     // A pipeline may have an empty name; an element without a name is of no use.
     let title = match title.trim() {
@@ -106,6 +110,30 @@ fn precision_recall(figure: &PrecisionRecall) -> String {
         shortened(&figure.positive),
         figure.prevalence,
         at.unwrap_or_default()
+    )
+}
+
+fn decision_curve(figure: &DecisionCurve) -> String {
+    let positive = shortened(&figure.positive);
+    let points = figure.points.iter().filter(|point| {
+        let tenths = point.threshold * 10.0;
+        (tenths - tenths.round()).abs() < 1e-9
+    });
+    let points = points.map(|point| {
+        format!(
+            "threshold {:.1}, model: {:.3}, treat all: {:.3}",
+            point.threshold, point.model, point.all
+        )
+    });
+    let at = figure.operating_point().map(|(threshold, benefit)| {
+        format!(" At the threshold in use, {threshold:.3}, that of the model is {benefit:.3}.")
+    });
+    format!(
+        "Net benefit against the threshold on the probability of {positive}, for a prevalence of {:.3}. Treat none has the \
+         net benefit 0.{} {}",
+        figure.prevalence,
+        at.unwrap_or_default(),
+        listed(points.collect())
     )
 }
 

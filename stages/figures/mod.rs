@@ -10,6 +10,7 @@ mod canvas;
 pub mod chart;
 mod color;
 pub mod confusion;
+mod decision_curve;
 mod description;
 pub mod grid;
 pub mod heat_maps;
@@ -68,7 +69,8 @@ pub fn note(figure: &Figure<'_>) -> Option<String> {
         | Figure::Confusion(_)
         | Figure::Reliability(_)
         | Figure::Training(_)
-        | Figure::Bars(_) => None,
+        | Figure::Bars(_)
+        | Figure::DecisionCurve(_) => None,
     }
 }
 
@@ -93,6 +95,7 @@ fn page(figure: &Figure<'_>, medium: Medium) -> Result<Canvas, Failure> {
         Figure::Reliability(figure) => reliability::page(figure, medium),
         Figure::Training(figure) => training::page(figure, medium),
         Figure::Bars(figure) => bars::page(figure, medium),
+        Figure::DecisionCurve(figure) => decision_curve::page(figure, medium),
     }
 }
 
@@ -107,5 +110,6 @@ fn class(figure: &Figure<'_>) -> &'static str {
         Figure::Reliability(_) => "reliability",
         Figure::Training(_) => "training",
         Figure::Bars(_) => "bars",
+        Figure::DecisionCurve(_) => "decision-curve",
     }
 }

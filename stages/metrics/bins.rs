@@ -6,12 +6,10 @@ use rand::RngExt;
 use rayon::prelude::*;
 
 use super::bootstrap::percentile;
+use super::wilson::wilson;
 
 /// Number of bins.
 pub const BINS: usize = 10;
-
-/// The 97.5 % quantile of the standard normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// Images in the order of their probability of a class.
 ///
@@ -202,22 +200,13 @@ impl Ordered {
     }
 }
 
-/// Returns the 95 % interval of a share, `hits` of `all` (Wilson, 1927).
-pub fn wilson(hits: u64, all: u64) -> [f64; 2] {
-    let (n, share) = (all as f64, hits as f64 / all as f64);
-    let z2 = Z * Z;
-    let middle = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = Z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    [(middle - half).max(0.0), (middle + half).min(1.0)]
-}
-
 #[cfg(test)]
 mod tests {
     use contract::random;
     use proptest::prelude::*;
     use rand::RngExt;
 
-    use super::{Ordered, wilson};
+    use super::Ordered;
     use crate::metrics::brier_score;
 
     /// 100 images with different probabilities, 62 of them of the class.
@@ -301,22 +290,6 @@ mod tests {
         let counts = ordered.histogram(20);
         assert_eq!((counts[0], counts[1], counts[10], counts[19]), (2, 1, 1, 2));
         assert_eq!(counts.iter().sum::<u64>(), 6);
-    }
-
-    /// The examples of Newcombe, "Two-sided confidence intervals for the single proportion" (1998).
-    #[test]
-    fn wilson_intervals_match_published_values() {
-        for ((hits, all), expected) in [
-            ((81, 263), [0.2553, 0.3662]),
-            ((15, 148), [0.0624, 0.1605]),
-            ((0, 20), [0.0, 0.1611]),
-            ((1, 29), [0.0061, 0.1718]),
-        ] {
-            let found = wilson(hits, all);
-            for (found, expected) in found.iter().zip(expected) {
-                assert!((found - expected).abs() < 6e-5, "{hits} of {all}: {found}");
-            }
-        }
     }
 
     /// The bias of the ECE: with right probabilities, it is about the mean distance of a share of 40 images from its

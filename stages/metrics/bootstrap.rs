@@ -37,7 +37,7 @@ pub(super) fn are_enough(defined: usize, resamples: usize) -> bool {
 
 /// The interval of a statistic.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Interval {
+pub struct Interval {
     /// The 2.5 and 97.5 % percentiles; `None` if too few resamples define the statistic.
     pub ends: Option<[f64; 2]>,
     /// Mean of the resamples that define the statistic; 0 if there are none.
@@ -50,9 +50,10 @@ pub(super) struct Interval {
 ///
 /// Each resample draws as many units as there are, with replacement and without regard to their class. `statistics`
 /// gets the number of times that each example was drawn. Resamples for which a statistic is `None` are left out of its
-/// interval. There is no interval if more than half of them are left out, or if there is only one unit. The result
+/// interval. There is no interval if more than half of them are left out, if an end would be infinite, or if there is
+/// only one unit. The result
 /// depends on `seed`, but not on the number of threads.
-pub(super) fn intervals(
+pub fn intervals(
     Bootstrap {
         units,
         resamples,
@@ -79,7 +80,10 @@ pub(super) fn intervals(
     let interval = |index: usize| {
         let mut values: Vec<f64> = draws.iter().filter_map(|draw| draw[index]).collect();
         values.sort_by(f64::total_cmp);
-        let ends = || Some([percentile(&values, 0.025)?, percentile(&values, 0.975)?]);
+        let ends = || {
+            let ends = [percentile(&values, 0.025)?, percentile(&values, 0.975)?];
+            ends.iter().all(|end| end.is_finite()).then_some(ends)
+        };
         Interval {
             ends: are_enough(values.len(), draws.len()).then(ends).flatten(),
             mean: values.iter().sum::<f64>() / values.len().max(1) as f64,
@@ -155,6 +159,22 @@ mod tests {
             intervals(&Bootstrap::of_images(3, 0, 0), 1, |_| vec![Some(1.0)])[0].ends,
             None
         );
+    }
+
+    /// If infinite values were left out, the interval would end below them.
+    #[test]
+    fn an_interval_with_an_infinite_end_is_none() {
+        let share_of_infinite = |least: u32| {
+            let bootstrap = Bootstrap::of_images(8, 1000, 0);
+            intervals(&bootstrap, 1, |weights| {
+                let is_infinite = weights[0] >= least;
+                vec![Some(if is_infinite { f64::INFINITY } else { 1.0 })]
+            })[0]
+        };
+        // One of eight images is drawn at least once with 1 − (7/8)^8 = 0.66, and at least five times with 0.001.
+        assert_eq!(share_of_infinite(1).ends, None);
+        assert_eq!(share_of_infinite(1).left_out, 0);
+        assert_eq!(share_of_infinite(5).ends, Some([1.0, 1.0]));
     }
 
     #[test]

@@ -18,12 +18,7 @@ impl Confusion {
     }
 
     /// Counts every example as often as its weight.
-    pub(super) fn weighted(
-        actual: &[u32],
-        predicted: &[u32],
-        weights: &[u32],
-        classes: usize,
-    ) -> Self {
+    pub fn weighted(actual: &[u32], predicted: &[u32], weights: &[u32], classes: usize) -> Self {
         let mut counts = vec![0; classes * classes];
         for ((&actual, &predicted), &weight) in actual.iter().zip(predicted).zip(weights) {
             counts[actual as usize * classes + predicted as usize] += u64::from(weight);
@@ -84,6 +79,26 @@ impl Confusion {
         ratio(others - mistaken, others)
     }
 
+    /// Share of the examples not predicted as `class` that belong to other classes (negative predictive value); `None` if
+    /// all were predicted as `class`.
+    pub fn npv(&self, class: usize) -> Option<f64> {
+        let rejected = self.total() - self.predicted(class);
+        let missed = self.support(class) - self.count(class, class);
+        ratio(rejected - missed, rejected)
+    }
+
+    /// Recall divided by 1 − specificity. Infinite if no example of other classes was predicted as `class`. `None` for
+    /// 0/0, or if recall or specificity is undefined.
+    pub fn lr_positive(&self, class: usize) -> Option<f64> {
+        quotient(self.recall(class)?, 1.0 - self.specificity(class)?)
+    }
+
+    /// 1 − recall, divided by the specificity. Infinite if all examples of other classes were predicted as `class`.
+    /// `None` for 0/0, or if recall or specificity is undefined.
+    pub fn lr_negative(&self, class: usize) -> Option<f64> {
+        quotient(1.0 - self.recall(class)?, self.specificity(class)?)
+    }
+
     /// Harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN). `None` if no example belongs to `class` or was
     /// predicted as `class`. If only one of precision and recall is undefined, F1 is 0.
     pub fn f1(&self, class: usize) -> Option<f64> {
@@ -121,6 +136,11 @@ impl Confusion {
 pub(super) fn mean_over(classes: &[usize], value: impl Fn(usize) -> Option<f64>) -> Option<f64> {
     let values: Vec<f64> = classes.iter().map(|&c| value(c)).collect::<Option<_>>()?;
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// Returns `a / b`, which may be infinite; `None` for 0/0.
+pub fn quotient(a: f64, b: f64) -> Option<f64> {
+    (a > 0.0 || b > 0.0).then(|| a / b)
 }
 
 /// Returns `part / whole`, or `None` if `whole` is 0.
@@ -166,6 +186,32 @@ mod tests {
         let c = binary();
         assert_eq!(c.recall(0), c.specificity(1));
         assert_eq!(c.recall(1), c.specificity(0));
+    }
+
+    /// Sensitivity 0.8 and specificity 0.6.
+    #[test]
+    fn predictive_values_and_likelihood_ratios_match_a_calculation_by_hand() {
+        let c = binary();
+        assert_eq!(c.npv(1), Some(0.75));
+        assert_eq!(c.npv(1), c.precision(0));
+        assert!((c.lr_positive(1).unwrap() - 2.0).abs() < 1e-15);
+        assert!((c.lr_negative(1).unwrap() - 1.0 / 3.0).abs() < 1e-15);
+        let without_mistakes = Confusion::new(&[0, 1], &[0, 1], 2);
+        assert_eq!(without_mistakes.lr_positive(1), Some(f64::INFINITY));
+        assert_eq!(without_mistakes.lr_negative(1), Some(0.0));
+        let all_positive = Confusion::new(&[0, 1], &[1, 1], 2);
+        assert_eq!(
+            [all_positive.npv(1), all_positive.lr_negative(1)],
+            [None; 2]
+        );
+    }
+
+    #[test]
+    fn likelihood_ratios_may_be_infinite() {
+        let all_negative = Confusion::new(&[0, 1], &[0, 0], 2);
+        assert_eq!(all_negative.lr_positive(1), None);
+        let all_wrong = Confusion::new(&[0, 1], &[1, 0], 2);
+        assert_eq!(all_wrong.lr_negative(1), Some(f64::INFINITY));
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub enum Measure {
     MacroRecall,
     WeightedRecall,
     Specificity,
+    Npv,
+    LrPositive,
+    LrNegative,
     RocAuc,
     MacroRocAuc,
     AveragePrecision,
@@ -106,6 +109,30 @@ pub const METRICS: &[MetricInfo] = &[
     .maximized()
     .of_positive()
     .undefined_if("no other class has an image"),
+    MetricInfo::new(
+        "npv",
+        "share of the images not classified as the class that belong to others (negative predictive value)",
+        SHARE,
+    )
+    .maximized()
+    .of_positive()
+    .undefined_if("all images were classified as the class"),
+    MetricInfo::new(
+        "lr_positive",
+        "positive likelihood ratio: recall / (1 - specificity)",
+        NOT_NEGATIVE,
+    )
+    .maximized()
+    .of_positive()
+    .undefined_if("no image of others was classified as the class, or recall or specificity is undefined"),
+    MetricInfo::new(
+        "lr_negative",
+        "negative likelihood ratio: (1 - recall) / specificity",
+        NOT_NEGATIVE,
+    )
+    .minimized()
+    .of_positive()
+    .undefined_if("all images of others were classified as the class, or recall or specificity is undefined"),
     MetricInfo::new(
         "roc_auc",
         "area under the ROC curve of the class against all others",
@@ -223,7 +250,7 @@ impl<'a> NamedMeasure<'a> {
 }
 
 impl Measure {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Accuracy,
         Self::F1,
         Self::MacroF1,
@@ -235,6 +262,9 @@ impl Measure {
         Self::MacroRecall,
         Self::WeightedRecall,
         Self::Specificity,
+        Self::Npv,
+        Self::LrPositive,
+        Self::LrNegative,
         Self::RocAuc,
         Self::MacroRocAuc,
         Self::AveragePrecision,
@@ -302,7 +332,10 @@ impl Measure {
             | Self::Recall
             | Self::MacroRecall
             | Self::WeightedRecall
-            | Self::Specificity => true,
+            | Self::Specificity
+            | Self::Npv
+            | Self::LrPositive
+            | Self::LrNegative => true,
             Self::RocAuc
             | Self::MacroRocAuc
             | Self::AveragePrecision

@@ -14,7 +14,7 @@ const MOST_CLASSES: usize = 20;
 /// Computes all measures of `predictions`, by name: those of all classes together (`accuracy`), those of the class
 /// `positive` against all others (`f1`), and the latter for each class (`f1[CLASS]`), with the numbers of images
 /// (`support`). Their 95 % intervals come from `bootstrap`; without resamples, there are none. A measure that is
-/// undefined for these labels is NaN. Macro averages of a resample are over the classes of the whole test set (see
+/// undefined for these labels, or infinite, is NaN. Macro averages of a resample are over the classes of the whole test set (see
 /// [`Scored`]).
 pub fn measure(
     predictions: &Predictions<'_>,
@@ -75,6 +75,8 @@ fn measured(
 ) -> Metrics {
     let asked = [resampled, others].concat();
     let values = scored.values(&asked, &vec![1; scored.examples()]);
+    let values = values.into_iter();
+    let values = values.map(|value| value.filter(|value| value.is_finite()));
     let mut intervals = intervals(bootstrap, resampled.len(), |weights| {
         scored.values(resampled, weights)
     });
@@ -186,7 +188,7 @@ mod tests {
         );
         let value = |name: &str| metrics[name].value;
         // Measures and the support, and for each class those of one class.
-        assert_eq!(metrics.len(), 23 + 2 * 7);
+        assert_eq!(metrics.len(), 26 + 2 * 10);
         assert_eq!(value("recall[A]"), 1.0);
         assert_eq!(metrics["recall[A]"].of.as_deref(), Some("A"));
         assert_eq!(metrics["f1"].of.as_deref(), Some("B"));
@@ -299,7 +301,7 @@ mod tests {
         );
         let measures = metrics
             .iter()
-            .filter(|(name, _)| !name.starts_with("support"));
+            .filter(|(name, _)| !name.starts_with("support") && !name.starts_with("lr_"));
         for (name, metric) in measures {
             let [low, high] = metric.interval.unwrap();
             assert_eq!(metric.over, Some(Over::Images));

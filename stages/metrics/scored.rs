@@ -9,6 +9,7 @@ use super::declared::Measure;
 use super::logistic::{Examples, Line};
 use super::loss::{log_losses, squared_errors, weighted_mean};
 use super::odds::log_odds;
+use super::placements::Placements;
 use super::predictions::Predictions;
 use super::ranking::Ranking;
 
@@ -82,12 +83,24 @@ impl Scored {
         pairs.map(|(label, decided)| label == decided).collect()
     }
 
-    /// Returns `measure` of the examples, each counted as often as its weight; `None` if it is undefined.
+    /// Returns `measure` of the examples, each counted as often as its weight; `None` if it is undefined or infinite.
     pub fn value(&self, measure: Measure, weights: &[u32]) -> Option<f64> {
         self.value_given(measure, self.positive, &self.drawn(weights))
+            .filter(|value| value.is_finite())
     }
 
-    /// Returns all of `measures`. A measure without a class is that of the positive class.
+    /// Returns the placement values by the score of the class of measures of one class; `None` unless examples of it and
+    /// of other classes occur.
+    pub fn placements(&self) -> Option<Placements> {
+        let scores = self.probabilities.chunks_exact(self.classes);
+        let scores: Vec<f32> = scores.map(|row| row[self.positive]).collect();
+        let labels = self.labels.iter();
+        let is_positive: Vec<bool> = labels.map(|&l| l as usize == self.positive).collect();
+        Placements::new(&scores, &is_positive)
+    }
+
+    /// Returns all of `measures`. A measure without a class is that of the positive class. Likelihood ratios may be
+    /// infinite.
     pub(super) fn values(
         &self,
         measures: &[(Measure, Option<usize>)],
@@ -180,6 +193,9 @@ impl Scored {
             Measure::MacroRecall => macro_mean(&|c| confusion.recall(c)),
             Measure::WeightedRecall => confusion.weighted_mean(|c| confusion.recall(c)),
             Measure::Specificity => confusion.specificity(class),
+            Measure::Npv => confusion.npv(class),
+            Measure::LrPositive => confusion.lr_positive(class),
+            Measure::LrNegative => confusion.lr_negative(class),
             Measure::RocAuc => auc(class),
             Measure::MacroRocAuc => macro_mean(&auc),
             Measure::AveragePrecision => self.ranking(class).average_precision(weights),

@@ -54,6 +54,11 @@ impl Units {
         }
     }
 
+    /// Returns the unit of each image.
+    pub(super) fn of(&self) -> &[u32] {
+        &self.of
+    }
+
     /// Returns the number of images.
     pub(super) fn len(&self) -> usize {
         self.of.len()

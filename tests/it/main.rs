@@ -17,6 +17,7 @@ mod cuda;
 mod declared_metrics;
 mod device;
 mod doctor;
+mod evaluating;
 mod expecting;
 mod explaining;
 mod failures;

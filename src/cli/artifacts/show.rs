@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use clap::Args;
 use contract::ShowPath;
-use contract::analysis::{CalibrationReport, ClassReport, three_decimals};
+use contract::analysis::{CalibrationReport, ClassReport, Clinical, three_decimals};
 use engine::error::Error;
 use engine::wording;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::cli::cache::size;
 use crate::cli::record_text::when;
 use crate::cli::unwritten;
 use crate::report::Console;
-use crate::report::columns::{self, aligned};
+use crate::report::columns::{aligned, dynamic};
 
 /// Show the files of an artifact and how it was made
 #[derive(Debug, Args)]
@@ -49,18 +49,21 @@ impl Show {
             None => Vec::new(),
         };
         let report = class_report(&store, &artifact.digest);
+        let clinical = clinical(&store, &artifact.digest);
         let calibration = calibration(&store, &artifact.digest);
         let text = if self.json {
             let mut object = object(&artifact, &tree, &sources);
             object["class_report"] = json!(report);
+            object["clinical"] = json!(clinical);
             object["calibration"] = json!(calibration);
             object.to_string()
         } else {
-            let report = report.map(|report| format!("\n{}", of_classes(&report)));
-            let calibration = calibration.map(|report| format!("\n{}", of_calibration(&report)));
-            page(&artifact, &tree, &sources)
-                + &report.unwrap_or_default()
-                + &calibration.unwrap_or_default()
+            let report = report.map(|report| of_classes(&report));
+            let clinical = clinical.map(|clinical| of_clinical(&clinical));
+            let calibration = calibration.map(|report| of_calibration(&report));
+            let tables = [report, clinical, calibration].into_iter().flatten();
+            let tables: String = tables.map(|table| format!("\n{table}")).collect();
+            page(&artifact, &tree, &sources) + &tables
         };
         console.result(&text).map_err(unwritten)
     }
@@ -112,8 +115,43 @@ fn of_calibration(report: &CalibrationReport) -> String {
     let class = &report.class;
     format!(
         "{}probabilities of {class}, {fitted}{over}\n",
-        columns::dynamic(&rows, &[1, 3])
+        dynamic(&rows, &[1, 3])
     )
+}
+
+/// Returns the tables for readers of medical studies if the artifact is an evaluation.
+fn clinical(store: &Store, digest: &Digest) -> Option<Clinical> {
+    let analysis = stages::analysis::RESULTS;
+    let read = store.read_files(digest, &[analysis.clinical_file()]);
+    let files = read
+        .inspect_err(|error| tracing::warn!("{error}"))
+        .ok()
+        .flatten()?;
+    analysis
+        .read_clinical(files.first()?)
+        .inspect_err(|error| tracing::warn!("{digest}: {error}"))
+        .ok()
+}
+
+/// Formats the operating point and the subgroups as aligned columns, with remarks below each table.
+fn of_clinical(clinical: &Clinical) -> String {
+    let notes = clinical.area_line().into_iter().chain(clinical.notes());
+    let mut text = format!("operating point: {}\n", clinical.heading());
+    text += &block(&clinical.operating_rows(), notes);
+    let tests = clinical.subgroup_tests();
+    for division in &clinical.subgroups {
+        text += "\n";
+        text += &block(&division.rows(), division.notes(tests).into_iter());
+    }
+    text
+}
+
+/// Formats a table with remarks below it.
+fn block(rows: &[Vec<String>], notes: impl Iterator<Item = String>) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let numbers: Vec<usize> = (1..columns).collect();
+    let notes: String = notes.map(|note| format!("{note}\n")).collect();
+    dynamic(rows, &numbers) + &notes
 }
 
 fn sources(store: &Store, record: &ActionRecord) -> Result<Vec<Source>, Error> {

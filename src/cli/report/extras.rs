@@ -262,11 +262,13 @@ mod tests {
                             p: p_holm,
                         },
                         mcnemar: None,
+                        delong: None,
                     };
                     let corrected = CorrectedContrast {
                         contrast,
                         p_holm,
                         mcnemar_p_holm: None,
+                        delong_p_holm: None,
                     };
                     (name.to_owned(), Ok(corrected))
                 })

@@ -1,5 +1,5 @@
 //! Facts about the images of stages' inputs that are known before the run: the names of their classes, and inputs
-//! without images.
+//! without images. Training without images is an error.
 
 use std::collections::HashMap;
 
@@ -20,6 +20,11 @@ pub(super) fn learn(
     let origins = Origins::of(instances, wiring);
     learn_classes(instances, wiring, &origins, errors);
     let mut known = HashMap::new();
+    for wire in &wiring.wires {
+        if usage(instances, wire) == Some(Usage::Trains) {
+            errors.extend(no_training_images(instances, &origins, wire, &mut known));
+        }
+    }
     for consumer in 0..instances.len() {
         let empty = empty_inputs(instances, wiring, &origins, consumer, &mut known);
         if let Some(instance) = &mut instances[consumer] {
@@ -96,6 +101,26 @@ fn empty_inputs<'a>(
     let inputs: &'static [Input] = instance.kind.inputs;
     let optional = inputs.iter().filter(|input| input.optional);
     optional.filter_map(|input| empty(&input)).collect()
+}
+
+/// Returns the error for a wire with images to train on whose dataset will be empty. `known` has the answers of datasets
+/// that were asked before.
+fn no_training_images<'a>(
+    instances: &[Option<Instance>],
+    origins: &Origins<'a>,
+    wire: &'a Wire,
+    known: &mut HashMap<(usize, &'a str), Option<Invalid>>,
+) -> Option<Diagnostic> {
+    let (source, port) = origins.find(wire);
+    let dataset = instances[source].as_ref()?;
+    let lack = known.entry((source, port));
+    let lack = lack.or_insert_with(|| dataset.stage.lacks_images(port));
+    let invalid = lack.as_ref()?;
+    let message = format!(
+        "`{}.{port}` has no images to train on: {}",
+        dataset.name.stage, invalid.message
+    );
+    Some(Diagnostic::at(&wire.place, message).hint(invalid.hint.clone()))
 }
 
 /// Leads from inputs to the stages that their images come from.

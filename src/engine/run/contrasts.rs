@@ -49,6 +49,11 @@ impl ColumnContrasts {
         Some(found.find(|(name, _)| *name == row)?.1)
     }
 
+    /// Returns `true` if DeLong's test was run.
+    pub fn has_delong(&self) -> bool {
+        self.found().any(|(_, found)| found.delong_p_holm.is_some())
+    }
+
     /// Returns `true` if McNemar's test was run.
     pub fn has_mcnemar(&self) -> bool {
         self.found()

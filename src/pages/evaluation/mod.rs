@@ -1,6 +1,7 @@
 //! [`EvaluationView`]: how good a model is, and what it gets wrong.
 
 mod calibration;
+mod clinical;
 mod confusion;
 mod curves;
 mod heat_maps;
@@ -18,6 +19,7 @@ use crate::reader::Reader;
 use crate::stage::StageView;
 
 pub(crate) use calibration::CalibrationView;
+pub use clinical::{ClinicalView, SubgroupsView};
 pub use confusion::{ClassName, ConfusionCell, ConfusionView};
 pub use heat_maps::{HeatMapView, HeatMapsView};
 pub use mistakes::MistakeView;
@@ -48,6 +50,8 @@ pub struct EvaluationView {
     /// Headers and rows of the report for each class.
     pub class_header: [&'static str; 8],
     pub class_rows: Vec<[String; 8]>,
+    /// `None` for results of earlier versions.
+    pub clinical: Option<ClinicalView>,
     pub confusion: Option<ConfusionView>,
     /// `None` if the evaluation has no report on calibration, as those of earlier versions.
     pub calibration: Option<CalibrationView>,
@@ -114,10 +118,10 @@ pub(crate) fn evaluation(
     if !reader.shows(&stage.name) {
         return None;
     }
-    let (evaluation, measured) = stage
-        .outputs
-        .iter()
-        .find_map(|output| read(reader, &output.digest))?;
+    let (evaluation, measured, clinical) = stage.outputs.iter().find_map(|output| {
+        let (evaluation, measured) = read(reader, &output.digest)?;
+        Some((evaluation, measured, clinical::read(reader, &output.digest)))
+    })?;
     let input = |role: &str| stage.inputs.iter().find(|input| input.role == role);
     let images = input("images");
     let dataset = images.and_then(|input| {
@@ -127,10 +131,16 @@ pub(crate) fn evaluation(
     let report = reader.analysis.class_report(&evaluation);
     let figures = reader.analysis.evaluation_figures(&evaluation, &measured);
     let calibration = calibration::calibration(reader, stage);
+    let mut curves = curves::drawn(reader, stage, &figures, calibration.is_none());
+    curves.extend(
+        clinical
+            .as_ref()
+            .and_then(|clinical| clinical::curve(reader, stage, clinical)),
+    );
     let (mistakes, mistake_count) = mistakes::mistakes(&evaluation, datasets, dataset);
     Some(EvaluationView {
         stage: at,
-        model: stage.maker("model"),
+        model: stage.maker("model").or_else(|| stage.maker("predictions")),
         images: stage.maker("images"),
         dataset: images.map_or_else(String::new, |input| input.artifact.clone()),
         image_count: evaluation.labels.len(),
@@ -148,7 +158,8 @@ pub(crate) fn evaluation(
         class_header: ClassReport::HEADER,
         class_rows: report.rows(three_decimals, " (positive)"),
         confusion: figures.confusion.as_ref().map(ConfusionView::new),
-        figures: curves::drawn(reader, stage, &figures, calibration.is_none()),
+        clinical: clinical.as_ref().map(ClinicalView::new),
+        figures: curves,
         calibration,
         mistakes,
         mistake_count,

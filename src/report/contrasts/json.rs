@@ -21,6 +21,10 @@ pub fn object(contrasts: &ColumnContrasts) -> Value {
                     object["mcnemar"] = json!(test);
                     object["mcnemar"]["p_holm"] = json!(compared.mcnemar_p_holm);
                 }
+                if let Some(test) = &contrast.delong {
+                    object["delong"] = json!(test);
+                    object["delong"]["p_holm"] = json!(compared.delong_p_holm);
+                }
             }
             Err(why) => object["missing"] = json!(why),
         }

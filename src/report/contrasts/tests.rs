@@ -15,6 +15,7 @@ fn contrast(value: f64, interval: [f64; 2], p: f64, mcnemar: Option<(u64, u64)>)
         over: Over::Images,
         difference: Difference { value, interval, p },
         mcnemar: mcnemar.map(|(only_a, only_b)| mcnemar_of_counts(only_a, only_b)),
+        delong: None,
     }
 }
 

@@ -161,11 +161,14 @@ pub(super) fn rows(contrasts: &ColumnContrasts) -> Vec<Vec<String>> {
         "p (Holm)",
         "McNemar's p",
         "(Holm)",
+        "DeLong's p",
+        "(Holm)",
     ];
     let row = |(row, compared): (&str, &CorrectedContrast)| {
         let difference = &compared.contrast.difference;
         let [low, high] = difference.interval;
         let mcnemar = compared.contrast.mcnemar.as_ref();
+        let delong = compared.contrast.delong.as_ref();
         [
             one_line(row).into_owned(),
             signed(difference.value),
@@ -174,11 +177,22 @@ pub(super) fn rows(contrasts: &ColumnContrasts) -> Vec<Vec<String>> {
             p_value(compared.p_holm),
             mcnemar.map_or(String::new(), |test| p_value(test.p)),
             compared.mcnemar_p_holm.map_or(String::new(), p_value),
+            delong.map_or(String::new(), |test| p_value(test.p)),
+            compared.delong_p_holm.map_or(String::new(), p_value),
         ]
     };
-    let shown = if contrasts.has_mcnemar() { 7 } else { 5 };
+    let is_shown = |column: usize| match column {
+        5 | 6 => contrasts.has_mcnemar(),
+        7 | 8 => contrasts.has_delong(),
+        _ => true,
+    };
     let all = std::iter::once(head.map(str::to_owned)).chain(contrasts.found().map(row));
-    all.map(|row| row[..shown].to_vec()).collect()
+    all.map(|row| {
+        let cells = row.into_iter().enumerate();
+        let shown = cells.filter(|(column, _)| is_shown(*column));
+        shown.map(|(_, cell)| cell).collect()
+    })
+    .collect()
 }
 
 fn missing(contrasts: &ColumnContrasts) -> impl Iterator<Item = (&str, &str)> {

@@ -48,6 +48,8 @@ pub struct CorrectedContrast {
     pub p_holm: f64,
     /// Corrected p-value of McNemar's test; `None` if the test was not run.
     pub mcnemar_p_holm: Option<f64>,
+    /// Corrected p-value of DeLong's test; `None` if the test was not run.
+    pub delong_p_holm: Option<f64>,
 }
 
 /// Difference between two classifiers, `a` and `b`, on the same images.
@@ -68,6 +70,10 @@ pub struct Contrast {
     /// accuracy, there is one seed, and the images have no groups: the test knows neither seeds nor groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcnemar: Option<McNemar>,
+    /// DeLong's test of whether the areas under the ROC curves differ. `None` unless the measure is that area, and there
+    /// is one seed. If the images have groups, the variance is Obuchowski's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delong: Option<DeLong>,
 }
 
 /// Difference between two values, `a` and `b`, with its uncertainty.
@@ -91,6 +97,15 @@ pub struct McNemar {
     pub only_b: u64,
     pub by: Distribution,
     /// Probability of a difference at least as large if both are equally good.
+    pub p: f64,
+}
+
+/// The two-sided test of DeLong, DeLong and Clarke-Pearson (1988) of two areas under ROC curves of the same images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct DeLong {
+    /// The difference of the areas, divided by its standard error.
+    pub z: f64,
+    /// Probability of a difference at least as large if the areas are equal.
     pub p: f64,
 }
 

@@ -6,6 +6,7 @@
 
 mod calibration;
 mod class_report;
+mod clinical;
 mod contrast;
 mod dataset;
 mod evaluation;
@@ -19,9 +20,13 @@ use std::path::{Path, PathBuf};
 
 pub use calibration::{Calibrated, CalibrationReport, ExpectedEce, FittedCalibration, WithinBins};
 pub use class_report::{ClassLine, ClassReport, ClassScores, UNDEFINED, three_decimals};
+pub use clinical::{
+    AreaEstimate, AreaMethod, Clinical, DecisionCurve, HomogeneityTest, NetBenefit,
+    OperatingMeasure, Subgroup, SubgroupEstimate, Subgroups,
+};
 pub use contrast::{
-    ComparedRow, Contrast, CorrectedContrast, Difference, Distribution, EvaluatedRow, McNemar,
-    Reference, RowContrasts,
+    ComparedRow, Contrast, CorrectedContrast, DeLong, Difference, Distribution, EvaluatedRow,
+    McNemar, Reference, RowContrasts,
 };
 pub use dataset::{DatasetView, Sheet};
 pub use evaluation::Evaluation;
@@ -51,6 +56,15 @@ pub trait Analysis: Sync {
 
     /// Computes the results of an evaluation for each class.
     fn class_report(&self, evaluation: &Evaluation) -> ClassReport;
+
+    /// Returns the name of the file in an output that holds the tables for readers of medical studies.
+    fn clinical_file(&self) -> &'static str;
+
+    /// Reads the content of [`Analysis::clinical_file`].
+    ///
+    /// # Errors
+    /// If the content is not such tables. The error says why.
+    fn read_clinical(&self, content: &[u8]) -> Result<Clinical, String>;
 
     /// Returns `true` if [`Analysis::contrast_rows`] compares rows by this metric.
     fn contrasts_by(&self, metric: &str) -> bool;

@@ -296,6 +296,30 @@ fn missing_folders_are_named() {
     assert!(error.message.contains("there is no folder"), "{error}");
 }
 
+/// Images of another hospital are only tested on.
+#[test]
+fn a_folder_may_have_test_images_only() {
+    let folder = tree();
+    let stage = || dataset_params(params(folder.path()));
+    assert!(stage().lacks_images("train").is_none());
+    fs::remove_dir_all(folder.path().join("train")).unwrap();
+    // A folder without files counts as absent.
+    fs::create_dir(folder.path().join("train")).unwrap();
+    assert_eq!(preflight(folder.path()).unwrap(), Some(2));
+    assert_eq!(stage().class_names().unwrap(), ["NORMAL", "PNEUMONIA"]);
+    let why = stage().lacks_images("train").unwrap();
+    assert_eq!(why.message, "its source has no folder `train`");
+    assert!(stage().lacks_images("test").is_none());
+    for leakage in ["off", "warn"] {
+        let mut params = params(folder.path());
+        params["leakage"] = json!(leakage);
+        let made = make_dataset(params, 1).unwrap();
+        assert!(made.dataset("train").is_empty() && made.dataset("validation").is_empty());
+        assert_eq!(made.dataset("test").len(), 4);
+        assert!(image::open(&made.artifact("figure").files["images.png"]).is_ok());
+    }
+}
+
 #[test]
 fn splits_must_have_the_same_classes() {
     let folder = tree();

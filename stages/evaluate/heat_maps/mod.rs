@@ -74,7 +74,12 @@ impl HeatMaps {
             convolutions: Some(convolutions),
         }) = model
         else {
-            return Ok(());
+            return match model {
+                None if self.images > 0 => {
+                    Err(Invalid::new("heat maps need the input `model`").hint("remove `heat_maps`"))
+                }
+                _ => Ok(()),
+            };
         };
         if self.images == 0 {
             return Ok(());

@@ -75,7 +75,7 @@ mod tests {
                 classes: 2,
             },
             groups: &[],
-            pixels: String::new(),
+            pixels: None,
             rule: None,
         };
         let found = explained(&report, &names, count);

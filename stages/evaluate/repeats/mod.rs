@@ -1,6 +1,6 @@
 //! [`Repeats`]: the evaluations of a classifier under several seeds, and their comparison with another's.
 
-use contract::analysis::{Contrast, Difference, Evaluation, McNemar, Over};
+use contract::analysis::{Contrast, DeLong, Difference, Evaluation, McNemar, Over};
 
 use super::evaluation::{Unlike, check_alike, has_same_images, scored, units};
 use crate::metrics::{Measure, NamedMeasure, Resampled, Scored, Tested, Units, mcnemar};
@@ -114,6 +114,7 @@ impl<'a> Repeats<'a> {
                 self.measure.measure.info().range,
             ),
             mcnemar: self.mcnemar(other),
+            delong: self.delong(other),
         })
     }
 
@@ -123,6 +124,16 @@ impl<'a> Repeats<'a> {
                 if self.measure.measure == Measure::Accuracy && !is_grouped(self.evaluations) =>
             {
                 Some(mcnemar(&ours.right(), &theirs.right()))
+            }
+            _ => None,
+        }
+    }
+
+    fn delong(&self, other: &Self) -> Option<DeLong> {
+        match (self.scored.as_slice(), other.scored.as_slice()) {
+            ([ours], [theirs]) if self.measure.measure == Measure::RocAuc => {
+                let units = units(self.evaluations.first()?);
+                ours.placements()?.test(&theirs.placements()?, &units)
             }
             _ => None,
         }

@@ -45,7 +45,7 @@ fn write_evaluation(salt: u64, folder: &std::path::Path) -> Metrics {
         rule: None,
         predictions,
         groups: &[],
-        pixels: String::new(),
+        pixels: None,
     };
     report.write(&metrics, &names, folder).unwrap();
     metrics

@@ -7,9 +7,9 @@ mod theme;
 
 use contract::Direction;
 use contract::analysis::{
-    Bars, Bin, ConfusionMatrix, Coordinate, Curve, Estimate, Figure, Group, Interval,
-    LearningCurves, Line, OperatingPoint, Over, ParallelCoordinates, PrecisionRecall, Reliability,
-    ReliabilityCurve, Roc, Scale, Training, TrainingCurve,
+    Bars, Bin, ConfusionMatrix, Coordinate, Curve, DecisionCurve, Estimate, Figure, Group,
+    Interval, LearningCurves, Line, NetBenefit, OperatingPoint, Over, ParallelCoordinates,
+    PrecisionRecall, Reliability, ReliabilityCurve, Roc, Scale, Training, TrainingCurve,
 };
 use roxmltree::{Document, Node};
 
@@ -73,6 +73,7 @@ struct Material {
     reliability: Reliability,
     training: Training,
     bars: Bars,
+    decision_curve: DecisionCurve,
     axes: Vec<Coordinate>,
     trials: Vec<Line>,
     curves: Vec<Curve>,
@@ -154,6 +155,19 @@ impl Material {
                     group("PNEUMONIA", [3100.0, 775.0, f64::NAN]),
                 ],
             },
+            decision_curve: DecisionCurve {
+                positive: owned(),
+                prevalence: 0.625,
+                threshold: Some(0.62),
+                points: (1..100)
+                    .map(|step| f64::from(step) / 100.0)
+                    .map(|threshold| NetBenefit {
+                        threshold,
+                        model: 0.6 - 0.3 * threshold.powi(2),
+                        all: 0.625 - 0.375 * threshold / (1.0 - threshold),
+                    })
+                    .collect(),
+            },
             axes,
             trials: trials(5, 24),
             curves: curves(27),
@@ -162,7 +176,7 @@ impl Material {
     }
 
     /// Returns each kind of figure with a name for its file.
-    fn figures(&self) -> [(&'static str, Figure<'_>); 8] {
+    fn figures(&self) -> [(&'static str, Figure<'_>); 9] {
         let best = (!self.trials.is_empty()).then(|| (best(&self.trials), self.name.as_str()));
         [
             ("roc", Figure::Roc(&self.roc)),
@@ -174,6 +188,10 @@ impl Material {
             ("reliability", Figure::Reliability(&self.reliability)),
             ("training", Figure::Training(&self.training)),
             ("bars", Figure::Bars(&self.bars)),
+            (
+                "decision-curve",
+                Figure::DecisionCurve(&self.decision_curve),
+            ),
             (
                 "parallel",
                 Figure::ParallelCoordinates(ParallelCoordinates {
@@ -335,6 +353,14 @@ fn descriptions_state_the_values() {
         "PNEUMONIA over the epochs of a training. training: 0.5 after epoch 1, 0.186 after epoch 12; validation: 0.562 \
          after epoch 1, 0.23 after epoch 12. Weights are kept from epoch 6."
     );
+    let curve = description(&Figure::DecisionCurve(&material.decision_curve));
+    for part in [
+        "on the probability of PNEUMONIA, for a prevalence of 0.625. Treat none has the net benefit 0. At the threshold \
+         in use, 0.620, that of the model is 0.485. threshold 0.1, model: 0.597, treat all: 0.583; ",
+        "; threshold 0.9, model: 0.357, treat all: -2.750.",
+    ] {
+        assert!(curve.contains(part), "{part}: {curve}");
+    }
     let figures = material.figures();
     let of = |kind: &str| {
         let found = figures.iter().find(|(name, _)| *name == kind);

@@ -5,6 +5,8 @@ mod evaluation;
 mod sweep;
 mod training;
 
+use super::DecisionCurve;
+
 pub use bars::{Bars, Group};
 pub use evaluation::{
     Bin, ConfusionMatrix, Estimate, EvaluationFigures, OperatingPoint, PrecisionRecall,
@@ -34,4 +36,5 @@ pub enum Figure<'a> {
     Reliability(&'a Reliability),
     Training(&'a Training),
     Bars(&'a Bars),
+    DecisionCurve(&'a DecisionCurve),
 }

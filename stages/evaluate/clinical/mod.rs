@@ -1,0 +1,88 @@
+//! Computes the tables of an evaluation for readers of medical studies.
+
+mod files;
+mod operating;
+mod subgroups;
+
+use contract::analysis::{AreaEstimate, AreaMethod, Clinical, DecisionCurve};
+
+use super::report::Report;
+use crate::metrics::{Bootstrap, Decision, Placements, net_benefits};
+
+pub use files::CLINICAL_FILE;
+pub(super) use files::{draw, write};
+pub(super) use subgroups::{Assigned, warnings};
+
+/// What to compute besides the tables that follow from the predictions alone.
+pub(super) struct Asked<'a> {
+    /// Prevalence that predictive values and the decision curve are computed for.
+    pub prevalence: Option<f64>,
+    /// Origin of the decision rule: `the threshold stored with the model`.
+    pub origin: &'a str,
+    pub divisions: &'a [Assigned],
+    pub bootstrap: &'a Bootstrap,
+}
+
+/// Computes all tables.
+pub(super) fn clinical(report: &Report<'_>, asked: &Asked<'_>) -> Clinical {
+    let positive = &report.classes[report.positive];
+    let scores = report.predictions.scores(report.positive);
+    let is_positive = is_positive(report);
+    let over = asked.bootstrap.units.over();
+    let placements = Placements::new(&scores, &is_positive);
+    let positives = is_positive.iter().filter(|is| **is).count();
+    let images = is_positive.len();
+    let points = net_benefits(&scores, &is_positive, asked.prevalence);
+    Clinical {
+        positive: positive.clone(),
+        rule: rule(report, asked.origin),
+        images: images as u64,
+        positives: positives as u64,
+        assumed_prevalence: asked.prevalence,
+        over,
+        operating_point: operating::table(report, asked),
+        roc_auc: placements.map(|placements| AreaEstimate {
+            value: placements.area(),
+            interval: placements.interval(&asked.bootstrap.units),
+            method: AreaMethod::of(over),
+        }),
+        decision_curve: points.map(|points| DecisionCurve {
+            positive: positive.clone(),
+            prevalence: asked.prevalence.unwrap_or(positives as f64 / images as f64),
+            threshold: match report.decision {
+                Decision::Threshold { class, threshold } if class == report.positive => {
+                    Some(super::report::shortest(threshold))
+                }
+                Decision::Threshold { .. } | Decision::MostProbable => None,
+            },
+            points,
+        }),
+        subgroups: subgroups::tables(report, asked),
+    }
+}
+
+fn is_positive(report: &Report<'_>) -> Vec<bool> {
+    let labels = report.predictions.labels.iter();
+    labels
+        .map(|&label| label as usize == report.positive)
+        .collect()
+}
+
+/// Formats `from a probability of 0.62, the threshold stored with the model`.
+fn rule(report: &Report<'_>, origin: &str) -> String {
+    match report.decision {
+        Decision::Threshold { class, threshold } => {
+            let of = match class == report.positive {
+                true => String::new(),
+                false => format!(" of {}, or else the other class", report.classes[class]),
+            };
+            let chosen = report.rule.as_ref();
+            let chosen = chosen.map_or_else(String::new, |chosen| format!(" ({chosen})"));
+            format!("from a probability of {threshold}{of}, {origin}{chosen}")
+        }
+        Decision::MostProbable => "if it is the most probable class".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! [`Table`]: a file with comma-separated values that a user or another program wrote.
+
+use std::path::Path;
+
+use contract::files;
+
+/// Largest file that is read, in bytes.
+const MOST_BYTES: u64 = 256 << 20;
+/// Number of names that a message lists.
+const LISTED: usize = 12;
+
+/// A table with a header.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub columns: Vec<String>,
+    pub rows: Vec<Row>,
+}
+
+/// A row with as many fields as there are columns.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Line of the file, from 1.
+    pub line: u64,
+    pub fields: Vec<String>,
+}
+
+impl Table {
+    /// Reads a file. Fields may be quoted as in RFC 4180. The separator is `,`, `;` or a tab, whichever the header has;
+    /// a byte order mark and any line ends are accepted.
+    ///
+    /// # Errors
+    /// A message, if the file cannot be read or is not such a table. It begins with `shown`.
+    pub(super) fn read(path: &Path, shown: &str) -> Result<Self, String> {
+        let bytes =
+            files::read(path, MOST_BYTES).map_err(|e| format!("{shown} cannot be read: {e}"))?;
+        Self::parse(&bytes).map_err(|why| format!("{shown}{why}"))
+    }
+
+    /// Parses a file. An error continues a sentence that begins with its name.
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| " is not text in UTF-8; export it again as `CSV UTF-8`".to_owned())?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(separator(text))
+            .from_reader(text.as_bytes());
+        let wrong = |e: csv::Error| match e.kind() {
+            csv::ErrorKind::UnequalLengths {
+                pos: Some(pos),
+                expected_len,
+                len,
+            } => format!(
+                ", line {}: it has {len} fields, but the header has {expected_len}",
+                pos.line()
+            ),
+            _ => format!(" is not a table of comma-separated values: {e}"),
+        };
+        let header = reader.headers().map_err(wrong)?;
+        let columns: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+        if columns.iter().all(String::is_empty) {
+            return Err(" is empty; it needs a header with the names of its columns".to_owned());
+        }
+        for (place, name) in columns.iter().enumerate() {
+            if !name.is_empty() && columns[..place].contains(name) {
+                return Err(format!(" has the column `{name}` twice"));
+            }
+        }
+        let mut rows = Vec::new();
+        for row in reader.records() {
+            let row = row.map_err(wrong)?;
+            rows.push(Row {
+                line: row.position().map_or(0, csv::Position::line),
+                fields: row.iter().map(str::to_owned).collect(),
+            });
+        }
+        Ok(Self { columns, rows })
+    }
+
+    /// Returns the place of a column.
+    pub(super) fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column == name)
+    }
+
+    /// Formats the names of the columns for a message.
+    pub(super) fn listed_columns(&self) -> String {
+        listed(self.columns.iter().map(String::as_str))
+    }
+}
+
+/// Formats names as `` `a`, `b` ``, at most a dozen of them.
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    match names.get(..LISTED) {
+        Some(first) if names.len() > LISTED => format!("{}, …", first.join(", ")),
+        _ => names.join(", "),
+    }
+}
+
+/// Returns the most frequent separator of the header, outside of quotes.
+fn separator(text: &str) -> u8 {
+    let header = text.lines().next().unwrap_or_default();
+    let count = |wanted: u8| {
+        let mut is_quoted = false;
+        header
+            .bytes()
+            .filter(|&byte| {
+                is_quoted ^= byte == b'"';
+                byte == wanted && !is_quoted
+            })
+            .count()
+    };
+    // Of equally frequent ones, the last: commas also occur in names of columns.
+    let all = [b',', b';', b'\t'];
+    all.into_iter()
+        .max_by_key(|&separator| count(separator))
+        .unwrap_or(b',')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Table;
+
+    fn fields(text: &str) -> Vec<Vec<String>> {
+        let table = Table::parse(text.as_bytes()).unwrap();
+        let rows = table.rows.into_iter().map(|row| row.fields);
+        std::iter::once(table.columns).chain(rows).collect()
+    }
+
+    #[test]
+    fn separators_line_ends_and_byte_order_marks_are_accepted() {
+        let expected = [["name", "p, a"], ["x;y", "0.5"]];
+        for text in [
+            "name,\"p, a\"\nx;y,0.5\n",
+            "\u{feff}name;\"p, a\"\r\n\"x;y\";0.5\r\n",
+            "name\tp, a\nx;y\t0.5",
+            " name ;\"p, a\"\n\"x;y\";0.5\n\n",
+        ] {
+            assert_eq!(fields(text), expected, "{text:?}");
+        }
+        // With one column, there is no separator.
+        assert_eq!(fields("name\na\n"), [["name"], ["a"]]);
+    }
+
+    #[test]
+    fn other_files_are_errors_with_a_line() {
+        let error = |bytes: &[u8]| Table::parse(bytes).unwrap_err();
+        assert!(error(b"").starts_with(" is empty; it needs a header"));
+        assert!(error(b"\xff\xfen\0").starts_with(" is not text in UTF-8"));
+        assert_eq!(error(b"a,b,a\n"), " has the column `a` twice");
+        assert_eq!(
+            error(b"a,b\n1,2\n1,2,3\n"),
+            ", line 3: it has 3 fields, but the header has 2"
+        );
+        // The column of an index that pandas writes has no name.
+        assert_eq!(Table::parse(b",b\n0,2\n").unwrap().columns, ["", "b"]);
+    }
+}
