@@ -101,7 +101,8 @@ pub struct Params {
     /// pipeline's `folds` sets it; `null` means that it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fold: Option<Fold>,
-    /// Images that `fold` divides. They include the source's own validation images if `validation` is not 0.
+    /// Images that `fold` divides: by default `train`. They include the source's own validation images if
+    /// `validation` is not 0.
     #[serde(skip_serializing_if = "Divided::is_train")]
     pub divide: Divided,
     /// Check for images of one split that are copies of images of another (also resized, compressed or

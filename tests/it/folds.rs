@@ -112,7 +112,8 @@ fn measures(rows: &[&BTreeMap<String, String>]) -> [f64; 3] {
         count(true, false),
         count(false, false),
     ];
-    let (positive, negative): (Vec<_>, Vec<_>) = rows.iter().partition(|row| is(row, "label"));
+    let (positive, negative): (Vec<_>, Vec<_>) =
+        rows.iter().copied().partition(|row| is(row, "label"));
     let pairs = positive
         .iter()
         .flat_map(|p| negative.iter().map(move |n| (score(p), score(n))));
@@ -162,7 +163,8 @@ fn only_what_depends_on_the_images_is_repeated_for_each_fold() {
     let more = executed(&sandbox.run_json(&["-S", "folds=4"]));
     assert_eq!(more.len(), 4 * 7, "{more:?}");
     // Without folds, the external images are still the same.
-    let without = executed(&sandbox.run_json(&["-S", "folds=null"]));
+    let without = ["-S", "folds=null", "-S", "tables.parts.rows=width"];
+    let without = executed(&sandbox.run_json(&without));
     assert!(without.contains(&"evaluate[4]".to_owned()), "{without:?}");
     assert!(!without.contains(&"external".to_owned()), "{without:?}");
 }
@@ -340,7 +342,7 @@ fn seeds_repeat_the_whole_cross_validation() {
         assert!(names.contains(&name.to_owned()), "{names:?}");
     }
     assert!(names.contains(&"external[seed=2]".to_owned()), "{names:?}");
-    assert!(names.contains(&"note".to_owned()), "{names:?}");
+    assert!(names.contains(&"note[seed=2]".to_owned()), "{names:?}");
     let rows = predictions(&sandbox, &[&["evaluate"][..], &args].concat());
     assert_eq!(rows.len(), 120);
     let each = ["1", "2"].map(|seed| {
@@ -485,6 +487,7 @@ fn numbers_of_folds_that_make_no_sense_are_refused() {
         without.contains("`evaluate` has no axis `fold`"),
         "{without}"
     );
+    assert!(without.contains("the pipeline has no `folds`"), "{without}");
 }
 
 #[test]

@@ -30,7 +30,9 @@ fn subject(kind: &'static KindInfo) -> Subject {
         { "activation": "tanh" }
     ]);
     let params = match kind.name {
-        "dataset" | "augment" | "synthesize" | "evaluate" => json!({}),
+        "augment" | "synthesize" | "evaluate" => json!({}),
+        // The part to test on must be one of these parts.
+        "dataset" => json!({ "fold": { "test": 1, "of": 20 } }),
         "train-cnn" => json!({ "model": network }),
         "retrain" => json!({ "model": network, "real_per_synthetic": 0.5 }),
         "command" => json!({ "argv": ["true"] }),

@@ -258,8 +258,13 @@ impl<'a> Reader<'a> {
         if let Some(name) = rows.iter().find(|name| !has(name) && !is_copy(name)) {
             let known = stage.matrix.iter().map(|axis| axis.name.as_str());
             let message = format!("`{}` has no axis `{name}`", stage.name);
-            return Err(Diagnostic::at(&self.value_place("rows"), message)
-                .hint(suggest::hint("axes", name, known)));
+            let hint = match name == FOLD_AXIS {
+                true => Some(
+                    "the pipeline has no `folds`; remove this row axis, or set them".to_owned(),
+                ),
+                false => suggest::hint("axes", name, known),
+            };
+            return Err(Diagnostic::at(&self.value_place("rows"), message).hint(hint));
         }
         let is_used = |axis: &&Axis| rows.contains(&axis.name) || mean.contains(&axis.name);
         let Some(other) = stage.matrix.iter().find(|axis| !is_used(axis)) else {
