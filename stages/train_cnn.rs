@@ -222,6 +222,7 @@ impl Computation for Training<'_> {
             classes: examples.classes().to_vec(),
             threshold: fitted.threshold,
             epoch: fitted.best_epoch,
+            training_images: examples.statistics(),
         };
         card.write(&network, &context.output("model")?)?;
         write_history(

@@ -52,6 +52,12 @@ pub(super) const FIGURE: OutputKind = OutputKind {
     beginnings: &[b"\x89PNG\r\n\x1a\n"],
 };
 
+pub(super) const PREDICTIONS: OutputKind = OutputKind {
+    what: "a file of predictions",
+    option: "-o",
+    beginnings: &[b"name,predicted,p_", b"name,predicted,\"p_"],
+};
+
 impl OutputKind {
     /// Checks that a file of this kind may be written to `path`: there is no file yet, or an empty one, or one of the
     /// same kind. Devices and pipes are accepted, because they store no data.

@@ -86,6 +86,7 @@ fn evaluate_with(folder: &Path, case: Case<'_>) -> Result<(Vec<String>, Vec<Stri
         classes: names(["NORMAL", "PNEUMONIA"]),
         threshold: Some(0.5),
         epoch: 1,
+        training_images: None,
     };
     card.write(&network, &model)?;
 

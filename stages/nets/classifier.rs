@@ -11,6 +11,7 @@ use super::card::{Format, Preprocessing};
 use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
+use super::training_images::TrainingImages;
 use super::weights::{check_size, read_weights, write_weights};
 use crate::data::{Dataset, Scale, fill_batch};
 
@@ -116,6 +117,9 @@ pub struct ClassifierCard {
     pub threshold: Option<f32>,
     /// Number of the epoch that the weights are from, counted from 1.
     pub epoch: usize,
+    /// Statistics of the training images; `None` if there were too few.
+    #[serde(default)]
+    pub training_images: Option<TrainingImages>,
 }
 
 impl ClassifierCard {
@@ -159,6 +163,9 @@ impl ClassifierCard {
         }
         if let Some(threshold) = self.threshold.filter(|t| !(0.0..=1.0).contains(t)) {
             return Err(Invalid::new(format!("its threshold is {threshold}")));
+        }
+        if let Some(training_images) = &self.training_images {
+            training_images.check(self.image())?;
         }
         Ok(head)
     }
@@ -235,6 +242,11 @@ impl<B: Backend> Classifier<B> {
             head,
             network,
         })
+    }
+
+    /// Everything about it except its weights.
+    pub fn card(&self) -> &ClassifierCard {
+        &self.card
     }
 
     /// Class names, in the order of the probabilities.

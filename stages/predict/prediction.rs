@@ -1,0 +1,226 @@
+//! Applies a classifier to image files, in batches.
+
+use std::path::Path;
+
+use contract::{Artifact, Context, Failure, ImageShape};
+use images::Resizer;
+use ops::Backend;
+use rayon::prelude::*;
+
+use super::listing::{Image, Listing, none_left};
+use super::settings::Settings;
+use super::warnings::warnings;
+use crate::data::Dataset;
+use crate::data::source::Skipped;
+use crate::device::{Computation, compute};
+use crate::metrics::{Decision, Predictions};
+use crate::nets::{Classifier, ClassifierCard};
+
+/// The prediction for an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// Name of the image.
+    pub name: String,
+    /// Index of the predicted class.
+    pub predicted: usize,
+    /// Probability of each class.
+    pub probabilities: Vec<f32>,
+    /// Short texts about what the image has unlike the training images.
+    pub warnings: Vec<String>,
+}
+
+/// Predictions for a list of images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predicted {
+    /// Names of the classes, in the order of the probabilities.
+    pub classes: Vec<String>,
+    /// Lowest probability of the last of two classes at which it is predicted; `None` if the most probable class is
+    /// predicted.
+    pub threshold: Option<f32>,
+    /// In the order of the list, without images that were left out.
+    pub images: Vec<Prediction>,
+    /// Images that cannot be used.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Predicted {
+    /// Formats the decision rule as `threshold 0.620 of PNEUMONIA`.
+    pub fn rule(&self) -> String {
+        match (self.threshold, self.classes.last()) {
+            (Some(threshold), Some(class)) => format!("threshold {threshold:.3} of {class}"),
+            _ => "most probable class".to_owned(),
+        }
+    }
+
+    /// Returns the number of images with warnings.
+    pub fn warned(&self) -> usize {
+        let images = self.images.iter();
+        images.filter(|image| !image.warnings.is_empty()).count()
+    }
+}
+
+/// Applies the classifier in `model` to the images of `listing`, on the device of `context`. Only one batch of images is
+/// in memory at a time.
+///
+/// # Errors
+/// If the model or an image cannot be used, unless such images are skipped.
+pub fn predict(
+    model: &Artifact,
+    listing: Listing,
+    settings: &Settings,
+    context: &Context<'_>,
+) -> Result<Predicted, Failure> {
+    let device = context.device;
+    let applying = Applying {
+        model,
+        listing,
+        settings,
+        context,
+    };
+    ops::on_pool(|| compute(device, applying))
+}
+
+struct Applying<'a> {
+    model: &'a Artifact,
+    listing: Listing,
+    settings: &'a Settings,
+    context: &'a Context<'a>,
+}
+
+impl Computation for Applying<'_> {
+    type Output = Predicted;
+
+    fn on<B: Backend>(self, device: B) -> Result<Predicted, Failure> {
+        let Self {
+            model,
+            listing,
+            settings,
+            context,
+        } = self;
+        let mut classifier = Classifier::load(model, device)?;
+        let card = classifier.card().clone();
+        let shape = card.image();
+        let mut predicted = Predicted {
+            threshold: threshold(&card),
+            classes: card.classes.clone(),
+            images: Vec::with_capacity(listing.images.len()),
+            skipped: listing.skipped,
+        };
+        let total = listing.images.len();
+        let mut waiting = listing.images.into_iter();
+        let mut batch = Batch::default();
+        while waiting.len() > 0 || !batch.names.is_empty() {
+            context.check_cancelled()?;
+            let missing = settings.batch_size - batch.names.len();
+            let next: Vec<Image> = waiting.by_ref().take(missing).collect();
+            let skipped = batch.read(next, &card, settings)?;
+            predicted.skipped.extend(skipped);
+            // Batches are full except for the last one, as if the images that are left out were not there.
+            if batch.names.len() == settings.batch_size || waiting.len() == 0 {
+                let images = std::mem::take(&mut batch);
+                predicted
+                    .images
+                    .extend(images.predict(&mut classifier, shape, model, context)?);
+            }
+            context.progress("images", (total - waiting.len()) as f64, total as f64, &[]);
+        }
+        match predicted.images.is_empty() {
+            true => Err(none_left(&predicted.skipped).into()),
+            false => Ok(predicted),
+        }
+    }
+}
+
+/// Returns the threshold on the probability of the last of two classes, as `evaluate` applies it.
+fn threshold(card: &ClassifierCard) -> Option<f32> {
+    (card.classes.len() == 2).then(|| card.threshold.unwrap_or(0.5))
+}
+
+/// Images that are predicted together.
+#[derive(Default)]
+struct Batch {
+    names: Vec<String>,
+    warnings: Vec<Vec<String>>,
+    /// HWC bytes of all images.
+    pixels: Vec<u8>,
+}
+
+impl Batch {
+    /// Adds images, and returns those that cannot be used.
+    fn read(
+        &mut self,
+        images: Vec<Image>,
+        card: &ClassifierCard,
+        settings: &Settings,
+    ) -> Result<Vec<Skipped>, Failure> {
+        let (decoder, shape) = (settings.decoder(), card.image());
+        let read = |resizer: &mut Resizer, path: &Path| {
+            let (pixels, original) = decoder.read_with_original(path, shape, resizer)?;
+            let warnings = warnings(card, &pixels, original);
+            Ok((pixels, warnings))
+        };
+        let found: Vec<Result<_, String>> = images
+            .par_iter()
+            .map_init(Resizer::new, |resizer, image| read(resizer, &image.path))
+            .collect();
+        let mut skipped = Vec::new();
+        for (image, found) in images.into_iter().zip(found) {
+            match found {
+                Err(reason) => skipped.push(settings.unreadable(image, reason)?),
+                Ok((pixels, warnings)) => {
+                    self.names.push(image.name);
+                    self.warnings.push(warnings);
+                    self.pixels.extend(pixels);
+                }
+            }
+        }
+        Ok(skipped)
+    }
+
+    fn predict<B: Backend>(
+        self,
+        classifier: &mut Classifier<B>,
+        shape: ImageShape,
+        model: &Artifact,
+        context: &Context<'_>,
+    ) -> Result<Vec<Prediction>, Failure> {
+        let Self {
+            names,
+            warnings,
+            pixels,
+        } = self;
+        let dataset = Dataset::unlabelled(shape, pixels);
+        let probabilities = classifier.predict(&dataset, names.len().max(1), context)?;
+        let classes = classifier.classes().len();
+        if let Some(i) = probabilities.iter().position(|p| !p.is_finite()) {
+            return Err(Failure::Data(format!(
+                "model `{}` gives image `{}` a probability that is not finite: its weights are unusable",
+                model.label,
+                names[i / classes],
+            )));
+        }
+        let predictions = Predictions {
+            probabilities: &probabilities,
+            labels: dataset.labels(),
+            classes,
+        };
+        let decision = match threshold(classifier.card()) {
+            Some(threshold) => Decision::Threshold {
+                class: 1,
+                threshold,
+            },
+            None => Decision::MostProbable,
+        };
+        let rows = names.into_iter().zip(warnings);
+        let rows = rows.zip(predictions.decide(decision));
+        let rows = rows.zip(probabilities.chunks_exact(classes));
+        Ok(rows
+            .map(|(((name, warnings), predicted), row)| Prediction {
+                name,
+                predicted: predicted as usize,
+                probabilities: row.to_vec(),
+                warnings,
+            })
+            .collect())
+    }
+}
