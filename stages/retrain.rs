@@ -123,7 +123,7 @@ impl Stage for Retrain {
         let outputs = check(&self.recipe, "synthetic", inputs)?;
         let only = |role: &str| inputs.get(role).and_then(|signatures| signatures.first());
         let image = match outputs["model"] {
-            Signature::Model { image } => image,
+            Signature::Model { image, .. } => image,
             _ => return Err(Invalid::new("output `model` is not a model")),
         };
         match (only("real"), self.real_per_synthetic) {
@@ -149,7 +149,7 @@ impl Stage for Retrain {
             }
             _ => {}
         }
-        if let Some(Signature::Model { image: other }) = only("initial")
+        if let Some(Signature::Model { image: other, .. }) = only("initial")
             && *other != image
         {
             return Err(Invalid::new(format!(

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    Artifact, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo,
-    Output, Resumable, Signature, Stage, Usage, Work,
+    Artifact, ArtifactType, Context, Convolutions, Expected, Failure, ImageShape, Input, Invalid,
+    KindInfo, Output, Resumable, Signature, Stage, Usage, Work,
 };
 use ops::Backend;
 use serde_json::Value;
@@ -141,8 +141,13 @@ pub(crate) fn check(
             .hint("give both the same `image_size` and number of channels"));
         }
     }
+    let architecture = Architecture::new(image.into(), recipe.model.clone())?;
+    let model = Signature::Model {
+        image,
+        convolutions: Convolutions::new(architecture.layers.len(), &architecture.convolutions()),
+    };
     Ok([
-        ("model".to_owned(), Signature::Model { image }),
+        ("model".to_owned(), model),
         ("history".to_owned(), Signature::Metrics),
         ("figure".to_owned(), Signature::Figure),
     ]

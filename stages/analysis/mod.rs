@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use contract::analysis::{
     Analysis, ClassReport, DatasetView, EvaluatedRow, Evaluation, EvaluationFigures, Figure,
-    History, Leakage, Reference, RowContrasts, Summary, ThemeColor, Training,
+    HeatMaps, History, Leakage, Reference, RowContrasts, Summary, ThemeColor, Training,
 };
 use contract::{Failure, HISTORY_FILE, Metric, Metrics};
 
@@ -117,6 +117,14 @@ impl Analysis for Results {
     ) -> Result<Box<dyn DatasetView>, String> {
         let view = View::open(files).map_err(|e| e.to_string())?;
         Ok(Box::new(view))
+    }
+
+    fn heat_maps_file(&self) -> &'static str {
+        evaluate::HEAT_MAPS_FILE
+    }
+
+    fn read_heat_maps(&self, content: &[u8]) -> Result<HeatMaps, String> {
+        evaluate::read_heat_maps(content).map_err(|e| e.to_string())
     }
 
     fn leakage_file(&self) -> &'static str {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
+use super::{Convolutions, Failure};
 
 /// Version of the artifact format, increased when the meaning of an artifact's files changes. Part of every
 /// fingerprint.
@@ -85,6 +85,8 @@ pub enum Signature {
     /// A classifier of images of this shape.
     Model {
         image: ImageShape,
+        /// `None` if it has too many layers to be described.
+        convolutions: Option<Convolutions>,
     },
     /// A generator of images of this shape.
     Generator {

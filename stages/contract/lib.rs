@@ -15,6 +15,7 @@ pub mod bare_name;
 mod classes;
 pub mod clock;
 mod context;
+mod convolutions;
 mod device;
 mod event;
 mod external;
@@ -45,6 +46,7 @@ pub use artifact::{
 };
 pub use classes::{implied_positive, unknown_class};
 pub use context::Context;
+pub use convolutions::Convolutions;
 pub use device::{Device, Precision};
 pub use event::{Measurement, Progress, StageEvent};
 pub use external::{External, Gathered, Made, Mount, Program};

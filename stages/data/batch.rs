@@ -78,8 +78,8 @@ pub fn fill_batch(
         });
 }
 
-/// Converts HWC bytes to CHW floats.
-fn planar(image: &[u8], channels: usize, scale: Scale, out: &mut [f32]) {
+/// Converts HWC bytes to CHW floats. `out` has one value for each byte.
+pub fn planar(image: &[u8], channels: usize, scale: Scale, out: &mut [f32]) {
     let plane = out.len() / channels;
     for (channel, out) in out.chunks_exact_mut(plane).enumerate() {
         for (to, from) in out

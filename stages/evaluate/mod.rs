@@ -2,6 +2,7 @@
 
 mod class_report;
 mod evaluation;
+mod heat_maps;
 mod repeats;
 mod report;
 mod rows;
@@ -31,6 +32,7 @@ pub use class_report::class_report;
 pub use evaluation::{
     CONFUSION_FILE, PREDICTIONS_FILE, Unlike, Unreadable, read as read_evaluation,
 };
+pub use heat_maps::{HeatMaps, RECORD_FILE as HEAT_MAPS_FILE, read as read_heat_maps};
 pub use rows::{contrast_rows, corrected};
 pub use summary::summarize;
 
@@ -40,7 +42,7 @@ const LARGEST_BATCH: usize = 65_536;
 
 pub const INFO: KindInfo = KindInfo {
     name: "evaluate",
-    version: 5,
+    version: 6,
     doc: "measures a classifier on labelled images that it has not seen",
     inputs: &[
         Input {
@@ -79,7 +81,8 @@ pub const INFO: KindInfo = KindInfo {
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
-            doc: "ROC curve and confusion matrix; `leakage.png`: copies of training images, if any",
+            doc: "ROC curve and confusion matrix; `heat_maps.png` and `heat_map_*.png`: places that speak for the \
+                  predicted class; `leakage.png`: copies of training images, if any",
             metrics: &[],
         },
     ],
@@ -112,6 +115,9 @@ pub struct Evaluate {
     pub batch_size: usize,
     /// Check for images that are copies of images of the input `train`.
     pub leakage: Guard,
+    /// Heat maps: which places of an image speak for the predicted class. By default, those of 8 images by Grad-CAM if
+    /// the model has a convolutional layer for it, else none.
+    pub heat_maps: Option<HeatMaps>,
 }
 
 impl Default for Evaluate {
@@ -122,6 +128,7 @@ impl Default for Evaluate {
             bootstrap: 1000,
             batch_size: 128,
             leakage: Guard::Warn,
+            heat_maps: None,
         }
     }
 }
@@ -198,6 +205,11 @@ impl Stage for Evaluate {
                 .and_then(|signatures| signatures.first())
                 .copied()
         };
+        if let Some(heat_maps) = &self.heat_maps {
+            heat_maps
+                .check(signature("model"))
+                .map_err(|e| e.under("heat_maps"))?;
+        }
         if let Some(Signature::Dataset {
             image, augmented, ..
         }) = signature("images")
@@ -208,7 +220,9 @@ impl Stage for Evaluate {
                     "connect the dataset without augmentation: models are measured on unchanged images",
                 ));
             }
-            if let Some(Signature::Model { image: expected }) = signature("model")
+            if let Some(Signature::Model {
+                image: expected, ..
+            }) = signature("model")
                 && image != expected
             {
                 return Err(Invalid::new(format!(
@@ -305,6 +319,14 @@ impl Computation for Measuring<'_> {
         context.check_cancelled()?;
         report.write(&metrics, dataset.names(), &tables)?;
         report.draw(&metrics, &figure)?;
+        heat_maps::write(
+            stage.heat_maps.as_ref(),
+            &mut classifier,
+            (&dataset, &report),
+            stage.batch_size,
+            context,
+            &figure,
+        )?;
         for warning in warnings::of_metrics(&report, &metrics, stage.bootstrap) {
             context.warn(warning);
         }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use contract::{ImageShape, METRICS_FILE, Metrics, Segment, Signature, Stage};
+use contract::{Convolutions, ImageShape, METRICS_FILE, Metrics, Segment, Signature, Stage};
 use serde_json::{Value, json};
 
 use super::evaluation::CLASS_REPORT_FILE;
@@ -23,6 +23,7 @@ fn inputs(model: usize, images: usize, augmented: bool) -> BTreeMap<String, Vec<
             "model".to_owned(),
             vec![Signature::Model {
                 image: shape(model),
+                convolutions: Convolutions::new(4, &[1, 3]),
             }],
         ),
         (
@@ -45,6 +46,7 @@ fn defaults_are_filled_in() {
         "bootstrap": 1000,
         "batch_size": 128,
         "leakage": "warn",
+        "heat_maps": null,
     });
     assert_eq!(parsed(json!({})).unwrap().canonical(), canonical);
     assert_eq!(parsed(canonical.clone()).unwrap().canonical(), canonical);

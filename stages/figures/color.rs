@@ -143,6 +143,12 @@ pub(super) fn theme() -> Vec<ThemeColor> {
         .collect()
 }
 
+/// Returns a color of viridis, from dark violet at 0 to yellow at 1.
+pub(crate) fn heat(value: f64) -> [u8; 3] {
+    let RGBColor(r, g, b) = ViridisRGB.get_color(value.clamp(0.0, 1.0));
+    [r, g, b]
+}
+
 fn hex(RGBColor(r, g, b): RGBColor) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }

@@ -12,6 +12,7 @@ mod color;
 pub mod confusion;
 mod description;
 pub mod grid;
+pub mod heat_maps;
 mod learning_curves;
 mod medium;
 mod page;
@@ -29,6 +30,7 @@ use contract::Failure;
 use contract::analysis::{Figure, ThemeColor};
 
 use canvas::Canvas;
+pub(crate) use color::heat;
 use medium::Medium;
 use svg::Form;
 

@@ -56,6 +56,19 @@ impl Architecture {
         self.tensors().map(|layer| layer.state_len()).sum()
     }
 
+    /// Returns the numbers, from 1, of the convolutional layers whose output has more than one pixel.
+    pub fn convolutions(&self) -> Vec<usize> {
+        let outputs = shapes(&self.layers, self.input).expect("layers are checked on creation");
+        let layers = self.layers.iter().zip(outputs).zip(1..);
+        layers
+            .filter(|((layer, output), _)| {
+                let convolves = matches!(layer, Layer::Conv(_) | Layer::ConvTranspose(_));
+                convolves && output.height * output.width > 1
+            })
+            .map(|(_, number)| number)
+            .collect()
+    }
+
     pub fn output(&self) -> Feature {
         let outputs = shapes(&self.layers, self.input).expect("layers are checked on creation");
         outputs.last().copied().unwrap_or(self.input)

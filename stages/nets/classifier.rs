@@ -249,6 +249,15 @@ impl<B: Backend> Classifier<B> {
         &self.card
     }
 
+    pub fn architecture(&self) -> &Architecture {
+        self.network.architecture()
+    }
+
+    /// Returns the network, and the meaning of its output.
+    pub(crate) fn parts(&mut self) -> (&mut Network<B>, Head) {
+        (&mut self.network, self.head)
+    }
+
     /// Class names, in the order of the probabilities.
     pub fn classes(&self) -> &[String] {
         &self.card.classes

@@ -2,12 +2,11 @@
 
 use contract::random::stream;
 use dfdx::shapes::HasShape;
-use dfdx::tensor::{Gradients, OwnedTape, PutTape, SplitTape, Tape, Trace};
-use dfdx::tensor_ops::Backward;
+use dfdx::tensor::{OwnedTape, Trace};
 use rand::Rng;
 use rayon::ThreadPoolBuilder;
 
-use super::{Backend, Nchw, Tensor4, from_host, len, to_host};
+use super::{Backend, Nchw, Tensor4, from_host, len, to_host, vector_jacobian};
 #[cfg(feature = "cuda")]
 use {
     crate::cuda::with_precision,
@@ -94,23 +93,6 @@ pub(crate) fn noisy<B: Backend>(device: &B, shape: Nchw, salt: u64) -> Tensor4<B
     from_host(device, noise(len(shape), salt), shape)
 }
 
-/// Returns the gradients of the sum of `output` times `coefficients`, for every tensor that the tape knows.
-pub(crate) fn pull<B: Backend>(output: Traced<B>, coefficients: &[f32]) -> Gradients<f32, B> {
-    let (output, mut tape) = output.split_tape();
-    let device = output.device().clone();
-    let coefficients = coefficients.to_vec();
-    assert_eq!(
-        coefficients.len(),
-        len(*output.shape()),
-        "one coefficient for each value"
-    );
-    let zero = device.try_zeros_like(&()).expect("memory");
-    tape.add_backward_op(move |gradients| {
-        device.write(&coefficients, gradients.get_or_alloc_mut(&output)?)
-    });
-    zero.put_tape(tape).backward()
-}
-
 /// Returns the output of an operation, and the gradients of the sum of the output times `coefficients`.
 pub(crate) fn backward<B: Backend>(
     inputs: &[Tensor4<B>],
@@ -119,7 +101,7 @@ pub(crate) fn backward<B: Backend>(
 ) -> (Vec<f32>, Vec<Vec<f32>>) {
     let output = operation(inputs[0].leaky_trace(), &inputs[1..]);
     let values = to_host(&output.retaped());
-    let gradients = pull(output, coefficients);
+    let gradients = vector_jacobian(output, coefficients.to_vec());
     (
         values,
         inputs

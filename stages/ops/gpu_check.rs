@@ -5,7 +5,7 @@ use dfdx::prelude::*;
 
 use crate::cuda::with_precision;
 use crate::optimizer::{Optimizer, OptimizerConfig, Penalty, SecondMoment};
-use crate::{Activation, Backend, Nchw, Pool2d, RunningStats, Tensor4, Wanted};
+use crate::{Activation, Backend, Nchw, Pool2d, RunningStats, Tensor4, Wanted, vector_jacobian};
 
 /// Largest difference that a result may have, relative to the largest value.
 const FLOAT32_BOUND: f64 = 1e-4;
@@ -272,24 +272,12 @@ fn differentiate<B: Backend>(
     let output = operation(input.leaky_trace(), &parameters);
     let values = crate::to_host(&output.retaped());
     let factors = noise_values(*output.shape(), 99);
-    let gradients = pull(output, factors);
+    let gradients = vector_jacobian(output, factors);
     let mut results = vec![values];
     for tensor in std::iter::once(&input).chain(&parameters) {
         results.push(crate::to_host(&gradients.get(tensor)));
     }
     results
-}
-
-/// Returns the gradients of the sum of a tensor times `factors`, with respect to everything that the tensor was
-/// computed from. dfdx's own sum is not used, because it adds with atomics, in any order.
-fn pull<B: Backend>(output: Traced<B>, factors: Vec<f32>) -> Gradients<f32, B> {
-    let (output, mut tape) = output.split_tape();
-    let device = output.device().clone();
-    let loss = crate::from_host(&device, vec![0.0], (1, 1, 1, 1)).reshape_like(&());
-    tape.add_backward_op(move |gradients| {
-        device.write(&factors, gradients.get_or_alloc_mut(&output)?)
-    });
-    crate::losses::backward(loss.put_tape(tape))
 }
 
 /// Returns a loss, and its gradient with respect to the logits.
@@ -313,7 +301,7 @@ fn steps<B: Backend>(device: &B, config: OptimizerConfig) -> Vec<Vec<f32>> {
     let penalty = [Penalty { l1: 0.1, l2: 0.2 }];
     for step in 0..3 {
         let factors = noise_values(shape, 2 + step);
-        let mut gradients = pull(parameters[0].leaky_trace(), factors);
+        let mut gradients = vector_jacobian(parameters[0].leaky_trace(), factors);
         optimizer.step(0.05, &mut parameters, &mut gradients, &penalty);
     }
     vec![crate::to_host(&parameters[0])]
@@ -358,7 +346,7 @@ mod tests {
             with_precision(precision, || {
                 let output = crate::conv2d(images.leaky_trace(), &weight, &bias, op, BOTH);
                 let factors = random::uniform(crate::len(*output.shape()), 4);
-                crate::to_host(&pull(output, factors).get(&weight))
+                crate::to_host(&vector_jacobian(output, factors).get(&weight))
             })
         });
         let error = difference(&found, &expected);

@@ -44,6 +44,7 @@ mod reference;
 mod reshape;
 mod transfer;
 pub mod upsample_nearest2d;
+mod vector_jacobian;
 
 use dfdx::tensor::{Cpu, NoneTape, Tensor};
 use dfdx::tensor_ops::Device;
@@ -77,6 +78,7 @@ pub use pool2d::Pool2d;
 pub use reshape::{flatten, reshape};
 pub use transfer::{Reading, Staged, to_host};
 pub use upsample_nearest2d::upsample_nearest2d;
+pub use vector_jacobian::vector_jacobian;
 
 /// Shape of all tensors here: batch, channels, height, width.
 ///

@@ -1,5 +1,6 @@
 //! Kind `predict`: applies a classifier to unlabelled images. `runner predict` does the same without a pipeline.
 
+mod explanation;
 mod listing;
 mod prediction;
 mod settings;
@@ -22,7 +23,6 @@ pub use crate::data::source::{Skipped, Unusable};
 pub use listing::{Image, Listing, Naming};
 pub use prediction::{Predicted, Prediction, predict};
 pub use settings::Settings;
-pub use table::{columns, fields};
 
 /// Name of the file with a line for each image.
 const PREDICTIONS_FILE: &str = "predictions.csv";
@@ -139,7 +139,13 @@ impl Stage for Predict {
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let listing = self.listing()?;
         let omitted = listing.omitted.clone();
-        let predicted = predict(context.input("model")?, listing, &self.settings(), context)?;
+        let predicted = predict(
+            context.input("model")?,
+            listing,
+            &self.settings(),
+            None,
+            context,
+        )?;
         let folder = context.output("predictions")?;
         let path = folder.join(PREDICTIONS_FILE);
         table::write(&predicted, &path).map_err(|e| Failure::io("write", &path, e))?;

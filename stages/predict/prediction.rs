@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use contract::{Artifact, Context, Failure, ImageShape};
-use images::Resizer;
+use contract::{Artifact, Context, Failure};
+use images::{Original, Resizer};
 use ops::Backend;
 use rayon::prelude::*;
 
+use super::explanation::{Drawn, Explanation};
 use super::listing::{Image, Listing, none_left};
 use super::settings::Settings;
 use super::warnings::warnings;
@@ -27,6 +28,8 @@ pub struct Prediction {
     pub probabilities: Vec<f32>,
     /// Short texts about what the image has unlike the training images.
     pub warnings: Vec<String>,
+    /// Name of the file with its heat map, if there is one.
+    pub heat_map: Option<String>,
 }
 
 /// Predictions for a list of images.
@@ -60,7 +63,7 @@ impl Predicted {
 }
 
 /// Applies the classifier in `model` to the images of `listing`, on the device of `context`. Only one batch of images is
-/// in memory at a time.
+/// in memory at a time. Heat maps of all images are written into the folder `explain`, if there is one.
 ///
 /// # Errors
 /// If the model or an image cannot be used, unless such images are skipped.
@@ -68,6 +71,7 @@ pub fn predict(
     model: &Artifact,
     listing: Listing,
     settings: &Settings,
+    explain: Option<&Path>,
     context: &Context<'_>,
 ) -> Result<Predicted, Failure> {
     let device = context.device;
@@ -75,6 +79,7 @@ pub fn predict(
         model,
         listing,
         settings,
+        explain,
         context,
     };
     ops::on_pool(|| compute(device, applying))
@@ -84,6 +89,7 @@ struct Applying<'a> {
     model: &'a Artifact,
     listing: Listing,
     settings: &'a Settings,
+    explain: Option<&'a Path>,
     context: &'a Context<'a>,
 }
 
@@ -95,6 +101,7 @@ impl Computation for Applying<'_> {
             model,
             listing,
             settings,
+            explain,
             context,
         } = self;
         let mut classifier = Classifier::load(model, device)?;
@@ -107,20 +114,32 @@ impl Computation for Applying<'_> {
             skipped: listing.skipped,
         };
         let total = listing.images.len();
+        let explanation = explain.map(|folder| Explanation::new(folder, &card, total));
         let mut waiting = listing.images.into_iter();
         let mut batch = Batch::default();
-        while waiting.len() > 0 || !batch.names.is_empty() {
+        while waiting.len() > 0 || !batch.images.is_empty() {
             context.check_cancelled()?;
-            let missing = settings.batch_size - batch.names.len();
+            let missing = settings.batch_size - batch.images.len();
             let next: Vec<Image> = waiting.by_ref().take(missing).collect();
             let skipped = batch.read(next, &card, settings)?;
             predicted.skipped.extend(skipped);
             // Batches are full except for the last one, as if the images that are left out were not there.
-            if batch.names.len() == settings.batch_size || waiting.len() == 0 {
-                let images = std::mem::take(&mut batch);
-                predicted
-                    .images
-                    .extend(images.predict(&mut classifier, shape, model, context)?);
+            if batch.images.len() == settings.batch_size || waiting.len() == 0 {
+                let dataset = Dataset::unlabelled(shape, std::mem::take(&mut batch.pixels));
+                let images = std::mem::take(&mut batch.images);
+                let first = predicted.images.len();
+                let mut predictions =
+                    predictions(&mut classifier, &dataset, &images, model, context)?;
+                if let Some(explanation) = &explanation {
+                    let mut drawn = Drawn {
+                        dataset: &dataset,
+                        images: &images,
+                        predictions: &mut predictions,
+                        first,
+                    };
+                    explanation.write(&mut drawn, &mut classifier, settings, context)?;
+                }
+                predicted.images.extend(predictions);
             }
             context.progress("images", (total - waiting.len()) as f64, total as f64, &[]);
         }
@@ -139,10 +158,16 @@ fn threshold(card: &ClassifierCard) -> Option<f32> {
 /// Images that are predicted together.
 #[derive(Default)]
 struct Batch {
-    names: Vec<String>,
-    warnings: Vec<Vec<String>>,
+    images: Vec<Read>,
     /// HWC bytes of all images.
     pixels: Vec<u8>,
+}
+
+/// An image that has been read.
+pub(super) struct Read {
+    pub(super) image: Image,
+    pub(super) original: Original,
+    warnings: Vec<String>,
 }
 
 impl Batch {
@@ -157,7 +182,7 @@ impl Batch {
         let read = |resizer: &mut Resizer, path: &Path| {
             let (pixels, original) = decoder.read_with_original(path, shape, resizer)?;
             let warnings = warnings(card, &pixels, original);
-            Ok((pixels, warnings))
+            Ok((pixels, original, warnings))
         };
         let found: Vec<Result<_, String>> = images
             .par_iter()
@@ -167,60 +192,58 @@ impl Batch {
         for (image, found) in images.into_iter().zip(found) {
             match found {
                 Err(reason) => skipped.push(settings.unreadable(image, reason)?),
-                Ok((pixels, warnings)) => {
-                    self.names.push(image.name);
-                    self.warnings.push(warnings);
+                Ok((pixels, original, warnings)) => {
+                    self.images.push(Read {
+                        image,
+                        original,
+                        warnings,
+                    });
                     self.pixels.extend(pixels);
                 }
             }
         }
         Ok(skipped)
     }
+}
 
-    fn predict<B: Backend>(
-        self,
-        classifier: &mut Classifier<B>,
-        shape: ImageShape,
-        model: &Artifact,
-        context: &Context<'_>,
-    ) -> Result<Vec<Prediction>, Failure> {
-        let Self {
-            names,
-            warnings,
-            pixels,
-        } = self;
-        let dataset = Dataset::unlabelled(shape, pixels);
-        let probabilities = classifier.predict(&dataset, names.len().max(1), context)?;
-        let classes = classifier.classes().len();
-        if let Some(i) = probabilities.iter().position(|p| !p.is_finite()) {
-            return Err(Failure::Data(format!(
-                "model `{}` gives image `{}` a probability that is not finite: its weights are unusable",
-                model.label,
-                names[i / classes],
-            )));
-        }
-        let predictions = Predictions {
-            probabilities: &probabilities,
-            labels: dataset.labels(),
-            classes,
-        };
-        let decision = match threshold(classifier.card()) {
-            Some(threshold) => Decision::Threshold {
-                class: 1,
-                threshold,
-            },
-            None => Decision::MostProbable,
-        };
-        let rows = names.into_iter().zip(warnings);
-        let rows = rows.zip(predictions.decide(decision));
-        let rows = rows.zip(probabilities.chunks_exact(classes));
-        Ok(rows
-            .map(|(((name, warnings), predicted), row)| Prediction {
-                name,
-                predicted: predicted as usize,
-                probabilities: row.to_vec(),
-                warnings,
-            })
-            .collect())
+/// Predicts the images of `dataset`, which `images` describe.
+fn predictions<B: Backend>(
+    classifier: &mut Classifier<B>,
+    dataset: &Dataset,
+    images: &[Read],
+    model: &Artifact,
+    context: &Context<'_>,
+) -> Result<Vec<Prediction>, Failure> {
+    let probabilities = classifier.predict(dataset, images.len().max(1), context)?;
+    let classes = classifier.classes().len();
+    if let Some(i) = probabilities.iter().position(|p| !p.is_finite()) {
+        return Err(Failure::Data(format!(
+            "model `{}` gives image `{}` a probability that is not finite: its weights are unusable",
+            model.label,
+            images[i / classes].image.name,
+        )));
     }
+    let table = Predictions {
+        probabilities: &probabilities,
+        labels: dataset.labels(),
+        classes,
+    };
+    let decision = match threshold(classifier.card()) {
+        Some(threshold) => Decision::Threshold {
+            class: 1,
+            threshold,
+        },
+        None => Decision::MostProbable,
+    };
+    let rows = images.iter().zip(table.decide(decision));
+    let rows = rows.zip(probabilities.chunks_exact(classes));
+    Ok(rows
+        .map(|((read, predicted), row)| Prediction {
+            name: read.image.name.clone(),
+            predicted: predicted as usize,
+            probabilities: row.to_vec(),
+            warnings: read.warnings.clone(),
+            heat_map: None,
+        })
+        .collect())
 }

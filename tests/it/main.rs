@@ -22,6 +22,7 @@ mod failures;
 mod fuzz;
 mod graph;
 mod guarantees;
+mod heat_maps;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod hostile_names;

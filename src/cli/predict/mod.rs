@@ -1,6 +1,7 @@
 //! `runner predict`: applies a trained classifier to images of the user.
 
 mod device;
+mod heat_maps;
 mod interrupt;
 mod model;
 mod output;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use stages::predict::{Listing, Naming, OnBadImage, Settings, Unusable, predict};
 
 use self::device::DeviceArgs;
+use self::heat_maps::HeatMaps;
 use self::interrupt::Interrupt;
 use self::model::Model;
 use self::output::{Destination, Output};
@@ -38,6 +40,10 @@ pub(super) struct Predict {
     /// Write a CSV file instead of printing a table; `-` prints CSV
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write a picture of each image into this new folder: which places speak for the predicted class (Grad-CAM of the last
+    /// convolutional layer, or occlusion if there is none)
+    #[arg(long, value_name = "DIR")]
+    explain: Option<PathBuf>,
     /// Reaction to an image that cannot be read: fail, skip (leave it out and report it)
     #[arg(
         long,
@@ -87,6 +93,11 @@ impl Predict {
         let interrupt = Interrupt::watch()?;
         let listing = listing.checked(&settings).map_err(unusable)?;
         let omitted = listing.omitted.clone();
+        let heat_maps = self.explain.as_deref();
+        let heat_maps = heat_maps
+            .map(|to| HeatMaps::begin(to, &self.images))
+            .transpose()?;
+        let drawn_to = heat_maps.as_ref().map(HeatMaps::folder);
         let bar = bar(console, listing.images.len());
         let events = |event: StageEvent| {
             if let StageEvent::Progress(Progress { done, .. }) = event {
@@ -105,7 +116,13 @@ impl Predict {
             resume: None,
         };
         let context = Context::new(&request, &events, interrupt.flag());
-        let predicted = predict(&model.artifact, listing, &settings, &context);
+        let predicted = predict(
+            &model.artifact,
+            listing,
+            &settings,
+            drawn_to.as_deref(),
+            &context,
+        );
         bar.finish_and_clear();
         let predicted = predicted.map_err(|failure| failed(failure, &interrupt))?;
         let output = Output {
@@ -113,6 +130,7 @@ impl Predict {
             predicted: &predicted,
             omitted: &omitted,
         };
+        let drawn_to = heat_maps.map(HeatMaps::finish).transpose()?;
         if let Some(destination) = &destination {
             output.write(console, destination)?;
         }
@@ -122,7 +140,7 @@ impl Predict {
             output.print_table(console)?;
         }
         if console.verbosity > Verbosity::Quiet {
-            output.summarize(console, destination.as_ref());
+            output.summarize(console, destination.as_ref(), drawn_to.as_deref());
         }
         Ok(())
     }

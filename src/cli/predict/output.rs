@@ -7,7 +7,7 @@ use engine::atomic_file::{self, Flush};
 use engine::error::Error;
 use engine::wording;
 use serde_json::{Map, Value, json};
-use stages::predict::{Predicted, Prediction, Skipped, columns, fields};
+use stages::predict::{Predicted, Prediction, Skipped};
 
 use super::model::Model;
 use crate::cli::{output_file, unwritten};
@@ -59,10 +59,10 @@ pub(super) struct Output<'a> {
 impl Output<'_> {
     /// Writes a line for each image.
     pub(super) fn write(&self, console: &Console, to: &Destination) -> Result<(), Error> {
-        let classes = &self.predicted.classes;
-        let mut text = csv::line(&columns(classes));
-        for prediction in &self.predicted.images {
-            text += &csv::line(&fields(prediction, classes));
+        let predicted = self.predicted;
+        let mut text = csv::line(&predicted.columns());
+        for prediction in &predicted.images {
+            text += &csv::line(&predicted.fields(prediction));
         }
         match to {
             Destination::Output => console.result(&text).map_err(unwritten),
@@ -90,6 +90,7 @@ impl Output<'_> {
                 "predicted": classes[prediction.predicted],
                 "probabilities": probabilities,
                 "warnings": prediction.warnings,
+                "heat_map": prediction.heat_map,
             })
         };
         let rule = match (threshold, classes.last()) {
@@ -122,10 +123,12 @@ impl Output<'_> {
             let words = words.into_iter().map(|word| one_line(word).into_owned());
             let probabilities = prediction.probabilities.iter().map(|p| format!("{p:.3}"));
             let warnings = [prediction.warnings.join("; ")];
-            words.chain(probabilities).chain(warnings).collect()
+            let heat_map = prediction.heat_map.clone();
+            let all = words.chain(probabilities);
+            all.chain(warnings).chain(heat_map).collect()
         };
         let rows: Vec<Vec<String>> = images[..shown].iter().map(row).collect();
-        let header = columns(classes).into_iter();
+        let header = self.predicted.columns().into_iter();
         let header: Vec<String> = header.map(|name| one_line(&name).into_owned()).collect();
         let numbers: Vec<usize> = (2..2 + classes.len()).collect();
         let mut text = fitted(&header, &rows, &numbers, width);
@@ -137,7 +140,12 @@ impl Output<'_> {
     }
 
     /// Prints how many images were predicted and by which rule, how many have warnings, and what was left out.
-    pub(super) fn summarize(&self, console: &Console, to: Option<&Destination>) {
+    pub(super) fn summarize(
+        &self,
+        console: &Console,
+        to: Option<&Destination>,
+        heat_maps: Option<&Path>,
+    ) {
         let written = match to {
             Some(Destination::File(file)) => format!("wrote `{}`: ", file.shown()),
             _ => String::new(),
@@ -151,6 +159,9 @@ impl Output<'_> {
         if let warned @ 1.. = self.predicted.warned() {
             let verb = if warned == 1 { "has" } else { "have" };
             line += &format!("; {} {verb} warnings", wording::counted(warned, "image"));
+        }
+        if let Some(folder) = heat_maps {
+            line += &format!("; heat maps in `{}`", folder.shown());
         }
         console.message(&line);
         for (files, noun, prefix) in [

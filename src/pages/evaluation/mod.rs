@@ -2,6 +2,7 @@
 
 mod confusion;
 mod curves;
+mod heat_maps;
 mod mistakes;
 
 use contract::analysis::{ClassReport, Evaluation, three_decimals};
@@ -16,6 +17,7 @@ use crate::reader::Reader;
 use crate::stage::StageView;
 
 pub use confusion::{ClassName, ConfusionCell, ConfusionView};
+pub use heat_maps::{HeatMapView, HeatMapsView};
 pub use mistakes::MistakeView;
 
 /// Digits of the checksum of the tested images that are shown.
@@ -48,6 +50,7 @@ pub struct EvaluationView {
     pub figures: Vec<FigureView>,
     pub mistakes: Vec<MistakeView>,
     pub mistake_count: usize,
+    pub heat_maps: Option<HeatMapsView>,
 }
 
 impl EvaluationView {
@@ -68,6 +71,12 @@ impl EvaluationView {
     pub fn has_long_names(&self) -> bool {
         let mut names = self.class_rows.iter().map(|row| row[0].chars().count());
         names.any(|length| length > LONG_NAME)
+    }
+
+    /// The heat map of a misclassified image.
+    pub fn heat_map(&self, mistake: &MistakeView) -> Option<&HeatMapView> {
+        let images = self.heat_maps.iter().flat_map(|maps| &maps.images);
+        images.into_iter().find(|map| map.name == mistake.name)
     }
 
     /// `36 of 400 images wrong`.
@@ -137,6 +146,7 @@ pub(crate) fn evaluation(
         figures: curves::drawn(reader, stage, &figures),
         mistakes,
         mistake_count,
+        heat_maps: heat_maps::heat_maps(reader, stage),
     })
 }
 

@@ -9,6 +9,7 @@ mod contrast;
 mod dataset;
 mod evaluation;
 mod figure;
+mod heat_maps;
 mod leakage;
 mod summary;
 
@@ -27,6 +28,7 @@ pub use figure::{
     History, LearningCurves, Line, OperatingPoint, ParallelCoordinates, PrecisionRecall,
     Reliability, Roc, Scale, ThemeColor, Training, TrainingCurve,
 };
+pub use heat_maps::{ExplainedImage, HeatMaps};
 pub use leakage::{Comparison, CopiedImage, Leakage, Likeness, SharedGroup, Similarities};
 pub use summary::{Decision, Interval, Summary};
 
@@ -136,6 +138,15 @@ pub trait Analysis: Sync {
         &self,
         files: &BTreeMap<String, PathBuf>,
     ) -> Result<Box<dyn DatasetView>, String>;
+
+    /// Returns the name of the file in an output that lists heat maps. Their pictures are in the same output.
+    fn heat_maps_file(&self) -> &'static str;
+
+    /// Reads the content of [`Analysis::heat_maps_file`].
+    ///
+    /// # Errors
+    /// If the content is not a list of heat maps. The error says why.
+    fn read_heat_maps(&self, content: &[u8]) -> Result<HeatMaps, String>;
 
     /// Returns the name of the file in an output that holds the results of a check for leakage.
     fn leakage_file(&self) -> &'static str;

@@ -406,7 +406,10 @@ fn inputs_that_are_missing_or_cannot_be_compared_are_refused() {
         let inputs = BTreeMap::from([
             (
                 "model".to_owned(),
-                vec![Signature::Model { image: image(32) }],
+                vec![Signature::Model {
+                    image: image(32),
+                    convolutions: None,
+                }],
             ),
             ("images".to_owned(), vec![dataset(32)]),
             ("train".to_owned(), train.map(dataset).into_iter().collect()),

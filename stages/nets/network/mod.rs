@@ -1,5 +1,6 @@
 //! [`Network`]: a network that can be run and trained.
 
+mod split;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,8 @@ pub enum Mode {
         step: u64,
         wanted: Wanted,
     },
-    /// Uses running statistics and no dropout.
+    /// Uses running statistics and no dropout. Computes the gradient of the input if the input has a tape, and none of
+    /// the parameters.
     Predict,
     /// Uses batch statistics, which replace the running ones, and no dropout. Computes no gradients.
     Estimate,
@@ -48,6 +50,8 @@ pub struct Network<B: Backend> {
 /// A layer that is ready to run.
 struct Module {
     op: Op,
+    /// Index of the layer whose output it computes.
+    layer: usize,
     /// Indices of the layer's parameters; empty for layers without parameters.
     parameters: Range<usize>,
 }
@@ -108,7 +112,11 @@ impl<B: Backend> Network<B> {
             let parameters = network.add_tensors(layer, input, |len, fan_in, fan_out| {
                 initializer.draw(len, fan_in, fan_out, seed, index)
             });
-            network.push(Module { op, parameters });
+            network.push(Module {
+                op,
+                layer: index,
+                parameters,
+            });
         }
         let mut modules = network.modules.iter_mut().rev();
         if let Some(last) = modules.find(|module| !module.op.only_reshapes())
@@ -128,6 +136,7 @@ impl<B: Backend> Network<B> {
                 conv: *conv,
                 pool: *pool,
             });
+            last.layer = module.layer;
         } else {
             self.modules.push(module);
         }
@@ -237,9 +246,19 @@ impl<B: Backend> Network<B> {
 
     /// Runs a batch through all layers.
     pub fn forward<T: Tape<f32, B>>(&mut self, x: Tensor4<B, T>, mode: Mode) -> Tensor4<B, T> {
+        self.run(x, 0..self.modules.len(), mode)
+    }
+
+    /// Runs a batch through some of the modules.
+    fn run<T: Tape<f32, B>>(
+        &mut self,
+        x: Tensor4<B, T>,
+        modules: Range<usize>,
+        mode: Mode,
+    ) -> Tensor4<B, T> {
         let mut x = x;
         let mut below_parameters = true;
-        for module in &self.modules {
+        for module in &self.modules[modules] {
             let wanted = match mode {
                 // Below the first layer with weights, no gradient is needed unless the caller needs that of
                 // the input.
@@ -247,7 +266,11 @@ impl<B: Backend> Network<B> {
                     input: wanted.input || !below_parameters,
                     ..wanted
                 },
-                Mode::Predict | Mode::Estimate => Wanted {
+                Mode::Predict => Wanted {
+                    input: T::OWNS_TAPE,
+                    parameters: false,
+                },
+                Mode::Estimate => Wanted {
                     input: false,
                     parameters: false,
                 },

@@ -8,6 +8,7 @@ use rand::RngExt;
 use schemars::schema_for;
 use serde_json::{Value, json};
 
+use super::super::shape::shapes;
 use super::*;
 
 const IMAGES: usize = 6;
@@ -144,5 +145,100 @@ fn a_network_knows_whether_it_has_penalties() {
         let network: Network<Cpu> =
             Network::new(architecture, Initializer::HeNormal, 7, Cpu::default()).unwrap();
         assert_eq!(network.has_penalties(), expected);
+    }
+}
+
+/// Returns a network with every kind of layer after its first convolution. Its functions are smooth, apart from the
+/// maxima, so that finite differences are exact enough.
+fn everything() -> Network<Cpu> {
+    let layers = json!([
+        { "conv": { "filters": 3, "activation": "tanh" } },
+        "batch_norm",
+        { "activation": "sigmoid" },
+        { "dropout": 0.5 },
+        { "conv_transpose": { "filters": 2, "activation": "tanh" } },
+        { "max_pool": 2 },
+        { "conv": { "filters": 4, "activation": "elu" } },
+        { "max_pool": 2 },
+        { "upsample": 2 },
+        { "avg_pool": { "kernel": 3, "stride": 1 } },
+        { "reshape": { "channels": 8, "height": 4, "width": 2 } },
+        { "conv": { "filters": 5, "activation": "linear" } },
+        "global_avg_pool",
+        "flatten",
+        { "dense": { "units": 6, "activation": "tanh" } },
+        { "dense": { "units": 2 } },
+    ]);
+    let layers: Vec<Layer> = serde_json::from_value(layers).expect("layers");
+    let architecture = Architecture::new(INPUT, layers).expect("layers fit");
+    let device = Cpu::default();
+    let mut network = Network::new(architecture, Initializer::HeNormal, 7, device).unwrap();
+    // Statistics that differ from those of an untrained layer.
+    network.set_running(vec![[vec![0.1, -0.2, 0.3], vec![0.5, 1.5, 2.0]]]);
+    network
+}
+
+fn noise(shape: ops::Nchw) -> Tensor4<Cpu> {
+    let mut rng = contract::random::stream(5, "images", [0, 0]);
+    let values = (0..ops::len(shape)).map(|_| rng.random::<f32>() - 0.5);
+    ops::from_host(&Cpu::default(), values.collect(), shape)
+}
+
+#[test]
+fn a_network_can_be_cut_after_each_layer() {
+    let mut network = everything();
+    let images = noise((3, INPUT.channels, INPUT.height, INPUT.width));
+    let whole = ops::to_host(&network.forward(images.clone(), Mode::Predict));
+    let outputs: Vec<Feature> = shapes(&network.architecture.layers, INPUT).unwrap();
+    for (layer, shape) in outputs.into_iter().enumerate() {
+        let between = network.forward_to(images.clone(), layer);
+        let expected = (3, shape.channels, shape.height, shape.width);
+        assert_eq!(*between.shape(), expected, "layer {layer}");
+        let parts = ops::to_host(&network.forward_from(between, layer));
+        for (whole, parts) in whole.iter().zip(&parts) {
+            assert!(
+                (whole - parts).abs() < 1e-5,
+                "layer {layer}: {parts} is not {whole}"
+            );
+        }
+    }
+}
+
+/// Every kind of layer passes the gradient of its output on to its input when images are classified.
+#[test]
+fn the_gradient_with_respect_to_a_layer_is_that_of_finite_differences() {
+    let thread = std::thread::Builder::new().stack_size(crate::STACK_SIZE);
+    let thread = thread.spawn(check_gradients).expect("a thread");
+    thread.join().expect("no failed assertion");
+}
+
+fn check_gradients() {
+    let mut network = everything();
+    let images = noise((1, INPUT.channels, INPUT.height, INPUT.width));
+    for layer in [0, 6, 11] {
+        let output = network.forward_to(images.clone(), layer);
+        let logits = network.forward_from(output.leaky_trace(), layer);
+        let gradients = ops::vector_jacobian(logits, vec![0.0, 1.0]);
+        let gradients = ops::to_host(&gradients.get(&output));
+        assert!(
+            gradients.iter().any(|&value| value.abs() > 1e-4),
+            "layer {layer}"
+        );
+        let values = ops::to_host(&output);
+        let mut logit = |at: usize, by: f32| {
+            let mut moved = values.clone();
+            moved[at] += by;
+            let moved = ops::from_host(&Cpu::default(), moved, *output.shape());
+            f64::from(ops::to_host(&network.forward_from(moved, layer))[1])
+        };
+        let step = 0.002;
+        for (at, &gradient) in gradients.iter().enumerate() {
+            let numeric = (logit(at, step) - logit(at, -step)) / (2.0 * f64::from(step));
+            let difference = (numeric - f64::from(gradient)).abs();
+            assert!(
+                difference < 1e-3 * (1.0 + numeric.abs()),
+                "layer {layer}, value {at}: {gradient} is not {numeric}"
+            );
+        }
     }
 }

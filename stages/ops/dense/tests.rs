@@ -3,11 +3,9 @@ use dfdx::tensor::{Cpu, Trace};
 use super::dense;
 #[cfg(feature = "cuda")]
 use crate::check::on_gpu_within_bounds;
-use crate::check::{
-    any_threads, backward, close, gradients, noise, noisy, on_every_device, pull, twice,
-};
+use crate::check::{any_threads, backward, close, gradients, noise, noisy, on_every_device, twice};
 use crate::reference::{Definition, convolution};
-use crate::{Activation, Backend, Wanted, from_host, to_host};
+use crate::{Activation, Backend, Wanted, from_host, to_host, vector_jacobian};
 
 const BOTH: Wanted = Wanted {
     input: true,
@@ -86,7 +84,7 @@ fn only_wanted_gradients_are_computed<B: Backend>(device: &B) {
             Activation::Linear,
             wanted,
         );
-        let mut gradients = pull(output, &[1.0; 8]);
+        let mut gradients = vector_jacobian(output, vec![1.0; 8]);
         let mut nonzero = |tensor| {
             let gradient = gradients.get_or_alloc_mut(tensor).expect("memory");
             let values = device.read(gradient).expect("values");

@@ -1,5 +1,6 @@
 //! `runner predict`, and the stage kind `predict`.
 
+mod explained;
 mod files;
 mod hostile;
 mod images;

@@ -47,7 +47,10 @@ fn subject(kind: &'static KindInfo) -> Subject {
                 augmented: false,
                 classes: None,
             },
-            "model" => Signature::Model { image: IMAGE },
+            "model" => Signature::Model {
+                image: IMAGE,
+                convolutions: None,
+            },
             "generator" => Signature::Generator { image: IMAGE },
             other => panic!("add a signature for inputs of type `{other}` here"),
         };

@@ -260,7 +260,13 @@ impl Stage for Train {
             }
         }
         Ok(BTreeMap::from([
-            ("model".to_owned(), Signature::Model { image: *image }),
+            (
+                "model".to_owned(),
+                Signature::Model {
+                    image: *image,
+                    convolutions: None,
+                },
+            ),
             ("history".to_owned(), Signature::Figure),
         ]))
     }

@@ -1,0 +1,65 @@
+//! Runs the first or the last layers of a network, to see or to change what is between them.
+
+use dfdx::tensor::Tape;
+use ops::{self, Backend, Tensor4, Wanted};
+
+use super::{Mode, Network, Op};
+
+/// The place after a layer.
+struct Cut {
+    /// Number of modules that are completely before it.
+    before: usize,
+    /// The convolution and the pooling of the next module, if the place is between them.
+    inside: Option<ops::ConvPool2d>,
+}
+
+impl<B: Backend> Network<B> {
+    /// Runs a batch through the layers up to the one at index `layer`, as [`Mode::Predict`] does, and returns that
+    /// layer's output.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn forward_to(&mut self, x: Tensor4<B>, layer: usize) -> Tensor4<B> {
+        let cut = self.cut(layer);
+        let x = self.run(x, 0..cut.before, Mode::Predict);
+        let Some(op) = cut.inside else {
+            return x;
+        };
+        let parameters = &self.parameters[self.modules[cut.before].parameters.clone()];
+        let wanted = Wanted {
+            input: false,
+            parameters: false,
+        };
+        ops::conv2d(x, &parameters[0], &parameters[1], op.conv, wanted)
+    }
+
+    /// Runs the output of the layer at index `layer` through the layers after it, as [`Mode::Predict`] does.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn forward_from<T: Tape<f32, B>>(
+        &mut self,
+        x: Tensor4<B, T>,
+        layer: usize,
+    ) -> Tensor4<B, T> {
+        let cut = self.cut(layer);
+        let (x, after) = match cut.inside {
+            Some(op) => (ops::max_pool2d(x, op.pool), cut.before + 1),
+            None => (x, cut.before),
+        };
+        self.run(x, after..self.modules.len(), Mode::Predict)
+    }
+
+    fn cut(&self, layer: usize) -> Cut {
+        let layers = self.architecture.layers.len();
+        assert!(layer < layers, "there is no layer {layer} of {layers}");
+        let before = self.modules.partition_point(|m| m.layer <= layer);
+        // A module computes one layer, or a convolution and the pooling after it.
+        let is_computed = before > 0 && self.modules[before - 1].layer == layer;
+        let inside = self.modules.get(before).and_then(|module| match module.op {
+            Op::ConvPool(op) if !is_computed => Some(op),
+            _ => None,
+        });
+        Cut { before, inside }
+    }
+}
