@@ -7,7 +7,8 @@ use images::{Original, Resizer};
 use ops::Backend;
 use rayon::prelude::*;
 
-use super::prediction::{Prediction, Read};
+use super::batch::Read;
+use super::predicted::Prediction;
 use super::settings::Settings;
 use crate::data::Dataset;
 use crate::heat_maps::{HeatMap, Method, Target, overlay};

@@ -1,7 +1,9 @@
 //! Kind `predict`: applies a classifier to unlabelled images. `runner predict` does the same without a pipeline.
 
+mod batch;
 mod explanation;
 mod listing;
+mod predicted;
 mod prediction;
 mod settings;
 mod table;
@@ -21,7 +23,8 @@ use serde_json::Value;
 pub use crate::data::folder::OnBadImage;
 pub use crate::data::source::{Skipped, Unusable};
 pub use listing::{Image, Listing, Naming};
-pub use prediction::{Predicted, Prediction, predict};
+pub use predicted::{Predicted, Prediction};
+pub use prediction::predict;
 pub use settings::Settings;
 
 /// Name of the file with a line for each image.

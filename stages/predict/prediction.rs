@@ -3,64 +3,17 @@
 use std::path::Path;
 
 use contract::{Artifact, Context, Failure};
-use images::{Original, Resizer};
 use ops::Backend;
-use rayon::prelude::*;
 
+use super::batch::{Batch, Read};
 use super::explanation::{Drawn, Explanation};
 use super::listing::{Image, Listing, none_left};
+use super::predicted::{Predicted, Prediction};
 use super::settings::Settings;
-use super::warnings::warnings;
 use crate::data::Dataset;
-use crate::data::source::Skipped;
 use crate::device::{Computation, compute};
 use crate::metrics::{Decision, Predictions};
 use crate::nets::{Classifier, ClassifierCard};
-
-/// The prediction for an image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    /// Name of the image.
-    pub name: String,
-    /// Index of the predicted class.
-    pub predicted: usize,
-    /// Probability of each class.
-    pub probabilities: Vec<f32>,
-    /// Short texts about what the image has unlike the training images.
-    pub warnings: Vec<String>,
-    /// Name of the file with its heat map, if there is one.
-    pub heat_map: Option<String>,
-}
-
-/// Predictions for a list of images.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Predicted {
-    /// Names of the classes, in the order of the probabilities.
-    pub classes: Vec<String>,
-    /// Lowest probability of the last of two classes at which it is predicted; `None` if the most probable class is
-    /// predicted.
-    pub threshold: Option<f32>,
-    /// In the order of the list, without images that were left out.
-    pub images: Vec<Prediction>,
-    /// Images that cannot be used.
-    pub skipped: Vec<Skipped>,
-}
-
-impl Predicted {
-    /// Formats the decision rule as `threshold 0.620 of PNEUMONIA`.
-    pub fn rule(&self) -> String {
-        match (self.threshold, self.classes.last()) {
-            (Some(threshold), Some(class)) => format!("threshold {threshold:.3} of {class}"),
-            _ => "most probable class".to_owned(),
-        }
-    }
-
-    /// Returns the number of images with warnings.
-    pub fn warned(&self) -> usize {
-        let images = self.images.iter();
-        images.filter(|image| !image.warnings.is_empty()).count()
-    }
-}
 
 /// Applies the classifier in `model` to the images of `listing`, on the device of `context`. Only one batch of images is
 /// in memory at a time. Heat maps of all images are written into the folder `explain`, if there is one.
@@ -153,57 +106,6 @@ impl Computation for Applying<'_> {
 /// Returns the threshold on the probability of the last of two classes, as `evaluate` applies it.
 fn threshold(card: &ClassifierCard) -> Option<f32> {
     (card.classes.len() == 2).then(|| card.threshold.unwrap_or(0.5))
-}
-
-/// Images that are predicted together.
-#[derive(Default)]
-struct Batch {
-    images: Vec<Read>,
-    /// HWC bytes of all images.
-    pixels: Vec<u8>,
-}
-
-/// An image that has been read.
-pub(super) struct Read {
-    pub(super) image: Image,
-    pub(super) original: Original,
-    warnings: Vec<String>,
-}
-
-impl Batch {
-    /// Adds images, and returns those that cannot be used.
-    fn read(
-        &mut self,
-        images: Vec<Image>,
-        card: &ClassifierCard,
-        settings: &Settings,
-    ) -> Result<Vec<Skipped>, Failure> {
-        let (decoder, shape) = (settings.decoder(), card.image());
-        let read = |resizer: &mut Resizer, path: &Path| {
-            let (pixels, original) = decoder.read_with_original(path, shape, resizer)?;
-            let warnings = warnings(card, &pixels, original);
-            Ok((pixels, original, warnings))
-        };
-        let found: Vec<Result<_, String>> = images
-            .par_iter()
-            .map_init(Resizer::new, |resizer, image| read(resizer, &image.path))
-            .collect();
-        let mut skipped = Vec::new();
-        for (image, found) in images.into_iter().zip(found) {
-            match found {
-                Err(reason) => skipped.push(settings.unreadable(image, reason)?),
-                Ok((pixels, original, warnings)) => {
-                    self.images.push(Read {
-                        image,
-                        original,
-                        warnings,
-                    });
-                    self.pixels.extend(pixels);
-                }
-            }
-        }
-        Ok(skipped)
-    }
 }
 
 /// Predicts the images of `dataset`, which `images` describe.

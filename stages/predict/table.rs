@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::prediction::{Predicted, Prediction};
+use super::predicted::{Predicted, Prediction};
 
 impl Predicted {
     /// Returns the columns: the name, the predicted class, the probability of each class, the warnings, and the file of the

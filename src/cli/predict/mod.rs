@@ -7,14 +7,16 @@ mod model;
 mod output;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use contract::{Context, Failure, Progress, Request, StageEvent};
+use contract::{Context, Device, Failure, Progress, Request, StageEvent};
 use engine::error::Error;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
-use stages::predict::{Listing, Naming, OnBadImage, Settings, Unusable, predict};
+use stages::predict::{
+    Listing, Naming, OnBadImage, Predicted, Settings, Skipped, Unusable, predict,
+};
 
 use self::device::DeviceArgs;
 use self::heat_maps::HeatMaps;
@@ -78,53 +80,24 @@ enum Reaction {
 
 impl Predict {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        start_threads()?;
+        let device = self.device.device()?;
         let destination = self.output.as_deref().map(Destination::of).transpose()?;
         let model = Model::find(&self.model, self.pipeline.as_deref(), &self.store)?;
-        let settings = self.settings();
-        let mut listing = Listing::of(&self.images, Naming::AsGiven).map_err(unusable)?;
-        // A second call finds the file that the first one wrote into a folder of images.
-        if let Some(Destination::File(file)) = &destination {
-            listing
-                .omitted
-                .retain(|omitted| !output::is_same(&omitted.image, file));
-        }
-        let device = self.device.device()?;
-        start_threads()?;
         let interrupt = Interrupt::watch()?;
-        let listing = listing.checked(&settings).map_err(unusable)?;
+        let listing = self.listing(destination.as_ref())?;
         let omitted = listing.omitted.clone();
         let heat_maps = self.explain.as_deref();
-        let heat_maps = heat_maps
-            .map(|to| HeatMaps::begin(to, &self.images))
-            .transpose()?;
+        let heat_maps = heat_maps.map(|to| HeatMaps::begin(to, &self.images));
+        let heat_maps = heat_maps.transpose()?;
         let drawn_to = heat_maps.as_ref().map(HeatMaps::folder);
-        let bar = bar(console, listing.images.len());
-        let events = |event: StageEvent| {
-            if let StageEvent::Progress(Progress { done, .. }) = event {
-                bar.set_position(done as u64);
-            }
-        };
-        let request = Request {
-            kind: "predict".to_owned(),
-            params: Value::Null,
-            seed: 0,
-            cpus: rayon::current_num_threads(),
+        let applying = Applying {
+            model: &model,
             device,
-            gpus: Vec::new(),
-            inputs: BTreeMap::new(),
-            staging: PathBuf::new(),
-            resume: None,
+            settings: self.settings(),
+            drawn_to: drawn_to.as_deref(),
         };
-        let context = Context::new(&request, &events, interrupt.flag());
-        let predicted = predict(
-            &model.artifact,
-            listing,
-            &settings,
-            drawn_to.as_deref(),
-            &context,
-        );
-        bar.finish_and_clear();
-        let predicted = predicted.map_err(|failure| failed(failure, &interrupt))?;
+        let predicted = applying.predict(console, listing, &interrupt)?;
         let output = Output {
             model: &model,
             predicted: &predicted,
@@ -145,6 +118,17 @@ impl Predict {
         Ok(())
     }
 
+    /// Lists the images, and checks that they can be read as far as their headers tell.
+    fn listing(&self, destination: Option<&Destination>) -> Result<Listing, Error> {
+        let mut listing = Listing::of(&self.images, Naming::AsGiven).map_err(unusable)?;
+        // A second call finds the file that the first one wrote into a folder of images.
+        if let Some(Destination::File(file)) = destination {
+            let is_output = |omitted: &Skipped| output::is_same(&omitted.image, file);
+            listing.omitted.retain(|omitted| !is_output(omitted));
+        }
+        listing.checked(&self.settings()).map_err(unusable)
+    }
+
     fn settings(&self) -> Settings {
         Settings {
             on_bad_image: match self.on_bad_image {
@@ -155,6 +139,47 @@ impl Predict {
             batch_size: self.batch_size.into(),
             how_to_skip: "use `--on-bad-image skip` to leave it out",
         }
+    }
+}
+
+/// A model, and how it is applied.
+struct Applying<'a> {
+    model: &'a Model,
+    device: Device,
+    settings: Settings,
+    /// Folder for heat maps.
+    drawn_to: Option<&'a Path>,
+}
+
+impl Applying<'_> {
+    fn predict(
+        &self,
+        console: &Console,
+        listing: Listing,
+        interrupt: &Interrupt,
+    ) -> Result<Predicted, Error> {
+        let bar = bar(console, listing.images.len());
+        let events = |event: StageEvent| {
+            if let StageEvent::Progress(Progress { done, .. }) = event {
+                bar.set_position(done as u64);
+            }
+        };
+        let request = Request {
+            kind: "predict".to_owned(),
+            params: Value::Null,
+            seed: 0,
+            cpus: rayon::current_num_threads(),
+            device: self.device,
+            gpus: Vec::new(),
+            inputs: BTreeMap::new(),
+            staging: PathBuf::new(),
+            resume: None,
+        };
+        let context = Context::new(&request, &events, interrupt.flag());
+        let model = &self.model.artifact;
+        let predicted = predict(model, listing, &self.settings, self.drawn_to, &context);
+        bar.finish_and_clear();
+        predicted.map_err(|failure| failed(failure, interrupt))
     }
 }
 

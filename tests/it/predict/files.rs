@@ -109,7 +109,7 @@ fn palette(image: &GrayImage) -> Vec<u8> {
     let length = u16::try_from(rows.len()).unwrap();
     // One block that is not compressed.
     let data = [
-        &[0x78, 0x01, 0x01] as &[u8],
+        &[0x78, 0x01, 0x01u8] as &[u8],
         &length.to_le_bytes(),
         &(!length).to_le_bytes(),
         &rows,

@@ -74,7 +74,7 @@ fn ambiguous_and_unknown_models_are_refused_with_a_hint() {
         let error = refused(&sandbox, &[args, &[IMAGE]].concat(), 2);
         assert!(error.contains(what), "`{what}`: {error}");
     };
-    says(&["cn"], "did you mean `cnn.");
+    says(&["cnn.modl"], "did you mean `cnn.model`?");
     says(&["nowhere/model"], "there is no folder `nowhere/model`");
     says(&["evaluate"], "`evaluate.figure`, `evaluate.metrics`");
     says(
