@@ -1,8 +1,9 @@
 //! Prints predictions as a table or as JSON, and writes them as CSV.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-use contract::{ShowPath, one_line};
+use contract::{ShowPath, files, one_line};
 use engine::atomic_file::{self, Flush};
 use engine::error::Error;
 use engine::wording;
@@ -37,6 +38,15 @@ impl Destination {
             return Ok(Self::Output);
         }
         let file = atomic_file::destination(path).map_err(Error::io("write", path))?;
+        let folder = file.parent().filter(|folder| *folder != Path::new(""));
+        let folder = folder.unwrap_or(Path::new("."));
+        if !files::leads_to(folder, Metadata::is_dir).map_err(Error::io("access", folder))? {
+            return Err(Error::Usage(format!(
+                "`{}` cannot be written, because there is no folder `{}`",
+                path.shown(),
+                folder.shown()
+            )));
+        }
         output_file::PREDICTIONS.check(&file)?;
         Ok(Self::File(file))
     }

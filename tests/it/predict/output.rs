@@ -83,7 +83,7 @@ fn only_a_file_of_predictions_is_replaced() {
         );
         assert_eq!(fs::read(sandbox.path(file)).unwrap(), before);
     }
-    for (file, code) in [("missing/p.csv", 1), ("data", 1), ("data/", 1)] {
+    for (file, code) in [("missing/p.csv", 2), ("data", 1), ("data/", 1)] {
         let done = predict(&sandbox, &["cnn", "data/test", "-o", file]);
         assert_eq!(done.code, Some(code), "{file}: {done:?}");
         assert_eq!(
