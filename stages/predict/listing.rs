@@ -152,11 +152,11 @@ impl Settings {
 /// Returns the error for a list in which every image was skipped.
 pub(super) fn none_left(skipped: &[Skipped]) -> Unusable {
     let first = skipped.first();
-    let first = first.map_or(String::new(), |s| format!(": `{}` {}", s.image, s.reason));
-    Unusable::new(format!(
-        "none of {} images can be used{first}",
-        skipped.len()
-    ))
+    let first = first.map_or(String::new(), |s| format!("`{}` {}", s.image, s.reason));
+    Unusable::new(match skipped.len() {
+        1 => first,
+        count => format!("none of the {count} images can be used; the first one: {first}"),
+    })
 }
 
 fn skipped((image, reason): (String, String)) -> Skipped {

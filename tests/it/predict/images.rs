@@ -108,27 +108,15 @@ fn an_unreadable_image_is_an_error_or_is_left_out() {
         &files::picture(0, 3, 200),
         "jpeg",
     );
-    let bad: [(&str, &dyn Fn(&[u8]) -> Vec<u8>, &str); 4] = [
-        (
-            "mine/cut.jpeg",
-            &|bytes| bytes[..bytes.len() / 2].to_vec(),
-            "is truncated",
-        ),
-        ("mine/cut.jpeg", &|_| Vec::new(), "is empty"),
-        (
-            "mine/cut.jpeg",
-            &|_| b"%PDF-1.7".to_vec(),
-            "is no JPEG or PNG image",
-        ),
-        (
-            "mine/cut.jpeg",
-            &|bytes| bytes[..30].to_vec(),
-            "is no readable JPEG or PNG image",
-        ),
-    ];
-    let whole = fs::read(sandbox.path("mine/cut.jpeg")).unwrap();
-    for (name, damage, what) in bad {
-        fs::write(sandbox.path(name), damage(&whole)).unwrap();
+    let name = "mine/cut.jpeg";
+    let whole = fs::read(sandbox.path(name)).unwrap();
+    for (bytes, what) in [
+        (&whole[..whole.len() / 2], "is truncated"),
+        (&[], "is empty"),
+        (b"%PDF-1.7", "is no JPEG or PNG image"),
+        (&whole[..30], "is no readable JPEG or PNG image"),
+    ] {
+        fs::write(sandbox.path(name), bytes).unwrap();
         let error = refused(&sandbox, &["cnn", "mine"], 2);
         assert!(error.contains(&format!("`{name}` {what}")), "{error}");
         assert!(error.contains("`--on-bad-image skip`"), "{error}");
@@ -140,18 +128,21 @@ fn an_unreadable_image_is_an_error_or_is_left_out() {
         let warning = format!("warning: 1 unreadable image left out: `{name}` {what}");
         assert!(done.stderr.contains(&warning), "{done:?}");
     }
-    let error = refused(
-        &sandbox,
-        &["cnn", "mine/cut.jpeg", "--on-bad-image", "skip"],
-        2,
+    fs::write(sandbox.path("mine/bad.png"), "x").unwrap();
+    let skipping = ["cnn", name, "mine/bad.png", "--on-bad-image", "skip"];
+    let error = refused(&sandbox, &skipping, 2);
+    let expected = "none of the 2 images can be used; the first one: `mine/bad.png` is no JPEG";
+    assert!(error.contains(expected), "{error}");
+    files::write(
+        &sandbox.path("large.png"),
+        &files::picture(0, 3, 1001),
+        "png",
     );
+    let error = refused(&sandbox, &["cnn", "large.png", "--max-megapixels", "1"], 2);
     assert!(
-        error.contains("none of 1 images can be used: `mine/cut.jpeg`"),
+        error.contains("`large.png` is 1001×1001 pixels, more than the 1"),
         "{error}"
     );
-    fs::write(sandbox.path("mine/cut.jpeg"), &whole).unwrap();
-    let large = ["cnn", "mine", "--max-megapixels", "0"];
-    assert_eq!(predict(&sandbox, &large).code, Some(2));
 }
 
 #[test]
@@ -202,7 +193,7 @@ fn an_image_without_permission_is_unreadable() {
     let sandbox = trained(2, &[]);
     let path = sandbox.path("mine/a.png");
     files::write(&path, &files::picture(0, 3, 20), "png");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     let done = predict(&sandbox, &["cnn", "mine", "-o", "p.csv"]);
     assert_eq!(done.code, Some(2), "{done:?}");
     assert!(
