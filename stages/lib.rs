@@ -31,6 +31,7 @@ mod rate;
 pub mod training;
 
 pub mod evaluate;
+pub mod predict;
 pub mod retrain;
 pub mod synthesize;
 pub mod train_cnn;
@@ -48,7 +49,7 @@ use serde_json::Value;
 /// threads usually have.
 pub const STACK_SIZE: usize = 32 << 20;
 
-const KINDS: [KindInfo; 8] = [
+const KINDS: [KindInfo; 9] = [
     dataset::INFO,
     augment::INFO,
     train_cnn::INFO,
@@ -56,6 +57,7 @@ const KINDS: [KindInfo; 8] = [
     synthesize::INFO,
     retrain::INFO,
     evaluate::INFO,
+    predict::INFO,
     command::INFO,
 ];
 
@@ -70,6 +72,7 @@ pub fn parse(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid> {
         "command" => decode::<command::Params>(params)?.checked().map(boxed),
         "dataset" => decode::<dataset::Params>(params).map(boxed),
         "evaluate" => decode::<evaluate::Evaluate>(params).map(boxed),
+        "predict" => decode::<predict::Predict>(params).map(boxed),
         "train-cnn" => decode(params).map(train_cnn::TrainCnn).map(boxed),
         "train-gan" => decode::<train_gan::TrainGan>(params).map(boxed),
         "synthesize" => decode::<synthesize::Synthesize>(params).map(boxed),
@@ -86,6 +89,7 @@ pub fn params_schema(kind: &str) -> Option<Value> {
         "command" => Some(schema_of::<command::Params>()),
         "dataset" => Some(schema_of::<dataset::Params>()),
         "evaluate" => Some(schema_of::<evaluate::Evaluate>()),
+        "predict" => Some(schema_of::<predict::Predict>()),
         "train-cnn" => Some(schema_of::<training::Recipe>()),
         "train-gan" => Some(schema_of::<train_gan::TrainGan>()),
         "synthesize" => Some(schema_of::<synthesize::Synthesize>()),

@@ -231,6 +231,7 @@ impl Computation for Training<'_> {
             threshold_rule: fitted.threshold_rule,
             validation_images: fitted.validation_images,
             epoch: fitted.best_epoch,
+            training_images: examples.statistics(),
         };
         card.write(&network, &context.output("model")?)?;
         write_history(

@@ -17,6 +17,7 @@ Examples:
   runner kinds train-cnn                           show the inputs, outputs and parameters of a kind
   runner compare latest~1 latest                   compare the last two runs
   runner artifacts ls                              list the newest results
+  runner predict 'cnn[model1]' path/to/images      apply a trained model to images
   runner cache gc --max-age 30d                    dry run; `--apply` deletes
   runner bench train                               measure how fast this machine trains
   runner doctor                                    check GPUs and libraries of this machine";
@@ -213,6 +214,12 @@ fn of(path: &str) -> Option<&'static str> {
             "\
   runner artifacts export 'cnn[model1].model' exported
   runner artifacts export 3b1fa20c exported --force"
+        }
+        "predict" => {
+            "\
+  runner predict cnn images -o predictions.csv       the model that stage `cnn` trained
+  runner predict 'cnn[model1]' a.png b.jpeg          print a table
+  runner predict exported images --json              a folder that `artifacts export` wrote"
         }
         "cache" => {
             "\

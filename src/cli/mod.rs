@@ -23,6 +23,7 @@ mod notify;
 mod output_file;
 mod pipeline;
 mod plan;
+mod predict;
 mod predictions;
 mod preflight;
 mod record_diff;
@@ -109,6 +110,7 @@ enum Command {
     Attach(attach::Attach),
     Serve(serve::Serve),
     Artifacts(artifacts::Artifacts),
+    Predict(predict::Predict),
     Graph(graph::Graph),
     Cache(cache::Cache),
     Bench(bench::Bench),
@@ -159,7 +161,7 @@ impl Cli {
         };
         if !matches!(
             command,
-            Command::Worker | Command::Warden | Command::Bench(_)
+            Command::Worker | Command::Warden | Command::Bench(_) | Command::Predict(_)
         ) {
             faults::start_threads()?;
         }
@@ -184,6 +186,7 @@ impl Cli {
             Command::Attach(attach) => attach.execute(console),
             Command::Serve(serve) => serve.execute(console),
             Command::Artifacts(artifacts) => artifacts.execute(console),
+            Command::Predict(predict) => predict.execute(console),
             Command::Cache(cache) => cache.execute(console),
             Command::Bench(bench) => bench.execute(console),
             Command::Doctor(doctor) => doctor.execute(console),

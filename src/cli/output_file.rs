@@ -46,16 +46,33 @@ pub(super) const DRAWING: OutputKind = OutputKind {
     ],
 };
 
-pub(super) const PREDICTIONS: OutputKind = OutputKind {
+/// Predictions for test images, whose classes are known.
+pub(super) const TESTED: OutputKind = OutputKind {
     what: "a table of predictions",
     option: "-o",
-    beginnings: &[b"name,", b"instance,", b"seed,", b"{\"images\":["],
+    beginnings: &[
+        b"name,label,predicted,p_",
+        b"name,label,predicted,\"p_",
+        b"name,group,label,predicted,",
+        b"name,fold,label,predicted,",
+        b"name,group,fold,label,predicted,",
+        b"seed,name,",
+        b"instance,name,",
+        b"instance,seed,name,",
+        b"{\"images\":[",
+    ],
 };
 
 pub(super) const FIGURE: OutputKind = OutputKind {
     what: "a PNG image",
     option: "--figures",
     beginnings: &[b"\x89PNG\r\n\x1a\n"],
+};
+
+pub(super) const PREDICTIONS: OutputKind = OutputKind {
+    what: "a file of predictions",
+    option: "-o",
+    beginnings: &[b"name,predicted,p_", b"name,predicted,\"p_"],
 };
 
 impl OutputKind {

@@ -269,7 +269,7 @@ impl StoreArgs {
     ///
     /// # Errors
     /// If this cannot be determined, for example because a parent folder cannot be entered.
-    fn exists(&self) -> Result<bool, Error> {
+    pub(super) fn exists(&self) -> Result<bool, Error> {
         let home = self.artifacts.join(FORMAT);
         files::leads_to(&home, Metadata::is_dir).map_err(Error::io("access", &home))
     }

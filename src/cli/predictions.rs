@@ -42,7 +42,7 @@ pub(super) struct Predictions {
 impl Predictions {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         if let Some(file) = &self.output {
-            output_file::PREDICTIONS.check(file)?;
+            output_file::TESTED.check(file)?;
         }
         let mut experiment = self.pipeline.experiment()?;
         let store = self.store.open()?;

@@ -15,10 +15,10 @@ use crate::spec::Diagnostic;
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0    success
-  1    the system refused an operation, runner has a bug, `cache verify` found damage, or `doctor` found a
-       problem
-  2    the pipeline, the command line or a configuration file is invalid, or a saved plan is out of date;
-       nothing was run
+  1    the system refused an operation, runner has a bug, `cache verify` found damage, `doctor` found a
+       problem, or the model of `predict` is damaged
+  2    the pipeline, the command line, a configuration file or an image of `predict` is invalid, or a saved
+       plan is out of date; nothing was run
   3    with `--exit-code`: at least one stage would run
   75   another process is using the store; try again, or use `cache gc --wait`
   100  a stage failed

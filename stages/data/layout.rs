@@ -34,6 +34,9 @@ const TRAIN: [&str; 1] = ["train"];
 const VALIDATION: [&str; 2] = ["val", "validation"];
 const TEST: [&str; 1] = ["test"];
 
+/// Folder that macOS adds to archives.
+pub(crate) const MACOS_FOLDER: &str = "__MACOSX";
+
 const EXPECTED: &str =
     "the expected layout is `train/<CLASS>/*.jpeg` and `test/<CLASS>/*.jpeg` (or `jpg`, `png`)";
 
@@ -257,14 +260,7 @@ fn files(
             omit_all(&folder.enter(below)?, reason, Some(label as u32), omitted)?;
         }
         for name in &folder.files {
-            if !is_image(name) {
-                let reason = match Path::new(name).extension() {
-                    Some(format) => format!(
-                        "is of the format `{}`, which is not read",
-                        format.to_string_lossy().to_lowercase()
-                    ),
-                    None => "has no extension".to_owned(),
-                };
+            if let Some(reason) = not_read(name) {
                 omitted.add(format!("{}{name}", folder.name), reason, Some(label as u32));
                 continue;
             }
@@ -328,6 +324,21 @@ fn omit_all(
     Ok(())
 }
 
+/// Returns the reason why a file of this name is not read as an image, as a fragment that follows the name; `None` if it
+/// is read.
+pub(crate) fn not_read(name: &str) -> Option<String> {
+    if is_image(name) {
+        return None;
+    }
+    Some(match Path::new(name).extension() {
+        Some(format) => format!(
+            "is of the format `{}`, which is not read",
+            format.to_string_lossy().to_lowercase()
+        ),
+        None => "has no extension".to_owned(),
+    })
+}
+
 fn is_image(name: &str) -> bool {
     let known = |extension: &str| {
         ["jpg", "jpeg", "png"]
@@ -341,5 +352,5 @@ fn is_image(name: &str) -> bool {
 /// Returns the names of the folders in `folder`, without those that macOS adds to archives.
 fn folders(folder: &SourceFolder) -> impl Iterator<Item = &str> {
     let names = folder.folders.iter().map(String::as_str);
-    names.filter(|&name| name != "__MACOSX")
+    names.filter(|&name| name != MACOS_FOLDER)
 }

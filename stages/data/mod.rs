@@ -20,6 +20,8 @@ pub mod split;
 pub mod transform;
 mod view;
 
+pub(crate) use layout::{MACOS_FOLDER, not_read};
+
 pub use batch::{Augmenting, Scale, fill_batch, planar, shuffled};
 pub use packed::{Dataset, DatasetWriter, HEADER_FILE, IMAGES_FILE, POLICY_FILE, write_dataset};
 pub use policy::{Policy, Zoom};

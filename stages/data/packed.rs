@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use contract::{Artifact, Failure, Fold, ImageShape, ShowPath, files, random};
@@ -112,8 +113,25 @@ impl Header {
 #[derive(Debug)]
 pub struct Dataset {
     header: Header,
-    pixels: Mmap,
+    pixels: Pixels,
     policy: Option<Policy>,
+}
+
+#[derive(Debug)]
+enum Pixels {
+    Mapped(Mmap),
+    Owned(Vec<u8>),
+}
+
+impl Deref for Pixels {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Owned(bytes) => bytes,
+        }
+    }
 }
 
 impl Dataset {
@@ -148,9 +166,32 @@ impl Dataset {
         header.check_at(header_path, pixels.len() as u64)?;
         Ok(Self {
             header,
-            pixels,
+            pixels: Pixels::Mapped(pixels),
             policy,
         })
+    }
+
+    /// Returns unlabelled images in memory, without names. All belong to a class without a name.
+    ///
+    /// # Panics
+    /// If `pixels` is not a sequence of images of `shape`.
+    pub fn unlabelled(shape: ImageShape, pixels: Vec<u8>) -> Self {
+        assert_eq!(pixels.len() % shape.len(), 0, "whole images of {shape}");
+        let images = pixels.len() / shape.len();
+        let header = Header {
+            version: VERSION,
+            shape,
+            classes: vec![String::new()],
+            labels: vec![0; images],
+            names: vec![String::new(); images],
+            groups: Vec::new(),
+            fold: None,
+        };
+        Self {
+            header,
+            pixels: Pixels::Owned(pixels),
+            policy: None,
+        }
     }
 
     pub fn shape(&self) -> ImageShape {

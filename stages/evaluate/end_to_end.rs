@@ -94,6 +94,7 @@ fn evaluate_with(folder: &Path, case: Case<'_>) -> Result<(Vec<String>, Vec<Stri
         threshold_rule: Some(Criterion::Sensitivity(0.95)),
         validation_images: Some(52),
         epoch: 1,
+        training_images: None,
     };
     card.write(&network, &model)?;
 

@@ -1,5 +1,6 @@
 //! Decodes JPEG files, without color where only gray is needed.
 
+use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, RgbImage};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
@@ -43,6 +44,11 @@ impl<'a> Jpeg<'a> {
     /// Width and height.
     pub(crate) fn size(&self) -> (u64, u64) {
         (self.width as u64, self.height as u64)
+    }
+
+    /// Orientation in the EXIF data, if there is one.
+    pub(crate) fn orientation(&self) -> Option<Orientation> {
+        Orientation::from_exif_chunk(self.decoder.exif()?)
     }
 
     /// Returns whether the end marker follows the start of the last scan. The bytes of these two markers cannot occur

@@ -7,6 +7,6 @@ mod decode;
 mod jpeg;
 mod resize;
 
-pub use decode::Decoder;
+pub use decode::{Decoder, Original};
 pub use fast_image_resize::Resizer;
 pub use resize::{fit_bytes, luma};

@@ -12,6 +12,7 @@ use super::card::{Format, Preprocessing};
 use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
+use super::training_images::TrainingImages;
 use super::weights::{check_size, read_weights, write_weights};
 use crate::data::{Dataset, Scale, fill_batch};
 use crate::metrics::Criterion;
@@ -127,6 +128,9 @@ pub struct ClassifierCard {
     pub validation_images: Option<usize>,
     /// Number of the epoch that the weights are from, counted from 1.
     pub epoch: usize,
+    /// Statistics of the training images; `None` if there were too few.
+    #[serde(default)]
+    pub training_images: Option<TrainingImages>,
 }
 
 impl ClassifierCard {
@@ -177,6 +181,9 @@ impl ClassifierCard {
         }
         if let Some(threshold) = self.threshold.filter(|t| !(0.0..=1.0).contains(t)) {
             return Err(Invalid::new(format!("its threshold is {threshold}")));
+        }
+        if let Some(training_images) = &self.training_images {
+            training_images.check(self.image())?;
         }
         Ok(head)
     }
@@ -253,6 +260,11 @@ impl<B: Backend> Classifier<B> {
             head,
             network,
         })
+    }
+
+    /// Everything about it except its weights.
+    pub fn card(&self) -> &ClassifierCard {
+        &self.card
     }
 
     pub fn architecture(&self) -> &Architecture {

@@ -12,6 +12,7 @@ mod network;
 mod parameters;
 mod shape;
 mod statistics;
+mod training_images;
 mod warnings;
 mod weights;
 
@@ -30,5 +31,6 @@ pub use network::{Mode, Network};
 pub use parameters::StateTensor;
 pub use shape::{Feature, conv_padding, transposed_padding};
 pub use statistics::estimate_statistics;
+pub use training_images::{TrainingImages, Unlike};
 pub use warnings::output_warning;
 pub use weights::{read_tensors, read_weights, write_weights};

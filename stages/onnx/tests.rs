@@ -97,6 +97,7 @@ fn model(
         calibration,
         threshold_rule: None,
         validation_images: None,
+        training_images: None,
         epoch: 1,
     };
     card.write(&network, folder).unwrap();

@@ -4,6 +4,7 @@ use contract::{Failure, ImageShape};
 use rayon::prelude::*;
 
 use crate::data::{Augmenting, Dataset, Scale, fill_batch, shuffled};
+use crate::nets::TrainingImages;
 
 /// One or more datasets to train on together.
 pub struct Examples {
@@ -91,6 +92,16 @@ impl Examples {
             }
         }
         expected
+    }
+
+    /// Returns statistics of the images as they are in their datasets, of all parts; `None` if there are too few.
+    pub fn statistics(&self) -> Option<TrainingImages> {
+        let all = self.parts.iter().flat_map(|part| {
+            let images = 0..part.dataset.len();
+            images.map(|index| part.dataset.image(index))
+        });
+        let all: Vec<&[u8]> = all.collect();
+        TrainingImages::of(self.image(), all.len(), |index| all[index])
     }
 
     /// Returns the order of an epoch, which depends only on the seed and the epoch.

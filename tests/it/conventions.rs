@@ -253,16 +253,28 @@ fn init_writes_a_pipeline_that_runs_and_overwrites_nothing() {
     let commands = init.stderr.lines().filter_map(|line| {
         // Two spaces separate a command from its description.
         let (command, _) = line.strip_prefix("  runner ")?.split_once("  ")?;
-        Some(command.split_whitespace().collect::<Vec<_>>())
+        let words = command.split_whitespace();
+        Some(
+            words
+                .map(|word| word.trim_matches('\''))
+                .collect::<Vec<_>>(),
+        )
     });
     let commands: Vec<_> = commands.collect();
-    assert_eq!(commands.len(), 6, "{init:?}");
+    assert_eq!(commands.len(), 7, "{init:?}");
     assert!(
         commands.contains(&vec!["table", "pipeline.yaml"]),
         "{init:?}"
     );
     // This one does not end by itself.
     assert!(init.stderr.contains("`runner serve --open`"), "{init:?}");
+    let images = sandbox.path("new/first/path/to/images");
+    fs::create_dir_all(&images).unwrap();
+    let pixels = sandbox.path("new/first/artifacts/latest/first/xrays/test/images.bin");
+    for (number, pixels) in fs::read(pixels).unwrap().chunks(32 * 32).enumerate() {
+        let image = image::GrayImage::from_raw(32, 32, pixels.to_vec()).unwrap();
+        image.save(images.join(format!("{number}.png"))).unwrap();
+    }
     for command in commands {
         let mut next = sandbox.command(&command);
         let next = next.current_dir(sandbox.path("new/first"));
@@ -271,6 +283,8 @@ fn init_writes_a_pipeline_that_runs_and_overwrites_nothing() {
         assert!(!done.stderr.contains("warning"), "{command:?}: {done:?}");
     }
     assert!(sandbox.path("new/first/report.html").is_file());
+    let predictions = fs::read_to_string(sandbox.path("new/first/predictions.csv")).unwrap();
+    assert_eq!(predictions.lines().count(), 101, "{predictions}");
 
     // The existing `pipeline.yaml` is not overwritten.
     let refused = sandbox.runner(&["init"]);

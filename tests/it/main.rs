@@ -35,6 +35,7 @@ mod metrics;
 mod mutants;
 mod output_files;
 mod plan;
+mod predict;
 mod progress;
 mod pty;
 mod python;

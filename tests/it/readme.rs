@@ -67,9 +67,13 @@ fn arguments(command: &[String]) -> Option<&[String]> {
     }
 }
 
-/// Returns a sandbox with the pipelines that the commands name.
+/// Returns a sandbox with the pipelines and the images that the commands name.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new("");
+    let images = sandbox.path("path/to/images");
+    fs::create_dir_all(&images).unwrap();
+    let phantom = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images/phantom.png");
+    fs::copy(phantom, images.join("phantom.png")).unwrap();
     fs::create_dir(sandbox.path("pipelines")).unwrap();
     fs::write(sandbox.path("pipelines/table1.yaml"), TABLE1).unwrap();
     fs::write(sandbox.path("pipelines/sweep-asha.yaml"), SWEEP).unwrap();
@@ -131,6 +135,7 @@ fn the_commands_of_the_readme_work() {
     }
     for subcommand in [
         "run", "plan", "explain", "graph", "status", "table", "compare", "sweep", "cache",
+        "predict",
     ] {
         assert!(
             ran.iter().any(|ran| ran == subcommand),

@@ -11,7 +11,7 @@ use crate::cli::pipeline::StoreArgs;
 
 /// An artifact on the command line.
 #[derive(Debug, Args)]
-pub(super) struct ArtifactArgs {
+pub(in crate::cli) struct ArtifactArgs {
     /// `STAGE.PORT` or `STAGE[VALUE].PORT` for the newest result; or the beginning of any artifact's digest (at
     /// least 8 digits)
     #[arg(value_name = "ARTIFACT")]
@@ -24,7 +24,7 @@ pub(super) struct ArtifactArgs {
 }
 
 /// An artifact that was found.
-pub(super) struct FoundArtifact {
+pub(in crate::cli) struct FoundArtifact {
     pub digest: Digest,
     /// The place where `latest` shows it, and its port.
     pub shown: Option<(Shown, String)>,
@@ -40,7 +40,7 @@ const LISTED: usize = 5;
 
 impl FoundArtifact {
     /// `cnn[model1].model`, or the digest if `latest` does not show it.
-    pub(super) fn name(&self) -> String {
+    pub(in crate::cli) fn name(&self) -> String {
         match &self.shown {
             Some((shown, port)) => format!("{}.{port}", shown.instance),
             None => self.digest.to_string(),
@@ -50,6 +50,15 @@ impl FoundArtifact {
 
 impl ArtifactArgs {
     pub(super) fn find(&self, store: &Store) -> Result<FoundArtifact, Error> {
+        self.find_preferably(store, |_| true)
+    }
+
+    /// Like [`find`](Self::find), but if several artifacts match the argument, only those that are `preferred` count.
+    pub(in crate::cli) fn find_preferably(
+        &self,
+        store: &Store,
+        preferred: impl Fn(&Digest) -> bool,
+    ) -> Result<FoundArtifact, Error> {
         let mut all = store.shown()?;
         if let Some(name) = &self.pipeline {
             check_pipelines(&all, std::slice::from_ref(name))?;
@@ -64,6 +73,14 @@ impl ArtifactArgs {
         if found.iter().any(is_full) {
             found.retain(is_full);
         }
+        if found.len() > 1 {
+            let is_preferred =
+                |(shown, port): &&(&Shown, &String)| preferred(&shown.outputs[*port]);
+            let of_kind: Vec<_> = found.iter().filter(is_preferred).copied().collect();
+            if !of_kind.is_empty() {
+                found = of_kind;
+            }
+        }
         match found.as_slice() {
             [(shown, port)] => Ok(FoundArtifact {
                 digest: shown.outputs[*port],
@@ -73,6 +90,17 @@ impl ArtifactArgs {
             [] => self.by_digest(store, &all),
             several => Err(self.ambiguous(several)),
         }
+    }
+
+    /// Returns `true` if the argument is the name of a stage, an instance or an artifact that `latest` shows.
+    pub(in crate::cli) fn matches(&self, store: &Store) -> Result<bool, Error> {
+        let mut all = store.shown()?;
+        all.retain(|shown| {
+            self.pipeline
+                .as_ref()
+                .is_none_or(|name| shown.pipeline == *name)
+        });
+        Ok(all.iter().any(|shown| self.ports(shown).next().is_some()))
     }
 
     /// The ports of an instance that match the argument.

@@ -1,7 +1,7 @@
 //! `runner artifacts`: lists, shows and exports the newest results.
 
 mod export;
-mod lookup;
+pub(super) mod lookup;
 mod ls;
 mod show;
 

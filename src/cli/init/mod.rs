@@ -55,7 +55,8 @@ impl Init {
              runner report {NAME}            write a page with all results and the misclassified images\n  \
              runner table {NAME}             test which model is best\n  \
              runner metrics                         list all metrics\n  \
-             runner artifacts ls                    list the results, which are also in artifacts/latest\n\
+             runner artifacts ls                    list the results, which are also in artifacts/latest\n  \
+             runner predict 'cnn[small]' path/to/images -o predictions.csv  apply a model to your own images\n\
              `runner serve --open` shows runs in the browser while they go on",
             file.shown()
         ));

@@ -10,6 +10,8 @@ use std::fs;
 use image::{GrayImage, Luma};
 use serde_json::json;
 
+pub(crate) use csv::parsed;
+
 use crate::report::document::{Report, text};
 use crate::sandbox::{Finished, Sandbox, acts_on_terminal};
 
@@ -34,6 +36,11 @@ const TEXTS: [&str; 18] = [
     "[x](javascript:a)|*b*`",
     "one\nerror: forged",
 ];
+
+/// Checks that CSV is one table without formulas.
+pub(crate) fn check_csv(text: &str) {
+    csv::check(&[], text);
+}
 
 /// The texts that can be names of classes, without control characters and slashes.
 fn names() -> Vec<String> {

@@ -36,6 +36,7 @@ fn subject(kind: &'static KindInfo) -> Subject {
         "train-cnn" => json!({ "model": network }),
         "retrain" => json!({ "model": network, "real_per_synthetic": 0.5 }),
         "command" => json!({ "argv": ["true"] }),
+        "predict" => json!({ "path": "images" }),
         "train-gan" => {
             json!({ "class": "A", "generator": generator, "discriminator": network })
         }

@@ -1,0 +1,270 @@
+//! Lists unlabelled images: files, and the JPEG and PNG files in folders at any depth.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use contract::sources::walk;
+use contract::{Invalid, ShowPath};
+use images::Decoder;
+use rayon::prelude::*;
+
+use super::settings::Settings;
+use crate::data::folder::OnBadImage;
+use crate::data::source::{Skipped, Unusable};
+use crate::data::{MACOS_FOLDER, not_read};
+
+/// An image file to predict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Name in the results.
+    pub name: String,
+    pub path: PathBuf,
+}
+
+/// Image files, and what is left out.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Sorted by name.
+    pub images: Vec<Image>,
+    /// Images that cannot be used.
+    pub skipped: Vec<Skipped>,
+    /// Files in folders that are not read as images.
+    pub omitted: Vec<Skipped>,
+}
+
+/// Names of the files of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// Paths that begin with that of the folder, as it was given.
+    AsGiven,
+    /// Paths in the folder.
+    Within,
+}
+
+impl Listing {
+    /// Lists files, and the files of folders. A file that is named itself counts as an image, whatever it is. A file that
+    /// is found twice is listed once.
+    ///
+    /// # Errors
+    /// If a path cannot be listed, or a name is not UTF-8, or there is no image.
+    pub fn of(paths: &[PathBuf], naming: Naming) -> Result<Self, Unusable> {
+        let mut images = BTreeMap::new();
+        let mut omitted = BTreeMap::new();
+        for path in paths {
+            let found = walk(path).map_err(|error| on_path(error, path))?;
+            for file in found.files {
+                let is_itself = file.is_empty();
+                if file.split('/').any(|part| part == MACOS_FOLDER) {
+                    continue;
+                }
+                let at = if is_itself {
+                    path.clone()
+                } else {
+                    path.join(&file)
+                };
+                let name = match (naming, is_itself) {
+                    (Naming::Within, false) => file.clone(),
+                    (Naming::Within, true) => {
+                        text(path.file_name().map(Path::new).unwrap_or(path))?
+                    }
+                    (Naming::AsGiven, _) => text(&at)?,
+                };
+                match not_read(&file).filter(|_| !is_itself) {
+                    Some(reason) => drop(omitted.insert(name, reason)),
+                    None => drop(images.entry(plain(&at)).or_insert(Image { name, path: at })),
+                }
+            }
+        }
+        let mut images: Vec<Image> = images.into_values().collect();
+        images.sort_by(|a, b| a.name.cmp(&b.name));
+        let listing = Self {
+            images,
+            skipped: Vec::new(),
+            omitted: omitted.into_iter().map(skipped).collect(),
+        };
+        match listing.images.is_empty() {
+            true => Err(listing.nothing_in(paths)),
+            false => Ok(listing),
+        }
+    }
+
+    /// Reads the header of every file. Images that cannot be used become `skipped`, if that is allowed.
+    ///
+    /// # Errors
+    /// Names the first image that cannot be used, unless such images are skipped; and if none is left.
+    pub fn checked(mut self, settings: &Settings) -> Result<Self, Unusable> {
+        let decoder = settings.decoder();
+        let check = |image: &Image| Decoder::check(&decoder, &image.path).err();
+        let reasons: Vec<Option<String>> = self.images.par_iter().map(check).collect();
+        for (image, reason) in std::mem::take(&mut self.images).into_iter().zip(reasons) {
+            match reason {
+                None => self.images.push(image),
+                Some(reason) => self.skipped.push(settings.unreadable(image, reason)?),
+            }
+        }
+        match self.images.is_empty() {
+            true => Err(none_left(&self.skipped)),
+            false => Ok(self),
+        }
+    }
+
+    fn nothing_in(&self, paths: &[PathBuf]) -> Unusable {
+        let shown: Vec<String> = paths
+            .iter()
+            .map(|path| format!("`{}`", path.shown()))
+            .collect();
+        let shown = match shown.as_slice() {
+            [] => "the list of paths".to_owned(),
+            [one] => one.clone(),
+            [first, ..] => format!("{first} and {} more", shown.len() - 1),
+        };
+        let others = match self.omitted.len() {
+            0 => String::new(),
+            1 => format!(", only `{}`", self.omitted[0].image),
+            count => format!(
+                ", only {count} other files, such as `{}`",
+                self.omitted[0].image
+            ),
+        };
+        Unusable::new(format!(
+            "there are no `jpg`, `jpeg` or `png` files in {shown}{others}"
+        ))
+    }
+}
+
+impl Settings {
+    pub(super) fn decoder(&self) -> Decoder {
+        Decoder {
+            max_pixels: u64::from(self.max_megapixels) * 1_000_000,
+        }
+    }
+
+    /// Returns an image that cannot be used as one that is left out, or an error, depending on `on_bad_image`.
+    pub(super) fn unreadable(&self, image: Image, reason: String) -> Result<Skipped, Unusable> {
+        match self.on_bad_image {
+            OnBadImage::Skip => Ok(skipped((image.name, reason))),
+            OnBadImage::Fail => Err(Unusable::new(format!("`{}` {reason}", image.path.shown()))
+                .hint(format!("repair or remove it, or {}", self.how_to_skip))),
+        }
+    }
+}
+
+/// Returns the error for a list in which every image was skipped.
+pub(super) fn none_left(skipped: &[Skipped]) -> Unusable {
+    let first = skipped.first();
+    let first = first.map_or(String::new(), |s| format!("`{}` {}", s.image, s.reason));
+    Unusable::new(match skipped.len() {
+        1 => first,
+        count => format!("none of the {count} images can be used; the first one: {first}"),
+    })
+}
+
+fn skipped((image, reason): (String, String)) -> Skipped {
+    Skipped {
+        image,
+        reason,
+        class: None,
+    }
+}
+
+/// Adds the path to an error that does not name it.
+fn on_path(error: Invalid, path: &Path) -> Unusable {
+    let shown = path.shown();
+    let Unusable { message, hint } = error.into();
+    let message = if message.contains(&shown) {
+        message
+    } else {
+        format!("`{shown}`: {message}")
+    };
+    Unusable { message, hint }
+}
+
+/// Returns a path without the parts that do not change where it leads, to find paths that are equal.
+fn plain(path: &Path) -> PathBuf {
+    let parts = path.components();
+    parts.filter(|part| *part != Component::CurDir).collect()
+}
+
+fn text(path: &Path) -> Result<String, Unusable> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| {
+        Unusable::new(format!("the name of `{}` is not UTF-8", path.shown())).hint("rename it")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn names(listing: &Listing) -> Vec<&str> {
+        listing.images.iter().map(|i| i.name.as_str()).collect()
+    }
+
+    #[test]
+    fn files_of_folders_are_listed_once_and_sorted() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("b/deep")).unwrap();
+        fs::create_dir_all(at("__MACOSX/b")).unwrap();
+        for name in [
+            "z.PNG",
+            "a.jpg",
+            "b/deep/c.jpeg",
+            "b/notes.txt",
+            ".hidden.png",
+            "bare",
+            "x.tif",
+            "__MACOSX/b/c.jpeg",
+            "b/ignored.png",
+        ] {
+            fs::write(at(name), name).unwrap();
+        }
+        fs::write(at("b/.runnerignore"), "ignored.*\n").unwrap();
+        symlink("a.jpg", at("link.png")).unwrap();
+        let listing = Listing::of(&[folder.path().to_owned()], Naming::Within).unwrap();
+        assert_eq!(
+            names(&listing),
+            ["a.jpg", "b/deep/c.jpeg", "link.png", "z.PNG"]
+        );
+        let omitted: Vec<&str> = listing.omitted.iter().map(|s| s.image.as_str()).collect();
+        assert_eq!(omitted, ["b/notes.txt", "bare", "x.tif"]);
+
+        // A file that is named itself counts, and is listed once.
+        let dotted = folder.path().join("./b/../b");
+        let given = [
+            at("b"),
+            at("a.jpg"),
+            at("./a.jpg"),
+            at("bare"),
+            at("b"),
+            dotted,
+        ];
+        let listing = Listing::of(&given[..5], Naming::AsGiven).unwrap();
+        let shown = |name: &str| at(name).to_str().unwrap().to_owned();
+        let expected = ["a.jpg", "b/deep/c.jpeg", "bare"].map(shown);
+        assert_eq!(names(&listing), expected);
+        // `..` is not resolved, because a link may be before it.
+        assert_eq!(
+            Listing::of(&given, Naming::AsGiven).unwrap().images.len(),
+            4
+        );
+    }
+
+    #[test]
+    fn a_list_without_images_is_an_error_that_says_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let says = |paths: &[PathBuf]| Listing::of(paths, Naming::AsGiven).unwrap_err().message;
+        let path = folder.path().to_owned();
+        assert!(
+            says(std::slice::from_ref(&path))
+                .starts_with("there are no `jpg`, `jpeg` or `png` files in `")
+        );
+        fs::write(path.join("a.dcm"), "").unwrap();
+        assert!(says(std::slice::from_ref(&path)).ends_with("a.dcm`"));
+        assert!(says(&[path.join("missing.png")]).ends_with("missing.png` does not exist"));
+        assert!(says(&[]).contains("the list of paths"));
+    }
+}

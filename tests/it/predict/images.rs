@@ -1,0 +1,203 @@
+//! Which files are predicted, and what happens to the others.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use super::*;
+use crate::sandbox::skip;
+
+fn names(all: &Value) -> Vec<String> {
+    let images = all["images"].as_array().unwrap().iter();
+    images
+        .map(|image| image["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn folders_are_searched_and_files_listed_once_in_order() {
+    let sandbox = trained(2, &[]);
+    let write = |name: &str| {
+        files::write(&sandbox.path(name), &files::picture(0, 3, 20), "png");
+    };
+    for name in [
+        "mine/b.png",
+        "mine/deep/er/a.PNG",
+        "mine/.hidden.png",
+        "mine/no/x.png",
+        "c.png",
+    ] {
+        write(name);
+    }
+    fs::write(sandbox.path("mine/.runnerignore"), "no/\n").unwrap();
+    fs::write(sandbox.path("mine/notes.txt"), "x").unwrap();
+    fs::write(sandbox.path("mine/scan.dcm"), "x").unwrap();
+    symlink("../c.png", sandbox.path("mine/link.png")).unwrap();
+    symlink(sandbox.path("mine/deep"), sandbox.path("mine/other")).unwrap();
+
+    let all = predicted(
+        &sandbox,
+        &["cnn", "mine", "mine/b.png", "c.png", "./c.png", "mine/"],
+    );
+    let expected = [
+        "c.png",
+        "mine/b.png",
+        "mine/deep/er/a.PNG",
+        "mine/link.png",
+        "mine/other/er/a.PNG",
+    ];
+    assert_eq!(names(&all), expected);
+    let left_out: Vec<&str> = all["left_out"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["image"].as_str().unwrap())
+        .collect();
+    assert_eq!(left_out, ["mine/notes.txt", "mine/scan.dcm"]);
+
+    let table = predict(&sandbox, &["cnn", "mine"]);
+    assert_eq!(table.code, Some(0), "{table:?}");
+    let expected = "2 other files left out: `mine/notes.txt` is of the format `txt`, which is not read; \
+                    `mine/scan.dcm` is of the format `dcm`, which is not read";
+    assert!(table.stderr.contains(expected), "{table:?}");
+}
+
+#[test]
+fn a_file_of_predictions_within_a_folder_of_images_is_not_reported() {
+    let sandbox = trained(2, &[]);
+    let image = sandbox.path("mine/a.png");
+    files::write(&image, &files::picture(0, 3, 20), "png");
+    for _ in 0..2 {
+        let done = predict(&sandbox, &["cnn", "mine", "-o", "mine/predictions.csv"]);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        assert!(!done.stderr.contains("left out"), "{done:?}");
+    }
+}
+
+#[test]
+fn without_images_nothing_is_written() {
+    let sandbox = trained(2, &[]);
+    let says = |images: &[&str], what: &str| {
+        let error = refused(&sandbox, &[&["cnn"], images].concat(), 2);
+        assert!(error.contains(what), "`{what}`: {error}");
+    };
+    fs::create_dir(sandbox.path("empty")).unwrap();
+    says(
+        &["empty"],
+        "there are no `jpg`, `jpeg` or `png` files in `empty`",
+    );
+    fs::write(sandbox.path("empty/a.gif"), "GIF89a").unwrap();
+    says(&["empty"], "in `empty`, only `empty/a.gif`");
+    says(&["missing.png"], "`missing.png` does not exist");
+    says(&["artifacts"], "`artifacts` is a runner store");
+    let done = predict(&sandbox, &["cnn"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+}
+
+#[test]
+fn an_unreadable_image_is_an_error_or_is_left_out() {
+    let sandbox = trained(2, &[]);
+    files::write(
+        &sandbox.path("mine/good.png"),
+        &files::picture(0, 3, 20),
+        "png",
+    );
+    files::write(
+        &sandbox.path("mine/cut.jpeg"),
+        &files::picture(0, 3, 200),
+        "jpeg",
+    );
+    let name = "mine/cut.jpeg";
+    let whole = fs::read(sandbox.path(name)).unwrap();
+    for (bytes, what) in [
+        (&whole[..whole.len() / 2], "is truncated"),
+        (&[], "is empty"),
+        (b"%PDF-1.7", "is no JPEG or PNG image"),
+        (&whole[..30], "is no readable JPEG or PNG image"),
+    ] {
+        fs::write(sandbox.path(name), bytes).unwrap();
+        let error = refused(&sandbox, &["cnn", "mine"], 2);
+        assert!(error.contains(&format!("`{name}` {what}")), "{error}");
+        assert!(error.contains("`--on-bad-image skip`"), "{error}");
+        let skipping = ["cnn", "mine", "--on-bad-image", "skip"];
+        let all = predicted(&sandbox, &skipping);
+        assert_eq!(names(&all), ["mine/good.png"]);
+        assert_eq!(all["left_out"][0]["image"], name);
+        let done = predict(&sandbox, &skipping);
+        let warning = format!("warning: 1 unreadable image left out: `{name}` {what}");
+        assert!(done.stderr.contains(&warning), "{done:?}");
+    }
+    fs::write(sandbox.path("mine/bad.png"), "x").unwrap();
+    let skipping = ["cnn", name, "mine/bad.png", "--on-bad-image", "skip"];
+    let error = refused(&sandbox, &skipping, 2);
+    let expected = "none of the 2 images can be used; the first one: `mine/bad.png` is no JPEG";
+    assert!(error.contains(expected), "{error}");
+    files::write(
+        &sandbox.path("large.png"),
+        &files::picture(0, 3, 1001),
+        "png",
+    );
+    let error = refused(&sandbox, &["cnn", "large.png", "--max-megapixels", "1"], 2);
+    assert!(
+        error.contains("`large.png` is 1001×1001 pixels, more than the 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn special_files_neither_block_nor_count_as_images() {
+    let sandbox = trained(2, &[]);
+    fs::create_dir(sandbox.path("mine")).unwrap();
+    mknodat(
+        CWD,
+        sandbox.path("mine/pipe.png"),
+        FileType::Fifo,
+        Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    for image in ["mine/pipe.png", "mine", "/dev/zero"] {
+        let error = predict(&sandbox, &["cnn", image, "-o", "p.csv"]);
+        assert_eq!(error.code, Some(2), "{error:?}");
+        assert!(
+            error.stderr.contains("is neither a file nor a folder"),
+            "{error:?}"
+        );
+    }
+    fs::remove_file(sandbox.path("mine/pipe.png")).unwrap();
+    symlink(sandbox.path("mine"), sandbox.path("mine/loop")).unwrap();
+    let error = predict(&sandbox, &["cnn", "mine"]);
+    assert_eq!(error.code, Some(2), "{error:?}");
+    assert!(
+        error.stderr.contains("link to a folder that contains it"),
+        "{error:?}"
+    );
+    symlink("nowhere", sandbox.path("dangling.png")).unwrap();
+    let error = refused_link(&sandbox);
+    assert!(error.contains("`dangling.png` does not exist"), "{error}");
+}
+
+fn refused_link(sandbox: &Sandbox) -> String {
+    let done = predict(sandbox, &["cnn", "dangling.png"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    done.stderr
+}
+
+#[test]
+fn an_image_without_permission_is_unreadable() {
+    if rustix::process::geteuid().is_root() {
+        skip("root may read everything");
+        return;
+    }
+    let sandbox = trained(2, &[]);
+    let path = sandbox.path("mine/a.png");
+    files::write(&path, &files::picture(0, 3, 20), "png");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    let done = predict(&sandbox, &["cnn", "mine", "-o", "p.csv"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert!(
+        done.stderr.contains("`mine/a.png` cannot be read"),
+        "{done:?}"
+    );
+}
