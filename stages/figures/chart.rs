@@ -214,6 +214,7 @@ struct Entry<'a> {
     line: &'a Series,
     /// The line's name as it is shown.
     name: Cow<'a, str>,
+    size: i32,
     color: Color,
     width: i32,
 }
@@ -241,14 +242,9 @@ fn legend(
             .any(|(x, y)| x.is_finite() && y.is_finite())
     };
     for (line, &color) in series.iter().zip(colors.iter().cycle()).filter(drawn) {
-        let name = match medium {
-            Medium::Png => Cow::Borrowed(line.name.as_str()),
-            Medium::Svg => {
-                let available = width - 2 * PADDING - SAMPLE - GAP;
-                medium.fitted(&line.name, TEXT, available)?.0
-            }
-        };
-        let entry = SAMPLE + GAP + medium.text_width(&name, TEXT)?;
+        let longest = width - 2 * PADDING - SAMPLE - GAP;
+        let (name, size) = medium.fitted(&line.name, TEXT, longest)?;
+        let entry = SAMPLE + GAP + medium.text_width(&name, size)?;
         if rows.is_empty() || entry > available {
             rows.push(Vec::new());
             available = width - 2 * PADDING;
@@ -258,6 +254,7 @@ fn legend(
             row.push(Entry {
                 line,
                 name,
+                size,
                 color,
                 width: entry,
             });
@@ -268,7 +265,9 @@ fn legend(
         let y = top + i as i32 * ROW + ROW / 2;
         let mut x = (width - total) / 2;
         for entry in row {
-            let &Entry { line, color, .. } = entry;
+            let &Entry {
+                line, size, color, ..
+            } = entry;
             if line.points.len() == 1 {
                 canvas.dot((x + SAMPLE / 2, y), DOT + px(2), color)?;
             } else if line.dashed {
@@ -276,7 +275,7 @@ fn legend(
             } else {
                 canvas.line((x, y), (x + SAMPLE, y), color, STROKE)?;
             }
-            canvas.text(&entry.name, (x + SAMPLE + GAP, y), Align::Left, TEXT, BLACK)?;
+            canvas.text(&entry.name, (x + SAMPLE + GAP, y), Align::Left, size, BLACK)?;
             x += entry.width + BETWEEN;
         }
     }

@@ -23,7 +23,7 @@ const MOST_CURVES: usize = PALETTE.len();
 pub(super) fn page(figure: &Reliability, medium: Medium) -> Result<Canvas, Failure> {
     let title = format!("Calibration: {}", figure.class);
     let mut series = vec![Series {
-        name: "calibrated".to_owned(),
+        name: "ideal".to_owned(),
         points: vec![(0.0, 0.0), (1.0, 1.0)],
         dashed: true,
     }];

@@ -94,7 +94,7 @@ impl fmt::Display for Criterion {
                 false_positive,
             } => write!(
                 f,
-                "least cost, {false_negative} for a false negative and {false_positive} for a false positive"
+                "least cost, false negative {false_negative}, false positive {false_positive}"
             ),
         }
     }

@@ -136,7 +136,7 @@ fn other_methods_and_rules_are_taken_from_the_command_line_too() {
     );
     assert_eq!(
         read(&sandbox, "score/metrics/confusion.json")["decision"]["rule"],
-        "least cost, 5 for a false negative and 1 for a false positive on 30 validation images"
+        "least cost, false negative 5, false positive 1 on 30 validation images"
     );
 
     run(
