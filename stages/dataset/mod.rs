@@ -356,11 +356,13 @@ impl Stage for Params {
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let offer = self.source.open(context.seed, self.usage())?;
+        // A folder may have test images only, such as those of another hospital.
+        let is_for_tests = offer.train.examples().is_empty();
         let [train, validation, test] = ["train", "validation", "test"].map(|p| context.output(p));
         let (train, validation, test) = (train?, validation?, test?);
         let packing = Packing {
             shape: self.shape(),
-            validation: self.validation,
+            validation: if is_for_tests { 0.0 } else { self.validation },
             limit: self.limit,
             seed: context.seed,
             fold: self.fold,
@@ -398,8 +400,6 @@ impl Stage for Params {
             json::write(&figure.join(SKIPPED_FILE), &skipped)?;
         }
         let train = Dataset::in_folder(&train)?;
-        // A folder may have test images only, such as those of another hospital.
-        let is_for_tests = offer.train.examples().is_empty();
         if !is_for_tests {
             every_class_has_images(&train)?;
         }

@@ -16,10 +16,14 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Counts images, each as often as its weight. `decided` is the predicted class of each image.
-    pub(super) fn new(report: &Report<'_>, decided: &[u32], weights: &[u32]) -> Self {
-        let classes = report.classes.len();
-        let counts = Confusion::weighted(report.predictions.labels, decided, weights, classes);
+    /// Counts images, each as often as its weight. `labels` and `decided` are their actual and predicted classes.
+    pub(super) fn new(
+        report: &Report<'_>,
+        labels: &[u32],
+        decided: &[u32],
+        weights: &[u32],
+    ) -> Self {
+        let counts = Confusion::weighted(labels, decided, weights, report.classes.len());
         let class = report.positive;
         let hits = counts.count(class, class);
         let (actual, predicted) = (counts.support(class), counts.predicted(class));
@@ -151,9 +155,10 @@ pub(super) fn table(report: &Report<'_>, asked: &Asked<'_>) -> Vec<OperatingMeas
     let decided = report.predictions.decide(report.decision);
     let measures = measures(asked.prevalence);
     let images = decided.len();
-    let found = Counts::new(report, &decided, &vec![1; images]);
+    let labels = report.predictions.labels;
+    let found = Counts::new(report, labels, &decided, &vec![1; images]);
     let intervals = intervals(asked.bootstrap, measures.len(), |weights| {
-        let resampled = Counts::new(report, &decided, weights);
+        let resampled = Counts::new(report, labels, &decided, weights);
         measures
             .iter()
             .map(|measure| (measure.value)(&resampled))

@@ -87,7 +87,10 @@ fn table(report: &Report<'_>, bootstrap: &Bootstrap, division: &Assigned) -> Sub
 fn part(report: &Report<'_>, bootstrap: &Bootstrap, value: &str, members: Vec<usize>) -> Part {
     let scores = report.predictions.scores(report.positive);
     let all_positive = is_positive(report);
-    let decided = report.predictions.decide(report.decision);
+    let all_decided = report.predictions.decide(report.decision);
+    let of_members = |all: &[u32]| -> Vec<u32> { members.iter().map(|&i| all[i]).collect() };
+    let labels = of_members(report.predictions.labels);
+    let decided = of_members(&all_decided);
     let scores: Vec<f32> = members.iter().map(|&i| scores[i]).collect();
     let is_positive: Vec<bool> = members.iter().map(|&i| all_positive[i]).collect();
     let groups: Vec<String> = match report.groups {
@@ -98,13 +101,7 @@ fn part(report: &Report<'_>, bootstrap: &Bootstrap, value: &str, members: Vec<us
         [] => Units::images(members.len()),
         groups => Units::groups(groups),
     };
-    let counts = |drawn: &[u32]| {
-        let mut weights = vec![0; decided.len()];
-        for (&member, &weight) in members.iter().zip(drawn) {
-            weights[member] = weight;
-        }
-        Counts::new(report, &decided, &weights)
-    };
+    let counts = |weights: &[u32]| Counts::new(report, &labels, &decided, weights);
     let found = counts(&vec![1; members.len()]);
     let placements = Placements::new(&scores, &is_positive);
     let area = SubgroupEstimate {
