@@ -41,7 +41,9 @@ mod training;
 pub use data::{
     DataView, GalleryView, GeneratedView, LeakageView, PairView, SampleView, SplitView,
 };
-pub use evaluation::{ClassName, ConfusionCell, ConfusionView, EvaluationView, HeatMapView, HeatMapsView, MistakeView};
+pub use evaluation::{
+    ClassName, ConfusionCell, ConfusionView, EvaluationView, HeatMapView, HeatMapsView, MistakeView,
+};
 pub use extras::{
     BestRow, CellView, CertaintyView, ChangeView, Comparison, ContrastView, ExpectationView,
     Extras, MetricChangeView, Reference, RowView, TableView, Verdict,
