@@ -8,6 +8,7 @@ use contract::{Direction, ImageShape, Metric};
 use super::chart::{Series, line_chart};
 use super::confusion::confusion;
 use super::grid::{Row, grid};
+use super::heat_maps::{Cell, Legend, heat_maps};
 use super::roc::roc;
 use crate::metrics::Confusion;
 
@@ -268,4 +269,37 @@ fn confusion_matrix_is_colored_by_row() {
     // One cell is entirely blue, except for its text.
     assert!(count(&picture, BLUE) > 30_000);
     assert!(margins_are_white(&picture));
+}
+
+#[test]
+fn a_page_of_heat_maps_shows_every_picture_unchanged() {
+    let folder = Folder::new();
+    let shape = ImageShape {
+        height: 40,
+        width: 30,
+        channels: 3,
+    };
+    let violet = [91, 20, 90].repeat(40 * 30);
+    let green = [20, 200, 40].repeat(40 * 30);
+    let cell = |name: &str| Cell {
+        image: &violet,
+        overlay: &green,
+        lines: vec!["predicted PNEUMONIA (0.982)".to_owned(), name.to_owned()],
+    };
+    let long = "a rather long name of an image that must be made smaller to fit";
+    let cells = [cell("a.png"), cell(long), cell("c.png")];
+    let scale: Vec<u8> = (0..120).flat_map(|step| [step, 2 * step, 7]).collect();
+    let legend = Legend {
+        title: "Places that speak for the predicted class",
+        scale: &scale,
+        ends: ["0", "largest value"],
+    };
+    let path = folder.file("heat_maps.png");
+    heat_maps(&legend, &cells, shape, &path).unwrap();
+    let picture = pixels(&path);
+    assert_eq!(count(&picture, [91, 20, 90]), 3 * 40 * 30);
+    assert_eq!(count(&picture, [20, 200, 40]), 3 * 40 * 30);
+    assert_eq!(count(&picture, [119, 238, 7]), 2 * 24);
+    assert!(margins_are_white(&picture));
+    assert_unchanged(&path, 0xa975_3608_17bd_ca11);
 }

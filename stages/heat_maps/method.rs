@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use contract::{ImageShape, Invalid, bare_name};
+use contract::{ImageShape, Invalid, bare_name, ranges};
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -86,6 +86,18 @@ impl fmt::Display for Technique {
 }
 
 impl Method {
+    /// Checks the parameters without a model. The path of an error starts at the name of the method.
+    pub fn check(self) -> Result<(), Invalid> {
+        let Self::Occlusion { size, stride } = self else {
+            return Ok(());
+        };
+        for (name, value) in [("size", size), ("stride", stride)] {
+            let value = value.unwrap_or(1);
+            ranges::whole(name, value, 1, LARGEST).map_err(|e| e.under("occlusion"))?;
+        }
+        Ok(())
+    }
+
     /// Returns the method for a network.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ fn sandbox(params: &str) -> Sandbox {
 fn drawn(sandbox: &Sandbox, args: &[&str]) -> Vec<PathBuf> {
     let run = sandbox.run_json(args);
     assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(!run.stderr.contains("heat"), "{run:?}");
+    assert!(!run.stderr.contains("heat map"), "{run:?}");
     let folder = sandbox.path("artifacts/latest/maps/evaluate/figure");
     let mut files = list(&folder);
     assert!(!files.is_empty(), "{}", folder.display());
@@ -180,7 +180,7 @@ fn a_model_without_convolutions_has_no_heat_maps_unless_they_are_requested() {
 #[test]
 fn heat_maps_can_be_left_out_and_are_the_same_in_every_run() {
     let none = sandbox(", heat_maps: { images: 0 }");
-    assert_eq!(drawn(&none, &[]), [PathBuf::new(); 0]);
+    assert!(drawn(&none, &[]).is_empty());
     let [first, second] = [(); 2].map(|()| {
         let sandbox = sandbox(", heat_maps: { images: 5, method: grad_cam }");
         let files = drawn(&sandbox, &[]).into_iter();

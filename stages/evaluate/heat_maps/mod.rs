@@ -69,6 +69,7 @@ impl HeatMaps {
     /// Checks the parameters against the model, as far as it is known before it exists.
     pub(super) fn check(&self, model: Option<Signature>) -> Result<(), Invalid> {
         ranges::whole("images", self.images, 0, MOST_IMAGES)?;
+        self.method.check().map_err(|e| e.under("method"))?;
         let Some(Signature::Model {
             image,
             convolutions: Some(convolutions),

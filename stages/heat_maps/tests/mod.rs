@@ -219,6 +219,11 @@ fn a_method_must_fit_the_model() {
         assert_eq!(invalid.path, keys.collect::<Vec<_>>());
         assert_eq!(invalid.message, message);
     }
+    let refused = parsed(json!({ "occlusion": { "stride": 0 } })).check();
+    assert_eq!(
+        refused.unwrap_err().message,
+        "`stride` is 0; it must be between 1 and 1048576"
+    );
     let hint = fit(json!({ "grad_cam": { "layer": 2 } }), &[1, 3]).unwrap_err();
     assert_eq!(
         hint.hint.unwrap(),

@@ -232,13 +232,25 @@ fn check_gradients() {
             f64::from(ops::to_host(&network.forward_from(moved, layer))[1])
         };
         let step = 0.002;
+        let here = logit(0, 0.0);
+        let mut kinks = 0;
         for (at, &gradient) in gradients.iter().enumerate() {
-            let numeric = (logit(at, step) - logit(at, -step)) / (2.0 * f64::from(step));
+            let [up, down] = [step, -step].map(|by| (logit(at, by) - here) / f64::from(by));
+            // The step leads to another maximum of a window, where there is no derivative.
+            if (up - down).abs() > 2e-3 * (1.0 + up.abs()) {
+                kinks += 1;
+                continue;
+            }
+            let numeric = 0.5 * (up + down);
             let difference = (numeric - f64::from(gradient)).abs();
             assert!(
                 difference < 1e-3 * (1.0 + numeric.abs()),
                 "layer {layer}, value {at}: {gradient} is not {numeric}"
             );
         }
+        assert!(
+            20 * kinks <= gradients.len(),
+            "layer {layer}: {kinks} kinks"
+        );
     }
 }
