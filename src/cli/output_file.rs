@@ -69,8 +69,8 @@ pub(super) const FIGURE: OutputKind = OutputKind {
     beginnings: &[b"\x89PNG\r\n\x1a\n"],
 };
 
-pub(super) const PREDICTIONS: OutputKind = OutputKind {
-    what: "a file of predictions",
+pub(super) const PREDICTED: OutputKind = OutputKind {
+    what: "a file of `predict`",
     option: "-o",
     beginnings: &[b"name,predicted,p_", b"name,predicted,\"p_"],
 };

@@ -47,7 +47,7 @@ impl Destination {
                 folder.shown()
             )));
         }
-        output_file::PREDICTIONS.check(&file)?;
+        output_file::PREDICTED.check(&file)?;
         Ok(Self::File(file))
     }
 }

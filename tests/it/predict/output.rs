@@ -78,7 +78,7 @@ fn only_a_file_of_predictions_is_replaced() {
         assert_eq!(done.code, Some(2), "{file}: {done:?}");
         assert!(
             done.stderr
-                .contains("is not a file of predictions, so it is kept"),
+                .contains("is not a file of `predict`, so it is kept"),
             "{done:?}"
         );
         assert_eq!(fs::read(sandbox.path(file)).unwrap(), before);
