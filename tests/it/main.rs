@@ -18,6 +18,7 @@ mod device;
 mod doctor;
 mod expecting;
 mod explaining;
+mod exporting;
 mod failures;
 mod fuzz;
 mod graph;
