@@ -19,6 +19,8 @@
 )]
 
 mod folder;
+mod lineage_params;
+mod media_type;
 pub mod mlflow;
 mod names;
 mod params;

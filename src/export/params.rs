@@ -1,11 +1,9 @@
-//! Parameters by dotted paths, and the parameters of everything that a result was made from.
+//! Parameters by dotted paths, and as text.
 
 use std::collections::BTreeMap;
 
 use engine::plan::source_digest;
 use serde_json::Value;
-
-use crate::record::Record;
 
 /// Numbers, booleans and texts among parameters, by path: `optimizer.adam.beta1`. Lists become JSON texts, and sources
 /// become `content:` with their digest. A parameter that is not set is left out.
@@ -45,51 +43,6 @@ pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
-    }
-}
-
-impl Record<'_> {
-    /// Parameters of the instances at these positions, and their values on axes. A parameter is named after the stage:
-    /// `cnn.learning_rate`. If instances of a stage differ in its value, it is named after each instance:
-    /// `gan[NORMAL].epochs`.
-    pub(crate) fn params_of(&self, positions: &[usize]) -> BTreeMap<String, Value> {
-        let mut by_stage: BTreeMap<String, Vec<(usize, &Value)>> = BTreeMap::new();
-        for &at in positions {
-            let instance = &self.instances[at];
-            for (name, value) in &instance.params {
-                let known = by_stage.entry(format!("{}.{name}", instance.stage));
-                known.or_default().push((at, value));
-            }
-        }
-        let mut params = BTreeMap::new();
-        for (name, values) in by_stage {
-            let is_same = values.iter().all(|(_, value)| *value == values[0].1);
-            if is_same {
-                params.insert(name, values[0].1.clone());
-                continue;
-            }
-            for (at, value) in values {
-                let instance = &self.instances[at];
-                let param = &name[instance.stage.len()..];
-                params.insert(format!("{}{param}", instance.name), value.clone());
-            }
-        }
-        params
-    }
-
-    /// Values on axes that all of these instances share, among those that have the axis.
-    pub(crate) fn axes_of(&self, positions: &[usize]) -> BTreeMap<String, String> {
-        let mut found: BTreeMap<&str, Option<&str>> = BTreeMap::new();
-        for (axis, value) in positions.iter().flat_map(|&at| &self.instances[at].axes) {
-            let known = found.entry(axis).or_insert(Some(value));
-            if *known != Some(value) {
-                *known = None;
-            }
-        }
-        let shared = found.into_iter();
-        shared
-            .filter_map(|(axis, value)| Some((axis.to_owned(), value?.to_owned())))
-            .collect()
     }
 }
 

@@ -5,6 +5,7 @@ use engine::error::Error;
 use store::component;
 
 use super::client::{Client, Content};
+use crate::media_type::media_type;
 use crate::names::Distinct;
 use crate::record::{Instance, Record};
 
@@ -64,23 +65,6 @@ fn safe(path: &str) -> String {
         part
     });
     parts.collect::<Vec<_>>().join("/")
-}
-
-/// Media type by the extension of a name.
-pub(crate) fn media_type(name: &str) -> &'static str {
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    match &*extension.to_ascii_lowercase() {
-        "json" => "application/json",
-        "csv" => "text/csv",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "svg" => "image/svg+xml",
-        "txt" | "log" => "text/plain",
-        "md" => "text/markdown",
-        "html" => "text/html",
-        "yaml" | "yml" => "application/yaml",
-        _ => "application/octet-stream",
-    }
 }
 
 #[cfg(test)]

@@ -25,11 +25,11 @@ use engine::wording;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::media_type::media_type;
 use crate::record::{Instance, Record};
 use client::{Client, Content, Problem};
 use entries::{Entries, Tags};
 
-pub(crate) use files::media_type;
 pub use server::Server;
 
 /// Tag with the state of an export.
@@ -264,6 +264,8 @@ impl Sending<'_> {
         tags.add("runner.kind", &instance.kind);
         tags.add("runner.key", instance.key.to_string());
         tags.add("runner.outcome", &instance.status);
+        let trials: Vec<String> = instance.trials.iter().map(usize::to_string).collect();
+        tags.add_known("runner.trial", some_text(&trials.join(", ")));
         tags.add_known("runner.seed", instance.seed());
         tags.add_known("runner.made_by", instance.made_by.as_ref());
         tags.add_known("runner.error", instance.error.as_ref());

@@ -7,7 +7,7 @@ use store::component;
 
 use super::graph::{Graph, local_id, path_id};
 use crate::folder::NewFolder;
-use crate::mlflow::media_type;
+use crate::media_type::media_type;
 use crate::record::{Instance, Output, Record};
 
 /// Folder of results.

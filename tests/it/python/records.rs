@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
 use super::{python, run, show};
+use crate::hostile_names;
 use crate::sandbox::Sandbox;
 
 const TABLE1: &str = include_str!("../../../pipelines/table1.yaml");
@@ -117,7 +118,14 @@ fn ro_crates_are_valid() {
     fs::write(failing.path("pipeline.yaml"), "changed").unwrap();
     fs::remove_dir_all(failing.path("artifacts/v1/actions")).unwrap();
     export(&failing, "removed", &["ro-crate"]);
+    // Names that must be escaped in addresses.
+    let hostile = hostile_names::ran();
+    let done = hostile.runner(&[
+        "runs", "export", "latest~2", "hostile", "--format", "ro-crate",
+    ]);
+    assert_eq!(done.code, Some(0), "{done:?}");
     let crates = [
+        hostile.path("hostile"),
         sandbox.path("crate"),
         sandbox.path("with-models"),
         failing.path("failed"),
@@ -222,4 +230,16 @@ fn mlflow_shows_the_results() {
     let results = sandbox.path("artifacts/latest/table1");
     let arguments = [server.address.as_str().into(), results, id.into(), expected];
     show(run(&python, "mlflow_reads.py", &arguments).trim());
+    // The server accepts names that have other characters than it allows.
+    let hostile = hostile_names::ran();
+    let command = [
+        "runs",
+        "export",
+        "latest~2",
+        &server.address,
+        "--format",
+        "mlflow",
+    ];
+    let done = hostile.runner(&command);
+    assert_eq!(done.code, Some(0), "{done:?}");
 }
