@@ -1,9 +1,10 @@
 //! `runs export`: folders, addresses and errors. `python/records.rs` reads exported runs with other programs.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -111,34 +112,33 @@ fn a_folder_with_files_is_kept_unless_forced() {
 
 #[test]
 fn a_damaged_result_is_an_error_and_nothing_is_written() {
-    let sandbox = tiny();
-    let history = sandbox.path("artifacts/latest/tiny/cnn[4]/history/history.csv");
-    let content = fs::read(&history).unwrap();
-    let mut damaged = 0;
-    for (name, bytes) in contents(&sandbox.path("artifacts/v1/cas")) {
-        if bytes == content {
-            let blob = sandbox.path("artifacts/v1/cas").join(name);
-            let mut changed = content.clone();
-            changed[0] ^= 1;
-            let mut mode = fs::metadata(&blob).unwrap().permissions();
-            std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o644);
-            fs::set_permissions(&blob, mode).unwrap();
-            fs::write(&blob, changed).unwrap();
-            damaged += 1;
-        }
-    }
-    assert_eq!(damaged, 1);
     for format in ["tensorboard", "ro-crate"] {
+        // The store sets damaged results aside, so each export needs its own.
+        let sandbox = tiny();
+        damage(&sandbox, "artifacts/latest/tiny/cnn[4]/history/history.csv");
         let done = export(&sandbox, "new", format, &[]);
         assert_eq!(done.code, Some(1), "{done:?}");
-        assert!(!sandbox.path("new").exists());
+        assert!(done.stderr.starts_with("error: "), "{done:?}");
+        let left = fs::read_dir(sandbox.path("")).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["artifacts", "pipeline.yaml"]);
     }
-    let left: Vec<_> = fs::read_dir(sandbox.path("")).unwrap().collect();
-    let left = left.into_iter().map(|entry| entry.unwrap().file_name());
-    let left: Vec<_> = left
-        .filter(|name| name.to_string_lossy().starts_with(".export"))
-        .collect();
-    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Flips a bit in the blob with the content of this file.
+fn damage(sandbox: &Sandbox, file: &str) {
+    let content = fs::read(sandbox.path(file)).unwrap();
+    let blobs = contents(&sandbox.path("artifacts/v1/cas")).into_iter();
+    let blobs: Vec<_> = blobs.filter(|(_, bytes)| *bytes == content).collect();
+    let [(name, _)] = blobs.as_slice() else {
+        panic!("{} blobs have the content of {file}", blobs.len());
+    };
+    let blob = sandbox.path("artifacts/v1/cas").join(name);
+    let mut changed = content;
+    changed[0] ^= 1;
+    fs::set_permissions(&blob, Permissions::from_mode(0o644)).unwrap();
+    fs::write(&blob, changed).unwrap();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Exported runs in TensorBoard, MLflow, and in validators of RO-Crates.
 
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -174,14 +175,26 @@ impl Server {
         };
         // It imports many packages and creates its database first.
         let started = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while !answers(port) {
             let log = || fs::read_to_string(sandbox.path("mlflow.log")).unwrap();
             assert!(server.process.try_wait().unwrap().is_none(), "{}", log());
             assert!(started.elapsed() < Duration::from_secs(600), "{}", log());
-            sleep(Duration::from_millis(100));
+            sleep(Duration::from_millis(200));
         }
         server
     }
+}
+
+/// `true` if a web server answers on this port. A connection alone can be one of the port with itself.
+fn answers(port: u16) -> bool {
+    let ask = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        std::io::Result::Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
 impl Drop for Server {
