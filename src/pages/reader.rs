@@ -26,7 +26,7 @@ impl Reader<'_> {
     }
 
     /// The output ports of a stage, in their order; empty if its kind is no longer known.
-    pub(crate) fn ports(&self, fingerprint: &Fingerprint) -> Vec<Port> {
+    pub fn ports(&self, fingerprint: &Fingerprint) -> Vec<Port> {
         match self.catalogue.kind(&fingerprint.kind) {
             Some(kind) if kind.declares_ports => rebuild(self.catalogue.parse, fingerprint)
                 .map(|stage| stage.outputs())

@@ -20,6 +20,7 @@ mod doctor;
 mod evaluating;
 mod expecting;
 mod explaining;
+mod exporting;
 mod failures;
 mod folds;
 mod fuzz;

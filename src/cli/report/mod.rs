@@ -203,6 +203,28 @@ pub(super) fn extras_of(store: &Store, run: &Recorded) -> Extras {
     extras::extras(store, run, pipeline, notices)
 }
 
+/// Returns the content of the pipeline file that a run was started with. If it describes other stages now, or is not
+/// there, the error is a sentence that says so.
+pub(super) fn pipeline_file(store: &Store, run: &Recorded) -> Result<Vec<u8>, String> {
+    let file = PathBuf::from(&run.report.file);
+    let absent = |why: &str| {
+        let file = file.shown();
+        format!("the pipeline file `{file}` {why}, so the recorded stages take its place")
+    };
+    let mut notices = Vec::new();
+    let Some(pipeline) = recorded_pipeline(store, &run.report, &mut notices) else {
+        return Err(absent(
+            "cannot be read any more, or describes another pipeline",
+        ));
+    };
+    if !pipeline.is_of(run) {
+        return Err(absent(
+            "or the data that it names has changed since the run",
+        ));
+    }
+    files::read(&file, files::MOST_TEXT).map_err(|_| absent("cannot be read"))
+}
+
 impl<'a> Pipeline<'a> {
     fn read(store: &'a Store, file: &Path, overrides: &Overrides) -> Result<Self, Error> {
         let mut experiment = overrides.experiment(file)?;

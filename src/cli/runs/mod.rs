@@ -1,6 +1,7 @@
-//! `runner runs`: lists, shows, compares and stops runs, and prints the output of their stages.
+//! `runner runs`: lists, shows, compares, exports and stops runs, and prints the output of their stages.
 
 mod cancel;
+mod export;
 mod list;
 mod logs;
 mod show;
@@ -11,7 +12,7 @@ use engine::error::Error;
 use super::compare::Compare;
 use crate::report::Console;
 
-/// List runs, show one, compare two, print what stages wrote, or stop a run
+/// List runs, show one, compare two, export one, print what stages wrote, or stop a run
 #[derive(Debug, Args)]
 pub(super) struct Runs {
     #[command(subcommand)]
@@ -25,6 +26,7 @@ enum Command {
     /// Same as `runner compare`
     Diff(Compare),
     Logs(logs::Logs),
+    Export(export::Export),
     Cancel(cancel::Cancel),
 }
 
@@ -35,6 +37,7 @@ impl Runs {
             Command::Show(show) => show.execute(console),
             Command::Diff(diff) => diff.execute(console),
             Command::Logs(logs) => logs.execute(console),
+            Command::Export(export) => export.execute(console),
             Command::Cancel(cancel) => cancel.execute(console),
         }
     }

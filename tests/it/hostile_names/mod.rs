@@ -12,6 +12,7 @@ use serde_json::json;
 
 pub(crate) use csv::parsed;
 
+use crate::exporting::contents;
 use crate::report::document::{Report, text};
 use crate::sandbox::{Finished, Sandbox, acts_on_terminal};
 
@@ -164,7 +165,7 @@ sweep:
 }
 
 /// A sandbox with both pipelines and their files, after their runs.
-fn ran() -> Sandbox {
+pub(crate) fn ran() -> Sandbox {
     let sandbox = Sandbox::new(&pipeline());
     fs::write(sandbox.path("sweep.yaml"), sweep()).unwrap();
     let values = (0..).zip(TEXTS);
@@ -236,8 +237,29 @@ fn hostile_names_have_no_effect_anywhere() {
     latex(&sandbox);
     pictures(&sandbox);
     report(&sandbox);
+    exports(&sandbox);
     #[cfg(target_os = "linux")]
     markup::served(&sandbox);
+}
+
+/// Exports stay in their folders.
+fn exports(sandbox: &Sandbox) {
+    let around = || fs::read_dir(sandbox.path("")).unwrap().count();
+    let before = around();
+    for (number, run) in ["latest", "latest~1", "latest~2"].iter().enumerate() {
+        for format in ["tensorboard", "ro-crate"] {
+            let folder = format!("exported/{format}/{number}");
+            printed(
+                sandbox,
+                &["runs", "export", run, &folder, "--format", format],
+            );
+            let names: Vec<String> = contents(&sandbox.path(&folder)).into_keys().collect();
+            assert!(names.len() > 3, "{names:?}");
+            let acting = names.iter().find(|name| acts_on_terminal(name).is_some());
+            assert_eq!(acting, None);
+        }
+    }
+    assert_eq!(around(), before + 1);
 }
 
 fn terminal(sandbox: &Sandbox) {

@@ -2,6 +2,7 @@
 //! install these; without them, the tests are skipped.
 
 mod models;
+mod records;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
