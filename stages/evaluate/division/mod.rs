@@ -19,7 +19,6 @@ const NAME: &str = "name";
 /// (`table` and `column`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(inline)]
 pub struct Division {
     /// Regular expression on the names of images with one pair of parentheses, such as `_(AP|PA)_`. The text in
     /// parentheses is the image's subgroup.

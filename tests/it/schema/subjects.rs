@@ -42,7 +42,10 @@ fn subject(kind: &'static KindInfo) -> Subject {
         }
         other => panic!("add valid parameters of the kind `{other}` here"),
     };
-    let inputs = kind.inputs.iter().map(|input| {
+    // `evaluate` takes predictions of another program instead of a model.
+    let inputs = kind.inputs.iter();
+    let inputs = inputs.filter(|input| input.role != "predictions");
+    let inputs = inputs.map(|input| {
         let signature = match input.accepts.to_string().as_str() {
             "dataset" => Signature::Dataset {
                 image: IMAGE,
