@@ -154,10 +154,7 @@ fn a_report_shows_heat_maps_with_their_limits() {
 #[test]
 fn a_model_without_convolutions_has_no_heat_maps_unless_they_are_requested() {
     let without = sandbox("");
-    assert_eq!(
-        drawn(&without, &["-S", "network=dense"]),
-        [PathBuf::new(); 0]
-    );
+    assert!(drawn(&without, &["-S", "network=dense"]).is_empty());
 
     let requested = sandbox(", heat_maps: { images: 3 }");
     let checked = requested.runner(&["validate", "pipeline.yaml", "-S", "network=dense"]);
