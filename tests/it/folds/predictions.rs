@@ -1,0 +1,97 @@
+//! `runner predictions`.
+
+use super::*;
+
+#[test]
+fn predictions_are_written_whole_and_replace_only_their_like() {
+    let sandbox = Sandbox::new(PIPELINE);
+    let early = sandbox.runner(&["predictions", "pipeline.yaml", "-o", "p.csv"]);
+    assert_eq!(early.code, Some(2), "{early:?}");
+    assert_eq!(
+        early.stderr,
+        "error: there are no predictions; `runner run pipeline.yaml` makes the results\n"
+    );
+    assert!(!sandbox.path("p.csv").exists());
+    let part = sandbox.run_json(&["--until", "evaluate[4,fold=1]"]);
+    assert_eq!(part.code, Some(0), "{part:?}");
+    let partial = sandbox.runner(&["predictions", "pipeline.yaml", "-o", "p.csv"]);
+    assert_eq!(partial.code, Some(2), "{partial:?}");
+    assert!(
+        partial.stderr.contains("`evaluate[6,fold=1]`: not run"),
+        "{partial:?}"
+    );
+    assert!(!sandbox.path("p.csv").exists());
+
+    let run = sandbox.run_json(&[]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let write = |args: &[&str]| {
+        let done = sandbox.runner(&[&["predictions", "pipeline.yaml"], args].concat());
+        assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+        done.stdout
+    };
+    let printed = write(&["evaluate[4]"]);
+    assert_eq!(write(&["evaluate[4]", "-o", "p.csv"]), "");
+    assert_eq!(fs::read_to_string(sandbox.path("p.csv")).unwrap(), printed);
+    let header = "name,fold,label,predicted,p_NORMAL,p_PNEUMONIA\ntrain/NORMAL/";
+    assert!(printed.starts_with(header), "{printed}");
+    // A file of the same kind is replaced; another one is kept.
+    write(&["evaluate[6]", "-o", "p.csv"]);
+    let kept = sandbox.runner(&["predictions", "pipeline.yaml", "-o", "pipeline.yaml"]);
+    assert_eq!(kept.code, Some(2), "{kept:?}");
+    assert!(
+        kept.stderr
+            .contains("is not a table of predictions, so it is kept"),
+        "{kept:?}"
+    );
+    let json: Value = serde_json::from_str(&write(&["evaluate[4]", "--json"])).unwrap();
+    let first = &json["images"][0];
+    let line: Vec<&str> = printed.lines().nth(1).unwrap().split(',').collect();
+    assert_eq!(
+        (&first["name"], &first["fold"]),
+        (&line[0].into(), &line[1].into())
+    );
+    assert_eq!(
+        number(&first["probabilities"]["PNEUMONIA"]).to_string(),
+        line[5]
+    );
+    let unknown = sandbox.runner(&["predictions", "pipeline.yaml", "evaluat"]);
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(
+        unknown.stderr.contains("did you mean `evaluate`?"),
+        "{unknown:?}"
+    );
+    let training = sandbox.runner(&["predictions", "pipeline.yaml", "cnn"]);
+    assert!(
+        training
+            .stderr
+            .contains("`cnn[4,fold=1]` has no predictions"),
+        "{training:?}"
+    );
+}
+
+#[test]
+fn a_pipeline_without_tables_shows_the_same_values_in_runner_table() {
+    let without = PIPELINE.split("tables:").next().unwrap();
+    let (sandbox, _) = ran(without, &["--until", "evaluate"]);
+    let summary = sandbox.runner(&["run", "pipeline.yaml", "--until", "evaluate"]);
+    assert!(
+        summary
+            .stdout
+            .contains("means ± standard deviation over 3 folds"),
+        "{summary:?}"
+    );
+    let hint =
+        "`runner table pipeline.yaml` shows the metrics of the predictions of all folds together\n";
+    assert!(summary.stderr.contains(hint), "{summary:?}");
+    let tables = tables(&sandbox, &[]);
+    let table = tables
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["name"] == "evaluate");
+    let cells = table.unwrap()["rows"][0]["cells"].as_array().unwrap();
+    assert!(
+        cells.iter().all(|cell| cell["folds"]["count"] == 3),
+        "{cells:?}"
+    );
+}
