@@ -189,7 +189,7 @@ fn of(path: &str) -> Option<&'static str> {
         "runs export" => {
             "\
   runner runs export latest logs/first --format tensorboard        then: tensorboard --logdir logs
-  runner runs export latest http://127.0.0.1:5000 --format mlflow  a server that `mlflow server` started
+  runner runs export latest http://127.0.0.1:5000 --format mlflow  an MLflow server
   runner runs export latest crate --format ro-crate                results with their provenance"
         }
         "runs cancel" => {

@@ -45,7 +45,7 @@ fn run(sandbox: &Sandbox, args: &[&str]) {
 fn a_temperature_and_a_rule_reach_the_model_the_evaluation_and_the_report() {
     let sandbox = Sandbox::new(CALIBRATED);
     run(&sandbox, &[]);
-    let card = read(&sandbox, "cnn/model/architecture.json");
+    let card = read(&sandbox, "cnn/model/model.json");
     let temperature = card["calibration"]["temperature"].as_f64().unwrap();
     assert!((0.05..=20.0).contains(&temperature), "{card}");
     assert_eq!(card["threshold_rule"], json!({ "sensitivity": 0.95 }));
@@ -129,7 +129,7 @@ fn other_methods_and_rules_are_taken_from_the_command_line_too() {
             "stages.cnn.params.threshold={ cost: { false_negative: 5, false_positive: 1 } }",
         ],
     );
-    let card = read(&sandbox, "cnn/model/architecture.json");
+    let card = read(&sandbox, "cnn/model/model.json");
     assert!(
         card["calibration"]["platt"]["slope"].as_f64().unwrap() > 0.0,
         "{card}"
@@ -148,7 +148,7 @@ fn other_methods_and_rules_are_taken_from_the_command_line_too() {
             "stages.score.params.threshold=0.25",
         ],
     );
-    let card = read(&sandbox, "cnn/model/architecture.json");
+    let card = read(&sandbox, "cnn/model/model.json");
     assert_eq!(card["calibration"], Value::Null);
     let found = read(&sandbox, "score/metrics/calibration.json");
     assert_eq!(
