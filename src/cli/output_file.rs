@@ -15,24 +15,29 @@ pub(super) struct OutputKind {
     pub(super) option: &'static str,
     /// Every file of this kind begins with one of these.
     pub(super) beginnings: &'static [&'static [u8]],
+    /// The first line of every file of this kind ends with one of these; with any text if there are none.
+    pub(super) first_line_ends: &'static [&'static [u8]],
 }
 
 pub(super) const REPORT: OutputKind = OutputKind {
     what: "a report",
     option: "-o",
     beginnings: &[b"<!DOCTYPE html>\n<html lang=\"en\" xmlns="],
+    first_line_ends: &[],
 };
 
 pub(super) const JUNIT: OutputKind = OutputKind {
     what: "a JUnit file",
     option: "--junit",
     beginnings: &[b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites "],
+    first_line_ends: &[],
 };
 
 pub(super) const PLAN: OutputKind = OutputKind {
     what: "a saved plan",
     option: "--out",
     beginnings: &[b"{\"checksum\":\""],
+    first_line_ends: &[],
 };
 
 pub(super) const DRAWING: OutputKind = OutputKind {
@@ -44,6 +49,7 @@ pub(super) const DRAWING: OutputKind = OutputKind {
         b"<svg ",
         b"{\"pipeline\":\"",
     ],
+    first_line_ends: &[],
 };
 
 /// Predictions for test images, whose classes are known.
@@ -61,21 +67,39 @@ pub(super) const TESTED: OutputKind = OutputKind {
         b"instance,seed,name,",
         b"{\"images\":[",
     ],
+    first_line_ends: &[],
 };
 
 pub(super) const FIGURE: OutputKind = OutputKind {
     what: "a PNG image",
     option: "--figures",
     beginnings: &[b"\x89PNG\r\n\x1a\n"],
+    first_line_ends: &[],
 };
 
 pub(super) const PREDICTED: OutputKind = OutputKind {
     what: "a file of `predict`",
     option: "-o",
     beginnings: &[b"name,predicted,p_", b"name,predicted,\"p_"],
+    first_line_ends: &[b",warnings", b",warnings,heat_map"],
 };
 
+/// Number of bytes that are read to recognize a file.
+const MOST_READ: u64 = 1 << 16;
+
 impl OutputKind {
+    /// Returns `true` if `start` can be the start of a file of this kind.
+    fn is_like(&self, start: &[u8]) -> bool {
+        let first_line = start
+            .split(|&byte| byte == b'\n')
+            .next()
+            .unwrap_or_default();
+        let first_line = first_line.strip_suffix(b"\r").unwrap_or(first_line);
+        let mut ends = self.first_line_ends.iter();
+        let has_end = self.first_line_ends.is_empty() || ends.any(|end| first_line.ends_with(end));
+        has_end && self.beginnings.iter().any(|is| start.starts_with(is))
+    }
+
     /// Checks that a file of this kind may be written to `path`: there is no file yet, or an empty one, or one of the
     /// same kind. Devices and pipes are accepted, because they store no data.
     ///
@@ -86,17 +110,12 @@ impl OutputKind {
         if !keeps {
             return Ok(());
         }
-        let most = self
-            .beginnings
-            .iter()
-            .map(|beginning| beginning.len())
-            .max();
         let mut found = Vec::new();
         files::open(path)
-            .and_then(|file| file.take(most.unwrap_or(0) as u64).read_to_end(&mut found))
+            .and_then(|file| file.take(MOST_READ).read_to_end(&mut found))
             .map_err(Error::io("access", path))?;
         // Nothing is lost with an empty file.
-        if found.is_empty() || self.beginnings.iter().any(|is| found.starts_with(is)) {
+        if found.is_empty() || self.is_like(&found) {
             return Ok(());
         }
         Err(Error::Usage(format!(
@@ -137,6 +156,14 @@ mod tests {
             names
         };
         assert_eq!(refused(&DRAWING), ["pipeline", "short", "plan", "link"]);
+        for (header, is_ours) in [
+            ("name,predicted,p_A,p_B,warnings\r\nx,A,1,0,\r\n", true),
+            ("name,predicted,p_A,p_B,warnings,heat_map\n", true),
+            ("name,predicted,p_A,p_B,warnings,diagnosis\n", false),
+            ("name,predicted,p_A,radiologist\n", false),
+        ] {
+            assert_eq!(PREDICTED.is_like(header.as_bytes()), is_ours, "{header}");
+        }
         assert_eq!(refused(&PLAN), ["pipeline", "short", "svg", "link"]);
         for kind in [&REPORT, &JUNIT, &FIGURE] {
             assert_eq!(refused(kind), ["pipeline", "short", "svg", "plan", "link"]);

@@ -64,9 +64,13 @@ impl Examples<'_> {
             let weight = f64::from(weight);
             let logit = line.slope * score + line.intercept;
             let small = (-logit.abs()).exp();
-            let share = if logit < 0.0 { small } else { 1.0 } / (1.0 + small);
+            // Both are computed by themselves, because 1 minus a share that is almost 1 would be 0.
+            let [share, rest] = match logit < 0.0 {
+                true => [small / (1.0 + small), 1.0 / (1.0 + small)],
+                false => [1.0 / (1.0 + small), small / (1.0 + small)],
+            };
             local.loss += weight * (logit.max(0.0) + small.ln_1p() - target * logit);
-            let error = weight * (share - target);
+            let error = weight * ((1.0 - target) * share - target * rest);
             local.gradient[0] += error * score;
             local.gradient[1] += error;
             let bend = weight * small / ((1.0 + small) * (1.0 + small));
@@ -184,6 +188,18 @@ mod tests {
         };
         let targets = scores.iter().enumerate().map(target).collect();
         (scores, targets, (0..40).map(|i| i % 3).collect())
+    }
+
+    /// With the logits of certain predictions that are all right, a shift helps one class as much as it harms the other.
+    #[test]
+    fn certain_predictions_need_no_intercept() {
+        let examples = Examples {
+            scores: &[87.0, 87.0, -87.0, -87.0],
+            targets: &[1.0, 1.0, 0.0, 0.0],
+            weights: &[1; 4],
+        };
+        let intercept = examples.fit_intercept(1.0).intercept;
+        assert!(intercept.abs() < 1e-6, "{intercept}");
     }
 
     /// Expected values from statsmodels 0.15.0: `GLM(y, add_constant(x), family=Binomial(), freq_weights=w).fit(

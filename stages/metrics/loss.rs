@@ -31,7 +31,8 @@ pub(super) fn squared_errors(probabilities: &[f32], labels: &[u32], classes: usi
 /// Returns the negative logarithm of the probability of each example's class.
 pub(super) fn log_losses(probabilities: &[f32], labels: &[u32], classes: usize) -> Vec<f64> {
     let loss =
-        |(row, &label): (&[f32], &u32)| -f64::from(row[label as usize]).clamp(SMALLEST, 1.0).ln();
+        // From 0, because −ln 1 would be −0.
+        |(row, &label): (&[f32], &u32)| 0.0 - f64::from(row[label as usize]).clamp(SMALLEST, 1.0).ln();
     probabilities
         .chunks_exact(classes)
         .zip(labels)

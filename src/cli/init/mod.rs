@@ -56,7 +56,7 @@ impl Init {
              runner table {NAME}             test which model is best\n  \
              runner metrics                         list all metrics\n  \
              runner artifacts ls                    list the results, which are also in artifacts/latest\n  \
-             runner predict 'cnn[small]' path/to/images -o predictions.csv  apply a model to your own images\n\
+             runner predict 'cnn[small]' path/to/images -o predictions.csv --explain maps  apply a model to your images\n\
              `runner serve --open` shows runs in the browser while they go on",
             file.shown()
         ));

@@ -68,8 +68,16 @@ pub(super) fn curve(
     clinical: &Clinical,
 ) -> Option<FigureView> {
     let curve = clinical.decision_curve.as_ref()?;
+    // Probabilities that are right for the test images are not right where the disease is rarer or more frequent.
+    let unadjusted = match clinical.assumed_prevalence {
+        Some(_) => {
+            " The model's probabilities are used as they are, not adjusted to this prevalence."
+        }
+        None => "",
+    };
     let caption = format!(
-        "In true positives per image, for a prevalence of {:.3}. The model is useful where it is above both other lines.",
+        "In true positives per image, for a prevalence of {:.3}.{unadjusted} The model is useful where it is above both \
+         other lines.",
         curve.prevalence
     );
     let id = format!("{}-decision-curve", stage.id);

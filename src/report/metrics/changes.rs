@@ -51,6 +51,10 @@ impl<'a> Earlier<'a> {
     /// Compares a metric; `None` if it is the same or one of the values is missing.
     pub(super) fn change<'n>(&'n self, now: &Measured<'n>) -> Option<Change<'n>> {
         let (run, was) = self.0.get(&[now.instance, now.port, now.name])?;
+        // The same measure of another class is another metric.
+        if now.class() != was.class() {
+            return None;
+        }
         let difference = now.mean()? - was.mean()?;
         (difference != 0.0 && difference.is_finite()).then(|| Change {
             name: now.full_name(),

@@ -180,7 +180,7 @@ fn tested(report: &Report<'_>, parts: &[Part]) -> Vec<HomogeneityTest> {
         if shares.iter().any(|(_, all)| *all == 0) {
             return Err(UNDEFINED);
         }
-        equal_shares(&shares).ok_or("there are too few images")
+        equal_shares(&shares).ok_or("a value has fewer than 5 expected right or wrong images")
     };
     let tests = [
         (Subgroup::MEASURES[0], area),

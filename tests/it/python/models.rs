@@ -23,14 +23,15 @@ const VECTORS: usize = 624;
 
 #[test]
 fn models_on_small_phantom_images() {
-    check(&[
+    let settings = [
         "source={phantom: {images: 64, test_images: 100}}",
         "epochs=2",
         "gan_batch_size=8",
-    ]);
+    ];
+    check(&settings, None);
 }
 
-/// The pixels of real images, of all 624 test images.
+/// All 624 real test images, also from their files by `runner predict`.
 #[test]
 fn models_on_real_images() {
     if std::env::var_os("RUNNER_SUITE").is_none_or(|suite| suite != "full") {
@@ -43,7 +44,7 @@ fn models_on_real_images() {
     else {
         return skip("`RUNNER_TEST_DATA` has no folder `chest-xray`");
     };
-    check(&[
+    let settings = [
         &format!("data={}", data.display()),
         "source={folder: {path: '${data}'}}",
         "image_size=64",
@@ -51,11 +52,13 @@ fn models_on_real_images() {
         "discriminator=discriminator64",
         "epochs=2",
         "gan_batch_size=64",
-    ]);
+    ];
+    check(&settings, Some(&data));
 }
 
-/// Trains the networks of the paper's table 1, changed by `settings`, and compares what other programs compute.
-fn check(settings: &[&str]) {
+/// Trains the networks of the paper's table 1, changed by `settings`, and compares what other programs compute. `data` is
+/// the folder of the images, if they are files.
+fn check(settings: &[&str], data: Option<&Path>) {
     let Some(python) = python() else { return };
     let sandbox = Sandbox::new(TABLE1);
     let short = ["gan_epochs=1", "synthetic_images=8", "retrain_epochs=1"];
@@ -65,7 +68,11 @@ fn check(settings: &[&str]) {
     assert_eq!(run.code, Some(0), "{run:?}");
     let images = export(&sandbox, "xrays.test", &[]);
     for model in 1..=6 {
-        check_classifier(&python, &sandbox, &images, &format!("model{model}"));
+        let model = format!("model{model}");
+        check_classifier(&python, &sandbox, &images, &model);
+        if let Some(data) = data {
+            check_predict(&sandbox, &model, data);
+        }
     }
     check_generator(&python, &sandbox);
 }
@@ -112,6 +119,37 @@ fn check_classifier(python: &Path, sandbox: &Sandbox, images: &Path, model: &str
     let worst = differences.fold(0.0, f32::max);
     assert!(worst <= MOST, "{model}: NumPy differs by {worst}");
     show(&format!("{model}: NumPy {worst:.2e}"));
+}
+
+/// Predicts the files of the test images, and compares the probabilities with those of `evaluate`.
+fn check_predict(sandbox: &Sandbox, model: &str, data: &Path) {
+    let test = data.join("test");
+    let stage = format!("cnn[{model}]");
+    let file = format!("{model}.csv");
+    let done = sandbox.runner(&["predict", &stage, test.to_str().unwrap(), "-o", &file]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let evaluated = format!("artifacts/latest/table1/evaluate[{model}]/metrics/predictions.csv");
+    let [found, expected] = [&file, &evaluated].map(|file| by_name(&sandbox.path(file)));
+    assert_eq!(found.len(), expected.len());
+    for (name, expected) in expected {
+        let name = data.join(name);
+        assert_eq!(found[name.to_str().unwrap()], expected, "{name:?}");
+    }
+    show(&format!("{model}: predict has the same digits"));
+}
+
+/// Returns the probabilities of the class `PNEUMONIA` in a file of predictions, by the name of the image.
+fn by_name(file: &Path) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(file).unwrap();
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    let column = header
+        .iter()
+        .position(|name| *name == "p_PNEUMONIA")
+        .unwrap();
+    lines
+        .map(|fields| (fields[0].to_owned(), fields[column].to_owned()))
+        .collect()
 }
 
 fn check_generator(python: &Path, sandbox: &Sandbox) {
