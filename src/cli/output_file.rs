@@ -90,10 +90,13 @@ const MOST_READ: u64 = 1 << 16;
 impl OutputKind {
     /// Returns `true` if `start` can be the start of a file of this kind.
     fn is_like(&self, start: &[u8]) -> bool {
-        let first_line = start
-            .split(|&byte| byte == b'\n')
-            .next()
-            .unwrap_or_default();
+        // A line break between quotes is part of a field.
+        let mut is_quoted = false;
+        let end = start.iter().position(|&byte| {
+            is_quoted ^= byte == b'"';
+            byte == b'\n' && !is_quoted
+        });
+        let first_line = &start[..end.unwrap_or(start.len())];
         let first_line = first_line.strip_suffix(b"\r").unwrap_or(first_line);
         let mut ends = self.first_line_ends.iter();
         let has_end = self.first_line_ends.is_empty() || ends.any(|end| first_line.ends_with(end));
@@ -161,6 +164,7 @@ mod tests {
             ("name,predicted,p_A,p_B,warnings,heat_map\n", true),
             ("name,predicted,p_A,p_B,warnings,diagnosis\n", false),
             ("name,predicted,p_A,radiologist\n", false),
+            ("name,predicted,\"p_A\n\"\"B\",warnings\n", true),
         ] {
             assert_eq!(PREDICTED.is_like(header.as_bytes()), is_ours, "{header}");
         }
