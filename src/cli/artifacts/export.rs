@@ -102,17 +102,10 @@ impl Export {
         tree: &Tree,
         artifact: &FoundArtifact,
     ) -> Result<Vec<u8>, Error> {
-        let temporary = tempfile::tempdir();
-        let temporary =
-            temporary.map_err(Error::io("create a folder in", &std::env::temp_dir()))?;
-        let folder = temporary.path().join("files");
-        store.export(tree, &folder)?;
-        let names = tree.files.keys();
+        store.results().verify(tree)?;
         let artifact = Artifact {
             label: artifact.name(),
-            files: names
-                .map(|name| (name.clone(), folder.join(name)))
-                .collect(),
+            files: store.files_of(tree),
             ..Artifact::default()
         };
         let options = onnx::Options {
