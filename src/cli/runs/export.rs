@@ -26,7 +26,7 @@ pub(super) struct Export {
     target: String,
     #[command(flatten)]
     filter: RunFilter,
-    /// What to write
+    /// Format of the records
     #[arg(long, value_enum)]
     format: Format,
     /// Include the files of models and generators

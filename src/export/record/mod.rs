@@ -57,7 +57,7 @@ pub struct Instance {
     pub status: String,
     pub error: Option<String>,
     pub warnings: Vec<String>,
-    /// What its result depends on; `None` if it is no longer known.
+    /// Everything that its result depends on; `None` if it is no longer known.
     pub fingerprint: Option<Fingerprint>,
     /// Version of runner that made the result.
     pub made_by: Option<String>,

@@ -13,7 +13,7 @@ use crate::record::{Instance, Output, Record};
 /// Folder of results.
 const RESULTS: &str = "results";
 
-/// What the crate contains so far.
+/// The content of the crate so far.
 pub(super) struct Contents<'a> {
     pub(super) record: &'a Record<'a>,
     pub(super) folder: &'a NewFolder,

@@ -47,7 +47,7 @@ impl Graph {
     }
 }
 
-/// `true` for values that say nothing: an entity leaves such properties out.
+/// Returns `true` if a value is empty. Entities have no properties with such values.
 fn is_empty(value: &Value) -> bool {
     value.is_null() || value.as_array().is_some_and(Vec::is_empty)
 }

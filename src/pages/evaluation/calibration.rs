@@ -16,7 +16,7 @@ pub struct CalibrationView {
     /// Headers and rows of the table.
     pub header: Vec<&'static str>,
     pub rows: Vec<Vec<String>>,
-    /// What the intervals cover: `95 % intervals over test images`; empty without intervals.
+    /// Note about the intervals: `95 % intervals over test images`; empty without intervals.
     pub over: String,
     pub figure: Option<FigureView>,
 }

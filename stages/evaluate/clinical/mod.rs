@@ -13,7 +13,7 @@ pub use files::CLINICAL_FILE;
 pub(super) use files::{draw, write};
 pub(super) use subgroups::{Assigned, warnings};
 
-/// What to compute besides the tables that follow from the predictions alone.
+/// Choices that the tables depend on besides the predictions.
 pub(super) struct Asked<'a> {
     /// Prevalence that predictive values and the decision curve are computed for.
     pub prevalence: Option<f64>,

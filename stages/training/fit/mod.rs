@@ -179,7 +179,7 @@ pub fn fit<B: Backend>(
     })
 }
 
-/// What is chosen on the validation images after training.
+/// Choices on the validation images after training.
 struct Decided {
     calibration: Option<Calibration>,
     threshold: Option<f32>,
