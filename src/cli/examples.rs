@@ -122,10 +122,11 @@ fn of(path: &str) -> Option<&'static str> {
   runner metrics pipelines/table1.yaml         those of the pipeline as it is now
   runner metrics --run latest~1 -f 'evaluate*.f1' --csv"
         }
-        "predictions" => {
+        "images" => {
             "\
-  runner predictions pipelines/cross-validation.yaml -o predictions.csv
-  runner predictions pipelines/table1.yaml 'evaluate[model1]'"
+  runner images pipelines/table1.yaml 'evaluate[model1]'
+  runner images pipelines/table1.yaml 'evaluate[model1]' --wrong   only the misclassified ones
+  runner images pipelines/cross-validation.yaml -o images.csv      out-of-fold predictions"
         }
         "sweep" => {
             "\
@@ -224,6 +225,7 @@ fn of(path: &str) -> Option<&'static str> {
         "predict" => {
             "\
   runner predict cnn images -o predictions.csv       the model that stage `cnn` trained
+  find images -name '*.png' -mtime -1 | runner predict cnn --list -
   runner predict 'cnn[model1]' a.png b.jpeg          print a table
   runner predict exported images --json              a folder that `artifacts export` wrote"
         }

@@ -9,7 +9,7 @@ use contract::ShowPath;
 use engine::error::Error;
 use engine::wording;
 
-use super::{command, unwritten};
+use super::{command, output_path, unwritten};
 use crate::report::Console;
 
 /// Print the man page, or write one for each subcommand
@@ -28,6 +28,7 @@ impl Man {
         match self.dir {
             None => console.result(&whole(&command)?).map_err(unwritten),
             Some(dir) => {
+                output_path::check_folder(&dir)?;
                 fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
                 let pages = write_all(&command, &dir)?;
                 let pages = wording::counted(pages, "page");

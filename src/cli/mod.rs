@@ -14,6 +14,7 @@ mod expectations;
 mod explain;
 mod faults;
 mod graph;
+mod images;
 mod init;
 mod kinds;
 mod lineage;
@@ -21,10 +22,10 @@ mod man;
 mod metrics;
 mod notify;
 mod output_file;
+mod output_path;
 mod pipeline;
 mod plan;
 mod predict;
-mod predictions;
 mod preflight;
 mod record_diff;
 mod record_text;
@@ -100,7 +101,7 @@ enum Command {
     Table(table::Table),
     Report(report::Report),
     Metrics(metrics::Metrics),
-    Predictions(predictions::Predictions),
+    Images(images::Images),
     Sweep(sweep::Sweep),
     Compare(compare::Compare),
     Validate(validate::Validate),
@@ -175,7 +176,7 @@ impl Cli {
             Command::Table(table) => table.execute(console),
             Command::Report(report) => report.execute(console),
             Command::Metrics(metrics) => metrics.execute(console),
-            Command::Predictions(predictions) => predictions.execute(console),
+            Command::Images(images) => images.execute(console),
             Command::Sweep(sweep) => sweep.execute(console),
             Command::Compare(compare) => compare.execute(console),
             Command::Validate(validate) => validate.execute(console),

@@ -7,6 +7,8 @@ use std::path::Path;
 use contract::{ShowPath, files};
 use engine::error::Error;
 
+use super::output_path;
+
 /// Files that a command writes.
 pub(super) struct OutputKind {
     /// With an article: `a report`.
@@ -103,12 +105,21 @@ impl OutputKind {
         has_end && self.beginnings.iter().any(|is| start.starts_with(is))
     }
 
-    /// Checks that a file of this kind may be written to `path`: there is no file yet, or an empty one, or one of the
-    /// same kind. Devices and pipes are accepted, because they store no data.
+    /// Checks that a file of this kind may be written to `path`: it is in a folder that exists, and there is no file yet,
+    /// or an empty one, or one of the same kind. Devices and pipes are accepted, because they store no data.
+    ///
+    /// # Errors
+    /// If another file or a folder is there, or the path cannot be accessed.
+    pub(super) fn check(&self, path: &Path) -> Result<(), Error> {
+        output_path::check_file(path, self.option)?;
+        self.check_replaced(path)
+    }
+
+    /// Like [`check`](Self::check), for a path in a folder that may be created later.
     ///
     /// # Errors
     /// If another file is there, or the path cannot be accessed.
-    pub(super) fn check(&self, path: &Path) -> Result<(), Error> {
+    pub(super) fn check_replaced(&self, path: &Path) -> Result<(), Error> {
         let keeps = files::leads_to(path, Metadata::is_file).map_err(Error::io("access", path))?;
         if !keeps {
             return Ok(());

@@ -19,6 +19,7 @@ pub mod drawing;
 pub mod escape;
 mod evaluation;
 mod events;
+mod explanation;
 mod extras;
 mod figure;
 mod interval;
@@ -45,6 +46,7 @@ pub use evaluation::{
     ClassName, ClinicalView, ConfusionCell, ConfusionView, EvaluationView, HeatMapView,
     HeatMapsView, MistakeView, SubgroupsView,
 };
+pub use explanation::{ExplainedView, Explanation};
 pub use extras::{
     BestRow, CellView, CertaintyView, ChangeView, Comparison, ContrastView, ExpectationView,
     Extras, MetricChangeView, Reference, RowView, TableView, Verdict,

@@ -6,6 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::csv::line;
 
+/// The images that are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    All,
+    /// Those whose predicted class is not their label.
+    Wrong,
+}
+
 /// A row: an image and what was predicted for it.
 struct Row<'a> {
     predicted: &'a Predicted<'a>,
@@ -57,7 +65,7 @@ impl Columns {
 
 /// The rows by instance and seed, in the order of the graph, and then by the name of the image. So the images of all folds
 /// are in one order, which is the same for every stage that was evaluated on them.
-fn rows<'a>(all: &'a [Predicted<'a>]) -> Vec<Row<'a>> {
+fn rows<'a>(all: &'a [Predicted<'a>], listed: Listed) -> Vec<Row<'a>> {
     let position = |predicted: &Predicted<'_>| {
         let is_same =
             |one: &Predicted<'_>| one.instance == predicted.instance && one.seed == predicted.seed;
@@ -68,7 +76,7 @@ fn rows<'a>(all: &'a [Predicted<'a>]) -> Vec<Row<'a>> {
         let position = position(predicted);
         images.map(move |image| (position, Row { predicted, image }))
     });
-    let mut rows: Vec<_> = rows.collect();
+    let mut rows: Vec<_> = rows.filter(|(_, row)| row.is_in(listed)).collect();
     rows.sort_by(|(first, a), (second, b)| {
         let name = |row: &Row<'a>| row.predicted.evaluation.names[row.image].as_str();
         first.cmp(second).then_with(|| name(a).cmp(name(b)))
@@ -77,6 +85,14 @@ fn rows<'a>(all: &'a [Predicted<'a>]) -> Vec<Row<'a>> {
 }
 
 impl Row<'_> {
+    fn is_in(&self, listed: Listed) -> bool {
+        let one = &self.predicted.evaluation;
+        match listed {
+            Listed::All => true,
+            Listed::Wrong => one.predicted[self.image] != one.labels[self.image],
+        }
+    }
+
     fn probabilities(&self) -> impl Iterator<Item = (&str, f32)> {
         let one = &self.predicted.evaluation;
         let classes = one.classes.len();
@@ -88,10 +104,11 @@ impl Row<'_> {
 
 /// Comma-separated values: `name`, `group`, `fold`, `label`, `predicted`, and the probability of each class in
 /// `p_CLASS`; before them `instance` and `seed` if there are several.
-pub fn csv(all: &[Predicted<'_>]) -> String {
+pub fn csv(all: &[Predicted<'_>], listed: Listed) -> String {
     let columns = Columns::of(all);
-    let rows = rows(all);
-    let Some(first) = rows.first() else {
+    // The header is that of the first image, also if that one is not listed.
+    let every = rows(all, Listed::All);
+    let Some(first) = every.first() else {
         return String::new();
     };
     let names = columns
@@ -100,7 +117,7 @@ pub fn csv(all: &[Predicted<'_>]) -> String {
         .map(|(name, _)| name.to_owned());
     let classes = first.probabilities().map(|(class, _)| format!("p_{class}"));
     let mut text = line(&names.chain(classes).collect::<Vec<_>>());
-    for row in &rows {
+    for row in every.iter().filter(|row| row.is_in(listed)) {
         let values = columns.fields(row).into_iter().map(|(_, value)| value);
         let probabilities = row.probabilities().map(|(_, p)| p.to_string());
         text += &line(&values.chain(probabilities).collect::<Vec<_>>());
@@ -109,7 +126,7 @@ pub fn csv(all: &[Predicted<'_>]) -> String {
 }
 
 /// One JSON object with a list of images. Each has the fields of [`csv`], with its probabilities by class.
-pub fn json(all: &[Predicted<'_>]) -> String {
+pub fn json(all: &[Predicted<'_>], listed: Listed) -> String {
     let columns = Columns::of(all);
     let object = |row: &Row<'_>| {
         let fields = columns.fields(row).into_iter();
@@ -123,7 +140,7 @@ pub fn json(all: &[Predicted<'_>]) -> String {
         object.insert("probabilities".to_owned(), json!(probabilities));
         Value::Object(object)
     };
-    let images: Vec<Value> = rows(all).iter().map(object).collect();
+    let images: Vec<Value> = rows(all, listed).iter().map(object).collect();
     format!("{}\n", json!({ "images": images }))
 }
 
@@ -138,7 +155,7 @@ mod tests {
     use engine::graph::InstanceName;
     use engine::run::folds::Predicted;
 
-    use super::{csv, json};
+    use super::{Listed, csv, json};
 
     fn predicted<'a>(
         stage: &str,
@@ -178,11 +195,11 @@ mod tests {
             predicted("evaluate", [None, Some("2")], &["a", "=c,"], &["r", "r"]),
         ];
         assert_eq!(
-            csv(&all),
+            csv(&all, Listed::All),
             "name,group,fold,label,predicted,p_a,p_b\n\"'=c,\",r,2,a,b,0.1,0.9\na,r,2,a,b,0.1,0.9\nb,p,1,a,b,0.1,0.9\n\
              d,q,1,a,b,0.1,0.9\n"
         );
-        let object: serde_json::Value = serde_json::from_str(&json(&all)).unwrap();
+        let object: serde_json::Value = serde_json::from_str(&json(&all, Listed::All)).unwrap();
         let first = serde_json::json!({
             "name": "=c,", "group": "r", "fold": "2", "label": "a", "predicted": "b",
             "probabilities": { "a": 0.1, "b": 0.9 },
@@ -199,10 +216,36 @@ mod tests {
             predicted("one", [Some("8"), None], &["w"], &[]),
         ];
         assert_eq!(
-            csv(&all),
+            csv(&all, Listed::All),
             "instance,seed,name,label,predicted,p_a,p_b\none,7,x,a,b,0.1,0.9\ntwo,7,x,a,b,0.1,0.9\n\
              one,8,w,a,b,0.1,0.9\n"
         );
-        assert_eq!(csv(&[]), "");
+        assert_eq!(csv(&[], Listed::All), "");
+    }
+
+    #[test]
+    fn only_misclassified_images_are_wrong() {
+        let mut all = [
+            predicted("evaluate", [None, Some("1")], &["b", "d"], &[]),
+            predicted("evaluate", [None, Some("2")], &["a", "c"], &[]),
+        ];
+        all[0].evaluation.predicted = vec![0, 1];
+        all[1].evaluation.predicted = vec![0, 1];
+        assert_eq!(
+            csv(&all, Listed::Wrong),
+            "name,fold,label,predicted,p_a,p_b\nc,2,a,b,0.1,0.9\nd,1,a,b,0.1,0.9\n"
+        );
+        let object: serde_json::Value = serde_json::from_str(&json(&all, Listed::Wrong)).unwrap();
+        let names = object["images"].as_array().unwrap().iter();
+        let names: Vec<&str> = names.filter_map(|image| image["name"].as_str()).collect();
+        assert_eq!(names, ["c", "d"]);
+        for evaluation in all.iter_mut().map(|one| &mut one.evaluation) {
+            evaluation.predicted = vec![0, 0];
+        }
+        assert_eq!(
+            csv(&all, Listed::Wrong),
+            "name,fold,label,predicted,p_a,p_b\n"
+        );
+        assert_eq!(json(&all, Listed::Wrong), "{\"images\":[]}\n");
     }
 }

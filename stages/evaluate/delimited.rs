@@ -41,8 +41,14 @@ impl Table {
         let text = std::str::from_utf8(bytes)
             .map_err(|_| " is not text in UTF-8; export it again as `CSV UTF-8`".to_owned())?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let separator = separator(text);
+        if let Some(line) = unclosed_quote(text, separator) {
+            return Err(format!(
+                ", line {line}: a field begins with a quote that is not closed"
+            ));
+        }
         let mut reader = csv::ReaderBuilder::new()
-            .delimiter(separator(text))
+            .delimiter(separator)
             .from_reader(text.as_bytes());
         let wrong = |e: csv::Error| match e.kind() {
             csv::ErrorKind::UnequalLengths {
@@ -116,6 +122,34 @@ fn separator(text: &str) -> u8 {
         .unwrap_or(b',')
 }
 
+/// Returns the line, from 1, of a quote that begins a field and is not closed: the file ends first, or the next quote is
+/// on a later line and does not end its field, because it begins another one.
+fn unclosed_quote(text: &str, separator: u8) -> Option<u64> {
+    let ends_field = |byte: &u8| [separator, b'\n', b'\r'].contains(byte);
+    let mut bytes = text.bytes().peekable();
+    let mut line = 1;
+    let mut opened = None;
+    let mut begins_field = true;
+    while let Some(byte) = bytes.next() {
+        match (opened, byte) {
+            (None, b'"') if begins_field => opened = Some(line),
+            (None, _) => begins_field = ends_field(&byte),
+            // Two quotes in a quoted field stand for one.
+            (Some(_), b'"') if bytes.next_if_eq(&b'"').is_some() => {}
+            (Some(from), b'"') => {
+                let is_end = bytes.peek().is_none_or(ends_field);
+                if !is_end && line > from {
+                    return opened;
+                }
+                (opened, begins_field) = (None, false);
+            }
+            (Some(_), _) => {}
+        }
+        line += u64::from(byte == b'\n');
+    }
+    opened
+}
+
 #[cfg(test)]
 mod tests {
     use super::Table;
@@ -137,6 +171,14 @@ mod tests {
         ] {
             assert_eq!(fields(text), expected, "{text:?}");
         }
+        for (text, field) in [
+            ("a,b\n1,\"x\ny\"\n", "x\ny"),
+            ("a,b\n1,\"\"\"x\"\"\"", "\"x\""),
+            ("a,b\n1,x\"y\n", "x\"y"),
+            ("a,b\n1,\"\"\n", ""),
+        ] {
+            assert_eq!(fields(text)[1][1], field, "{text:?}");
+        }
         // With one column, there is no separator.
         assert_eq!(fields("name\na\n"), [["name"], ["a"]]);
     }
@@ -151,6 +193,16 @@ mod tests {
             error(b"a,b\n1,2\n1,2,3\n"),
             ", line 3: it has 3 fields, but the header has 2"
         );
+        for (bytes, line) in [
+            (b"a,b\n1,2\n\"x,2\n3,4\n".as_slice(), 3),
+            (b"a,\"b\n1,2\n", 1),
+            (b"a,b\n\"x\ny\",1\n\"z,2\n\"q\",3\n", 4),
+            (b"a;b\n1;\"x\n2;\"y, z\"\n", 2),
+            (b"a,b\n1,\"x\"\"\n", 2),
+        ] {
+            let expected = format!(", line {line}: a field begins with a quote that is not closed");
+            assert_eq!(error(bytes), expected);
+        }
         // The column of an index that pandas writes has no name.
         assert_eq!(Table::parse(b",b\n0,2\n").unwrap().columns, ["", "b"]);
     }

@@ -9,6 +9,7 @@
 use dfdx::shapes::HasShape;
 use dfdx::tensor::Trace;
 use ops::{Backend, to_host, vector_jacobian};
+use rayon::prelude::*;
 
 use super::resample::resample;
 use super::{Target, fill, logit_weights, staged};
@@ -23,9 +24,10 @@ pub(super) fn maps<B: Backend>(
 ) -> Vec<Vec<f32>> {
     let input = network.architecture().input;
     let mut images = staged(network.device(), batch.len(), input);
-    for (target, to) in batch.iter().zip(images.chunks_exact_mut(input.len())) {
-        fill(target.image, input.channels, to);
-    }
+    images
+        .par_chunks_exact_mut(input.len())
+        .zip(batch)
+        .for_each(|(to, target)| fill(target.image, input.channels, to));
     let output = network.forward_to(images.upload(), layer - 1);
     let logits = network.forward_from(output.leaky_trace(), layer - 1);
     let weights = batch
@@ -36,8 +38,8 @@ pub(super) fn maps<B: Backend>(
     let (output, gradient) = (to_host(&output), to_host(&gradients.get(&output)));
     let of_image = channels * height * width;
     let images = output
-        .chunks_exact(of_image)
-        .zip(gradient.chunks_exact(of_image));
+        .par_chunks_exact(of_image)
+        .zip(gradient.par_chunks_exact(of_image));
     images
         .map(|(output, gradient)| {
             let map = weighted(output, gradient, height * width);

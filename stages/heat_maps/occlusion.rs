@@ -5,6 +5,7 @@
 
 use contract::Failure;
 use ops::{Backend, to_host};
+use rayon::prelude::*;
 
 use super::{Target, fill, logit, staged};
 use crate::nets::{Feature, Head, Mode, Network};
@@ -56,12 +57,15 @@ pub(super) fn map<B: Backend>(
     for batch in variants.chunks(batch_size.max(1)) {
         check()?;
         let mut staged = staged(network.device(), batch.len(), input);
-        for (corner, to) in batch.iter().zip(staged.chunks_exact_mut(input.len())) {
-            to.copy_from_slice(&image);
-            if let Some(corner) = corner {
-                paint(to, input, *corner, patches.size, &means);
-            }
-        }
+        staged
+            .par_chunks_exact_mut(input.len())
+            .zip(batch)
+            .for_each(|(to, corner)| {
+                to.copy_from_slice(&image);
+                if let Some(corner) = corner {
+                    paint(to, input, *corner, patches.size, &means);
+                }
+            });
         let outputs = to_host(&network.forward(staged.upload(), Mode::Predict));
         let rows = outputs.chunks_exact(outputs.len() / batch.len());
         logits.extend(rows.map(|outputs| f64::from(logit(head, target.class, outputs))));

@@ -8,10 +8,10 @@ use ops::Backend;
 use rayon::prelude::*;
 
 use super::batch::Read;
-use super::predicted::Prediction;
+use super::predicted::{Drawn, Prediction};
 use super::settings::Settings;
 use crate::data::Dataset;
-use crate::heat_maps::{HeatMap, Method, Target, overlay};
+use crate::heat_maps::{HeatMap, Method, Overlay, Target, overlay};
 use crate::nets::{Classifier, ClassifierCard};
 
 /// Range of the longer side of a picture, in pixels. Images are made larger or smaller to be within it.
@@ -19,6 +19,9 @@ const SIDES: (u32, u32) = (192, 512);
 
 /// Longest part of an image's name in the name of a picture, in characters.
 const LONGEST: usize = 80;
+
+/// Folder of the images without heat maps, in the folder of the heat maps.
+const IMAGES: &str = "images";
 
 /// Draws heat maps into a folder.
 pub(super) struct Explanation {
@@ -29,7 +32,7 @@ pub(super) struct Explanation {
 }
 
 /// Predicted images to draw.
-pub(super) struct Drawn<'a> {
+pub(super) struct Explained<'a> {
     pub(super) dataset: &'a Dataset,
     pub(super) images: &'a [Read],
     pub(super) predictions: &'a mut [Prediction],
@@ -39,7 +42,16 @@ pub(super) struct Drawn<'a> {
 
 impl Explanation {
     /// Chooses Grad-CAM of the last convolutional layer, or occlusion if the classifier has no such layer.
-    pub(super) fn new(folder: &Path, card: &ClassifierCard, images: usize) -> Self {
+    ///
+    /// # Errors
+    /// If folders cannot be created.
+    pub(super) fn new(
+        folder: &Path,
+        card: &ClassifierCard,
+        images: usize,
+    ) -> Result<Self, Failure> {
+        let inner = folder.join(IMAGES);
+        std::fs::create_dir(&inner).map_err(|e| Failure::io("create", &inner, e))?;
         let method = match card.architecture.convolutions().is_empty() {
             false => Method::default(),
             true => Method::Occlusion {
@@ -47,21 +59,22 @@ impl Explanation {
                 stride: None,
             },
         };
-        Self {
+        Ok(Self {
             folder: folder.to_owned(),
             method,
             digits: images.to_string().len(),
-        }
+        })
     }
 
-    /// Draws a picture of each image: which of its places speak for the predicted class. Sets the names of the files.
+    /// Draws two pictures of each image: the image alone, and which of its places speak for the predicted class. Sets the
+    /// names of the files. Returns how the maps are computed.
     pub(super) fn write<B: Backend>(
         &self,
-        drawn: &mut Drawn<'_>,
+        drawn: &mut Explained<'_>,
         classifier: &mut Classifier<B>,
         settings: &Settings,
         context: &Context<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<String>, Failure> {
         let targets: Vec<Target<'_>> = drawn
             .predictions
             .iter()
@@ -84,14 +97,26 @@ impl Explanation {
             .try_for_each_init(
                 Resizer::new,
                 |resizer, (index, ((prediction, read), map))| {
-                    let name = self.file_name(first + index + 1, &read.image.name);
-                    let picture = picture(read, map, &classes[map.class], settings, resizer)?;
-                    let path = self.folder.join(&name);
-                    std::fs::write(&path, picture).map_err(|e| Failure::io("write", &path, e))?;
-                    prediction.heat_map = Some(name);
-                    Ok(())
+                    let file = self.file_name(first + index + 1, &read.image.name);
+                    let drawn = Drawn {
+                        image: format!("{IMAGES}/{file}"),
+                        file,
+                        maximum: map.maximum(),
+                    };
+                    let [image, marked] =
+                        pictures(read, map, &classes[map.class], settings, resizer)?;
+                    self.put(&drawn.image, &image)?;
+                    self.put(&drawn.file, &marked)?;
+                    prediction.heat_map = Some(drawn);
+                    Ok::<(), Failure>(())
                 },
-            )
+            )?;
+        Ok(maps.first().map(|map| map.technique.to_string()))
+    }
+
+    fn put(&self, name: &str, picture: &[u8]) -> Result<(), Failure> {
+        let path = self.folder.join(name);
+        std::fs::write(&path, picture).map_err(|e| Failure::io("write", &path, e))
     }
 
     /// Returns a name such as `07-IM-0115-0001.png`, without characters that mean something to a shell or a terminal.
@@ -114,20 +139,26 @@ impl Explanation {
     }
 }
 
-/// Returns the PNG file of an image with its heat map.
-fn picture(
+/// Returns the PNG files of an image, and of the image with its heat map.
+fn pictures(
     read: &Read,
     map: &HeatMap,
     class: &str,
     settings: &Settings,
     resizer: &mut Resizer,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<[Vec<u8>; 2], Failure> {
     let shape = shown(read.original);
     let path = &read.image.path;
     let pixels = settings.decoder().read(path, shape, resizer);
     // It could be read before.
     let pixels = pixels.map_err(|reason| Failure::io("read", path, reason))?;
-    overlay(&pixels, shape, map)?.png(&map.description(class))
+    let marked = overlay(&pixels, shape, map)?.png(&map.description(class))?;
+    let image = Overlay {
+        height: shape.height,
+        width: shape.width,
+        pixels,
+    };
+    Ok([image.png("the image without its heat map")?, marked])
 }
 
 /// Returns the shape in which an image is shown.

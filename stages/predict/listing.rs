@@ -1,9 +1,10 @@
 //! Lists unlabelled images: files, and the JPEG and PNG files in folders at any depth.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-use contract::sources::walk;
+use contract::sources::{Unnamed, walk, walk_any};
 use contract::{Invalid, ShowPath};
 use images::Decoder;
 use rayon::prelude::*;
@@ -26,6 +27,8 @@ pub struct Image {
 pub struct Listing {
     /// Sorted by name.
     pub images: Vec<Image>,
+    /// Images, and folders that may contain some, whose paths are not UTF-8. So they have no name in the results.
+    pub unnamed: Vec<PathBuf>,
     /// Images that cannot be used.
     pub skipped: Vec<Skipped>,
     /// Files in folders that are not read as images.
@@ -46,43 +49,24 @@ impl Listing {
     /// is found twice is listed once.
     ///
     /// # Errors
-    /// If a path cannot be listed, or a name is not UTF-8, or there is no image.
+    /// If a path cannot be listed, or there is no image.
     pub fn of(paths: &[PathBuf], naming: Naming) -> Result<Self, Unusable> {
-        let mut images = BTreeMap::new();
-        let mut omitted = BTreeMap::new();
+        let mut entries = Entries::default();
         for path in paths {
-            let found = walk(path).map_err(|error| on_path(error, path))?;
-            for file in found.files {
-                let is_itself = file.is_empty();
-                if file.split('/').any(|part| part == MACOS_FOLDER) {
-                    continue;
-                }
-                let at = if is_itself {
-                    path.clone()
-                } else {
-                    path.join(&file)
-                };
-                let name = match (naming, is_itself) {
-                    (Naming::Within, false) => file.clone(),
-                    (Naming::Within, true) => {
-                        text(path.file_name().map(Path::new).unwrap_or(path))?
-                    }
-                    (Naming::AsGiven, _) => text(&at)?,
-                };
-                match not_read(&file).filter(|_| !is_itself) {
-                    Some(reason) => drop(omitted.insert(name, reason)),
-                    None => drop(images.entry(plain(&at)).or_insert(Image { name, path: at })),
-                }
+            let found = match naming {
+                Naming::Within => walk(path),
+                Naming::AsGiven => walk_any(path),
+            };
+            let found = found.map_err(|error| on_path(error, path))?;
+            for file in &found.files {
+                entries.add(path, file, naming);
+            }
+            for entry in found.unnamed {
+                entries.add_unnamed(entry);
             }
         }
-        let mut images: Vec<Image> = images.into_values().collect();
-        images.sort_by(|a, b| a.name.cmp(&b.name));
-        let listing = Self {
-            images,
-            skipped: Vec::new(),
-            omitted: omitted.into_iter().map(skipped).collect(),
-        };
-        match listing.images.is_empty() {
+        let listing = entries.listing();
+        match listing.images.is_empty() && listing.unnamed.is_empty() {
             true => Err(listing.nothing_in(paths)),
             false => Ok(listing),
         }
@@ -93,6 +77,9 @@ impl Listing {
     /// # Errors
     /// Names the first image that cannot be used, unless such images are skipped; and if none is left.
     pub fn checked(mut self, settings: &Settings) -> Result<Self, Unusable> {
+        for path in std::mem::take(&mut self.unnamed) {
+            self.skipped.push(settings.unnamed(&path)?);
+        }
         let decoder = settings.decoder();
         let check = |image: &Image| Decoder::check(&decoder, &image.path).err();
         let reasons: Vec<Option<String>> = self.images.par_iter().map(check).collect();
@@ -132,6 +119,71 @@ impl Listing {
     }
 }
 
+/// What is found in the paths, each once.
+#[derive(Default)]
+struct Entries {
+    images: BTreeMap<PathBuf, Image>,
+    /// Reasons by name.
+    omitted: BTreeMap<String, String>,
+    unnamed: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Entries {
+    /// Adds a file in `path`, or `path` itself if `file` is empty.
+    fn add(&mut self, path: &Path, file: &str, naming: Naming) {
+        let is_itself = file.is_empty();
+        if file.split('/').any(|part| part == MACOS_FOLDER) {
+            return;
+        }
+        let at = match is_itself {
+            true => path.to_owned(),
+            false => path.join(file),
+        };
+        let name = match (naming, is_itself) {
+            (Naming::Within, false) => Some(file),
+            (Naming::Within, true) => path.file_name().and_then(OsStr::to_str),
+            (Naming::AsGiven, _) => at.to_str(),
+        };
+        let name = name.map(str::to_owned);
+        match (not_read(file).filter(|_| !is_itself), name) {
+            (Some(reason), name) => {
+                self.omitted
+                    .insert(name.unwrap_or_else(|| at.shown()), reason);
+            }
+            (None, Some(name)) => {
+                let image = self.images.entry(plain(&at));
+                image.or_insert(Image { name, path: at });
+            }
+            (None, None) => {
+                self.unnamed.insert(plain(&at), at);
+            }
+        }
+    }
+
+    fn add_unnamed(&mut self, entry: Unnamed) {
+        let Unnamed { path, is_folder } = entry;
+        match not_read(&path.to_string_lossy()) {
+            Some(reason) if !is_folder => {
+                self.omitted.insert(path.shown(), reason);
+            }
+            _ => {
+                self.unnamed.insert(plain(&path), path);
+            }
+        }
+    }
+
+    fn listing(self) -> Listing {
+        let mut images: Vec<Image> = self.images.into_values().collect();
+        images.sort_by(|a, b| a.name.cmp(&b.name));
+        Listing {
+            images,
+            unnamed: self.unnamed.into_values().collect(),
+            skipped: Vec::new(),
+            omitted: self.omitted.into_iter().map(skipped).collect(),
+        }
+    }
+}
+
 impl Settings {
     pub(super) fn decoder(&self) -> Decoder {
         Decoder {
@@ -145,6 +197,16 @@ impl Settings {
             OnBadImage::Skip => Ok(skipped((image.name, reason))),
             OnBadImage::Fail => Err(Unusable::new(format!("`{}` {reason}", image.path.shown()))
                 .hint(format!("repair or remove it, or {}", self.how_to_skip))),
+        }
+    }
+
+    /// As [`unreadable`](Self::unreadable), for a path that is not UTF-8.
+    fn unnamed(&self, path: &Path) -> Result<Skipped, Unusable> {
+        let reason = "has a name that is not UTF-8";
+        match self.on_bad_image {
+            OnBadImage::Skip => Ok(skipped((path.shown(), reason.to_owned()))),
+            OnBadImage::Fail => Err(Unusable::new(format!("`{}` {reason}", path.shown()))
+                .hint(format!("rename it, or {}", self.how_to_skip))),
         }
     }
 }
@@ -183,13 +245,6 @@ fn on_path(error: Invalid, path: &Path) -> Unusable {
 fn plain(path: &Path) -> PathBuf {
     let parts = path.components();
     parts.filter(|part| *part != Component::CurDir).collect()
-}
-
-fn text(path: &Path) -> Result<String, Unusable> {
-    let text = path.to_str().map(str::to_owned);
-    text.ok_or_else(|| {
-        Unusable::new(format!("the name of `{}` is not UTF-8", path.shown())).hint("rename it")
-    })
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use serde_json::Value;
 pub use crate::data::folder::OnBadImage;
 pub use crate::data::source::{Skipped, Unusable};
 pub use listing::{Image, Listing, Naming};
-pub use predicted::{Predicted, Prediction};
+pub use predicted::{Drawn, Predicted, Prediction};
 pub use prediction::predict;
 pub use settings::Settings;
 

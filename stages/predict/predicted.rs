@@ -13,8 +13,19 @@ pub struct Prediction {
     pub probabilities: Vec<f32>,
     /// Short texts about what the image has unlike the training images.
     pub warnings: Vec<String>,
-    /// Name of the file with its heat map, if there is one.
-    pub heat_map: Option<String>,
+    /// Its heat map, if there is one.
+    pub heat_map: Option<Drawn>,
+}
+
+/// The pictures of an image, as names of files in their folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawn {
+    /// The image with its heat map.
+    pub file: String,
+    /// The image alone.
+    pub image: String,
+    /// Largest value of the map; 0 if no place speaks for the predicted class.
+    pub maximum: f32,
 }
 
 /// Predictions for a list of images.
@@ -29,6 +40,8 @@ pub struct Predicted {
     pub images: Vec<Prediction>,
     /// Images that cannot be used.
     pub skipped: Vec<Skipped>,
+    /// How heat maps were computed: `Grad-CAM of layer 4`.
+    pub technique: Option<String>,
 }
 
 impl Predicted {

@@ -6,7 +6,7 @@ use contract::{Artifact, Context, Failure};
 use ops::Backend;
 
 use super::batch::{Batch, Read};
-use super::explanation::{Drawn, Explanation};
+use super::explanation::{Explained, Explanation};
 use super::listing::{Image, Listing, none_left};
 use super::predicted::{Predicted, Prediction};
 use super::settings::Settings;
@@ -65,9 +65,11 @@ impl Computation for Applying<'_> {
             classes: card.classes.clone(),
             images: Vec::with_capacity(listing.images.len()),
             skipped: listing.skipped,
+            technique: None,
         };
         let total = listing.images.len();
         let explanation = explain.map(|folder| Explanation::new(folder, &card, total));
+        let explanation = explanation.transpose()?;
         let mut waiting = listing.images.into_iter();
         let mut batch = Batch::default();
         while waiting.len() > 0 || !batch.images.is_empty() {
@@ -84,13 +86,14 @@ impl Computation for Applying<'_> {
                 let mut predictions =
                     predictions(&mut classifier, &dataset, &images, model, context)?;
                 if let Some(explanation) = &explanation {
-                    let mut drawn = Drawn {
+                    let mut drawn = Explained {
                         dataset: &dataset,
                         images: &images,
                         predictions: &mut predictions,
                         first,
                     };
-                    explanation.write(&mut drawn, &mut classifier, settings, context)?;
+                    predicted.technique =
+                        explanation.write(&mut drawn, &mut classifier, settings, context)?;
                 }
                 predicted.images.extend(predictions);
             }

@@ -28,7 +28,7 @@ impl Predicted {
         ];
         let probabilities = prediction.probabilities.iter().map(f32::to_string);
         let warnings = [prediction.warnings.join("; ")];
-        let heat_map = prediction.heat_map.clone();
+        let heat_map = prediction.heat_map.as_ref().map(|map| map.file.clone());
         let all = words.into_iter().chain(probabilities);
         all.chain(warnings).chain(heat_map).collect()
     }

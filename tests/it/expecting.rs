@@ -274,20 +274,23 @@ fn an_unwritable_junit_file_is_an_error_before_anything_runs() {
     for (file, why) in [
         (
             "none/out.xml",
-            "No such file or directory (os error 2); the folder `none` does not exist",
+            "cannot be written, because there is no folder `none`",
         ),
         (
             "pipeline.yaml/out.xml",
-            "Not a directory (os error 20); `pipeline.yaml` is not a folder",
+            "cannot be written, because `pipeline.yaml` is not a folder",
         ),
-        (".", "is a directory"),
-        ("none/", "is a directory"),
-        ("loop", "Too many levels of symbolic links"),
-        ("device", "it is not a regular file"),
+        (".", "is a folder; give a file with `--junit`"),
+        ("none/", "is a folder; give a file with `--junit`"),
+        (
+            "loop",
+            "cannot be written: Too many levels of symbolic links",
+        ),
+        ("device", "cannot be written: it is not a regular file"),
     ] {
         let run = run(&sandbox, &["--junit", file]);
-        assert_eq!(run.code, Some(1), "{run:?}");
-        let start = format!("error: failed to write `{file}`: {why}");
+        assert_eq!(run.code, Some(2), "{run:?}");
+        let start = format!("error: `{file}` {why}");
         assert!(run.stderr.starts_with(&start), "{run:?}");
         assert!(!run.stderr.contains(".junit"), "{run:?}");
     }

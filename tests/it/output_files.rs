@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::sandbox::{Sandbox, TINY, files};
+use crate::sandbox::{Sandbox, TINY, files, list};
 
 /// Commands that write to the path after them, and a name for a good file.
 const WRITERS: [(&[&str], &str); 6] = [
@@ -48,6 +48,56 @@ fn a_file_is_replaced_only_by_one_of_its_kind() {
             assert_eq!(written.code, Some(0), "{command:?}: {written:?}");
         }
         assert!(fs::metadata(sandbox.path(good)).unwrap().len() > 0);
+    }
+}
+
+/// A path that cannot be meant is a wrong argument, whatever command gets it.
+#[test]
+fn a_folder_in_place_of_a_file_is_a_wrong_argument_as_is_the_reverse() {
+    let sandbox = Sandbox::new(TINY);
+    assert_eq!(sandbox.run_json(&[]).code, Some(0));
+    fs::create_dir(sandbox.path("folder")).unwrap();
+    let before = files(&sandbox.path(""));
+    let says = |command: &[&str], path: &str, what: &str| {
+        let refused = sandbox.runner(&[command, &[path]].concat());
+        assert_eq!(refused.code, Some(2), "{command:?} {path}: {refused:?}");
+        assert!(
+            refused.stderr.contains(what) && refused.stderr.starts_with("error: `"),
+            "{command:?} {path}: {refused:?}"
+        );
+    };
+    let images = ["images", "pipeline.yaml", "evaluate[4]", "-o"];
+    let writers = WRITERS.iter().map(|(command, _)| *command);
+    for command in writers.chain([images.as_slice()]) {
+        // A report can be a folder.
+        if command[0] != "report" {
+            says(command, "folder", "is a folder; give a file with `-");
+            says(command, "folder/", "is a folder; give a file with `-");
+        }
+        says(command, "none/x", "because there is no folder `none`");
+        says(
+            command,
+            "pipeline.yaml/x",
+            "`pipeline.yaml` is not a folder",
+        );
+    }
+    let folders: [&[&str]; 4] = [
+        &["init"],
+        &["man", "--dir"],
+        &["artifacts", "export", "cnn[4].model"],
+        &["runs", "export", "latest", "--format", "tensorboard"],
+    ];
+    for command in folders {
+        for path in ["pipeline.yaml", "pipeline.yaml/x"] {
+            says(command, path, "is not a folder");
+        }
+    }
+    let mut after = files(&sandbox.path(""));
+    after.retain(|(name, _)| before.iter().any(|(known, _)| known == name));
+    assert_eq!(after.len(), before.len());
+    assert!(!sandbox.path("none").exists());
+    for file in list(&sandbox.path("folder")) {
+        panic!("{} was written", file.display());
     }
 }
 

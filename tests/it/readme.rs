@@ -121,7 +121,7 @@ fn the_commands_of_the_readme_work() {
         let args: Vec<String> = args.iter().map(|arg| arg.replace('*', "table1")).collect();
         let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
         let takes_sets = [
-            "run", "plan", "explain", "graph", "lineage", "status", "table", "validate",
+            "run", "plan", "explain", "graph", "images", "lineage", "status", "table", "validate",
         ];
         let is_table1 = args.iter().any(|arg| arg.contains("table1"));
         if is_table1 && takes_sets.contains(&subcommand) {

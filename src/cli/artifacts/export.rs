@@ -1,7 +1,6 @@
 //! `runner artifacts export`: copies the files of an artifact out of the store.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -14,6 +13,7 @@ use store::{Store, Tree};
 
 use super::lookup::{ArtifactArgs, FoundArtifact};
 use crate::cli::cache::size;
+use crate::cli::output_path;
 use crate::report::{Console, Verbosity};
 
 /// Verify the files of an artifact and copy them into a folder
@@ -56,17 +56,7 @@ impl Export {
         let store = self.artifact.store.existing()?;
         let artifact = self.artifact.find(&store)?;
         let dir = self.dir.shown();
-        let is_filled = match fs::read_dir(&self.dir) {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(error) => match error.kind() {
-                ErrorKind::NotFound => false,
-                ErrorKind::NotADirectory => {
-                    return Err(Error::Usage(format!("`{dir}` is not a folder")));
-                }
-                _ => return Err(Error::io("read", &self.dir)(error)),
-            },
-        };
-        if is_filled && !self.force {
+        if output_path::is_filled(&self.dir)? && !self.force {
             return Err(Error::Usage(format!(
                 "`{dir}` is not empty; `--force` replaces files with the same names"
             )));

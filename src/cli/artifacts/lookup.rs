@@ -7,6 +7,7 @@ use engine::spec::suggest;
 use store::keys::{Digest, Key};
 use store::{ActionRecord, Lookup, Reading, Shown, Store};
 
+use super::hint::{Known, Wanted};
 use crate::cli::pipeline::StoreArgs;
 
 /// An artifact on the command line.
@@ -50,14 +51,14 @@ impl FoundArtifact {
 
 impl ArtifactArgs {
     pub(super) fn find(&self, store: &Store) -> Result<FoundArtifact, Error> {
-        self.find_preferably(store, |_| true)
+        self.find_of_type(store, None)
     }
 
-    /// Like [`find`](Self::find), but if several artifacts match the argument, only those that are `preferred` count.
-    pub(in crate::cli) fn find_preferably(
+    /// Like [`find`](Self::find), but if several artifacts match the argument, only those that are `wanted` count.
+    pub(in crate::cli) fn find_of_type(
         &self,
         store: &Store,
-        preferred: impl Fn(&Digest) -> bool,
+        wanted: Option<&Wanted<'_>>,
     ) -> Result<FoundArtifact, Error> {
         let mut all = store.shown()?;
         if let Some(name) = &self.pipeline {
@@ -73,12 +74,12 @@ impl ArtifactArgs {
         if found.iter().any(is_full) {
             found.retain(is_full);
         }
-        if found.len() > 1 {
-            let is_preferred =
-                |(shown, port): &&(&Shown, &String)| preferred(&shown.outputs[*port]);
-            let of_kind: Vec<_> = found.iter().filter(is_preferred).copied().collect();
-            if !of_kind.is_empty() {
-                found = of_kind;
+        if let (Some(wanted), 2..) = (wanted, found.len()) {
+            found.retain(|(shown, port)| (wanted.is)(&shown.outputs[*port]));
+            if found.is_empty() {
+                let (argument, one) = (&self.artifact, wanted.one);
+                let known = Known::of(&all, Some(wanted)).listed(wanted);
+                return Err(Error::Usage(format!("`{argument}` is not {one}; {known}")));
             }
         }
         match found.as_slice() {
@@ -87,7 +88,7 @@ impl ArtifactArgs {
                 shown: Some(((*shown).clone(), (*port).clone())),
                 record: record(store, shown),
             }),
-            [] => self.by_digest(store, &all),
+            [] => self.by_digest(store, &all, wanted),
             several => Err(self.ambiguous(several)),
         }
     }
@@ -142,13 +143,18 @@ impl ArtifactArgs {
         ))
     }
 
-    fn by_digest(&self, store: &Store, all: &[Shown]) -> Result<FoundArtifact, Error> {
+    fn by_digest(
+        &self,
+        store: &Store,
+        all: &[Shown],
+        of_type: Option<&Wanted<'_>>,
+    ) -> Result<FoundArtifact, Error> {
         let wanted = &self.artifact;
         let is_hex = wanted
             .bytes()
             .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if !is_hex || wanted.len() < DIGITS {
-            return Err(self.unknown(all));
+            return Err(self.unknown(all, of_type));
         }
         let digest = match store.trees_beginning(wanted)?.as_slice() {
             [] => return Err(Error::Usage(format!("there is no artifact `{wanted}`"))),
@@ -177,23 +183,14 @@ impl ArtifactArgs {
         })
     }
 
-    fn unknown(&self, all: &[Shown]) -> Error {
-        let names: Vec<String> = all
-            .iter()
-            .flat_map(|shown| {
-                shown
-                    .outputs
-                    .keys()
-                    .map(|port| format!("{}.{port}", shown.instance))
-            })
-            .collect();
-        let near = suggest::nearest(&self.artifact, names.iter().map(String::as_str));
-        let hint = match near {
-            Some(near) => format!("did you mean `{near}`?"),
+    fn unknown(&self, all: &[Shown], wanted: Option<&Wanted<'_>>) -> Error {
+        let known = Known::of(all, wanted);
+        let hint = known.near(&self.artifact).unwrap_or_else(|| match wanted {
+            Some(wanted) => known.listed(wanted),
             None => {
                 "`runner artifacts ls` lists artifacts; a digest needs at least 8 digits".to_owned()
             }
-        };
+        });
         Error::Usage(format!("there is no artifact `{}`; {hint}", self.artifact))
     }
 }

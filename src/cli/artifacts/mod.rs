@@ -1,6 +1,7 @@
 //! `runner artifacts`: lists, shows and exports the newest results.
 
 mod export;
+pub(super) mod hint;
 pub(super) mod lookup;
 mod ls;
 mod show;

@@ -8,6 +8,7 @@ use clap::Args;
 use contract::ShowPath;
 use engine::error::Error;
 
+use crate::cli::output_path;
 use crate::report::Console;
 
 /// Write a small pipeline to start from: `pipeline.yaml`, which runs in a few seconds
@@ -25,6 +26,7 @@ const PIPELINE: &str = include_str!("pipeline.yaml");
 
 impl Init {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        output_path::check_folder(&self.dir)?;
         fs::create_dir_all(&self.dir).map_err(Error::io("create", &self.dir))?;
         let here = self.dir.as_os_str() == ".";
         let file = if here {

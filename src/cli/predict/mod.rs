@@ -3,8 +3,10 @@
 mod device;
 mod heat_maps;
 mod interrupt;
+mod list;
 mod model;
 mod output;
+mod page;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,8 +39,11 @@ pub(super) struct Predict {
     #[arg(value_name = "MODEL")]
     model: String,
     /// Image files, and folders with `jpg`, `jpeg` or `png` files at any depth
-    #[arg(value_name = "IMAGES", required = true)]
+    #[arg(value_name = "IMAGES", required_unless_present = "list")]
     images: Vec<PathBuf>,
+    /// Read more paths of images and folders from FILE, one per line; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    list: Option<PathBuf>,
     /// Write a CSV file instead of printing a table; `-` prints CSV
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -79,9 +84,13 @@ enum Reaction {
 }
 
 impl Predict {
-    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(mut self, console: &Console) -> Result<(), Error> {
         start_threads()?;
         let device = self.device.device()?;
+        // Not before: with another GPU, this process starts again, and standard input can be read only once.
+        if let Some(list) = &self.list {
+            self.images.extend(list::read(list)?);
+        }
         let destination = self.output.as_deref().map(Destination::of).transpose()?;
         let model = Model::find(&self.model, self.pipeline.as_deref(), &self.store)?;
         let interrupt = Interrupt::watch()?;
@@ -103,6 +112,9 @@ impl Predict {
             predicted: &predicted,
             omitted: &omitted,
         };
+        if let Some(folder) = &drawn_to {
+            page::write(&output, folder)?;
+        }
         let drawn_to = heat_maps.map(HeatMaps::finish).transpose()?;
         if let Some(destination) = &destination {
             output.write(console, destination)?;

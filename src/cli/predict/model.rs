@@ -10,6 +10,7 @@ use stages::nets::{ClassifierCard, GENERATOR_FILE, MODEL_FILE, WEIGHTS_FILE};
 use store::Store;
 use store::keys::Digest;
 
+use crate::cli::artifacts::hint::Wanted;
 use crate::cli::artifacts::lookup::ArtifactArgs;
 use crate::cli::pipeline::StoreArgs;
 
@@ -71,7 +72,12 @@ impl Model {
                 store.folder().shown()
             )));
         };
-        let found = args.find_preferably(&opened, |digest| is_model(&opened, digest))?;
+        let wanted = Wanted {
+            one: "a classifier",
+            several: "classifiers",
+            is: &|digest| is_model(&opened, digest),
+        };
+        let found = args.find_of_type(&opened, Some(&wanted))?;
         let tree = opened.results().get(&found.digest)?;
         opened.results().verify(&tree)?;
         Ok(Self {

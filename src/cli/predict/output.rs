@@ -1,9 +1,8 @@
 //! Prints predictions as a table or as JSON, and writes them as CSV.
 
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-use contract::{ShowPath, files, one_line};
+use contract::{ShowPath, one_line};
 use engine::atomic_file::{self, Flush};
 use engine::error::Error;
 use engine::wording;
@@ -11,7 +10,8 @@ use serde_json::{Map, Value, json};
 use stages::predict::{Predicted, Prediction, Skipped};
 
 use super::model::Model;
-use crate::cli::{output_file, unwritten};
+use super::page;
+use crate::cli::{output_file, output_path, unwritten};
 use crate::report::columns::fitted;
 use crate::report::{Console, csv};
 
@@ -37,17 +37,8 @@ impl Destination {
         if path == Path::new("-") {
             return Ok(Self::Output);
         }
-        let file = atomic_file::destination(path).map_err(Error::io("write", path))?;
-        let folder = file.parent().filter(|folder| *folder != Path::new(""));
-        let folder = folder.unwrap_or(Path::new("."));
-        if !files::leads_to(folder, Metadata::is_dir).map_err(Error::io("access", folder))? {
-            return Err(Error::Usage(format!(
-                "`{}` cannot be written, because there is no folder `{}`",
-                path.shown(),
-                folder.shown()
-            )));
-        }
-        output_file::PREDICTED.check(&file)?;
+        output_file::PREDICTED.check(path)?;
+        let file = output_path::destination(path)?;
         Ok(Self::File(file))
     }
 }
@@ -89,6 +80,7 @@ impl Output<'_> {
             threshold,
             images,
             skipped,
+            technique: _,
         } = self.predicted;
         let image = |prediction: &Prediction| {
             let probabilities = classes.iter().zip(&prediction.probabilities);
@@ -100,7 +92,7 @@ impl Output<'_> {
                 "predicted": classes[prediction.predicted],
                 "probabilities": probabilities,
                 "warnings": prediction.warnings,
-                "heat_map": prediction.heat_map,
+                "heat_map": prediction.heat_map.as_ref().map(|map| &map.file),
             })
         };
         let rule = match (threshold, classes.last()) {
@@ -133,7 +125,7 @@ impl Output<'_> {
             let words = words.into_iter().map(|word| one_line(word).into_owned());
             let probabilities = prediction.probabilities.iter().map(|p| format!("{p:.3}"));
             let warnings = [prediction.warnings.join("; ")];
-            let heat_map = prediction.heat_map.clone();
+            let heat_map = prediction.heat_map.as_ref().map(|map| map.file.clone());
             let all = words.chain(probabilities);
             all.chain(warnings).chain(heat_map).collect()
         };
@@ -171,7 +163,7 @@ impl Output<'_> {
             line += &format!("; {} {verb} warnings", wording::counted(warned, "image"));
         }
         if let Some(folder) = heat_maps {
-            line += &format!("; heat maps in `{}`", folder.shown());
+            line += &format!("; heat maps: `{}`", folder.join(page::INDEX).shown());
         }
         console.message(&line);
         for (files, noun, prefix) in [

@@ -8,7 +8,7 @@ use contract::{ShowPath, files};
 use engine::atomic_file::{self, Flush};
 use engine::error::Error;
 
-use crate::cli::{output_file, unwritten};
+use crate::cli::{output_file, output_path, unwritten};
 use crate::report::Console;
 
 /// Prefix of the names of files before they are renamed.
@@ -33,11 +33,12 @@ impl Place {
         let is_folder = files::leads_to(output, std::fs::Metadata::is_dir)
             .map_err(Error::io("access", output))?;
         if is_folder || output.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            output_file::REPORT.check(&output.join(INDEX))?;
+            output_path::check_folder(output)?;
+            output_file::REPORT.check_replaced(&output.join(INDEX))?;
             return Ok(Self::Folder(output.to_owned()));
         }
-        let file = atomic_file::destination(output).map_err(Error::io("write", output))?;
-        output_file::REPORT.check(&file)?;
+        output_file::REPORT.check(output)?;
+        let file = output_path::destination(output)?;
         Ok(Self::File(file))
     }
 

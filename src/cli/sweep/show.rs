@@ -8,7 +8,7 @@ use engine::error::Error;
 use engine::run::sweep_report::stored_report;
 
 use crate::cli::pipeline::{ANALYSIS, PipelineArgs, StoreArgs};
-use crate::cli::{output_file, unwritten};
+use crate::cli::{output_file, output_path, unwritten};
 use crate::report::Console;
 use crate::report::format::Format;
 use crate::report::sweep::{figures, render};
@@ -43,6 +43,7 @@ impl Show {
         let text = render(&report, self.limit, format, console.width());
         console.result(&text).map_err(unwritten)?;
         if let Some(folder) = &self.figures {
+            output_path::check_folder(folder)?;
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
             let failed = |failure: contract::Failure| Error::System(failure.to_string());
             let [axes, curves] =

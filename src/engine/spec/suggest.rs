@@ -33,6 +33,12 @@ pub fn hint<'a>(
     if let Some(nearest) = nearest(name, candidates.iter().copied()) {
         return Some(format!("did you mean `{nearest}`?"));
     }
+    list(what, candidates)
+}
+
+/// Returns a list of the valid names, or `None` if there are none.
+pub fn list<'a>(what: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let candidates = distinct(names);
     match candidates.len() {
         0 => None,
         1..=LISTED => Some(format!("known {what}: {}", quoted(&candidates))),

@@ -1,5 +1,6 @@
 //! Lists a folder of a source, without the entries that do not count.
 
+use std::ffi::OsStr;
 use std::fs::{self, FileType, Metadata};
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use super::error::{no_file, unreadable};
 use super::rules::{IGNORE_FILE, Rules};
 use super::store::is_store;
 use crate::Invalid;
-use crate::ShowPath;
+use crate::{ShowPath, files};
 
 /// A folder of a source: the source itself, or a folder below it. Contains only entries that count.
 #[derive(Debug)]
@@ -24,11 +25,33 @@ pub struct SourceFolder {
     /// Links among `files` and `folders`, each with its own metadata from before it was followed.
     pub(super) links: Vec<(String, Metadata)>,
     pub(super) rules: Rules,
+    /// Entries whose names are not UTF-8; empty with [`Names::Utf8`].
+    pub(super) unnamed: Vec<Unnamed>,
+    pub(super) names: Names,
+}
+
+/// Names that entries of a source may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// Another name is an error: results that depend on the source name its files in UTF-8.
+    Utf8,
+    Any,
+}
+
+/// An entry whose name is not UTF-8.
+#[derive(Debug)]
+pub struct Unnamed {
+    pub path: PathBuf,
+    pub is_folder: bool,
 }
 
 impl SourceFolder {
     /// Lists the source at `path`, which must be a folder.
     pub fn open(path: &Path) -> Result<Self, Invalid> {
+        Self::open_with(path, Names::Utf8)
+    }
+
+    pub(super) fn open_with(path: &Path, names: Names) -> Result<Self, Invalid> {
         if is_store(path)? {
             let message = format!(
                 "`{}` is a runner store, which cannot be a source",
@@ -38,13 +61,13 @@ impl SourceFolder {
                 "connect results of a pipeline as inputs instead: `inputs: { NAME: STAGE.PORT }`";
             return Err(Invalid::new(message).hint(hint));
         }
-        Self::list(path.to_owned(), String::new(), &Rules::default())
+        Self::list(path.to_owned(), String::new(), &Rules::default(), names)
     }
 
     /// Lists the folder `folder`, which must be one of `self.folders`.
     pub fn enter(&self, folder: &str) -> Result<Self, Invalid> {
         let name = format!("{}{folder}/", self.name);
-        Self::list(self.path.join(folder), name, &self.rules)
+        Self::list(self.path.join(folder), name, &self.rules, self.names)
     }
 
     /// Returns whether this folder contains a file, at any depth.
@@ -60,15 +83,23 @@ impl SourceFolder {
         Ok(false)
     }
 
-    fn list(path: PathBuf, name: String, above: &Rules) -> Result<Self, Invalid> {
+    fn list(path: PathBuf, name: String, above: &Rules, names: Names) -> Result<Self, Invalid> {
         let mut entries = Vec::new();
+        let mut unnamed = Vec::new();
         let mut has_rules = false;
         let mut hidden = 0;
         for entry in fs::read_dir(&path).map_err(|error| unreadable(&path, &error))? {
             let entry = entry.map_err(|error| unreadable(&path, &error))?;
-            let Ok(entry_name) = entry.file_name().into_string() else {
-                let message = format!("the name of `{}` is not UTF-8", entry.path().shown());
-                return Err(Invalid::new(message).hint("rename it"));
+            let entry_name = match (entry.file_name().into_string(), names) {
+                (Ok(name), _) => name,
+                (Err(_), Names::Utf8) => {
+                    let message = format!("the name of `{}` is not UTF-8", entry.path().shown());
+                    return Err(Invalid::new(message).hint("rename it"));
+                }
+                (Err(name), Names::Any) => {
+                    unnamed.push(name);
+                    continue;
+                }
             };
             if entry_name.starts_with('.') {
                 let is_rules = entry_name == IGNORE_FILE;
@@ -94,7 +125,13 @@ impl SourceFolder {
             hidden,
             links: Vec::new(),
             rules,
+            unnamed: Vec::new(),
+            names,
         };
+        for entry in unnamed {
+            listed.add_unnamed(&entry)?;
+        }
+        listed.unnamed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         for (entry, kind) in entries {
             listed.add(entry, kind)?;
         }
@@ -103,6 +140,19 @@ impl SourceFolder {
         listed.folders.sort_unstable();
         listed.links.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         Ok(listed)
+    }
+
+    /// Adds an entry whose name is not UTF-8, unless it is hidden or ignored. For a rule, U+FFFD stands for what is not
+    /// UTF-8.
+    fn add_unnamed(&mut self, entry: &OsStr) -> Result<(), Invalid> {
+        let path = self.path.join(entry);
+        let is_folder = files::leads_to(&path, Metadata::is_dir);
+        let is_folder = is_folder.map_err(|error| unreadable(&path, &error))?;
+        let name = entry.to_string_lossy();
+        if !name.starts_with('.') && !self.rules.ignore(&self.name, &name, is_folder) {
+            self.unnamed.push(Unnamed { path, is_folder });
+        }
+        Ok(())
     }
 
     /// Removes the files that Python writes beside code: `__pycache__`, and `m.pyc` where there is an `m.py`.

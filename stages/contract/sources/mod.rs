@@ -20,6 +20,6 @@ mod store;
 mod tests;
 mod walk;
 
-pub use folder::SourceFolder;
+pub use folder::{SourceFolder, Unnamed};
 pub use rules::IGNORE_FILE;
-pub use walk::{Found, walk};
+pub use walk::{Found, walk, walk_any};

@@ -1,6 +1,8 @@
 //! Tests which files of a source count.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -42,6 +44,27 @@ fn listed(folder: &SourceFolder) -> Vec<String> {
 fn hidden_names_do_not_count() {
     let folder = folder(&["a", "b/c", ".DS_Store", ".git/config", "b/.c", ".d/.e/f"]);
     assert_eq!(files(folder.path()), ["a", "b/c"]);
+}
+
+#[test]
+fn names_that_are_not_utf_8_are_errors_or_listed_apart() {
+    let name = |bytes: &'static [u8]| OsStr::from_bytes(bytes);
+    let folder = folder(&[".runnerignore: no*\n", "a", "b/c"]);
+    for bytes in [b"x\xff".as_slice(), b"no\xff", b".\xff"] {
+        fs::write(folder.path().join(name(bytes)), "").unwrap();
+    }
+    fs::create_dir(folder.path().join("b").join(name(b"\xff"))).unwrap();
+    let error = walk(folder.path()).unwrap_err();
+    assert!(error.message.ends_with("is not UTF-8"), "{error:?}");
+    let found = walk_any(folder.path()).unwrap();
+    assert_eq!(found.files, ["a", "b/c"]);
+    let unnamed = found.unnamed.iter();
+    let unnamed: Vec<_> = unnamed.map(|u| (u.path.clone(), u.is_folder)).collect();
+    let expected = [
+        (folder.path().join("b").join(name(b"\xff")), true),
+        (folder.path().join(name(b"x\xff")), false),
+    ];
+    assert_eq!(unnamed, expected);
 }
 
 #[test]

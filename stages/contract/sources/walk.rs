@@ -7,7 +7,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::error::{no_file, unreadable};
-use super::folder::SourceFolder;
+use super::folder::{Names, SourceFolder, Unnamed};
 use super::rules::IGNORE_FILE;
 use crate::Invalid;
 use crate::ShowPath;
@@ -27,10 +27,22 @@ pub struct Found {
     /// The symbolic links that were followed, each with its own metadata from before it was followed. Sorted by
     /// path.
     pub links: Vec<(String, Metadata)>,
+    /// Files and folders whose names are not UTF-8, and which are therefore not in the other lists. Sorted by path. Only
+    /// [`walk_any`] finds some.
+    pub unnamed: Vec<Unnamed>,
 }
 
-/// Finds all files of the source at `path`, using all threads.
+/// Finds all files of the source at `path`, using all threads. A name that is not UTF-8 is an error.
 pub fn walk(path: &Path) -> Result<Found, Invalid> {
+    walk_with(path, Names::Utf8)
+}
+
+/// Like [`walk`], but lists entries whose names are not UTF-8 as [`Found::unnamed`]. Folders among them are not entered.
+pub fn walk_any(path: &Path) -> Result<Found, Invalid> {
+    walk_with(path, Names::Any)
+}
+
+fn walk_with(path: &Path, names: Names) -> Result<Found, Invalid> {
     let metadata = fs::metadata(path).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         let invalid = Invalid::new(if missing {
@@ -59,9 +71,10 @@ pub fn walk(path: &Path) -> Result<Found, Invalid> {
         id: id(&metadata),
         above: None,
     };
-    let mut found = below(SourceFolder::open(path)?, metadata, &above)?;
+    let mut found = below(SourceFolder::open_with(path, names)?, metadata, &above)?;
     found.files.par_sort();
     found.empty.par_sort();
+    found.unnamed.par_sort_by(|a, b| a.path.cmp(&b.path));
     for named in [&mut found.listed, &mut found.links] {
         named.par_sort_by(|(a, _), (b, _)| a.cmp(b));
     }
@@ -114,8 +127,10 @@ fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<
         folders,
         mut links,
         rules,
+        unnamed,
         path: _,
         hidden: _,
+        names: _,
     } = folder;
     for file in &mut files {
         file.insert_str(0, &name);
@@ -125,6 +140,7 @@ fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<
     }
     let mut found = Found {
         links,
+        unnamed,
         ..Found::default()
     };
     if files.is_empty() && folders.is_empty() && !name.is_empty() {
@@ -146,6 +162,7 @@ fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<
         found.listed.extend(inner.listed);
         found.empty.extend(inner.empty);
         found.links.extend(inner.links);
+        found.unnamed.extend(inner.unnamed);
     }
     Ok(found)
 }

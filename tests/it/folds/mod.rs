@@ -1,6 +1,5 @@
 //! `folds: n`: cross-validation. Each dataset is divided, and everything that depends on it is repeated for each fold.
 
-mod predictions;
 mod refusals;
 mod tables;
 
@@ -84,9 +83,9 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value}"))
 }
 
-/// Returns the rows of `runner predictions` as maps from column to value.
+/// Returns the rows of `runner images` as maps from column to value.
 fn predictions(sandbox: &Sandbox, args: &[&str]) -> Vec<BTreeMap<String, String>> {
-    let printed = sandbox.runner(&[&["predictions", "pipeline.yaml"], args].concat());
+    let printed = sandbox.runner(&[&["images", "pipeline.yaml"], args].concat());
     assert_eq!(printed.code, Some(0), "{printed:?}");
     let mut lines = printed.stdout.lines();
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();

@@ -1,6 +1,8 @@
 //! Which files are predicted, and what happens to the others.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -64,6 +66,46 @@ fn folders_are_searched_and_files_listed_once_in_order() {
 }
 
 #[test]
+fn a_list_names_images_one_per_line() {
+    let sandbox = trained(2, &[]);
+    let image = files::picture(0, 3, 20);
+    for name in ["mine/a b.png", "mine/c.png", "more/d.png"] {
+        files::write(&sandbox.path(name), &image, "png");
+    }
+    fs::write(sandbox.path("list.txt"), "mine/a b.png\r\n\nmore\n").unwrap();
+    let listed = ["mine/a b.png", "more/d.png"];
+    let all = predicted(&sandbox, &["cnn", "--list", "list.txt"]);
+    assert_eq!(names(&all), listed);
+    let all = predicted(&sandbox, &["cnn", "mine", "--list", "list.txt"]);
+    assert_eq!(names(&all), ["mine/a b.png", "mine/c.png", "more/d.png"]);
+    let mut command = sandbox.command(&["predict", "--json", "cnn", "--list", "-"]);
+    let list = fs::File::open(sandbox.path("list.txt")).unwrap();
+    let done = Finished::from(command.stdin(list).output().unwrap());
+    assert_eq!(names(&done.json()), listed);
+
+    for (content, what) in [
+        (
+            "\n\n",
+            "`list.txt` has no path of an image; write one per line",
+        ),
+        ("mine/c.png\nmissing.png\n", "`missing.png` does not exist"),
+        (
+            "mine/c.png\0more\0",
+            "`list.txt`, line 1: a path has a zero byte",
+        ),
+    ] {
+        fs::write(sandbox.path("list.txt"), content).unwrap();
+        let error = refused(&sandbox, &["cnn", "--list", "list.txt"], 2);
+        assert!(error.contains(what), "`{what}`: {error}");
+    }
+    let error = refused(&sandbox, &["cnn", "--list", "nothing.txt"], 2);
+    assert!(
+        error.contains("a list of images from `nothing.txt`"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_file_of_predictions_within_a_folder_of_images_is_not_reported() {
     let sandbox = trained(2, &[]);
     let image = sandbox.path("mine/a.png");
@@ -73,6 +115,45 @@ fn a_file_of_predictions_within_a_folder_of_images_is_not_reported() {
         assert_eq!(done.code, Some(0), "{done:?}");
         assert!(!done.stderr.contains("left out"), "{done:?}");
     }
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_an_error_or_is_left_out() {
+    let sandbox = trained(2, &[]);
+    let at = |name: &[u8]| sandbox.path("mine").join(OsStr::from_bytes(name));
+    let image = files::picture(0, 3, 20);
+    for name in [b"a.png".as_slice(), b"b\xff.png", b"c\xfe/d.png"] {
+        files::write(&at(name), &image, "png");
+    }
+    fs::write(at(b"e\xff.txt"), "x").unwrap();
+    let error = refused(&sandbox, &["cnn", "mine"], 2);
+    let expected = "error: `mine/b\u{fffd}.png` has a name that is not UTF-8; rename it, or use `--on-bad-image skip` to \
+                    leave it out\n";
+    assert_eq!(error, expected);
+    let skips = ["cnn", "mine", "--on-bad-image", "skip"];
+    let all = predicted(&sandbox, &skips);
+    assert_eq!(names(&all), ["mine/a.png"]);
+    let left_out = all["left_out"].as_array().unwrap().iter();
+    let left_out: Vec<&str> = left_out.map(|f| f["image"].as_str().unwrap()).collect();
+    let expected = ["mine/b\u{fffd}.png", "mine/c\u{fffd}", "mine/e\u{fffd}.txt"];
+    assert_eq!(left_out, expected);
+    let table = predict(&sandbox, &skips);
+    let warning = "warning: 2 unreadable images left out: `mine/b\u{fffd}.png` has a name that is not UTF-8; ";
+    assert!(table.stderr.contains(warning), "{table:?}");
+    // A file that is named itself, beside another one.
+    let skips = [
+        "predict",
+        "--json",
+        "cnn",
+        "mine/a.png",
+        "--on-bad-image",
+        "skip",
+    ];
+    let mut command = sandbox.command(&skips);
+    let done = Finished::from(command.arg(at(b"b\xff.png")).output().unwrap());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(names(&done.json()), ["mine/a.png"]);
+    assert_eq!(done.json()["left_out"].as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -76,12 +76,24 @@ fn ambiguous_and_unknown_models_are_refused_with_a_hint() {
     };
     says(&["cnn.modl"], "did you mean `cnn.model`?");
     says(&["nowhere/model"], "there is no folder `nowhere/model`");
-    says(&["evaluate"], "`evaluate.figure`, `evaluate.metrics`");
+    says(&["cn"], "there is no artifact `cn`; did you mean `cnn`?");
+    says(&["cnn[fold=1]"], "did you mean `cnn`?");
+    says(
+        &["resnet"],
+        "there is no artifact `resnet`; known classifiers: `cnn`\n",
+    );
+    says(
+        &["evaluate"],
+        "`evaluate` is not a classifier; known classifiers: `cnn`\n",
+    );
     says(
         &["cnn.history"],
         "`cnn.history` is not a classifier: it has no file `model.json`",
     );
-    says(&["data"], "`data.figure`");
+    says(
+        &["data"],
+        "`data` is not a classifier; known classifiers: `cnn`\n",
+    );
     says(&["./data"], "`./data` is not a classifier");
     says(&["cnn", "--pipeline", "shape"], "did you mean `shapes`?");
 
@@ -103,6 +115,12 @@ fn ambiguous_and_unknown_models_are_refused_with_a_hint() {
         &["cnn", "--pipeline", "both"],
         "name one of them: `cnn[1].model`, `cnn[2].model`",
     );
+    for name in ["cnn[3]", "cnn[n=1,fold=2].model"] {
+        says(
+            &[name, "--pipeline", "both"],
+            "; known instances of `cnn`: `cnn[1]`, `cnn[2]`\n",
+        );
+    }
     predicted(&sandbox, &["cnn[2]", IMAGE, "--pipeline", "both"]);
     predicted(&sandbox, &["cnn", IMAGE, "--pipeline", "shapes"]);
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use contract::Artifact;
 use serde_json::Value;
@@ -102,23 +103,110 @@ fn check_classifier(python: &Path, sandbox: &Sandbox, images: &Path, model: &str
         let found = run(python, "onnx_agrees.py", &[&file, &input, &output]);
         show(found.trim());
     }
-    let weights = export(sandbox, &artifact, &[]);
+    check_numpy(python, sandbox, &artifact, images, &expected);
+}
+
+/// Runs the NumPy program in docs/models.md, and compares its probabilities.
+fn check_numpy(python: &Path, sandbox: &Sandbox, artifact: &str, images: &Path, expected: &[f32]) {
+    let weights = export(sandbox, artifact, &[]);
+    let text = run(
+        python,
+        numpy_program(sandbox),
+        &[&weights, &images.to_owned()],
+    );
+    let found: Vec<f32> = text
+        .split([',', '\n'])
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    assert_eq!(found.len(), expected.len());
+    let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+    let worst = differences.fold(0.0, f32::max);
+    assert!(worst <= MOST, "{artifact}: NumPy differs by {worst}");
+    show(&format!("{artifact}: NumPy {worst:.2e}"));
+}
+
+/// Writes the NumPy program in docs/models.md to a file, and returns the file.
+fn numpy_program(sandbox: &Sandbox) -> PathBuf {
     let program = sandbox.path("predict.py");
     let (_, section) = DOCS
         .split_once("\n## Compute predictions with NumPy\n")
         .unwrap();
     let (_, code) = section.split_once("```python\n").unwrap();
     fs::write(&program, code.split_once("```").unwrap().0).unwrap();
-    let text = run(python, &program, &[&weights, &images.to_owned()]);
-    let found: Vec<f32> = text
-        .split([',', '\n'])
-        .filter_map(|number| number.parse().ok())
-        .collect();
-    assert_eq!(found.len(), expected.len());
-    let differences = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
-    let worst = differences.fold(0.0, f32::max);
-    assert!(worst <= MOST, "{model}: NumPy differs by {worst}");
-    show(&format!("{model}: NumPy {worst:.2e}"));
+    program
+}
+
+/// Networks that together have every kind of layer and every activation, and the kind that the NumPy program refuses.
+const EVERY_LAYER: &str = r#"
+version: 1
+name: layers
+models:
+  plain:
+    - conv: { filters: 4, activation: linear }
+    - batch_norm
+    - activation: relu
+    - conv: { filters: 4, kernel: 4, stride: 2, padding: 1, activation: elu }
+    - avg_pool: { kernel: 3, stride: 2 }
+    - dropout: 0.2
+    - conv: { filters: 6, kernel: 2, padding: valid, activation: leaky_relu }
+    - global_avg_pool
+    - flatten
+    - dense: { units: 1, activation: sigmoid }
+  wide:
+    - conv: { filters: 3, kernel: 5, stride: 2, padding: 2, activation: sigmoid }
+    - max_pool: { kernel: 3, stride: 1 }
+    - flatten
+    - dense: { units: 48, activation: tanh }
+    - batch_norm
+    - reshape: { channels: 3, height: 4, width: 4 }
+    - upsample: 2
+    - conv: { filters: 2 }
+    - flatten
+    - dense: { units: 2, activation: linear }
+  transposed:
+    - conv_transpose: { filters: 2 }
+    - global_avg_pool
+    - flatten
+    - dense: { units: 1 }
+stages:
+  xrays: { kind: dataset, params: { source: { phantom: { images: 64, test_images: 60 } }, image_size: 16, validation: 0.2 } }
+  cnn:
+    kind: train-cnn
+    matrix: { model: [plain, wide, transposed] }
+    inputs: { train: xrays.train, validation: xrays.validation }
+    params: { model: "${matrix.model}", epochs: 2 }
+  evaluate:
+    kind: evaluate
+    matrix: { model: [plain, wide, transposed] }
+    inputs: { model: "cnn[${matrix.model}]", images: xrays.test }
+    params: { bootstrap: 0, heat_maps: { images: 0 } }
+"#;
+
+#[test]
+fn the_numpy_program_knows_every_layer_of_classifiers_or_names_it() {
+    let Some(python) = python() else { return };
+    let sandbox = Sandbox::new(EVERY_LAYER);
+    let ran = sandbox.run_json(&[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let images = export(&sandbox, "xrays.test", &[]);
+    for model in ["plain", "wide"] {
+        let metrics = format!("artifacts/latest/layers/evaluate[{model}]/metrics/predictions.csv");
+        let expected = predictions(&sandbox.path(&metrics));
+        let artifact = format!("cnn[{model}].model");
+        check_numpy(&python, &sandbox, &artifact, &images, &expected);
+    }
+    let weights = export(&sandbox, "cnn[transposed].model", &[]);
+    let mut command = Command::new(&python);
+    let refused = command
+        .arg(numpy_program(&sandbox))
+        .args([&weights, &images])
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(refused.stderr).unwrap(),
+        "layer 0 of the model is `conv_transpose`, which this program does not know\n"
+    );
 }
 
 /// Predicts the files of the test images, and compares the probabilities with those of `evaluate`.

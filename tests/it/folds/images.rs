@@ -1,11 +1,11 @@
-//! `runner predictions`.
+//! `runner images`.
 
 use super::*;
 
 #[test]
-fn predictions_are_written_whole_and_replace_only_their_like() {
+fn images_are_listed_with_their_predictions_and_replace_only_their_like() {
     let sandbox = Sandbox::new(PIPELINE);
-    let early = sandbox.runner(&["predictions", "pipeline.yaml", "-o", "p.csv"]);
+    let early = sandbox.runner(&["images", "pipeline.yaml", "-o", "p.csv"]);
     assert_eq!(early.code, Some(2), "{early:?}");
     assert_eq!(
         early.stderr,
@@ -14,7 +14,7 @@ fn predictions_are_written_whole_and_replace_only_their_like() {
     assert!(!sandbox.path("p.csv").exists());
     let part = sandbox.run_json(&["--until", "evaluate[4,fold=1]"]);
     assert_eq!(part.code, Some(0), "{part:?}");
-    let partial = sandbox.runner(&["predictions", "pipeline.yaml", "-o", "p.csv"]);
+    let partial = sandbox.runner(&["images", "pipeline.yaml", "-o", "p.csv"]);
     assert_eq!(partial.code, Some(2), "{partial:?}");
     assert!(
         partial.stderr.contains("`evaluate[6,fold=1]`: not run"),
@@ -25,7 +25,7 @@ fn predictions_are_written_whole_and_replace_only_their_like() {
     let run = sandbox.run_json(&[]);
     assert_eq!(run.code, Some(0), "{run:?}");
     let write = |args: &[&str]| {
-        let done = sandbox.runner(&[&["predictions", "pipeline.yaml"], args].concat());
+        let done = sandbox.runner(&[&["images", "pipeline.yaml"], args].concat());
         assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
         done.stdout
     };
@@ -36,13 +36,23 @@ fn predictions_are_written_whole_and_replace_only_their_like() {
     assert!(printed.starts_with(header), "{printed}");
     // A file of the same kind is replaced; another one is kept.
     write(&["evaluate[6]", "-o", "p.csv"]);
-    let kept = sandbox.runner(&["predictions", "pipeline.yaml", "-o", "pipeline.yaml"]);
+    let kept = sandbox.runner(&["images", "pipeline.yaml", "-o", "pipeline.yaml"]);
     assert_eq!(kept.code, Some(2), "{kept:?}");
     assert!(
         kept.stderr
             .contains("is not a table of predictions, so it is kept"),
         "{kept:?}"
     );
+    let is_wrong = |line: &&str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        fields[2] != fields[3]
+    };
+    let mut lines = printed.lines();
+    let header: Vec<&str> = lines.next().into_iter().collect();
+    let wrong = [header, lines.filter(is_wrong).collect()].concat();
+    assert!(wrong.len() < printed.lines().count(), "{printed}");
+    let listed = write(&["evaluate[4]", "--wrong"]);
+    assert_eq!(listed.lines().collect::<Vec<_>>(), wrong);
     let json: Value = serde_json::from_str(&write(&["evaluate[4]", "--json"])).unwrap();
     let first = &json["images"][0];
     let line: Vec<&str> = printed.lines().nth(1).unwrap().split(',').collect();
@@ -54,13 +64,13 @@ fn predictions_are_written_whole_and_replace_only_their_like() {
         number(&first["probabilities"]["PNEUMONIA"]).to_string(),
         line[5]
     );
-    let unknown = sandbox.runner(&["predictions", "pipeline.yaml", "evaluat"]);
+    let unknown = sandbox.runner(&["images", "pipeline.yaml", "evaluat"]);
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(
         unknown.stderr.contains("did you mean `evaluate`?"),
         "{unknown:?}"
     );
-    let training = sandbox.runner(&["predictions", "pipeline.yaml", "cnn"]);
+    let training = sandbox.runner(&["images", "pipeline.yaml", "cnn"]);
     assert!(
         training
             .stderr

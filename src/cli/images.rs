@@ -1,7 +1,7 @@
-//! `runner predictions`: the predictions for every test image as one table.
+//! `runner images`: the test images and the predictions for them, as one table.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use contract::ShowPath;
@@ -19,11 +19,13 @@ use petgraph::graph::NodeIndex;
 
 use super::pipeline::{ANALYSIS, PipelineArgs, StoreArgs};
 use super::{output_file, unwritten};
-use crate::report::{Console, predictions};
+use crate::report::Console;
+use crate::report::predictions::{self, Listed};
 
-/// Print the predictions for every test image as CSV: in a cross-validation, the out-of-fold predictions of all folds
+/// List the test images with the predictions for them, as CSV; in a cross-validation, the out-of-fold predictions of all
+/// folds
 #[derive(Debug, Args)]
-pub(super) struct Predictions {
+pub(super) struct Images {
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// Stage or instance that made the predictions: evaluate, 'evaluate[model1]', 'evaluate[fold=2]'
@@ -31,17 +33,22 @@ pub(super) struct Predictions {
     stage: Option<String>,
     #[command(flatten)]
     store: StoreArgs,
+    /// List only misclassified images, those whose predicted class is not their label
+    #[arg(long)]
+    wrong: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Write to FILE instead of standard output
+    /// Write to FILE instead of standard output; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-impl Predictions {
+impl Images {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
-        if let Some(file) = &self.output {
+        let output = self.output.as_deref();
+        let output = output.filter(|file| *file != Path::new("-"));
+        if let Some(file) = output {
             output_file::TESTED.check(file)?;
         }
         let mut experiment = self.pipeline.experiment()?;
@@ -61,14 +68,18 @@ impl Predictions {
             .predictions(&nodes)
             .map_err(|why| self.incomplete(&why))?;
         check_classes(&predicted)?;
-        let text = match self.json {
-            true => predictions::json(&predicted),
-            false => predictions::csv(&predicted),
+        let listed = match self.wrong {
+            true => Listed::Wrong,
+            false => Listed::All,
         };
-        let Some(file) = &self.output else {
+        let text = match self.json {
+            true => predictions::json(&predicted, listed),
+            false => predictions::csv(&predicted, listed),
+        };
+        let Some(file) = output else {
             return console.result(&text).map_err(unwritten);
         };
-        atomic_file::write(file, ".predictions-", Flush::No, |to| {
+        atomic_file::write(file, ".tmp-images-", Flush::No, |to| {
             to.write_all(text.as_bytes())
         })
         .map_err(Error::io("write", file))
