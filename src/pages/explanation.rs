@@ -3,6 +3,7 @@
 
 use askama::Template;
 
+use crate::metric::number;
 use crate::page::{Failure, STYLE};
 
 /// A page about predictions.
@@ -32,8 +33,15 @@ pub struct ExplainedView {
     pub image: String,
     /// File of the image with its map.
     pub map: String,
-    /// Largest value of the map; `None` if no place speaks for the predicted class.
-    pub maximum: Option<String>,
+    /// Largest value of the map; 0 if no place speaks for the predicted class.
+    pub maximum: f64,
+}
+
+impl ExplainedView {
+    /// Formats the largest value; `None` if there is no map to see.
+    fn largest(&self) -> Option<String> {
+        (self.maximum > 0.0).then(|| number(self.maximum))
+    }
 }
 
 impl Explanation {
@@ -65,20 +73,20 @@ mod tests {
 
     #[test]
     fn names_are_escaped_and_an_image_without_evidence_says_so() {
-        let view = |maximum: Option<&str>| ExplainedView {
+        let view = |maximum: f64| ExplainedView {
             name: HOSTILE.to_owned(),
             predicted: HOSTILE.to_owned(),
             probability: "0.750".to_owned(),
             warnings: vec!["tiny: 2×2 pixels".to_owned(), HOSTILE.to_owned()],
             image: "images/1-a.png".to_owned(),
             map: "1-a.png".to_owned(),
-            maximum: maximum.map(str::to_owned),
+            maximum,
         };
         let page = Explanation {
             model: HOSTILE.to_owned(),
             rule: format!("threshold 0.500 of {HOSTILE}"),
             technique: "Grad-CAM of layer 1".to_owned(),
-            images: vec![view(Some("1.25")), view(None)],
+            images: vec![view(1.25), view(0.0)],
             left_out: vec![(HOSTILE.to_owned(), "is empty".to_owned())],
         };
         let text = page.page().unwrap();
@@ -97,7 +105,7 @@ mod tests {
         assert_eq!(pictures, expected);
         assert!(elements("img").all(|image| image.attribute("onerror").is_none()));
         assert!(!text.contains('\u{202e}') && !text.contains('\u{1b}'));
-        assert!(text.contains("largest value 1.25") && text.contains("no place speaks for"));
+        assert!(text.contains("largest value 1.250") && text.contains("no place speaks for"));
         assert!(text.contains("2 images have warnings") && text.contains("tiny: 2×2 pixels"));
         assert!(text.contains("1 file left out"));
     }

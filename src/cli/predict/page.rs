@@ -16,8 +16,10 @@ pub(super) const INDEX: &str = "index.html";
 pub(super) fn write(output: &Output<'_>, folder: &Path) -> Result<(), Error> {
     let predicted = output.predicted;
     let images = predicted.images.iter();
+    // Backticks mark names in a terminal.
     let left_out = predicted.skipped.iter().chain(output.omitted);
-    let left_out = left_out.map(|Skipped { image, reason, .. }| (image.clone(), reason.clone()));
+    let left_out =
+        left_out.map(|Skipped { image, reason, .. }| (image.clone(), reason.replace('`', "")));
     let page = Explanation {
         model: output.model.artifact.label.clone(),
         rule: predicted.rule(),
@@ -41,6 +43,6 @@ fn view(prediction: &Prediction, predicted: &Predicted) -> Option<ExplainedView>
         warnings: prediction.warnings.clone(),
         image: map.image.clone(),
         map: map.file.clone(),
-        maximum: (map.maximum > 0.0).then(|| format!("{:.3}", map.maximum)),
+        maximum: map.maximum.into(),
     })
 }
