@@ -178,7 +178,7 @@ stages:
   evaluate:
     kind: evaluate
     matrix: { model: [plain, wide, transposed] }
-    inputs: { model: "cnn[${matrix.model}]", images: xrays.test }
+    inputs: { model: cnn, images: xrays.test }
     params: { bootstrap: 0, heat_maps: { images: 0 } }
 "#;
 
