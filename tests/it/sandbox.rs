@@ -268,8 +268,8 @@ pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         if path.is_dir() {
             open.extend(list(&path));
         } else {
-            let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
-            found.push((name.to_owned(), fs::read(&path).unwrap()));
+            let name = path.strip_prefix(folder).unwrap().to_string_lossy();
+            found.push((name.into_owned(), fs::read(&path).unwrap()));
         }
     }
     found.sort();
