@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use contract::{ShowPath, files};
 use engine::error::Error;
+use rustix::fs::{Mode, OFlags};
 use tempfile::TempDir;
 
 use crate::cli::output_path;
@@ -84,7 +85,7 @@ impl Fresh {
     fn create(parent: &Path) -> io::Result<Self> {
         loop {
             let folder = tempfile::Builder::new().prefix(FRESH).tempdir_in(parent)?;
-            let lock = File::open(folder.path())?;
+            let lock = open_folder(folder.path())?;
             // Where folders cannot be locked, no process removes those of others.
             let _ = lock.lock();
             // Another process may have removed it before it was locked.
@@ -96,6 +97,12 @@ impl Fresh {
             }
         }
     }
+}
+
+/// Opens a folder to lock it. A symbolic link is an error.
+fn open_folder(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
 }
 
 /// Removes the folders in `parent` that processes left when they were killed. It is no error if that fails.
@@ -110,7 +117,7 @@ fn remove_abandoned(parent: &Path) {
         if !is_fresh {
             continue;
         }
-        if let Ok(folder) = File::open(entry.path())
+        if let Ok(folder) = open_folder(&entry.path())
             && folder.try_lock().is_ok()
         {
             let _ = fs::remove_dir_all(entry.path());
