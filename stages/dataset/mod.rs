@@ -246,7 +246,7 @@ impl Stage for Params {
         if params.fold.is_none() {
             params.divide = Divided::Train;
         }
-        serde_json::to_value(params).expect("parameters are plain data")
+        json::value(&params)
     }
 
     fn check(
