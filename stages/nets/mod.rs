@@ -15,6 +15,7 @@ mod statistics;
 mod training_images;
 mod warnings;
 mod weights;
+mod window;
 
 pub use architecture::{Architecture, check_layers};
 pub use calibration::Calibration;
@@ -29,8 +30,9 @@ pub use layer::{Layer, Pool};
 pub(crate) use network::tests::{INPUT, networks};
 pub use network::{Mode, Network};
 pub use parameters::StateTensor;
-pub use shape::{Feature, conv_padding, transposed_padding};
+pub use shape::Feature;
 pub use statistics::estimate_statistics;
 pub use training_images::{TrainingImages, Unlike};
 pub use warnings::output_warning;
 pub use weights::{read_tensors, read_weights, write_weights};
+pub use window::{conv_padding, transposed_padding};

@@ -17,7 +17,8 @@ use super::architecture::Architecture;
 use super::initializer::Initializer;
 use super::layer::{Layer, Pool};
 use super::parameters::Initial;
-use super::shape::{Feature, conv_padding, transposed_padding};
+use super::shape::Feature;
+use super::window::{conv_padding, transposed_padding};
 
 /// Purpose of a forward pass.
 #[derive(Clone, Copy, Debug)]
