@@ -1,60 +1,10 @@
 //! Computes the shape of each layer's output in a list of layers, and finds layers that do not fit.
 
-use std::fmt;
+use contract::Invalid;
 
-use contract::{ImageShape, Invalid};
-use serde::{Deserialize, Serialize};
-
+use super::feature::Feature;
 use super::layer::Layer;
-use super::window::{conv_padding, pooled, too_large, transposed_padding, window};
-
-/// Shape of a layer's input or output for one example. Features of a dense layer are channels of a 1×1 image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Feature {
-    pub channels: usize,
-    pub height: usize,
-    pub width: usize,
-}
-
-impl Feature {
-    pub fn new(channels: usize, height: usize, width: usize) -> Self {
-        Self {
-            channels,
-            height,
-            width,
-        }
-    }
-
-    /// Returns the number of values in one example.
-    pub fn len(&self) -> usize {
-        self.channels * self.height * self.width
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn is_flat(&self) -> bool {
-        self.height == 1 && self.width == 1
-    }
-}
-
-impl From<ImageShape> for Feature {
-    fn from(image: ImageShape) -> Self {
-        Self::new(image.channels, image.height, image.width)
-    }
-}
-
-impl fmt::Display for Feature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_flat() {
-            let plural = if self.channels == 1 { "" } else { "s" };
-            write!(f, "{} feature{plural}", self.channels)
-        } else {
-            write!(f, "{}×{}×{}", self.height, self.width, self.channels)
-        }
-    }
-}
+use super::window::{conv_padding, pooled, positive, too_large, transposed_padding, window};
 
 /// Largest number of values that one example may have anywhere in a network. A typing error in a filter count
 /// should give an error instead of using up the machine's memory.
@@ -207,17 +157,6 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
             ))
         }
     }
-}
-
-pub(super) fn positive(name: &str, value: usize) -> Result<(), Invalid> {
-    if (1..=1 << 20).contains(&value) {
-        return Ok(());
-    }
-    Err(Invalid::new(format!(
-        "`{name}` is {value}; it must be between 1 and {}",
-        1 << 20
-    ))
-    .under(name))
 }
 
 fn at_least_zero(name: &str, value: f32) -> Result<(), Invalid> {

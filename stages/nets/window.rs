@@ -2,8 +2,8 @@
 
 use contract::Invalid;
 
+use super::feature::Feature;
 use super::layer::{NamedPadding, Padding, Pool};
-use super::shape::{Feature, positive};
 
 /// Returns the output shape of pooling.
 pub(super) fn pooled(pool: &Pool, input: Feature) -> Result<Feature, Invalid> {
@@ -84,4 +84,16 @@ pub(super) fn too_large(kernel: usize, input: Feature) -> Invalid {
         input.height, input.width
     ))
     .hint("remove a pooling layer or use larger images")
+}
+
+/// Checks a number of pixels or channels.
+pub(super) fn positive(name: &str, value: usize) -> Result<(), Invalid> {
+    if (1..=1 << 20).contains(&value) {
+        return Ok(());
+    }
+    Err(Invalid::new(format!(
+        "`{name}` is {value}; it must be between 1 and {}",
+        1 << 20
+    ))
+    .under(name))
 }
