@@ -2,9 +2,6 @@
 //! test runners.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-
-use roxmltree::{Document, Node};
 
 use crate::sandbox::{Finished, Sandbox, TINY, list};
 

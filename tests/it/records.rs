@@ -1,14 +1,14 @@
 //! Run records that are damaged, missing, or dated by a clock that was set back: what commands report, and
 //! what `cache gc` keeps.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::sandbox::{Finished, Sandbox, files, finish, list};
+use crate::sandbox::{Finished, Sandbox, finish};
 
 /// A pipeline with a result for each value of `v`.
 pub(crate) const PIPELINE: &str = r#"

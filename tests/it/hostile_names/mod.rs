@@ -8,12 +8,10 @@ mod material;
 
 use std::fs;
 
-use serde_json::json;
-
 pub(crate) use csv::parsed;
 pub(crate) use material::ran;
 
-use material::{TEXTS, file_names, names};
+use material::names;
 
 use crate::exporting::contents;
 use crate::report::document::{Report, text};
