@@ -63,7 +63,7 @@ const EPOCHS: u64 = 7;
 
 impl Stage for Policy {
     fn canonical(&self) -> Value {
-        serde_json::json!(self)
+        json::value(self)
     }
 
     fn check(

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use contract::{
     Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo, Output,
-    Signature, Stage, Usage, Work, ranges,
+    Signature, Stage, Usage, Work, json, ranges,
 };
 use ops::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::data::{Dataset, DatasetWriter};
 use crate::device::{Computation, compute};
@@ -87,7 +87,7 @@ const SHOWN: usize = 10;
 
 impl Stage for Synthesize {
     fn canonical(&self) -> Value {
-        json!(self)
+        json::value(self)
     }
 
     fn check(

@@ -12,7 +12,7 @@ pub struct Extras {
     pub expectations: Vec<ExpectationView>,
     /// The run compared with the one before it.
     pub comparison: Option<Comparison>,
-    /// Warnings about the pipeline.
+    /// Warnings about the pipeline. Lines after the first one quote its file, with carets below columns.
     pub warnings: Vec<String>,
     /// Commands that repeat the run, one a line.
     pub commands: Vec<String>,

@@ -11,6 +11,8 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Number, Value};
 
+use crate::json::shortest;
+
 /// Returns the schema of a type, without its title and description.
 pub fn schema_of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(plain));
@@ -85,11 +87,8 @@ fn shorten(schema: &mut Schema) {
     let Some(Value::Number(default)) = schema.get_mut("default") else {
         return;
     };
-    let shortest = default.as_f64().map(|value| (value as f32).to_string());
-    if let Some(number) = shortest
-        .and_then(|text| text.parse().ok())
-        .and_then(Number::from_f64)
-    {
+    let shortest = default.as_f64().map(|value| shortest(value as f32));
+    if let Some(number) = shortest.and_then(Number::from_f64) {
         *default = number;
     }
 }

@@ -2,6 +2,7 @@
 
 mod division;
 mod omissions;
+mod origin;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,14 +16,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::data::Dataset;
-use crate::data::folder::Folder;
-use crate::data::npz::Npz;
 use crate::data::pack::{Folders, Packing};
-use crate::data::phantom::{self, Phantom};
-use crate::data::source::{Offer, Skipped, SplitUse};
+use crate::data::phantom;
+use crate::data::source::Skipped;
 use crate::figures::grid::{Row, grid};
 use crate::leakage::{Guard, Splits};
 use division::Divided;
+pub use origin::Origin;
 
 pub const INFO: KindInfo = KindInfo {
     name: "dataset",
@@ -126,104 +126,6 @@ impl Default for Params {
     }
 }
 
-/// Source of the images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// Synthetic chest radiographs, healthy and with pneumonia, drawn by the program.
-    Phantom(Phantom),
-    /// Image files in `<split>/<CLASS>/`.
-    Folder(Folder),
-    /// Arrays in the layout of MedMNIST.
-    Npz(Npz),
-}
-
-impl Default for Origin {
-    fn default() -> Self {
-        Self::Phantom(Phantom::default())
-    }
-}
-
-impl Origin {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Phantom(_) => "phantom",
-            Self::Folder(_) => "folder",
-            Self::Npz(_) => "npz",
-        }
-    }
-
-    fn check(&self) -> Result<(), Invalid> {
-        match self {
-            Self::Phantom(phantom) => phantom.check(),
-            Self::Folder(folder) => folder.check(),
-            Self::Npz(npz) => npz.check(),
-        }
-    }
-
-    /// Returns the number of classes, if the parameters determine it.
-    fn classes(&self) -> Option<usize> {
-        match self {
-            Self::Phantom(_) => Some(phantom::CLASSES.len()),
-            Self::Folder(_) => None,
-            Self::Npz(npz) => Some(npz.classes.len()).filter(|&named| named > 0),
-        }
-    }
-
-    /// Returns the names of the classes, if the source can be read.
-    fn class_names(&self) -> Option<Vec<String>> {
-        match self {
-            Self::Phantom(_) => Some(phantom::CLASSES.map(str::to_owned).to_vec()),
-            Self::Folder(folder) => folder.class_names(),
-            Self::Npz(npz) => npz.class_names(),
-        }
-    }
-
-    /// Returns `true` if the source has validation images of its own; `None` if it cannot be read.
-    fn has_validation(&self) -> Option<bool> {
-        match self {
-            Self::Phantom(_) => Some(false),
-            Self::Folder(folder) => folder.has_validation(),
-            Self::Npz(npz) => npz.has_validation(),
-        }
-    }
-
-    /// Returns `true` if the source has training images; `None` if it cannot be read.
-    fn has_train(&self) -> Option<bool> {
-        match self {
-            Self::Phantom(_) | Self::Npz(_) => Some(true),
-            Self::Folder(folder) => folder.has_train(),
-        }
-    }
-
-    /// Checks the source and returns its number of classes.
-    fn preflight(&self, usage: SplitUse) -> Result<usize, Invalid> {
-        match self {
-            Self::Phantom(_) => Ok(phantom::CLASSES.len()),
-            Self::Folder(folder) => folder.preflight(usage),
-            Self::Npz(npz) => npz.preflight(usage),
-        }
-    }
-
-    /// Returns the path that the source reads, if any.
-    fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Phantom(_) => None,
-            Self::Folder(folder) => Some(&folder.path),
-            Self::Npz(npz) => Some(&npz.path),
-        }
-    }
-
-    /// Opens the source.
-    fn open(&self, seed: u64, usage: SplitUse) -> Result<Offer, Failure> {
-        match self {
-            Self::Phantom(phantom) => Ok(phantom.offer(seed, usage)),
-            Self::Folder(folder) => folder.offer(usage),
-            Self::Npz(npz) => npz.offer(usage),
-        }
-    }
-}
-
 impl Params {
     fn shape(&self) -> ImageShape {
         ImageShape {
@@ -246,7 +148,7 @@ impl Stage for Params {
         if params.fold.is_none() {
             params.divide = Divided::Train;
         }
-        serde_json::to_value(params).expect("parameters are plain data")
+        json::value(&params)
     }
 
     fn check(

@@ -4,9 +4,10 @@ use contract::Invalid;
 use ops::Activation;
 use serde::{Deserialize, Serialize};
 
+use super::feature::Feature;
 use super::layer::Layer;
 use super::parameters::{LayerTensors, StateTensor};
-use super::shape::{Feature, shapes};
+use super::shape::shapes;
 
 /// Everything about a network except its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,9 @@
 //! Computes what a network needs: operations, parameters, and values between layers.
 
 use super::architecture::Architecture;
+use super::feature::Feature;
 use super::layer::Layer;
-use super::shape::{Feature, shapes};
+use super::shape::shapes;
 
 /// Size of a value, in bytes.
 const NUMBER: u64 = 4;

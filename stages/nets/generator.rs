@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::architecture::Architecture;
 use super::card::Format;
 use super::classifier::WEIGHTS_FILE;
+use super::feature::Feature;
 use super::initializer::Initializer;
 use super::network::{Mode, Network};
-use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
 
 /// Name of the file with everything about a generator except its weights.

@@ -5,6 +5,7 @@ mod calibration;
 mod card;
 mod classifier;
 mod cost;
+mod feature;
 mod generator;
 mod initializer;
 mod layer;
@@ -15,6 +16,7 @@ mod statistics;
 mod training_images;
 mod warnings;
 mod weights;
+mod window;
 
 pub use architecture::{Architecture, check_layers};
 pub use calibration::Calibration;
@@ -22,6 +24,7 @@ pub use card::{Format, Preprocessing};
 pub use classifier::{
     Classifier, ClassifierCard, Head, MODEL_FILE, WEIGHTS_FILE, load_weights, predict,
 };
+pub use feature::Feature;
 pub use generator::{Drawing, GENERATOR_FILE, Generator, GeneratorCard, draw, latent};
 pub use initializer::Initializer;
 pub use layer::{Layer, Pool};
@@ -29,8 +32,8 @@ pub use layer::{Layer, Pool};
 pub(crate) use network::tests::{INPUT, networks};
 pub use network::{Mode, Network};
 pub use parameters::StateTensor;
-pub use shape::{Feature, conv_padding, transposed_padding};
 pub use statistics::estimate_statistics;
 pub use training_images::{TrainingImages, Unlike};
 pub use warnings::output_warning;
 pub use weights::{read_tensors, read_weights, write_weights};
+pub use window::{conv_padding, transposed_padding};

@@ -4,8 +4,8 @@
 use ops::Nchw;
 use ops::optimizer::Penalty;
 
+use super::feature::Feature;
 use super::layer::Layer;
-use super::shape::Feature;
 
 /// A tensor that training adjusts.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,59 +1,10 @@
 //! Computes the shape of each layer's output in a list of layers, and finds layers that do not fit.
 
-use std::fmt;
+use contract::Invalid;
 
-use contract::{ImageShape, Invalid};
-use serde::{Deserialize, Serialize};
-
-use super::layer::{Layer, NamedPadding, Padding, Pool};
-
-/// Shape of a layer's input or output for one example. Features of a dense layer are channels of a 1×1 image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Feature {
-    pub channels: usize,
-    pub height: usize,
-    pub width: usize,
-}
-
-impl Feature {
-    pub fn new(channels: usize, height: usize, width: usize) -> Self {
-        Self {
-            channels,
-            height,
-            width,
-        }
-    }
-
-    /// Returns the number of values in one example.
-    pub fn len(&self) -> usize {
-        self.channels * self.height * self.width
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn is_flat(&self) -> bool {
-        self.height == 1 && self.width == 1
-    }
-}
-
-impl From<ImageShape> for Feature {
-    fn from(image: ImageShape) -> Self {
-        Self::new(image.channels, image.height, image.width)
-    }
-}
-
-impl fmt::Display for Feature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_flat() {
-            let plural = if self.channels == 1 { "" } else { "s" };
-            write!(f, "{} feature{plural}", self.channels)
-        } else {
-            write!(f, "{}×{}×{}", self.height, self.width, self.channels)
-        }
-    }
-}
+use super::feature::Feature;
+use super::layer::Layer;
+use super::window::{conv_padding, pooled, positive, too_large, transposed_padding, window};
 
 /// Largest number of values that one example may have anywhere in a network. A typing error in a filter count
 /// should give an error instead of using up the machine's memory.
@@ -206,96 +157,6 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
             ))
         }
     }
-}
-
-fn pooled(pool: &Pool, input: Feature) -> Result<Feature, Invalid> {
-    positive("kernel", pool.kernel)?;
-    positive("stride", pool.stride)?;
-    let size = |side| window(side, pool.kernel, pool.stride);
-    match (size(input.height), size(input.width)) {
-        (Some(height), Some(width)) => Ok(Feature::new(input.channels, height, width)),
-        _ => Err(too_large(pool.kernel, input)),
-    }
-}
-
-/// Returns the number of windows of `kernel` that fit into `side`, `stride` apart; `None` if not even one fits.
-fn window(side: usize, kernel: usize, stride: usize) -> Option<usize> {
-    side.checked_sub(kernel).map(|room| room / stride + 1)
-}
-
-/// Returns the padding of a convolution, in pixels on each side.
-pub fn conv_padding(
-    padding: Padding,
-    kernel: usize,
-    stride: usize,
-    input: Feature,
-) -> Result<usize, Invalid> {
-    match padding {
-        Padding::Pixels(pixels) if pixels < kernel => Ok(pixels),
-        Padding::Pixels(pixels) => Err(Invalid::new(format!(
-            "padding {pixels} is not less than the kernel size {kernel}"
-        ))
-        .under("padding")),
-        Padding::Named(NamedPadding::Valid) => Ok(0),
-        Padding::Named(NamedPadding::Same) => {
-            let total =
-                |side: usize| ((side.div_ceil(stride) - 1) * stride + kernel).saturating_sub(side);
-            let (vertical, horizontal) = (total(input.height), total(input.width));
-            if vertical != horizontal || vertical % 2 == 1 {
-                return Err(Invalid::new(format!(
-                    "`same` would pad {input} unevenly for a kernel of {kernel} and a stride of {stride}"
-                ))
-                .hint("give the padding as a number of pixels")
-                .under("padding"));
-            }
-            Ok(vertical / 2)
-        }
-    }
-}
-
-/// Returns the padding of a transposed convolution, in pixels on each side of its output.
-pub fn transposed_padding(
-    padding: Padding,
-    kernel: usize,
-    stride: usize,
-) -> Result<usize, Invalid> {
-    match padding {
-        Padding::Pixels(pixels) if pixels < kernel => Ok(pixels),
-        Padding::Pixels(pixels) => Err(Invalid::new(format!(
-            "padding {pixels} is not less than the kernel size {kernel}"
-        ))
-        .under("padding")),
-        Padding::Named(NamedPadding::Valid) => Ok(0),
-        Padding::Named(NamedPadding::Same)
-            if kernel >= stride && (kernel - stride).is_multiple_of(2) =>
-        {
-            Ok((kernel - stride) / 2)
-        }
-        Padding::Named(NamedPadding::Same) => Err(Invalid::new(format!(
-            "`same` cannot make the output {stride} times as large with a kernel of {kernel}"
-        ))
-        .hint("use a kernel that exceeds the stride by an even number")
-        .under("padding")),
-    }
-}
-
-fn too_large(kernel: usize, input: Feature) -> Invalid {
-    Invalid::new(format!(
-        "a window of {kernel}×{kernel} does not fit into {}×{}",
-        input.height, input.width
-    ))
-    .hint("remove a pooling layer or use larger images")
-}
-
-fn positive(name: &str, value: usize) -> Result<(), Invalid> {
-    if (1..=1 << 20).contains(&value) {
-        return Ok(());
-    }
-    Err(Invalid::new(format!(
-        "`{name}` is {value}; it must be between 1 and {}",
-        1 << 20
-    ))
-    .under(name))
 }
 
 fn at_least_zero(name: &str, value: f32) -> Result<(), Invalid> {

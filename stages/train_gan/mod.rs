@@ -8,12 +8,12 @@ use std::path::Path;
 
 use contract::{
     Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo, Memory,
-    Output, Resumable, Signature, Stage, Usage, Work,
+    Output, Resumable, Signature, Stage, Usage, Work, json,
     ranges::{above_zero, share, whole},
     unknown_class,
 };
 use ops::{Activation, Backend};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
@@ -79,7 +79,7 @@ const SAMPLES_TO_A_ROW: usize = 8;
 
 impl Stage for TrainGan {
     fn canonical(&self) -> Value {
-        json!(self)
+        json::value(self)
     }
 
     fn check(

@@ -1,5 +1,10 @@
 //! Pipelines on a GPU, or on the emulator (`tests/emulator`). Skipped without either.
 
+use std::fs;
+
+use image::{GrayImage, Luma, Rgb, RgbImage};
+use serde_json::Value;
+
 use crate::sandbox::{Finished, Sandbox, files, finish, skip};
 
 /// A small pipeline with every kind that computes except `retrain`, and every layer except `reshape`.
@@ -128,6 +133,70 @@ fn the_gpu_agrees_with_the_cpu() {
         "{doctor:?}"
     );
     assert!(!doctor.stdout.contains("DIFFERS"), "{doctor:?}");
+}
+
+/// A model that was trained on the CPU gives the same heat maps on both devices, except for rounding.
+#[test]
+fn heat_maps_on_the_gpu_agree_with_those_on_the_cpu() {
+    if is_skipped() {
+        return;
+    }
+    let sandbox = Sandbox::new(PIPELINE);
+    let run = sandbox.run_json(&["--device", "cpu", "--until", "cnn"]);
+    assert_eq!(counts(&run), (3, 0));
+    fs::create_dir(sandbox.path("own")).unwrap();
+    for number in 0..3_u32 {
+        // A bright disk at another place of each image.
+        let (left, top) = (
+            4.0 + 4.0 * f64::from(number),
+            11.0 - 3.0 * f64::from(number),
+        );
+        let pixel = |x, y| {
+            let distance = (f64::from(x) - left).hypot(f64::from(y) - top);
+            Luma([(220.0 / (1.0 + distance / 3.0)) as u8])
+        };
+        let image = GrayImage::from_fn(16, 16, pixel);
+        image
+            .save(sandbox.path(&format!("own/{number}.png")))
+            .unwrap();
+    }
+
+    let [cpu, gpu] = [&["cpu"][..], &["cuda", "--precision", "float32"]].map(|device| {
+        let folder = format!("maps-{}", device[0]);
+        let predict = [
+            "predict",
+            "cnn[6]",
+            "own",
+            "--json",
+            "--explain",
+            &folder,
+            "--device",
+        ];
+        let done = sandbox.runner(&[&predict, device].concat());
+        assert_eq!(done.code, Some(0), "{done:?}");
+        let maps = files(&sandbox.path(&folder)).into_iter();
+        let maps = maps.map(|(_, png)| image::load_from_memory(&png).unwrap().into_rgb8());
+        (done.json(), maps.collect::<Vec<_>>())
+    });
+    let probability = |result: &Value, image: usize| {
+        let all = result["images"][image]["probabilities"].as_object();
+        all.unwrap()["PNEUMONIA"].as_f64().unwrap()
+    };
+    let differences = |one: &RgbImage, two: &RgbImage| -> u8 {
+        let pairs = one.as_raw().iter().zip(two.as_raw());
+        pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap()
+    };
+    assert_eq!((cpu.1.len(), gpu.1.len()), (3, 3));
+    for image in 0..3 {
+        let [one, two] = [&cpu.0, &gpu.0].map(|result| probability(result, image));
+        assert!((one - two).abs() < 1e-4, "image {image}: {one}, {two}");
+        let found = differences(&cpu.1[image], &gpu.1[image]);
+        assert!(found <= 2, "image {image}: {found}");
+        // Where the map is not zero, the gray image is colored.
+        let is_colored = |pixel: &Rgb<u8>| pixel[0].abs_diff(pixel[2]) > 40;
+        let colored = cpu.1[image].pixels().filter(|pixel| is_colored(pixel));
+        assert!(colored.count() > 100, "image {image}");
+    }
 }
 
 /// Checks that training fails with these words on an emulated GPU that `variable` makes faulty.

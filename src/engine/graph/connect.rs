@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
-use contract::{ArtifactType, IndexEntry, Input, Port};
+use contract::{ArtifactType, IndexEntry, Input};
 
-use super::Link;
 use super::expand::Draft;
 use super::gather::{self, Partners};
-use super::ports::{self, Outputs, Ports};
+use super::ports::Ports;
+use super::reference::{self, Referred};
+use super::{InstanceName, Link};
 use crate::spec::{
     Diagnostic, Entry, Node, Pipeline, Place, StageSpec, Value, check_name, suggest,
 };
@@ -89,6 +90,14 @@ struct Connector<'a, 'd> {
     meant: Vec<&'static str>,
 }
 
+/// The producers that a reference means, by index, and their port.
+struct Producers<'a> {
+    found: Rc<[usize]>,
+    port: &'a str,
+    /// `true` if the reference names one instance.
+    is_named: bool,
+}
+
 /// Name and requirements of an input.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
@@ -116,14 +125,18 @@ impl<'a> Connector<'a, '_> {
         let before = wires.len();
         for (number, reference) in references.iter().enumerate() {
             match self.reference(reference, &input) {
-                Ok((producers, port)) => {
+                Ok(Producers {
+                    found,
+                    port,
+                    is_named,
+                }) => {
                     let item = is_list.then_some(number);
-                    for &producer in &*producers {
+                    for &producer in &*found {
                         let link = Link {
                             role: input.role.to_owned(),
                             position: wires.len() - before,
                             port: port.to_owned(),
-                            entry: self.entry(producer, item),
+                            entry: self.entry(producer, item, is_named),
                         };
                         let place = reference.place.clone();
                         wires.push(Wire {
@@ -191,13 +204,13 @@ impl<'a> Connector<'a, '_> {
         None
     }
 
-    /// Returns the producers (by index) and the port that a reference means. `Err(None)` means that the
+    /// Returns the producers and the port that a reference means. `Err(None)` means that the
     /// referenced stage has an error of its own.
     fn reference(
         &mut self,
         node: &Node,
         input: &Wanted<'_>,
-    ) -> Result<(Rc<[usize]>, &'a str), Option<Diagnostic>> {
+    ) -> Result<Producers<'a>, Option<Diagnostic>> {
         let place = &node.place;
         let text = node.as_text().ok_or_else(|| {
             Diagnostic::at(
@@ -209,15 +222,15 @@ impl<'a> Connector<'a, '_> {
             )
         })?;
         let scope = self.draft.spec.scope;
-        let Some((spec, name, port)) = self.pipeline.refer(scope, text) else {
-            if self.pipeline.is_broken(scope, text) {
-                return Err(None);
-            }
-            return Err(Some(self.pipeline.unknown_stage(scope, text, place)));
-        };
+        let Referred {
+            spec,
+            name,
+            port,
+            axes,
+        } = reference::read(self.pipeline, scope, text, place)?;
         let stage = self.ports.get(&spec.name).ok_or(None)?;
         let outputs = stage.outputs.as_ref().ok_or(None)?;
-        let output = output(stage, outputs, name, port, place)?;
+        let output = reference::output(stage, outputs, name, port, place)?;
         if let Some(accepts) = input.accepts.filter(|&accepts| accepts != output.yields) {
             return Err(Some(Diagnostic::at(
                 place,
@@ -228,23 +241,49 @@ impl<'a> Connector<'a, '_> {
             )));
         }
         let instances = stage.instances.clone();
+        if let Some(axes) = axes {
+            let mut instances = instances;
+            // An instance that is missing has an error of its own.
+            let found = instances.find(|&index| self.drafts[index].name.axes == axes);
+            return Ok(Producers {
+                found: Rc::new([found.ok_or(None)?]),
+                port: &output.name,
+                is_named: true,
+            });
+        }
         let found = self.partners.of(&self.draft.name, instances, self.drafts);
         if found.is_empty() {
             return Err(self.no_partner(spec, place));
         }
         if let Some(accepts) = input.accepts.filter(|_| found.len() > 1 && !input.many) {
-            return Err(Some(self.needless_fan_in(spec, input.role, accepts, place)));
+            let example = &self.drafts[found[0]].name;
+            return Err(Some(self.needless_fan_in(
+                spec,
+                example,
+                (input.role, accepts),
+                place,
+            )));
         }
-        Ok((found, &output.name))
+        Ok(Producers {
+            found,
+            port: &output.name,
+            is_named: false,
+        })
     }
 
     /// Returns the entry of an artifact in the index of its role. Only lists and gathered inputs of programs have
     /// an index; for other inputs, returns `None`. `item` is the number of the reference in a list.
-    fn entry(&self, producer: usize, item: Option<usize>) -> Option<Box<IndexEntry>> {
+    fn entry(
+        &self,
+        producer: usize,
+        item: Option<usize>,
+        is_named: bool,
+    ) -> Option<Box<IndexEntry>> {
         if !self.draft.kind.declares_ports {
             return None;
         }
-        gather::entry(&self.draft.name, &self.drafts[producer].name, item).map(Box::new)
+        let producer = &self.drafts[producer].name;
+        gather::entry(&self.draft.name, producer, item, is_named).map(Box::new)
     }
 
     /// Returns the error for a producer of which no instance has the consumer's values on shared axes, or `None` if
@@ -267,8 +306,8 @@ impl<'a> Connector<'a, '_> {
     fn needless_fan_in(
         &self,
         producer: &StageSpec,
-        role: &str,
-        accepts: ArtifactType,
+        example: &InstanceName,
+        (role, accepts): (&str, ArtifactType),
         place: &Place,
     ) -> Diagnostic {
         let ours = &self.draft.spec.matrix;
@@ -288,7 +327,7 @@ impl<'a> Connector<'a, '_> {
             ),
         )
         .hint(format!(
-            "add {} to the `matrix` of `{stage}`, as in `{}`",
+            "add {} to the `matrix` of `{stage}`, as in `{}`, or name one, such as `{example}`",
             suggest::quoted(&names),
             producer.name
         ))
@@ -337,38 +376,5 @@ impl<'a> Connector<'a, '_> {
             outputs.filter_map(move |port| Some(format!("{}.{}", name?, port.name)))
         });
         outputs.take(suggest::LISTED).collect()
-    }
-}
-
-/// Returns the port that a reference means, which is the primary one if it names none. `name` is the stage's
-/// name in the reference.
-fn output<'p>(
-    stage: &ports::Stage<'_>,
-    outputs: &'p Outputs,
-    name: &str,
-    port: Option<&str>,
-    place: &Place,
-) -> Result<&'p Port, Diagnostic> {
-    match port {
-        Some(port) => outputs.named(port).ok_or_else(|| {
-            let known = outputs.iter().map(|output| output.name.as_str());
-            Diagnostic::at(
-                &place.find(port),
-                format!("`{name}` has no output `{port}`"),
-            )
-            .hint(suggest::hint("outputs", port, known))
-        }),
-        None => stage.primary(outputs).ok_or_else(|| {
-            if outputs.is_empty() {
-                return Diagnostic::at(place, format!("`{name}` has no outputs"));
-            }
-            let outputs = outputs.iter();
-            let full: Vec<String> = outputs.map(|p| format!("`{name}.{}`", p.name)).collect();
-            Diagnostic::at(
-                place,
-                format!("`{name}` has several outputs, so the reference must name one of them"),
-            )
-            .hint(format!("write one of {}", full.join(", ")))
-        }),
     }
 }

@@ -4,9 +4,10 @@ use petgraph::graph::NodeIndex;
 
 use super::metric::{self, PortMetric};
 use super::ports::Ports;
+use super::reference;
 use super::table::{Row, Table};
 use super::{Graph, InstanceName};
-use crate::spec::{Bounds, Diagnostic, ExpectSpec, Pipeline, Place, StageSpec, suggest};
+use crate::spec::{Bounds, Diagnostic, ExpectSpec, Pipeline, Place, StageSpec};
 
 /// Expected bounds of a metric. Whether the stage measures the metric is known only after the stage has run.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,7 +104,10 @@ impl Reader<'_> {
         let (stage, name, values, rest) = self.parts(text, place)?;
         let declared = self.ports.get(&stage.name).ok_or(None)?;
         metric::measures(declared, name, place)?;
-        let axes = axes(stage, name, values, place)?;
+        let axes = match values {
+            Some(values) => reference::axes(stage, name, values, place)?,
+            None => Vec::new(),
+        };
         let metric = metric::named(declared, rest, place)?;
         if let Some(info) = metric::declared(declared, &metric, place)? {
             metric::check_bounds(&info, &spec.bounds, place)?;
@@ -167,7 +171,8 @@ impl Reader<'_> {
             .iter()
             .find(|stage| stage.name == expectation.stage)?;
         let mut values = stage.matrix.iter().zip(&expectation.axes);
-        let is_unknown = |(axis, (_, value)): &(&_, &(_, String))| !has_value(axis, value);
+        let is_unknown =
+            |(axis, (_, value)): &(&_, &(_, String))| !reference::has_value(axis, value);
         let (axis, (_, value)) = values.find(is_unknown)?;
         // As for the reference values of a table, `--set` or a profile may have shortened the axis. If every
         // existing value has an expectation of its own, an unknown value is not a typing error.
@@ -186,57 +191,8 @@ impl Reader<'_> {
         if typed || covered {
             return Some(Absent::CutShort);
         }
-        let known = axis.values.iter().map(|(text, _)| text.as_str());
-        let message = format!("the axis `{}` has no value `{value}`", axis.name);
-        let error = Diagnostic::at(&bracketed(place, value), message);
-        Some(Absent::Misspelt(
-            error.hint(suggest::hint("values", value, known)),
-        ))
-    }
-}
-
-/// Returns the axes of a stage with the values in brackets.
-fn axes(
-    stage: &StageSpec,
-    name: &str,
-    values: Option<&str>,
-    place: &Place,
-) -> Result<Vec<(String, String)>, Diagnostic> {
-    let Some(text) = values else {
-        return Ok(Vec::new());
-    };
-    let values: Vec<&str> = text.split(',').map(str::trim).collect();
-    if values.len() != stage.matrix.len() {
-        let axes: Vec<&str> = stage.matrix.iter().map(|axis| axis.name.as_str()).collect();
-        let error = |message| Diagnostic::at(&bracketed(place, text), message);
-        return Err(match axes.as_slice() {
-            [] => error(format!("`{name}` has no axes"))
-                .hint(format!("write `{name}` without `[{text}]`")),
-            axes => {
-                let written = axes.join(",").to_uppercase();
-                let message = format!(
-                    "`{name}[{text}]` is not an instance: `{name}` has the axes {}",
-                    suggest::quoted(axes)
-                );
-                error(message).hint(format!(
-                    "write `{name}[{written}]` for one instance, or `{name}` for all"
-                ))
-            }
-        });
-    }
-    let names = stage.matrix.iter().map(|axis| axis.name.clone());
-    Ok(names.zip(values.into_iter().map(str::to_owned)).collect())
-}
-
-fn has_value(axis: &crate::spec::Axis, value: &str) -> bool {
-    axis.values.iter().any(|(known, _)| known == value)
-}
-
-/// Returns the place of `text`, which is in brackets within `place`.
-fn bracketed(place: &Place, text: &str) -> Place {
-    let inside = place.text().find('[').map(|_| place.find("["));
-    match inside {
-        Some(bracket) => bracket.to(place).find(text),
-        None => place.find(text),
+        Some(Absent::Misspelt(reference::unknown_value(
+            axis, value, place,
+        )))
     }
 }

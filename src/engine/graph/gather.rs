@@ -2,7 +2,8 @@
 //!
 //! A consumer is fed by the instances that have its values on all shared axes. If the producer has further
 //! axes, several instances feed the consumer: they are *gathered*. A program finds each one in a folder that
-//! is named after its values on the further axes, even if each of these axes has only one value.
+//! is named after its values on the further axes, even if each of these axes has only one value. A reference can
+//! also name one instance; then nothing is gathered.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -59,11 +60,13 @@ impl<'d> Partners<'d> {
 }
 
 /// Returns the entry of `producer` in the index of an input of `consumer`, or `None` if it is neither
-/// gathered nor an item of a list. `item` is its number in the list.
+/// gathered nor an item of a list. `item` is its number in the list. A producer that `is_named` by the reference is not
+/// gathered.
 pub(super) fn entry(
     consumer: &InstanceName,
     producer: &InstanceName,
     item: Option<usize>,
+    is_named: bool,
 ) -> Option<IndexEntry> {
     let axes = producer.axes.iter();
     let axes = axes.filter(|(axis, _)| consumer.axis(axis).is_none());
@@ -71,7 +74,7 @@ pub(super) fn entry(
     // Names of axes and their values never contain a comma or `=`.
     let values = axes.iter().map(|(axis, value)| format!("{axis}={value}"));
     let values = values.collect::<Vec<_>>().join(",");
-    let folder = (!axes.is_empty()).then(|| component(&values));
+    let folder = (!axes.is_empty() && !is_named).then(|| component(&values));
     let number = item.map(|item| item.to_string());
     let path: Vec<String> = number.into_iter().chain(folder).collect();
     (!path.is_empty()).then(|| IndexEntry {
@@ -101,12 +104,15 @@ mod tests {
         let producer = name("count", &[("split", "test"), ("sample", "A"), ("rep", "1")]);
         let plain = name("merge", &[("split", "test"), ("sample", "A"), ("rep", "1")]);
         let gathers = name("merge", &[("split", "test")]);
-        let path = |consumer, item| entry(consumer, &producer, item).map(|entry| entry.path);
+        let path = |consumer, item| entry(consumer, &producer, item, false).map(|entry| entry.path);
         assert_eq!(path(&plain, None), None);
         assert_eq!(path(&plain, Some(0)).unwrap(), "0");
         assert_eq!(path(&gathers, None).unwrap(), "sample=A,rep=1");
         assert_eq!(path(&gathers, Some(3)).unwrap(), "3/sample=A,rep=1");
-        let entry = entry(&gathers, &producer, None).unwrap();
+        assert_eq!(entry(&gathers, &producer, None, true), None);
+        let item = entry(&gathers, &producer, Some(3), true).unwrap();
+        assert_eq!((item.path.as_str(), item.axes.len()), ("3", 2));
+        let entry = entry(&gathers, &producer, None, false).unwrap();
         assert_eq!(entry.instance, "count[test,A,1]");
         let axes: Vec<(&str, &str)> = entry.axes.iter().map(|(a, v)| (&**a, &**v)).collect();
         assert_eq!(axes, [("rep", "1"), ("sample", "A")]);

@@ -23,6 +23,7 @@ mod name;
 mod order;
 mod ports;
 mod positive;
+mod reference;
 mod reuse;
 mod table;
 mod union;

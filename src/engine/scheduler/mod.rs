@@ -4,6 +4,8 @@
 //! [`run`] drives it with one thread for each running action. An [`Executor`] executes the actions.
 
 mod dispatch;
+#[cfg(test)]
+mod order_tests;
 mod outcome;
 #[cfg(test)]
 mod properties;

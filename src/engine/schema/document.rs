@@ -167,8 +167,8 @@ fn role(input: &Input) -> Value {
 
 fn reference() -> Value {
     json!({
-        "description": "`STAGE.PORT`, or `STAGE` alone for the stage's primary output.",
+        "description": "`STAGE.PORT`, or `STAGE` alone for the stage's primary output. `STAGE[VALUE].PORT` is that of one instance.",
         "type": "string",
-        "pattern": format!(r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$|{}", variable::WITHIN),
+        "pattern": format!(r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*(\[[^\]]+\](\.[A-Za-z0-9_-]+)?)?$|{}", variable::WITHIN),
     })
 }

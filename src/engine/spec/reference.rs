@@ -52,15 +52,8 @@ impl Pipeline {
         })
     }
 
-    /// Returns the error for a reference that does not begin with the name of a stage, or begins with that of an
-    /// instance.
+    /// Returns the error for a reference that does not begin with the name of a stage.
     pub(crate) fn unknown_stage(&self, scope: usize, reference: &str, place: &Place) -> Diagnostic {
-        if let Some((_, stage, instance)) = self.instance(scope, reference) {
-            let message =
-                format!("`{instance}` is an instance; only whole stages can be named here");
-            return Diagnostic::at(&place.find(instance), message)
-                .hint(format!("write `{stage}` without brackets"));
-        }
         // Values in brackets may contain dots.
         let reference = reference.split('[').next().unwrap_or(reference);
         let prefix = self.scopes[scope].prefix.as_str();

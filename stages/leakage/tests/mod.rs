@@ -1,5 +1,6 @@
 //! Tests the guard on generated images and, if available, on real radiographs.
 
+mod generated;
 mod properties;
 mod real;
 mod stages;

@@ -14,10 +14,11 @@ use ops::optimizer::Penalty;
 use ops::{self, Activation, Backend, RunningStats, Tensor4, Wanted};
 
 use super::architecture::Architecture;
+use super::feature::Feature;
 use super::initializer::Initializer;
 use super::layer::{Layer, Pool};
 use super::parameters::Initial;
-use super::shape::{Feature, conv_padding, transposed_padding};
+use super::window::{conv_padding, transposed_padding};
 
 /// Purpose of a forward pass.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Invalid, ranges::above_zero, unknown_class};
+use contract::{Invalid, json, ranges::above_zero, unknown_class};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +62,7 @@ impl ClassWeights {
             return Ok(());
         };
         for (class, &weight) in weights {
-            above_zero(class, f64::from(weight), 1e6)?;
+            above_zero(class, json::shortest(weight), 1e6)?;
         }
         Ok(())
     }

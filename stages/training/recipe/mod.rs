@@ -6,12 +6,12 @@ mod optimizer;
 mod threshold;
 
 use contract::{
-    Amount, ImageShape, Invalid, Memory, Resumable, Work, bare_name,
+    Amount, ImageShape, Invalid, Memory, Resumable, Work, bare_name, json,
     ranges::{above_zero, whole},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
@@ -110,7 +110,7 @@ fn constant() -> Schedule {
 impl Recipe {
     /// Returns the parameters with every default filled in.
     pub fn canonical(&self) -> Value {
-        json!(self)
+        json::value(self)
     }
 
     /// Returns `epochs` as open-ended unless the learning rate depends on it. Nothing else depends on it:

@@ -3,6 +3,7 @@
 mod defaults;
 mod documents;
 mod kinds;
+mod numbers;
 mod ranges;
 mod subjects;
 mod visits;

@@ -24,26 +24,115 @@ error: there is no stage `xray`
     );
 }
 
+/// A stage with two axes, and a stage with the reference to it that replaces `REFERENCE`.
+const CNNS: &str = "  xrays: { kind: source }
+  cnn: { kind: train, matrix: { model: [m1, m2], rate: [0.10, 1] }, inputs: { images: xrays.train } }
+  eval: { kind: score, MATRIX, inputs: { model: REFERENCE, images: xrays.test } }
+";
+
+fn referring(matrix: &str, reference: &str) -> String {
+    with_stages(
+        &CNNS
+            .replace("MATRIX", matrix)
+            .replace("REFERENCE", reference),
+    )
+}
+
 #[test]
-fn an_instance_is_not_a_reference_even_with_dots_in_its_values() {
+fn a_reference_may_name_one_instance() {
+    let models = |matrix: &str, reference: &str| -> Vec<String> {
+        let links = links(&build(&referring(matrix, reference)));
+        let models = links.into_iter().filter(|link| link.contains("model#"));
+        models.collect()
+    };
+    for reference in ["\"cnn[m2,0.10]\"", "\"cnn[m2, 0.10].model\""] {
+        assert_eq!(
+            models("matrix: {}", reference),
+            ["cnn[m2,0.10].model → eval.model#0"]
+        );
+    }
+    // The named instance takes precedence over the values on shared axes.
     assert_eq!(
-        errors(&with_source(
-            "  cnn: { kind: train, inputs: { images: \"xrays[0.1].train\" } }\n"
-        )),
-        "\
-error: `xrays[0.1]` is an instance; only whole stages can be named here
-  --> p.yaml:5:42
-    |
-  5 |   cnn: { kind: train, inputs: { images: \"xrays[0.1].train\" } }
-    |                                          ^^^^^^^^^^
-    = hint: write `xrays` without brackets"
+        models("matrix: { model: [m1, m2] }", "\"cnn[m1,1]\""),
+        [
+            "cnn[m1,1].model → eval[m1].model#0",
+            "cnn[m1,1].model → eval[m2].model#0"
+        ]
     );
-    let unknown = errors(&with_source(
-        "  cnn: { kind: train, inputs: { images: \"xray[0.1].train\" } }\n",
+    assert_eq!(
+        models("matrix: { chosen: [m2] }", "\"cnn[${matrix.chosen},1]\""),
+        ["cnn[m2,1].model → eval[m2].model#0"]
+    );
+}
+
+#[test]
+fn an_instance_that_does_not_exist_is_shown_with_a_suggestion() {
+    for (reference, expected) in [
+        (
+            "\"cnn[m3,1]\"",
+            "\
+error: the axis `model` has no value `m3`
+  --> p.yaml:6:57
+    |
+  6 |   eval: { kind: score, matrix: {}, inputs: { model: \"cnn[m3,1]\", images: xrays.test } }
+    |                                                          ^^
+    = hint: did you mean `m1`?",
+        ),
+        (
+            "\"cnn[m1]\"",
+            "\
+error: `cnn[m1]` is not an instance: `cnn` has the axes `model`, `rate`
+  --> p.yaml:6:57
+    |
+  6 |   eval: { kind: score, matrix: {}, inputs: { model: \"cnn[m1]\", images: xrays.test } }
+    |                                                          ^^
+    = hint: write `cnn[MODEL,RATE]` for one instance, or `cnn` for all",
+        ),
+        (
+            "\"cnn[m1,1].modle\"",
+            "\
+error: `cnn` has no output `modle`
+  --> p.yaml:6:64
+    |
+  6 |   eval: { kind: score, matrix: {}, inputs: { model: \"cnn[m1,1].modle\", images: xrays.test } }
+    |                                                                ^^^^^
+    = hint: did you mean `model`?",
+        ),
+    ] {
+        assert_eq!(errors(&referring("matrix: {}", reference)), expected);
+    }
+    for (reference, start) in [
+        (
+            "\"xrays[0.1].train\"",
+            "error: `xrays` has no axes\n  --> p.yaml:6:59\n",
+        ),
+        (
+            "\"cnn[m1,1\"",
+            "error: expected `STAGE[VALUES].PORT` or `STAGE[VALUES]`, found `cnn[m1,1`\n",
+        ),
+        (
+            "\"cnn[m1,1]model\"",
+            "error: expected `STAGE[VALUES].PORT` or `STAGE[VALUES]`, found `cnn[m1,1]model`\n",
+        ),
+        ("\"cn[0.1].train\"", "error: there is no stage `cn`\n"),
+    ] {
+        let found = errors(&referring("matrix: {}", reference));
+        assert!(found.starts_with(start), "{found}");
+    }
+}
+
+#[test]
+fn an_instance_cannot_be_made_from_itself() {
+    let found = errors(&with_source(
+        "  cnn:
+    kind: train
+    matrix: { model: [a, b] }
+    inputs: { images: xrays.train, weights: \"cnn[a]\" }
+",
     ));
     assert!(
-        unknown.starts_with("error: there is no stage `xray`\n"),
-        "{unknown}"
+        found.starts_with("error: stages depend on each other in a cycle: `cnn` → `cnn`\n"),
+        "{found}"
     );
 }
 

@@ -1,13 +1,11 @@
 //! A layer as it is declared in a pipeline.
 
-use std::fmt;
+mod spelling;
 
 use contract::bare_name;
 use ops::Activation;
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 /// One layer of a network. In YAML, a layer with parameters is a map with one key (`conv: { filters: 32 }`).
 /// A layer whose defaults suffice can be written as its bare name (`flatten`).
@@ -301,135 +299,5 @@ impl Layer {
             | Self::Upsample(_)
             | Self::Activation(_) => false,
         }
-    }
-}
-
-impl Serialize for Layer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Layer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(transparent)]
-        struct MapForm(#[serde(with = "Layer")] Layer);
-
-        bare_name::deserialize(deserializer).map(|MapForm(layer)| layer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Pool {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PoolVisitor;
-
-        impl<'de> Visitor<'de> for PoolVisitor {
-            type Value = Pool;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a window size in pixels, or `{ kernel, stride }`")
-            }
-
-            fn visit_u64<E: de::Error>(self, size: u64) -> Result<Pool, E> {
-                let kernel = usize::try_from(size).map_err(E::custom)?;
-                Ok(Pool {
-                    kernel,
-                    stride: kernel,
-                })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Pool, A::Error> {
-                let full = FullPool::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Pool {
-                    kernel: full.kernel,
-                    stride: full.stride.unwrap_or(full.kernel),
-                })
-            }
-        }
-
-        deserializer.deserialize_any(PoolVisitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for Padding {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PaddingVisitor;
-
-        impl Visitor<'_> for PaddingVisitor {
-            type Value = Padding;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`same`, `valid` or a number of pixels")
-            }
-
-            fn visit_u64<E: de::Error>(self, pixels: u64) -> Result<Padding, E> {
-                usize::try_from(pixels)
-                    .map(Padding::Pixels)
-                    .map_err(E::custom)
-            }
-
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<Padding, E> {
-                NamedPadding::deserialize(name.into_deserializer()).map(Padding::Named)
-            }
-        }
-
-        deserializer.deserialize_any(PaddingVisitor)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn parse(value: serde_json::Value) -> Layer {
-        serde_json::from_value(value).expect("a layer")
-    }
-
-    #[test]
-    fn a_bare_name_is_a_layer_with_its_defaults() {
-        assert_eq!(parse(json!("flatten")), Layer::Flatten {});
-        assert_eq!(
-            parse(json!("batch_norm")),
-            parse(json!({ "batch_norm": {} }))
-        );
-        assert_eq!(
-            parse(json!({ "max_pool": 2 })),
-            parse(json!({ "max_pool": { "kernel": 2, "stride": 2 } }))
-        );
-    }
-
-    #[test]
-    fn a_layer_round_trips_through_its_canonical_form() {
-        for layer in [
-            json!({ "conv": { "filters": 8, "padding": 0, "activation": "leaky_relu" } }),
-            json!({ "conv_transpose": { "filters": 8, "stride": 1, "padding": "valid" } }),
-            json!({ "avg_pool": { "kernel": 3, "stride": 1 } }),
-            json!("global_avg_pool"),
-            json!({ "dropout": 0.25 }),
-            json!({ "dense": { "units": 1 } }),
-            json!({ "reshape": { "channels": 4, "height": 2, "width": 2 } }),
-            json!({ "upsample": 2 }),
-            json!({ "activation": "tanh" }),
-        ] {
-            let layer = parse(layer);
-            assert_eq!(parse(serde_json::to_value(&layer).expect("json")), layer);
-        }
-    }
-
-    #[test]
-    fn errors_contain_the_path_of_the_parameter() {
-        let layers = json!(["flatten", { "conv": { "filters": 8, "kernal": 3 } }]);
-        let error =
-            serde_path_to_error::deserialize::<_, Vec<Layer>>(layers).expect_err("unknown key");
-        assert_eq!(error.path().to_string(), "[1].conv.kernal");
-        let error =
-            serde_json::from_value::<Layer>(json!("convolution")).expect_err("unknown layer");
-        assert!(
-            error.to_string().contains("unknown variant `convolution`"),
-            "{error}"
-        );
     }
 }
