@@ -158,6 +158,7 @@ impl Material {
             decision_curve: DecisionCurve {
                 positive: owned(),
                 prevalence: 0.625,
+                is_shifted: false,
                 threshold: Some(0.62),
                 points: (1..100)
                     .map(|step| f64::from(step) / 100.0)
