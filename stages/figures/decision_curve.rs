@@ -42,8 +42,9 @@ pub(super) fn page(figure: &DecisionCurve, medium: Medium) -> Result<Canvas, Fai
     if let Some((threshold, benefit)) = figure.operating_point()
         && benefit >= y.low
     {
+        let shifted = if figure.is_shifted { ", shifted" } else { "" };
         series.push(Series {
-            name: format!("threshold {threshold:.3}"),
+            name: format!("threshold {threshold:.3}{shifted}"),
             points: vec![(threshold, benefit)],
             dashed: false,
         });

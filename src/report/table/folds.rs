@@ -42,8 +42,7 @@ fn within(filled: &Filled<'_>) -> Option<String> {
     let titles: Vec<&str> = within.map(|(_, column)| column.title.as_str()).collect();
     (!titles.is_empty()).then(|| {
         format!(
-            "{}: only images of the same fold are compared, because each fold has a model of its own, with a scale of \
-             its own",
+            "{}: only images of the same fold are compared, because each fold has its own model",
             titles.join(", ")
         )
     })
@@ -83,8 +82,7 @@ fn outside(filled: &Filled<'_>) -> Option<String> {
     found.truncate(NAMED);
     (!found.is_empty()).then(|| {
         format!(
-            "warning: {}{more}: folds have fewer images, and each has a model of its own, so errors of their \
-             probabilities may cancel out or add up",
+            "warning: {}{more}: single folds have few images, and errors of different models may cancel out or add up",
             found.join("; ")
         )
     })

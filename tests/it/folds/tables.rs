@@ -78,7 +78,7 @@ fn a_table_shows_the_metrics_of_the_out_of_fold_predictions() {
         "values are of the predictions of 3 folds together, each image predicted by a model trained without it; \
          (folds …): mean ± standard deviation over folds, which are not independent\n",
         "epochs: ± standard deviation over 3 folds\n",
-        "\nauc: only images of the same fold are compared, because each fold has a model of its own",
+        "\nauc: only images of the same fold are compared, because each fold has its own model\n",
     ] {
         assert!(text.contains(expected), "`{expected}`: {text}");
     }

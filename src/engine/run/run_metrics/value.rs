@@ -102,6 +102,14 @@ impl Measured<'_> {
         }
     }
 
+    /// Returns `true` if there is no interval because the value is the same for all resamples.
+    pub fn is_without_interval(&self) -> bool {
+        match self.values.as_slice() {
+            [(_, metric)] => metric.resamples_agree && metric.interval.is_none(),
+            _ => false,
+        }
+    }
+
     /// Sources of variation that the interval covers, if they are known.
     pub fn over(&self) -> Option<Over> {
         match self.values.as_slice() {

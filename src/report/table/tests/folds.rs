@@ -132,10 +132,10 @@ fn notes_say_what_is_compared_and_which_values_the_folds_exclude() {
     };
     let none = Judgements::default();
     let text = render(&table, cells, &none, &[], Format::Terminal, None);
-    let within = "\nauc: only images of the same fold are compared, because each fold has a model of its own, with a scale \
-                  of its own\n";
-    let outside = "\nwarning: ece of a is 0.031, but 0.052 to 0.073 in single folds: folds have fewer images, and each has \
-                   a model of its own, so errors of their probabilities may cancel out or add up\n";
+    let within =
+        "\nauc: only images of the same fold are compared, because each fold has its own model\n";
+    let outside = "\nwarning: ece of a is 0.031, but 0.052 to 0.073 in single folds: single folds have few images, and \
+                   errors of different models may cancel out or add up\n";
     assert!(text.contains(within) && text.contains(outside), "{text}");
     let json = render(&table, cells, &none, &[], Format::Json, None);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
