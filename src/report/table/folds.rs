@@ -4,7 +4,6 @@ use contract::analysis::FoldSpread;
 use engine::wording::measured;
 
 use super::Filled;
-use super::notes::range;
 
 /// Most values that are named because the folds do not contain them.
 const NAMED: usize = 4;
@@ -85,5 +84,16 @@ fn outside(filled: &Filled<'_>) -> Option<String> {
             "warning: {}{more}: single folds have few images, and errors of different models may cancel out or add up",
             found.join("; ")
         )
+    })
+}
+
+/// The least and the greatest value; `None` if there are none.
+pub(super) fn range<T: Copy + PartialOrd>(values: impl Iterator<Item = T>) -> Option<(T, T)> {
+    values.fold(None, |range, value| {
+        let (low, high) = range.unwrap_or((value, value));
+        Some((
+            if value < low { value } else { low },
+            if value > high { value } else { high },
+        ))
     })
 }

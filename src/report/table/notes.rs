@@ -6,7 +6,8 @@ use contract::class_of;
 use engine::graph::Column;
 use engine::run::measurements::Cell;
 
-use super::{Filled, axes_of, folds, values_of};
+use super::folds::{self, range};
+use super::{Filled, axes_of, values_of};
 
 /// Most rows that a note names.
 const NAMED: usize = 4;
@@ -206,15 +207,4 @@ fn decision(summaries: &[&Summary]) -> Option<(String, String)> {
 /// Rounds to three decimals.
 fn rounded(threshold: f64) -> f64 {
     (threshold * 1e3).round() / 1e3
-}
-
-/// The least and the greatest value; `None` if there are none.
-pub(super) fn range<T: Copy + PartialOrd>(values: impl Iterator<Item = T>) -> Option<(T, T)> {
-    values.fold(None, |range, value| {
-        let (low, high) = range.unwrap_or((value, value));
-        Some((
-            if value < low { value } else { low },
-            if value > high { value } else { high },
-        ))
-    })
 }
