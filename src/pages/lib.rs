@@ -13,6 +13,7 @@
     allow(clippy::disallowed_methods, reason = "tests read what they wrote")
 )]
 
+mod best_evaluation;
 pub mod chart;
 mod data;
 pub mod drawing;

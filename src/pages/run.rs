@@ -2,11 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use engine::graph::{FOLD_AXIS, SEED_AXIS};
 use engine::run::recorded::Recorded;
 use engine::wording;
-
-use contract::Direction;
 
 use crate::data::{DataView, GalleryView, GeneratedView, datasets, galleries, generated};
 use crate::evaluation::{EvaluationView, evaluation};
@@ -152,50 +149,6 @@ impl RunView {
     /// `true` if a stage made an evaluation.
     pub fn is_evaluation(&self, stage: &StageView) -> bool {
         self.evaluation(stage).is_some()
-    }
-
-    /// The evaluation with the best value of a metric among those on the same images, with a label, the stage and the
-    /// metric. `None` if another one looks as good, or if they differ in their seeds or folds: the best one is the best
-    /// by chance. The label does not say "best", because intervals may overlap.
-    pub fn best_evaluation(&self) -> Option<(String, &StageView, &MetricView)> {
-        let candidates = self.evaluations.iter();
-        let candidates = candidates.filter_map(|found| {
-            let metric = *found.headline().first()?;
-            Some((found, metric, metric.value?))
-        });
-        let candidates: Vec<_> = candidates.collect();
-        let (first, rest) = candidates.split_first()?;
-        let is_alike = |(found, metric, _): &(&EvaluationView, &MetricView, f64)| {
-            found.dataset == first.0.dataset && metric.name == first.1.name
-        };
-        let is_repeat = |(found, ..): &(&EvaluationView, &MetricView, f64)| {
-            let mut axes = self.stages[found.stage].axes.iter();
-            axes.any(|(axis, _)| axis == SEED_AXIS || axis == FOLD_AXIS)
-        };
-        if rest.is_empty() || !rest.iter().all(is_alike) || candidates.iter().any(is_repeat) {
-            return None;
-        }
-        let (sign, word) = match first.1.direction? {
-            Direction::Maximize => (1.0, "Highest"),
-            Direction::Minimize => (-1.0, "Lowest"),
-        };
-        let better = |a: f64, b: f64| (sign * a) > (sign * b);
-        let best = rest
-            .iter()
-            .fold(first, |best, one| match better(one.2, best.2) {
-                true => one,
-                false => best,
-            });
-        let shown = best.1.text();
-        let as_good = candidates.iter().filter(|one| one.1.text() == shown);
-        let images = match best.0.dataset.rsplit_once('.') {
-            Some((_, part)) => format!("{part} images"),
-            None => format!("images of {}", best.0.dataset),
-        };
-        (as_good.count() == 1).then(|| {
-            let label = format!("{word} {} on {images}", best.1.name);
-            (label, &self.stages[best.0.stage], best.1)
-        })
     }
 }
 

@@ -177,6 +177,7 @@ mod tests {
                 names: owned(images),
                 pixels: None,
                 groups: owned(groups),
+                folds: Vec::new(),
                 labels: vec![0; count],
                 predicted: vec![1; count],
                 probabilities: [0.1, 0.9].repeat(count),

@@ -29,6 +29,10 @@ pub struct Metric {
     /// Number of resamples that the interval leaves out, because the metric is undefined for them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub resamples_left_out: usize,
+    /// `true` if the metric has the same value for all resamples, as a share of 1 does. Their percentiles are then no
+    /// interval: `interval` is Wilson's if the metric is a share of independent images, and otherwise `None`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub resamples_agree: bool,
     /// `None` (absent in a file) if the metric is neutral: neither higher nor lower values are better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
@@ -45,6 +49,7 @@ impl Metric {
             interval: None,
             over: None,
             resamples_left_out: 0,
+            resamples_agree: false,
             direction,
             of: None,
         }
@@ -53,6 +58,10 @@ impl Metric {
 
 fn is_zero(number: &usize) -> bool {
     *number == 0
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

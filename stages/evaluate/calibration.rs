@@ -115,14 +115,7 @@ pub(super) fn write(
 pub(super) fn note(report: &CalibrationReport) -> Option<String> {
     let before = report.uncalibrated.as_ref()?;
     let fitted = report.calibration.as_ref()?;
-    let ece = |side: &Calibrated| {
-        let metric = side.metrics.get(Measure::Ece.name());
-        three_decimals(
-            metric
-                .map(|metric| metric.value)
-                .filter(|value| value.is_finite()),
-        )
-    };
+    let ece = |side| three_decimals(value(side, Measure::Ece));
     Some(format!(
         "ECE of {} {} after calibration ({}), {} before",
         report.class,
@@ -130,6 +123,32 @@ pub(super) fn note(report: &CalibrationReport) -> Option<String> {
         fitted.text(),
         ece(before)
     ))
+}
+
+/// Warns if the calibration made both the ECE and the Brier score worse, as far as three decimals show it.
+pub(super) fn warning(report: &CalibrationReport) -> Option<String> {
+    let before = report.uncalibrated.as_ref()?;
+    let fitted = report.calibration.as_ref()?;
+    let compared = |measure: Measure| -> Option<[f64; 2]> {
+        let [after, before] = [&report.predicted, before].map(|side| value(side, measure));
+        let both = [after?, before?];
+        (three_decimals(Some(both[0])) != three_decimals(Some(both[1])) && both[0] > both[1])
+            .then_some(both)
+    };
+    let [ece, ece_before] = compared(Measure::Ece)?;
+    let [brier, brier_before] = compared(Measure::Brier)?;
+    Some(format!(
+        "calibration made the probabilities of these images worse: ECE of {} {ece:.3}, before {ece_before:.3}; Brier \
+         score {brier:.3}, before {brier_before:.3} ({}); they differ from the validation images, or those are few",
+        report.class,
+        fitted.text()
+    ))
+}
+
+/// Returns the value of a measure, if it is defined.
+fn value(side: &Calibrated, measure: Measure) -> Option<f64> {
+    let value = side.metrics.get(measure.name())?.value;
+    value.is_finite().then_some(value)
 }
 
 /// Reads the content of [`CALIBRATION_FILE`].
@@ -189,6 +208,23 @@ mod tests {
             Some(&before),
             &bootstrap,
         );
+        assert_eq!(warning(&report), None);
+        // The other way round, the calibration is the fault.
+        let swapped = CalibrationReport {
+            predicted: report.uncalibrated.clone().unwrap(),
+            uncalibrated: Some(report.predicted.clone()),
+            ..report.clone()
+        };
+        let text = warning(&swapped).unwrap();
+        let start = "calibration made the probabilities of these images worse: ECE of PNEUMONIA 0.";
+        let end = " (temperature 3.000, fitted on 500 validation images); they differ from the validation images, or \
+                   those are few";
+        assert!(text.starts_with(start) && text.ends_with(end), "{text}");
+        // One worse measure alone may be chance.
+        let mut one = swapped.clone();
+        let brier = report.predicted.metrics["brier"].clone();
+        one.predicted.metrics.insert("brier".to_owned(), brier);
+        assert_eq!(warning(&one), None);
         let value = |side: &Calibrated, name: &str| side.metrics[name].value;
         let (after, before) = (&report.predicted, report.uncalibrated.as_ref().unwrap());
         assert_eq!(before.metrics.len(), Measure::OF_CALIBRATION.len());

@@ -90,6 +90,7 @@ mod tests {
             names: (0..30).map(|i| i.to_string()).collect(),
             pixels: None,
             groups: Vec::new(),
+            folds: Vec::new(),
             labels,
             predicted,
             probabilities,

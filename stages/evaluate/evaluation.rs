@@ -101,6 +101,7 @@ pub fn read(predictions: &[u8], confusion: &[u8]) -> Result<Evaluation, Unreadab
         names: Vec::new(),
         pixels,
         groups: Vec::new(),
+        folds: Vec::new(),
         labels: Vec::new(),
         predicted: Vec::new(),
         probabilities: Vec::new(),
@@ -185,7 +186,8 @@ pub(super) fn scored(evaluation: &Evaluation, class: Option<&str>) -> Option<Sco
         None => evaluation.positive,
     };
     let predicted = evaluation.predicted.clone();
-    Some(Scored::new(&predictions, predicted, class as usize))
+    let scored = Scored::new(&predictions, predicted, class as usize);
+    Some(scored.within(&evaluation.folds))
 }
 
 /// Returns what the bootstrap draws: the groups of the images, if they have any.

@@ -99,7 +99,7 @@ impl Measuring<'_> {
             &report,
             &Asked {
                 prevalence: stage.prevalence,
-                origin: stage.origin(tested.threshold),
+                origin: stage.origin(tested.threshold, report.rule.as_deref()),
                 divisions: &divisions,
                 bootstrap: &bootstrap,
             },
@@ -131,7 +131,9 @@ impl Measuring<'_> {
         }
         let of_subgroups = clinical::warnings(&tables.subgroups, &classes[positive]);
         let of_metrics = warnings::of_metrics(&report, &metrics, stage.bootstrap);
-        for warning in of_metrics.into_iter().chain(of_subgroups) {
+        let of_calibration = calibration::warning(&calibration);
+        let all = of_metrics.into_iter().chain(of_subgroups);
+        for warning in all.chain(of_calibration) {
             context.warn(warning);
         }
         context.note(report.summary(&metrics));

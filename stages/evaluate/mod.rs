@@ -55,10 +55,12 @@ pub use threshold::Threshold;
 /// Largest number of bootstrap resamples.
 const MOST_RESAMPLES: usize = 100_000;
 const LARGEST_BATCH: usize = 65_536;
+/// The threshold of a model of two classes that stores none.
+const DEFAULT: f32 = 0.5;
 
 pub const INFO: KindInfo = KindInfo {
     name: "evaluate",
-    version: 6,
+    version: 7,
     doc: "measures a classifier, or the predictions of another program, on labelled images that it has not seen",
     inputs: &[
         Input {
@@ -336,12 +338,15 @@ impl Evaluate {
         self.subgroups.iter().map(assigned).collect()
     }
 
-    /// States where the threshold comes from. `stored` is the model's.
-    fn origin(&self, stored: Option<f32>) -> &'static str {
+    /// States where the threshold comes from. `stored` is the model's, and `rule` the one that chose it, if any. A
+    /// training without a `threshold` stores the default.
+    fn origin(&self, stored: Option<f32>, rule: Option<&str>) -> &'static str {
         match (self.threshold, stored) {
             (Threshold::At(_), _) => "the `threshold` in the pipeline",
-            (Threshold::Model, Some(_)) => "the threshold stored with the model",
-            (Threshold::Model, None) => "the default threshold",
+            (Threshold::Model, Some(threshold)) if threshold != DEFAULT || rule.is_some() => {
+                "the threshold stored with the model"
+            }
+            (Threshold::Model, _) => "the default",
         }
     }
 
@@ -372,7 +377,7 @@ impl Evaluate {
         match self.threshold {
             Threshold::Model if classes == 2 => Ok(Decision::Threshold {
                 class: 1,
-                threshold: stored.unwrap_or(0.5),
+                threshold: stored.unwrap_or(DEFAULT),
             }),
             Threshold::Model => Ok(Decision::MostProbable),
             Threshold::At(threshold) if classes == 2 => Ok(Decision::Threshold {

@@ -65,6 +65,7 @@ pub fn pool(folds: &[Evaluation]) -> Result<Evaluation, NotPooled> {
             true => images.iter().map(group).collect(),
             false => Vec::new(),
         },
+        folds: images.iter().map(|&(fold, _)| fold as u32).collect(),
         labels: images
             .iter()
             .map(|&(fold, i)| folds[fold].labels[i])
@@ -94,7 +95,8 @@ fn checksum(folds: &[Evaluation]) -> Option<String> {
 /// for each seed.
 ///
 /// The value is that of the pooled predictions: every image counts once, with the prediction of a model that was
-/// trained without it. With several seeds, it is their mean. The interval accounts for the test images, and for seeds
+/// trained without it. Measures of rankings compare images of the same fold only ([`ranks`](crate::metrics::Measure::ranks)). With several seeds,
+/// the value is their mean. The interval accounts for the test images, and for seeds
 /// if there are several, but not for other divisions into folds or other training images: there is no unbiased
 /// estimate of that (Bengio and Grandvalet, 2004). `None` if the metric is not computed from predictions, or is
 /// undefined.
@@ -118,8 +120,10 @@ pub fn summarize_folds(
     };
     // What is shown about thresholds covers those of all folds.
     let all: Vec<Evaluation> = seeds.concat();
+    let found = over_seeds_and_images(measure, &pooled, RESAMPLES);
     Ok(Some(Summary {
-        interval: over_seeds_and_images(measure, &pooled, RESAMPLES).or(of_seeds.interval),
+        interval: found.interval_or(of_seeds.interval),
+        resamples_agree: found.agree,
         positive: positive(measure, &pooled),
         decision: decision(measure.measure, &all),
         folds: of_folds(measure, seeds),
@@ -142,7 +146,8 @@ fn of_folds(measure: NamedMeasure<'_>, seeds: &[Vec<Evaluation>]) -> Option<Fold
             .collect()
     };
     let seeds: Vec<Vec<f64>> = seeds.iter().map(of_seed).collect();
-    let all = spread(&seeds.concat())?;
+    let values = seeds.concat();
+    let all = spread(&values)?;
     let variances = seeds
         .iter()
         .filter_map(|folds| Some(spread(folds)?.sd?.powi(2)));
@@ -152,6 +157,12 @@ fn of_folds(measure: NamedMeasure<'_>, seeds: &[Vec<Evaluation>]) -> Option<Fold
         count: seeds.iter().map(Vec::len).max().unwrap_or_default(),
         mean: all.mean,
         sd: (!variances.is_empty()).then(|| variance.sqrt()),
+        range: values
+            .iter()
+            .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], &value| {
+                [low.min(value), high.max(value)]
+            }),
+        compares_within: measure.measure.ranks(),
     })
 }
 
@@ -182,6 +193,7 @@ mod tests {
                     true => images.iter().map(|i| format!("g{}", i / 2)).collect(),
                     false => Vec::new(),
                 },
+                folds: Vec::new(),
                 labels: images.iter().map(|i| u32::from(i % 3 == 0)).collect(),
                 predicted: images.iter().map(predicted).collect(),
                 probabilities: images
@@ -209,6 +221,7 @@ mod tests {
                 assert_eq!(pooled.labels[at], fold.labels[i]);
                 assert_eq!(pooled.predicted[at], fold.predicted[i]);
                 assert_eq!(pooled.groups[at], fold.groups[i]);
+                assert_eq!(&folds[pooled.folds[at] as usize], fold);
                 assert_eq!(
                     pooled.probabilities[2 * at..][..2],
                     fold.probabilities[2 * i..][..2]
@@ -221,15 +234,26 @@ mod tests {
         assert_eq!(pooled.pixels.as_deref(), Some("fffffffffffffffe"));
         let mut reversed = folds.clone();
         reversed.reverse();
-        assert_eq!(pool(&reversed).unwrap(), pooled);
+        let again = pool(&reversed).unwrap();
+        let renumbered: Vec<u32> = again.folds.iter().map(|fold| 3 - fold).collect();
+        assert_eq!(renumbered, pooled.folds);
+        let folds = pooled.folds.clone();
+        assert_eq!(Evaluation { folds, ..again }, pooled);
     }
 
-    /// `sklearn.metrics` of scikit-learn 1.9.1: `roc_auc_score`, `f1_score`, `accuracy_score` and `brier_score_loss`
-    /// of all predictions, and `np.mean` and `np.std(ddof=1)` of those of the folds.
+    /// `sklearn.metrics` of scikit-learn 1.9.1: `f1_score`, `accuracy_score` and `brier_score_loss` of all predictions,
+    /// and `np.mean` and `np.std(ddof=1)` of those of the folds. `roc_auc_score` and `average_precision_score` are
+    /// `np.average` over the folds, with the numbers of pairs and of positive images as weights.
     #[test]
     fn metrics_of_pooled_predictions_agree_with_scikit_learn() {
         let cases = [
-            ("roc_auc", 0.890625, 0.888888888888889, 0.10393492741038726),
+            ("roc_auc", 0.875, 0.888888888888889, 0.10393492741038726),
+            (
+                "average_precision",
+                0.8645833333333333,
+                0.875,
+                0.1075828707279838,
+            ),
             (
                 "f1",
                 0.7368421052631579,
@@ -263,6 +287,11 @@ mod tests {
                 );
             }
             assert_eq!((found.n, found.sd, of_folds.count), (1, None, 4));
+            assert_eq!(
+                of_folds.compares_within,
+                ["roc_auc", "average_precision"].contains(&metric)
+            );
+            assert!(!of_folds.excludes(found.mean), "{metric}: {of_folds:?}");
             let interval = found.interval.unwrap();
             assert_eq!(interval.over, Over::Images);
             assert!(interval.ends[0] <= value && value <= interval.ends[1]);
@@ -275,6 +304,62 @@ mod tests {
         assert_eq!(summarize_folds("best_epoch", &[folds(true)]), Ok(None));
     }
 
+    /// Scores of all images together have the area 0.676 (scikit-learn 1.9.1: `roc_auc_score`), although the order of the
+    /// images within each fold is the same as before.
+    #[test]
+    fn a_fold_with_another_scale_of_scores_does_not_change_the_area() {
+        let plain = folds(false);
+        let scale = |(fold, offset): (&Evaluation, f32)| Evaluation {
+            probabilities: fold
+                .probabilities
+                .chunks_exact(2)
+                .map(|pair| 0.5 * pair[1] + offset)
+                .flat_map(|score| [1.0 - score, score])
+                .collect(),
+            ..fold.clone()
+        };
+        let scaled = plain.iter().zip([0.1, 0.0, 0.2, 0.3]).map(scale);
+        let scaled: Vec<Evaluation> = scaled.collect();
+        for metric in ["roc_auc", "macro_roc_auc", "average_precision"] {
+            let [before, after] = [&plain, &scaled].map(|folds| {
+                let found = summarize_folds(metric, std::slice::from_ref(folds));
+                found.unwrap().unwrap()
+            });
+            assert_eq!(before, after, "{metric}");
+        }
+        let pooled = pool(&scaled).unwrap();
+        let value = |pooled: &Evaluation| {
+            let images = vec![1; pooled.names.len()];
+            let scored = crate::evaluate::evaluation::scored(pooled, None).unwrap();
+            scored
+                .value(crate::metrics::Measure::RocAuc, &images)
+                .unwrap()
+        };
+        assert_eq!(value(&pooled), 0.875);
+        let without = Evaluation {
+            folds: Vec::new(),
+            ..pooled
+        };
+        assert!((value(&without) - 0.67578125).abs() < 1e-9);
+    }
+
+    /// Both models say 0.5. In one fold, 7 of 8 images are ill, and in the other 1 of 8: the errors cancel out.
+    #[test]
+    fn a_value_outside_of_the_range_of_the_folds_is_noticed() {
+        let fold = |name: &str, ill: u32| Evaluation {
+            names: (0..8).map(|i| format!("{name}{i}")).collect(),
+            labels: (0..8).map(|i| u32::from(i < ill)).collect(),
+            predicted: vec![0; 8],
+            probabilities: vec![0.5; 16],
+            ..folds(false)[0].clone()
+        };
+        let ece = summarize_folds("ece", &[vec![fold("a", 7), fold("b", 1)]]);
+        let ece = ece.unwrap().unwrap();
+        let of_folds = ece.folds.unwrap();
+        assert_eq!((ece.mean, of_folds.range), (0.0, [0.375; 2]));
+        assert!(of_folds.excludes(ece.mean) && !of_folds.excludes(0.3749));
+    }
+
     #[test]
     fn seeds_of_cross_validations_share_their_images_however_they_are_divided() {
         // Another division: the same images, in two folds.
@@ -285,10 +370,10 @@ mod tests {
             one
         };
         let seeds = [four.clone(), vec![pair(0, 2), pair(1, 3)]];
-        let found = summarize_folds("roc_auc", &seeds).unwrap().unwrap();
+        let found = summarize_folds("brier", &seeds).unwrap().unwrap();
         assert_eq!((found.n, found.sd), (2, Some(0.0)));
         // If the seeds counted as tested on different images, the interval would be narrower by √2.
-        let one = summarize_folds("roc_auc", &seeds[..1]).unwrap().unwrap();
+        let one = summarize_folds("brier", &seeds[..1]).unwrap().unwrap();
         let width = |ends: [f64; 2]| ends[1] - ends[0];
         let [both, alone] = [&found, &one].map(|one| width(one.interval.unwrap().ends));
         assert_eq!(found.interval.unwrap().over, Over::SeedsAndImages);

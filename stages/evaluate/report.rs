@@ -12,6 +12,9 @@ use crate::figures::confusion::confusion;
 use crate::figures::roc::roc;
 use crate::metrics::{Confusion, Decision, Predictions};
 
+/// The metrics in the summary of an evaluation.
+const SUMMARIZED: [&str; 3] = ["f1", "accuracy", "roc_auc"];
+
 /// A set of predictions to report on.
 pub(super) struct Report<'a> {
     pub(super) classes: &'a [String],
@@ -129,23 +132,32 @@ impl Report<'_> {
     /// Formats the main metrics as `f1 of PNEUMONIA 0.918 [0.897, 0.937], accuracy …`, followed by the decision rule
     /// and by what the intervals account for.
     pub(super) fn summary(&self, metrics: &Metrics) -> String {
-        let figures = ["f1", "accuracy", "roc_auc"]
-            .into_iter()
-            .filter_map(|name| {
-                let metric = metrics.get(name)?;
-                let of = metric.of.as_ref().map(|class| format!(" of {class}"));
-                let value = three_decimals(Some(metric.value).filter(|value| value.is_finite()));
-                let interval = metric
-                    .interval
-                    .map(|[low, high]| format!(" [{low:.3}, {high:.3}]"));
-                let [of, interval] = [of, interval].map(Option::unwrap_or_default);
-                Some(format!("{name}{of} {value}{interval}"))
-            });
+        let figures = SUMMARIZED.into_iter().filter_map(|name| {
+            let metric = metrics.get(name)?;
+            let of = metric.of.as_ref().map(|class| format!(" of {class}"));
+            let value = three_decimals(Some(metric.value).filter(|value| value.is_finite()));
+            let interval = metric
+                .interval
+                .map(|[low, high]| format!(" [{low:.3}, {high:.3}]"));
+            let [of, interval] = [of, interval].map(Option::unwrap_or_default);
+            Some(format!("{name}{of} {value}{interval}"))
+        });
         let mut parts: Vec<String> = figures.collect();
         parts.push(self.decision_text());
         let has_intervals = metrics.values().any(|metric| metric.interval.is_some());
         let note = has_intervals.then(|| format!("; 95 % intervals over {}", self.over()));
-        parts.join(", ") + &note.unwrap_or_default()
+        let is_bare = |name: &&str| {
+            let metric = metrics.get(*name);
+            metric.is_some_and(|one| one.resamples_agree && one.interval.is_none())
+        };
+        let bare: Vec<&str> = SUMMARIZED.into_iter().filter(is_bare).collect();
+        let agreed = (!bare.is_empty()).then(|| {
+            format!(
+                "; no interval of {}, because all resamples agree",
+                bare.join(", ")
+            )
+        });
+        parts.join(", ") + &note.unwrap_or_default() + &agreed.unwrap_or_default()
     }
 
     /// Writes a line for each class and for the averages. Undefined values are empty.
@@ -166,6 +178,7 @@ impl Report<'_> {
             names: Vec::new(),
             pixels: None,
             groups: Vec::new(),
+            folds: Vec::new(),
             labels: self.predictions.labels.to_vec(),
             predicted: self.predictions.decide(self.decision),
             probabilities: self.predictions.probabilities.to_vec(),

@@ -103,6 +103,7 @@ impl Images {
             names: self.names.clone(),
             pixels: None,
             groups: Vec::new(),
+            folds: Vec::new(),
             labels: self.labels.clone(),
             predicted: scores
                 .iter()
@@ -187,7 +188,8 @@ fn intervals_of_several_seeds_cover_other_seeds_and_images() {
                 let evaluations: Vec<Evaluation> = (0..seeds)
                     .map(|_| images.evaluate(Model::train(spread_of_seeds, rng), rng))
                     .collect();
-                let found = over_seeds_and_images(measure.into(), &evaluations, 200).unwrap();
+                let found = over_seeds_and_images(measure.into(), &evaluations, 200);
+                let found = found.interval.unwrap();
                 let value = |one| {
                     scored(one, None)
                         .unwrap()

@@ -3,8 +3,9 @@
 use contract::Metric;
 use contract::analysis::{Decision, Evaluation, Interval, Over, Summary};
 
+use super::evaluation::{scored, units};
 use super::repeats::Repeats;
-use crate::metrics::{Measure, NamedMeasure, spread};
+use crate::metrics::{Measure, NamedMeasure, Resampled, spread, wilson_of};
 
 /// Resamples of the images.
 const RESAMPLES: usize = 2000;
@@ -35,35 +36,76 @@ pub fn summarize(metric: &str, results: &[Metric], evaluations: &[Evaluation]) -
             ..of_seeds
         });
     };
-    Some(Summary {
-        interval: match results {
-            [result] => result.interval.map(|ends| Interval {
+    let found = match results {
+        [result] => Resamples {
+            interval: result.interval.map(|ends| Interval {
                 ends,
                 over: Repeats::over(evaluations),
             }),
-            _ => over_seeds_and_images(measure, evaluations, RESAMPLES).or(of_seeds.interval),
+            agree: result.resamples_agree,
         },
+        _ => over_seeds_and_images(measure, evaluations, RESAMPLES),
+    };
+    Some(Summary {
+        interval: found.interval_or(of_seeds.interval),
+        resamples_agree: found.agree,
         positive: positive(measure, evaluations),
         decision: decision(measure.measure, evaluations),
         ..of_seeds
     })
 }
 
-/// Returns the interval of the mean over seeds, within the range of the measure; `None` if the measure is undefined, or
-/// if there is nothing to resample.
+/// The interval of a mean over seeds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Resamples {
+    /// `None` if the measure is undefined, or if there is nothing to resample.
+    pub(super) interval: Option<Interval>,
+    /// `true` if the mean is the same for all resamples. The interval is then Wilson's, or `None`.
+    pub(super) agree: bool,
+}
+
+impl Resamples {
+    /// Returns the interval, or the one over seeds only if nothing was resampled.
+    pub(super) fn interval_or(self, of_seeds: Option<Interval>) -> Option<Interval> {
+        match self.agree {
+            true => self.interval,
+            false => self.interval.or(of_seeds),
+        }
+    }
+}
+
+/// Returns the interval of the mean over seeds, within the range of the measure.
 pub(super) fn over_seeds_and_images(
     measure: NamedMeasure<'_>,
     evaluations: &[Evaluation],
     resamples: usize,
-) -> Option<Interval> {
+) -> Resamples {
     let repeats = Repeats::new(evaluations, measure, resamples, SEED);
-    let resampled = repeats.resampled().filter(|_| repeats.has_units())?;
-    let [low, high] = resampled.estimate()?.interval;
+    let resampled = repeats.resampled().filter(|_| repeats.has_units());
+    let Some(estimate) = resampled.and_then(Resampled::estimate) else {
+        return Resamples::default();
+    };
+    let [low, high] = estimate.interval;
     let [least, most] = measure.measure.info().range;
-    Some(Interval {
-        ends: [low.max(least), high.min(most)],
-        over: Repeats::over(evaluations),
-    })
+    let agree = low == high;
+    let ends = match agree {
+        true => of_share(measure, evaluations),
+        false => Some([low.max(least), high.min(most)]),
+    };
+    let over = Repeats::over(evaluations);
+    Resamples {
+        interval: ends.map(|ends| Interval { ends, over }),
+        agree,
+    }
+}
+
+/// Returns Wilson's interval of a share of independent images; `None` for other measures, and for several seeds.
+fn of_share(measure: NamedMeasure<'_>, evaluations: &[Evaluation]) -> Option<[f64; 2]> {
+    let [evaluation] = evaluations else {
+        return None;
+    };
+    let counts = scored(evaluation, measure.class)?.counts(measure.measure)?;
+    wilson_of(counts, &units(evaluation))
 }
 
 /// Returns the positive class of all evaluations; `None` if `measure` is not that of the positive class, or

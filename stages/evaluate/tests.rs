@@ -39,6 +39,27 @@ fn inputs(model: usize, images: usize, augmented: bool) -> BTreeMap<String, Vec<
 }
 
 #[test]
+fn the_origin_of_the_threshold_is_told() {
+    let of = |threshold, stored, rule| {
+        let stage = Evaluate {
+            threshold,
+            ..Evaluate::default()
+        };
+        stage.origin(stored, rule)
+    };
+    let (model, rule) = (Threshold::Model, Some("highest F1 on 52 validation images"));
+    // A training without `threshold` stores 0.5.
+    assert_eq!(of(model, Some(0.5), None), "the default");
+    assert_eq!(of(model, None, None), "the default");
+    for (stored, rule) in [(0.4, None), (0.5, rule), (0.4, rule)] {
+        let origin = of(model, Some(stored), rule);
+        assert_eq!(origin, "the threshold stored with the model");
+    }
+    let fixed = of(Threshold::At(0.5), Some(0.5), None);
+    assert_eq!(fixed, "the `threshold` in the pipeline");
+}
+
+#[test]
 fn defaults_are_filled_in() {
     let canonical = json!({
         "positive": null,

@@ -14,6 +14,9 @@ use super::page::px;
 /// than that the decision is worse than to treat none.
 const LOWEST: f64 = -0.25;
 
+/// Rounding errors of thresholds, in tenths.
+const ROUNDING: f64 = 1e-9;
+
 /// Draws the curves of the model, of treating all and of treating none, and a dot at the threshold in use.
 pub(super) fn page(figure: &DecisionCurve, medium: Medium) -> Result<Canvas, Failure> {
     let title = format!("Decision curve: {}", figure.positive);
@@ -39,8 +42,9 @@ pub(super) fn page(figure: &DecisionCurve, medium: Medium) -> Result<Canvas, Fai
     if let Some((threshold, benefit)) = figure.operating_point()
         && benefit >= y.low
     {
+        let shifted = if figure.is_shifted { ", shifted" } else { "" };
         series.push(Series {
-            name: format!("threshold {threshold:.3}"),
+            name: format!("threshold {threshold:.3}{shifted}"),
             points: vec![(threshold, benefit)],
             dashed: false,
         });
@@ -50,7 +54,7 @@ pub(super) fn page(figure: &DecisionCurve, medium: Medium) -> Result<Canvas, Fai
         title: &title,
         x_label: &x_label,
         y_label: "net benefit per image",
-        x: Axis::unit(),
+        x: thresholds(figure),
         y: y.clone(),
         size: medium.pick((px(1280), px(960)), (px(840), px(760))),
         colors: &[GRAY, PALETTE[0], PALETTE[2], PALETTE[1]],
@@ -60,15 +64,29 @@ pub(super) fn page(figure: &DecisionCurve, medium: Medium) -> Result<Canvas, Fai
     .draw(&series)
 }
 
+/// Returns the axis of thresholds: up to the one from which the model treats nobody, in steps of 0.1. With a low
+/// prevalence, all curves would otherwise be in a corner.
+fn thresholds(figure: &DecisionCurve) -> Axis {
+    let treats = figure.points.iter().filter(|point| point.model != 0.0);
+    let last = treats.map(|point| point.threshold).chain(figure.threshold);
+    let last = (last.fold(0.0, f64::max) * 10.0 - ROUNDING).ceil() / 10.0;
+    match last < 1.0 {
+        true => Axis::tight([0.0, last.max(0.1)].into_iter(), 5),
+        false => Axis::unit(),
+    }
+}
+
 /// Returns the points of a curve down to `low`, where it leaves the frame. A gap separates parts of it.
 fn shown(
     figure: &DecisionCurve,
     low: f64,
     benefit: &dyn Fn(&NetBenefit) -> f64,
 ) -> Vec<(f64, f64)> {
+    let last = thresholds(figure).high;
     let all: Vec<(f64, f64)> = figure
         .points
         .iter()
+        .filter(|point| point.threshold <= last + ROUNDING)
         .map(|point| (point.threshold, benefit(point)))
         .collect();
     let mut points = Vec::with_capacity(all.len());
@@ -83,4 +101,50 @@ fn shown(
         points.push(if y < low { (x, f64::NAN) } else { (x, y) });
     }
     points
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::analysis::{DecisionCurve, NetBenefit};
+
+    use super::{shown, thresholds};
+
+    /// A curve of a model that treats nobody from a threshold on.
+    fn curve(until: f64, threshold: Option<f64>) -> DecisionCurve {
+        DecisionCurve {
+            positive: "ill".to_owned(),
+            prevalence: 0.05,
+            is_shifted: true,
+            threshold,
+            points: (1..100)
+                .map(|step| f64::from(step) / 100.0)
+                .map(|threshold| NetBenefit {
+                    threshold,
+                    model: if threshold < until { 0.02 } else { 0.0 },
+                    all: 0.05 - 0.95 * threshold / (1.0 - threshold),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn the_axis_ends_where_the_model_treats_nobody() {
+        let ends = |until, threshold| thresholds(&curve(until, threshold)).high;
+        for (until, threshold, expected) in [
+            (0.18, None, 0.2),
+            (0.31, None, 0.3),
+            (0.0, None, 0.1),
+            (0.18, Some(0.25), 0.3),
+            (0.95, None, 1.0),
+        ] {
+            assert!((ends(until, threshold) - expected).abs() < 1e-12, "{until}");
+        }
+        let points = shown(&curve(0.18, None), -0.02, &|point| point.model);
+        assert_eq!(points.len(), 20);
+        // A line that falls out of the frame ends at its edge.
+        let points = shown(&curve(0.18, None), -0.02, &|point| point.all);
+        let visible: Vec<&(f64, f64)> = points.iter().filter(|point| !point.1.is_nan()).collect();
+        assert!(visible.iter().all(|point| point.1 >= -0.02));
+        assert_eq!(visible.last().unwrap().1, -0.02);
+    }
 }

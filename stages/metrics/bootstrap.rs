@@ -38,8 +38,10 @@ pub(super) fn are_enough(defined: usize, resamples: usize) -> bool {
 /// The interval of a statistic.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Interval {
-    /// The 2.5 and 97.5 % percentiles; `None` if too few resamples define the statistic.
+    /// The 2.5 and 97.5 % percentiles; `None` if too few resamples define the statistic, or if they agree.
     pub ends: Option<[f64; 2]>,
+    /// `true` if both percentiles are the same, as for a share of 1. The resamples then say nothing about other test sets.
+    pub agrees: bool,
     /// Mean of the resamples that define the statistic; 0 if there are none.
     pub mean: f64,
     /// Number of resamples that do not define the statistic.
@@ -50,9 +52,8 @@ pub struct Interval {
 ///
 /// Each resample draws as many units as there are, with replacement and without regard to their class. `statistics`
 /// gets the number of times that each example was drawn. Resamples for which a statistic is `None` are left out of its
-/// interval. There is no interval if more than half of them are left out, if an end would be infinite, or if there is
-/// only one unit. The result
-/// depends on `seed`, but not on the number of threads.
+/// interval. There is no interval if more than half of them are left out, if an end would be infinite, if both ends
+/// would be the same, or if there is only one unit. The result depends on `seed`, but not on the number of threads.
 pub fn intervals(
     Bootstrap {
         units,
@@ -84,8 +85,11 @@ pub fn intervals(
             let ends = [percentile(&values, 0.025)?, percentile(&values, 0.975)?];
             ends.iter().all(|end| end.is_finite()).then_some(ends)
         };
+        let ends = are_enough(values.len(), draws.len()).then(ends).flatten();
+        let agrees = ends.is_some_and(|[low, high]| low == high);
         Interval {
-            ends: are_enough(values.len(), draws.len()).then(ends).flatten(),
+            ends: ends.filter(|_| !agrees),
+            agrees,
             mean: values.iter().sum::<f64>() / values.len().max(1) as f64,
             left_out: draws.len() - values.len(),
         }
@@ -161,6 +165,19 @@ mod tests {
         );
     }
 
+    #[test]
+    fn resamples_that_agree_give_no_interval() {
+        let bootstrap = Bootstrap::of_images(20, 100, 0);
+        let found = intervals(&bootstrap, 2, |weights| {
+            vec![Some(1.0), Some(f64::from(weights[0]))]
+        });
+        assert_eq!((found[0].ends, found[0].agrees), (None, true));
+        assert!(found[1].ends.is_some() && !found[1].agrees);
+        // Without resamples, there is nothing that could agree.
+        let none = intervals(&Bootstrap::of_images(20, 0, 0), 1, |_| vec![Some(1.0)]);
+        assert!(!none[0].agrees);
+    }
+
     /// If infinite values were left out, the interval would end below them.
     #[test]
     fn an_interval_with_an_infinite_end_is_none() {
@@ -174,7 +191,10 @@ mod tests {
         // One of eight images is drawn at least once with 1 − (7/8)^8 = 0.66, and at least five times with 0.001.
         assert_eq!(share_of_infinite(1).ends, None);
         assert_eq!(share_of_infinite(1).left_out, 0);
-        assert_eq!(share_of_infinite(5).ends, Some([1.0, 1.0]));
+        assert!(!share_of_infinite(1).agrees);
+        // All other resamples are 1.
+        assert_eq!(share_of_infinite(5).ends, None);
+        assert!(share_of_infinite(5).agrees);
     }
 
     #[test]
@@ -183,11 +203,11 @@ mod tests {
         let drawn = |least: u32| {
             let bootstrap = Bootstrap::of_images(2, 400, 0);
             intervals(&bootstrap, 1, |weights| {
-                vec![(weights[0] >= least).then_some(0.5)]
+                vec![(weights[0] >= least).then_some(f64::from(weights[1]))]
             })[0]
         };
         let often = drawn(1);
-        assert_eq!(often.ends, Some([0.5, 0.5]));
+        assert_eq!(often.ends, Some([0.0, 1.0]));
         assert!((70..130).contains(&often.left_out), "{often:?}");
         let seldom = drawn(2);
         assert_eq!(seldom.ends, None);

@@ -54,37 +54,60 @@ impl Confusion {
         self.counts.iter().sum()
     }
 
+    /// Numbers of the examples that were predicted correctly, and of all.
+    pub(super) fn accuracy_counts(&self) -> [u64; 2] {
+        let right = (0..self.classes).map(|class| self.count(class, class));
+        [right.sum(), self.total()]
+    }
+
+    /// Numbers of the examples predicted as `class` that belong to it, and of all predicted as it.
+    pub(super) fn precision_counts(&self, class: usize) -> [u64; 2] {
+        [self.count(class, class), self.predicted(class)]
+    }
+
+    /// Numbers of the examples of `class` that were predicted as it, and of all of the class.
+    pub(super) fn recall_counts(&self, class: usize) -> [u64; 2] {
+        [self.count(class, class), self.support(class)]
+    }
+
+    /// Numbers of the examples of other classes that were not predicted as `class`, and of all of other classes.
+    pub(super) fn specificity_counts(&self, class: usize) -> [u64; 2] {
+        let others = self.total() - self.support(class);
+        let mistaken = self.predicted(class) - self.count(class, class);
+        [others - mistaken, others]
+    }
+
+    /// Numbers of the examples not predicted as `class` that belong to other classes, and of all not predicted as it.
+    pub(super) fn npv_counts(&self, class: usize) -> [u64; 2] {
+        let rejected = self.total() - self.predicted(class);
+        let missed = self.support(class) - self.count(class, class);
+        [rejected - missed, rejected]
+    }
+
     /// Share of the examples that were predicted correctly; `None` without examples.
     pub fn accuracy(&self) -> Option<f64> {
-        let right = (0..self.classes)
-            .map(|class| self.count(class, class))
-            .sum();
-        ratio(right, self.total())
+        ratio(self.accuracy_counts())
     }
 
     /// Share of the examples predicted as `class` that belong to it; `None` if no example was.
     pub fn precision(&self, class: usize) -> Option<f64> {
-        ratio(self.count(class, class), self.predicted(class))
+        ratio(self.precision_counts(class))
     }
 
     /// Share of the examples of `class` that were predicted as `class` (sensitivity); `None` without such examples.
     pub fn recall(&self, class: usize) -> Option<f64> {
-        ratio(self.count(class, class), self.support(class))
+        ratio(self.recall_counts(class))
     }
 
     /// Share of the examples of other classes that were not predicted as `class`; `None` without such examples.
     pub fn specificity(&self, class: usize) -> Option<f64> {
-        let others = self.total() - self.support(class);
-        let mistaken = self.predicted(class) - self.count(class, class);
-        ratio(others - mistaken, others)
+        ratio(self.specificity_counts(class))
     }
 
     /// Share of the examples not predicted as `class` that belong to other classes (negative predictive value); `None` if
     /// all were predicted as `class`.
     pub fn npv(&self, class: usize) -> Option<f64> {
-        let rejected = self.total() - self.predicted(class);
-        let missed = self.support(class) - self.count(class, class);
-        ratio(rejected - missed, rejected)
+        ratio(self.npv_counts(class))
     }
 
     /// Recall divided by 1 − specificity. Infinite if no example of other classes was predicted as `class`. `None` for
@@ -102,10 +125,10 @@ impl Confusion {
     /// Harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN). `None` if no example belongs to `class` or was
     /// predicted as `class`. If only one of precision and recall is undefined, F1 is 0.
     pub fn f1(&self, class: usize) -> Option<f64> {
-        ratio(
+        ratio([
             2 * self.count(class, class),
             self.support(class) + self.predicted(class),
-        )
+        ])
     }
 
     /// Returns the classes that occur among the examples or the predictions. Macro averages are means over these.
@@ -144,7 +167,7 @@ pub fn quotient(a: f64, b: f64) -> Option<f64> {
 }
 
 /// Returns `part / whole`, or `None` if `whole` is 0.
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+fn ratio([part, whole]: [u64; 2]) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 

@@ -319,6 +319,14 @@ impl Measure {
         )
     }
 
+    /// Returns `true` if the measure ranks images by their scores, so that it compares images with each other.
+    pub fn ranks(self) -> bool {
+        matches!(
+            self,
+            Self::RocAuc | Self::MacroRocAuc | Self::AveragePrecision
+        )
+    }
+
     /// Returns `true` if the measure depends on how probabilities are turned into classes.
     pub fn needs_decision(self) -> bool {
         match self {

@@ -12,7 +12,11 @@ pub struct Ranking {
 impl Ranking {
     /// Ranks `scores` (no NaN), one for each element of `positive`.
     pub fn new(scores: &[f32], positive: &[bool]) -> Self {
-        let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+        Self::of((0..scores.len() as u32).collect(), scores, positive)
+    }
+
+    /// Ranks the examples in `order` only, by their `scores`.
+    pub(super) fn of(mut order: Vec<u32>, scores: &[f32], positive: &[bool]) -> Self {
         order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
         let mut ends: Vec<usize> = (1..order.len())
             // `!=`, not the order's comparison, because 0 and −0 are one score.
@@ -49,7 +53,7 @@ impl Ranking {
     /// Returns the ROC curve from (0, 0) to (1, 1): false positive rate and true positive rate at each
     /// distinct score. `None` unless both classes occur.
     pub fn roc_curve(&self) -> Option<Vec<(f64, f64)>> {
-        let weights = vec![1; self.order.len()];
+        let weights = vec![1; self.positive.len()];
         let mut curve = vec![(0, 0)];
         let (mut positives, mut negatives) = (0, 0);
         for (positive, negative) in self.groups(&weights) {
@@ -64,21 +68,20 @@ impl Ranking {
         Some(curve.into_iter().map(rate).collect())
     }
 
-    /// Like [`roc_auc`], with each example counted as often as its weight.
-    pub(super) fn roc_auc(&self, weights: &[u32]) -> Option<f64> {
-        // Twice the number of pairs (positive, negative) in the right order. Ties count half.
+    /// Returns twice the number of pairs (positive, negative) in the right order, where ties count half, and twice the
+    /// number of all pairs.
+    fn pairs(&self, weights: &[u32]) -> [u64; 2] {
         let (mut pairs, mut positives, mut negatives) = (0, 0, 0);
         for (positive, negative) in self.groups(weights) {
             pairs += negative * (2 * positives + positive);
             positives += positive;
             negatives += negative;
         }
-        let all = 2 * positives * negatives;
-        (all > 0).then(|| pairs as f64 / all as f64)
+        [pairs, 2 * positives * negatives]
     }
 
-    /// Like [`average_precision`], with each example counted as often as its weight.
-    pub(super) fn average_precision(&self, weights: &[u32]) -> Option<f64> {
+    /// Returns the sum of the precision at each positive example, and the number of positive examples.
+    fn precision(&self, weights: &[u32]) -> (f64, u64) {
         let (mut sum, mut positives, mut taken) = (0.0, 0, 0);
         for (positive, negative) in self.groups(weights) {
             positives += positive;
@@ -87,29 +90,52 @@ impl Ranking {
                 sum += positive as f64 * (positives as f64 / taken as f64);
             }
         }
-        (positives > 0).then(|| sum / positives as f64)
+        (sum, positives)
     }
+}
+
+/// Returns the area under the ROC curve of examples in several rankings, each counted as often as its weight: the share
+/// of the pairs (positive, negative) within a ranking that are in the right order. This is the mean of the rankings'
+/// areas, weighted by their numbers of pairs. `None` if there is no pair.
+pub(super) fn area_within(rankings: &[Ranking], weights: &[u32]) -> Option<f64> {
+    let counts = rankings.iter().map(|ranking| ranking.pairs(weights));
+    let [pairs, all] = counts.fold([0, 0], |[pairs, all], [of_one, all_of_one]| {
+        [pairs + of_one, all + all_of_one]
+    });
+    (all > 0).then(|| pairs as f64 / all as f64)
+}
+
+/// Returns the average precision of examples in several rankings, each counted as often as its weight: the mean over all
+/// positive examples of the precision in their ranking. `None` if there is no positive example.
+pub(super) fn precision_within(rankings: &[Ranking], weights: &[u32]) -> Option<f64> {
+    let sums = rankings.iter().map(|ranking| ranking.precision(weights));
+    let (sum, positives) = sums.fold((0.0, 0), |(sum, positives), (of_one, positives_of_one)| {
+        (sum + of_one, positives + positives_of_one)
+    });
+    (positives > 0).then(|| sum / positives as f64)
 }
 
 /// Returns the area under the ROC curve: the probability that a positive example has a higher score than a
 /// negative one, where equal scores count half (the Mann–Whitney statistic). `None` unless both classes
 /// occur.
 pub fn roc_auc(scores: &[f32], positive: &[bool]) -> Option<f64> {
-    Ranking::new(scores, positive).roc_auc(&vec![1; scores.len()])
+    let ranking = Ranking::new(scores, positive);
+    area_within(&[ranking], &vec![1; scores.len()])
 }
 
 /// Returns the average precision: Σ (Rₙ − Rₙ₋₁) Pₙ over the distinct scores from high to low. P and R are the
 /// precision and recall if everything down to that score is predicted positive. `None` if there is no
 /// positive example.
 pub fn average_precision(scores: &[f32], positive: &[bool]) -> Option<f64> {
-    Ranking::new(scores, positive).average_precision(&vec![1; scores.len()])
+    let ranking = Ranking::new(scores, positive);
+    precision_within(&[ranking], &vec![1; scores.len()])
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Ranking, average_precision, roc_auc};
+    use super::{Ranking, area_within, average_precision, precision_within, roc_auc};
 
     const LABELS: [bool; 4] = [false, false, true, true];
     // The example of scikit-learn's documentation: AUC 0.75, average precision 0.8333….
@@ -152,10 +178,14 @@ mod tests {
             &[false, false, false, true, true, true, true],
         );
         let weighted = Ranking::new(&SCORES, &LABELS);
-        assert_eq!(weighted.roc_auc(&[1, 2, 1, 3]), repeated.roc_auc(&[1; 7]));
+        let (weighted, repeated) = ([weighted], [repeated]);
         assert_eq!(
-            weighted.average_precision(&[1, 2, 1, 3]),
-            repeated.average_precision(&[1; 7])
+            area_within(&weighted, &[1, 2, 1, 3]),
+            area_within(&repeated, &[1; 7])
+        );
+        assert_eq!(
+            precision_within(&weighted, &[1, 2, 1, 3]),
+            precision_within(&repeated, &[1; 7])
         );
     }
 

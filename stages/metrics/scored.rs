@@ -1,6 +1,7 @@
 //! Computes measures of weighted examples. A weight is the number of times that a resample drew the example.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::bins::{BrierParts, Ordered};
@@ -11,7 +12,7 @@ use super::loss::{log_losses, squared_errors, weighted_mean};
 use super::odds::log_odds;
 use super::placements::Placements;
 use super::predictions::Predictions;
-use super::ranking::Ranking;
+use super::ranking::{Ranking, area_within, precision_within};
 
 /// Predictions, prepared for all measures, so that a resample only needs other weights.
 pub struct Scored {
@@ -24,8 +25,10 @@ pub struct Scored {
     /// in which a measure of one of them is undefined has no macro average. A mean over the other classes would be
     /// another quantity, whose values do not belong into the same interval.
     occurring: Vec<usize>,
-    /// The ranking by the score of each class, computed when it is needed.
-    rankings: Vec<OnceLock<Ranking>>,
+    /// The set of each example that has scores of one model, such as a fold; empty if all examples have.
+    sets: Vec<u32>,
+    /// The ranking of each set by the score of each class, computed when it is needed.
+    rankings: Vec<OnceLock<Vec<Ranking>>>,
     /// The images by the probability of each class, computed when they are needed.
     ordered: Vec<OnceLock<Ordered>>,
     odds: OnceLock<Odds>,
@@ -65,11 +68,24 @@ impl Scored {
             probabilities: probabilities.to_vec(),
             classes,
             positive,
+            sets: Vec::new(),
             rankings: (0..classes).map(|_| OnceLock::new()).collect(),
             ordered: (0..classes).map(|_| OnceLock::new()).collect(),
             odds: OnceLock::new(),
             squared_errors: squared_errors(probabilities, labels, classes),
             log_losses: log_losses(probabilities, labels, classes),
+        }
+    }
+
+    /// Makes measures of rankings compare examples of the same set only. `sets` has the set of each example, such as a
+    /// fold with its own model; empty if there is one set.
+    ///
+    /// Scores of different models need not be on the same scale, so a pair of examples with scores of two models says
+    /// little about either (Forman and Scholz, 2010).
+    pub fn within(self, sets: &[u32]) -> Self {
+        Self {
+            sets: sets.to_vec(),
+            ..self
         }
     }
 
@@ -89,9 +105,48 @@ impl Scored {
             .filter(|value| value.is_finite())
     }
 
+    /// Returns the counts whose quotient `measure` is; `None` if it is not the share of some examples among others.
+    pub fn counts(&self, measure: Measure) -> Option<[u64; 2]> {
+        self.counts_of(measure, self.positive)
+    }
+
+    /// Returns the counts whose quotient `measure` of `class` is.
+    pub(super) fn counts_of(&self, measure: Measure, class: usize) -> Option<[u64; 2]> {
+        let confusion = self.confusion(&vec![1; self.examples()]);
+        match measure {
+            Measure::Accuracy | Measure::WeightedRecall => Some(confusion.accuracy_counts()),
+            Measure::Precision => Some(confusion.precision_counts(class)),
+            Measure::Recall => Some(confusion.recall_counts(class)),
+            Measure::Specificity => Some(confusion.specificity_counts(class)),
+            Measure::Npv => Some(confusion.npv_counts(class)),
+            Measure::F1
+            | Measure::MacroF1
+            | Measure::WeightedF1
+            | Measure::MacroPrecision
+            | Measure::WeightedPrecision
+            | Measure::MacroRecall
+            | Measure::LrPositive
+            | Measure::LrNegative
+            | Measure::RocAuc
+            | Measure::MacroRocAuc
+            | Measure::AveragePrecision
+            | Measure::Brier
+            | Measure::LogLoss
+            | Measure::Ece
+            | Measure::CalibrationSlope
+            | Measure::CalibrationIntercept
+            | Measure::BrierReliability
+            | Measure::BrierResolution
+            | Measure::BrierUncertainty => None,
+        }
+    }
+
     /// Returns the placement values by the score of the class of measures of one class; `None` unless examples of it and
-    /// of other classes occur.
+    /// of other classes occur, or if there are several sets of examples.
     pub fn placements(&self) -> Option<Placements> {
+        if !self.sets.is_empty() {
+            return None;
+        }
         let scores = self.probabilities.chunks_exact(self.classes);
         let scores: Vec<f32> = scores.map(|row| row[self.positive]).collect();
         let labels = self.labels.iter();
@@ -125,8 +180,24 @@ impl Scored {
         Confusion::weighted(&self.labels, &self.decided, weights, self.classes)
     }
 
-    fn ranking(&self, class: usize) -> &Ranking {
-        self.rankings[class].get_or_init(|| self.predictions().ranking(class))
+    fn rankings(&self, class: usize) -> &[Ranking] {
+        self.rankings[class].get_or_init(|| {
+            let predictions = self.predictions();
+            if self.sets.is_empty() {
+                return vec![predictions.ranking(class)];
+            }
+            let scores = predictions.scores(class);
+            let labels = self.labels.iter();
+            let is_class: Vec<bool> = labels.map(|&label| label as usize == class).collect();
+            let mut members: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+            for (example, &set) in (0..).zip(&self.sets) {
+                members.entry(set).or_default().push(example);
+            }
+            let members = members.into_values();
+            members
+                .map(|members| Ranking::of(members, &scores, &is_class))
+                .collect()
+        })
     }
 
     fn predictions(&self) -> Predictions<'_> {
@@ -179,7 +250,7 @@ impl Scored {
             weights, confusion, ..
         } = drawn;
         let parts = || *drawn.parts.get_or_init(|| self.brier_parts(weights));
-        let auc = |class: usize| self.ranking(class).roc_auc(weights);
+        let auc = |class: usize| area_within(self.rankings(class), weights);
         let macro_mean = |value: &dyn Fn(usize) -> Option<f64>| mean_over(&self.occurring, value);
         match measure {
             Measure::Accuracy => confusion.accuracy(),
@@ -198,7 +269,7 @@ impl Scored {
             Measure::LrNegative => confusion.lr_negative(class),
             Measure::RocAuc => auc(class),
             Measure::MacroRocAuc => macro_mean(&auc),
-            Measure::AveragePrecision => self.ranking(class).average_precision(weights),
+            Measure::AveragePrecision => precision_within(self.rankings(class), weights),
             Measure::Brier => weighted_mean(&self.squared_errors, weights),
             Measure::LogLoss => weighted_mean(&self.log_losses, weights),
             Measure::Ece => self.ordered(class).ece(weights),

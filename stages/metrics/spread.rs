@@ -27,6 +27,7 @@ pub fn spread(values: &[f64]) -> Option<Summary> {
         mean,
         sd,
         interval,
+        resamples_agree: false,
         positive: None,
         decision: None,
         folds: None,

@@ -1,5 +1,9 @@
 //! The interval of a share of independent examples.
 
+use contract::analysis::Over;
+
+use super::units::Units;
+
 /// The 97.5 % quantile of the standard normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
@@ -13,6 +17,12 @@ pub fn wilson(hits: u64, all: u64) -> [f64; 2] {
     let low = if hits == 0 { 0.0 } else { middle - half };
     let high = if hits == all { 1.0 } else { middle + half };
     [low.max(0.0), high.min(1.0)]
+}
+
+/// Returns the interval of a share of images; `None` without images, and if they have groups, because images of one group
+/// are not independent.
+pub fn wilson_of([hits, all]: [u64; 2], units: &Units) -> Option<[f64; 2]> {
+    (all > 0 && units.over() == Over::Images).then(|| wilson(hits, all))
 }
 
 #[cfg(test)]

@@ -77,7 +77,16 @@ impl Metrics {
                 metrics::text(&listed, console.width())
             }
         };
-        console.result(&text).map_err(unwritten)
+        console.result(&text).map_err(unwritten)?;
+        let is_text = !self.json && !self.csv;
+        let has_folds = listed.iter().any(|one| one.is_over_folds());
+        if is_text && has_folds && console.verbosity > Verbosity::Quiet {
+            console.message(
+                "values of folds are their means ± standard deviations; `runner table` shows the metrics of the \
+                 predictions of all folds together",
+            );
+        }
+        Ok(())
     }
 
     /// The metrics of a pipeline as it is now, and what it is called in messages. For a sweep, those of the best trial.

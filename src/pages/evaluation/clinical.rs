@@ -69,14 +69,14 @@ pub(super) fn curve(
 ) -> Option<FigureView> {
     let curve = clinical.decision_curve.as_ref()?;
     // Probabilities that are right for the test images are not right where the disease is rarer or more frequent.
-    let unadjusted = match clinical.assumed_prevalence {
-        Some(_) => {
-            " The model's probabilities are used as they are, not adjusted to this prevalence."
+    let shifted = match curve.is_shifted {
+        true => {
+            " The model's probabilities are shifted to it from the share among the images, by Bayes' theorem."
         }
-        None => "",
+        false => "",
     };
     let caption = format!(
-        "In true positives per image, for a prevalence of {:.3}.{unadjusted} The model is useful where it is above both \
+        "In true positives per image, for a prevalence of {:.3}.{shifted} The model is useful where it is above both \
          other lines.",
         curve.prevalence
     );

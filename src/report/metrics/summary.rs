@@ -15,6 +15,9 @@ use crate::report::grid::Grid;
 /// Maximum number of rows of a table.
 pub const MOST_ROWS: usize = 20;
 
+/// Most metrics that a note names.
+const NAMED: usize = 4;
+
 /// Renders the headline metrics, in a table for each group of stages with the same metrics; an empty string if nothing
 /// was measured. `unread` is the number of further instances with metrics. `before` are earlier runs, newest first.
 /// Tables that do not fit into the `width` of the terminal are wrapped. `command` lists all metrics.
@@ -136,6 +139,19 @@ fn notes(chosen: &[&Measured<'_>]) -> Vec<String> {
     if !intervals.is_empty() {
         let intervals: Vec<String> = intervals.into_iter().collect();
         notes.push(intervals.join(" or "));
+    }
+    let without = chosen.iter().filter(|one| one.is_without_interval());
+    let mut without: Vec<String> = without.map(|one| one.full_name()).collect();
+    let more = match without.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    without.truncate(NAMED);
+    if !without.is_empty() {
+        notes.push(format!(
+            "no interval of {}{more}, because all resamples agree",
+            without.join(", ")
+        ));
     }
     let mut classes: Vec<&str> = chosen.iter().filter_map(|one| one.class()).collect();
     classes.sort_unstable();

@@ -224,3 +224,19 @@ fn counts_have_no_decimals_and_zero_has_no_sign() {
     assert_eq!(value("share"), "0.250", "{shown}");
     assert_eq!(engine::wording::measured(-0.0), "0.000");
 }
+
+#[test]
+fn the_summary_says_why_a_value_has_no_interval() {
+    let mut perfect = instance("evaluate[a]", &[("f1", 1.0), ("accuracy", 1.0)]);
+    for (name, metric) in &mut perfect.ports[0].metrics {
+        metric.resamples_agree = true;
+        metric.interval = (name == "accuracy").then_some([0.9, 1.0]);
+    }
+    let now = [&perfect];
+    let text = summary(&now, 0, &[], None, "runner metrics p.yaml");
+    let expected = "\nno interval of evaluate[a].f1, because all resamples agree\n";
+    assert!(text.contains(expected), "{text}");
+    let plain = instance("evaluate[a]", &[("f1", 0.9)]);
+    let text = summary(&[&plain], 0, &[], None, "runner metrics p.yaml");
+    assert!(!text.contains("no interval"), "{text}");
+}

@@ -42,6 +42,9 @@ pub(super) fn object(filled: &Filled<'_>) -> Value {
                                 object["interval"] = json!(interval.ends);
                                 object["interval_over"] = json!(interval.over);
                             }
+                            if summary.resamples_agree {
+                                object["resamples_agree"] = json!(true);
+                            }
                             if let Some(positive) = &summary.positive {
                                 object["positive"] = json!(positive);
                             }

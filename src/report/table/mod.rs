@@ -4,6 +4,7 @@
 //! text. This module reads no files and knows nothing of runs.
 
 mod delimited;
+mod folds;
 mod json;
 mod latex;
 mod notes;

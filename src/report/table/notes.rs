@@ -1,18 +1,23 @@
-//! Notes below a table: the classes that metrics are of, what the intervals account for, and how classes were decided.
+//! Notes below a table: the classes that metrics are of, what the intervals account for, how classes were decided, and
+//! what values of a cross-validation are.
 
 use contract::analysis::{Decision, Over, Summary};
 use contract::class_of;
 use engine::graph::Column;
 use engine::run::measurements::Cell;
 
+use super::folds::{self, range};
 use super::{Filled, axes_of, values_of};
 
+/// Most rows that a note names.
+const NAMED: usize = 4;
+
 /// Returns the notes of the columns, each with the titles of the columns that it is for. If all columns that need a
-/// note need the same one, it has no titles. A note about the folds of a cross-validation comes first.
+/// note need the same one, it has no titles. Notes about the folds of a cross-validation come first.
 pub(super) fn notes(filled: &Filled<'_>) -> Vec<String> {
     let mut notes: Vec<(String, Vec<&str>)> = Vec::new();
     for (place, column) in filled.table.columns.iter().enumerate() {
-        let note = note(column, &summaries(filled, place));
+        let note = note(column, &named(filled, place));
         match notes.iter_mut().find(|(known, _)| *known == note) {
             _ if note.is_empty() => {}
             Some((_, titles)) => titles.push(&column.title),
@@ -29,13 +34,30 @@ pub(super) fn notes(filled: &Filled<'_>) -> Vec<String> {
             .map(|(note, titles)| format!("{}: {note}", titles.join(", ")))
             .collect(),
     };
-    folds(filled).into_iter().chain(of_columns).collect()
+    folds::notes(filled).into_iter().chain(of_columns).collect()
 }
 
-/// The values of the column at `place`.
-fn summaries<'a>(filled: &'a Filled<'_>, place: usize) -> Vec<&'a Summary> {
-    let cells = filled.rows.iter().filter_map(|(_, cells)| cells.get(place));
-    cells.filter_map(Cell::summary).collect()
+/// The values of the column at `place`, with the names of their rows.
+fn named<'a>(filled: &'a Filled<'_>, place: usize) -> Vec<(String, &'a Summary)> {
+    let cells = filled.rows.iter().filter_map(|(row, cells)| {
+        let summary = cells.get(place).and_then(Cell::summary)?;
+        Some((row.label(), summary))
+    });
+    cells.collect()
+}
+
+/// Rows in words: `a, b and c`, or `a, b and 4 others`.
+fn listed(rows: &[&str]) -> String {
+    match rows {
+        [] => String::new(),
+        [row] => (*row).to_owned(),
+        [rows @ .., last] if rows.len() < NAMED => format!("{} and {last}", rows.join(", ")),
+        rows => format!(
+            "{} and {} others",
+            rows[..NAMED - 1].join(", "),
+            rows.len() - (NAMED - 1)
+        ),
+    }
 }
 
 /// The class of the metric, the positive class and the rule of decision; `None` if there are none.
@@ -53,7 +75,9 @@ fn class(column: &Column) -> Option<String> {
 
 /// `± standard deviation over 5 seeds; 95 % intervals over seeds and test images; positive class: PNEUMONIA, from a
 /// probability of 0.5`.
-fn note(column: &Column, summaries: &[&Summary]) -> String {
+fn note(column: &Column, named: &[(String, &Summary)]) -> String {
+    let summaries: Vec<&Summary> = named.iter().map(|(_, summary)| *summary).collect();
+    let summaries = summaries.as_slice();
     let repeated = summaries.iter().filter(|summary| summary.sd.is_some());
     let counts = range(repeated.map(|summary| summary.n));
     let deviation = counts.map(|(fewest, most)| {
@@ -69,32 +93,71 @@ fn note(column: &Column, summaries: &[&Summary]) -> String {
             values_of(column, axes, &count)
         )
     });
-    let mut covered: Vec<String> = Vec::new();
-    for interval in summaries.iter().filter_map(|summary| summary.interval) {
-        let text = match interval.over {
-            Over::Reported => "intervals reported by the program".to_owned(),
-            over => format!("95 % intervals over {over}"),
-        };
-        if !covered.contains(&text) {
-            covered.push(text);
-        }
-    }
-    let intervals = (!covered.is_empty()).then(|| covered.join(" or "));
-    let parts = [deviation, intervals, decided(column, summaries)];
+    let parts = [
+        deviation,
+        intervals(named),
+        agreeing(named),
+        decided(column, summaries),
+    ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join("; ")
 }
 
-/// Says that values are those of the pooled predictions of folds, and what the numbers in parentheses are; `None` if no
-/// cell of the table is of a cross-validation.
-fn folds(filled: &Filled<'_>) -> Option<String> {
-    let cells = filled.rows.iter().flat_map(|(_, cells)| cells);
-    let folds = cells.filter_map(|cell| cell.summary()?.folds);
-    let (_, most) = range(folds.map(|folds| folds.count))?;
-    Some(format!(
-        "values are of the predictions of {most} folds together, each image predicted by a model trained without it; \
-         (folds …): mean ± standard deviation over folds, which are not independent"
-    ))
+/// `95 % intervals over test images`. If rows differ in what their intervals cover, the rows are named: `95 % intervals
+/// over test images (a, b) or over groups of test images (c)`.
+fn intervals(named: &[(String, &Summary)]) -> Option<String> {
+    let mut covered: Vec<(String, Vec<&str>)> = Vec::new();
+    for (row, summary) in named {
+        let Some(interval) = summary.interval else {
+            continue;
+        };
+        let text = match interval.over {
+            Over::Reported => "as reported by the program".to_owned(),
+            over => format!("over {over}"),
+        };
+        match covered.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, rows)) => rows.push(row),
+            None => covered.push((text, vec![row])),
+        }
+    }
+    match covered.as_slice() {
+        [] => None,
+        [(text, _)] if text.starts_with("as ") => {
+            Some("intervals reported by the program".to_owned())
+        }
+        [(text, _)] => Some(format!("95 % intervals {text}")),
+        several => {
+            let several = several.iter();
+            let parts = several.map(|(text, rows)| format!("{text} ({})", listed(rows)));
+            let parts: Vec<String> = parts.collect();
+            Some(format!("95 % intervals {}", parts.join(" or ")))
+        }
+    }
+}
+
+/// Says which rows have no interval, or another one, because all resamples agree: `no interval of a, whose resamples all
+/// agree`.
+fn agreeing(named: &[(String, &Summary)]) -> Option<String> {
+    let rows = |has_interval: bool| -> Vec<&str> {
+        let all = named.iter().filter(|(_, summary)| {
+            summary.resamples_agree && summary.interval.is_some() == has_interval
+        });
+        all.map(|(row, _)| row.as_str()).collect()
+    };
+    let part = |what: &str, rows: Vec<&str>| {
+        let of = match rows.as_slice() {
+            [] => return None,
+            rows if rows.len() == named.len() => String::new(),
+            rows => format!(" of {}", listed(rows)),
+        };
+        Some(format!("{what}{of}, because all resamples agree"))
+    };
+    let parts = [
+        part("Wilson's interval", rows(true)),
+        part("no interval", rows(false)),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// The positive class and the rule of decision: `positive class: PNEUMONIA, from a probability of 0.5`, or, if the rule
@@ -144,15 +207,4 @@ fn decision(summaries: &[&Summary]) -> Option<(String, String)> {
 /// Rounds to three decimals.
 fn rounded(threshold: f64) -> f64 {
     (threshold * 1e3).round() / 1e3
-}
-
-/// The least and the greatest value; `None` if there are none.
-fn range<T: Copy + PartialOrd>(values: impl Iterator<Item = T>) -> Option<(T, T)> {
-    values.fold(None, |range, value| {
-        let (low, high) = range.unwrap_or((value, value));
-        Some((
-            if value < low { value } else { low },
-            if value > high { value } else { high },
-        ))
-    })
 }

@@ -14,6 +14,7 @@ fn evaluation(labels: &[u32], scores: &[f32]) -> Evaluation {
         names: (0..labels.len()).map(|i| format!("{i}.png")).collect(),
         pixels: None,
         groups: Vec::new(),
+        folds: Vec::new(),
         labels: labels.to_vec(),
         predicted: scores
             .iter()

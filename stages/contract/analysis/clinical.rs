@@ -41,6 +41,8 @@ pub struct OperatingMeasure {
     pub counts: Option<[u64; 2]>,
     /// 95 % interval from resamples of the images or of their groups.
     pub bootstrap: Option<[f64; 2]>,
+    /// `true` if the value is the same for all resamples, so that there is no interval from them.
+    pub resamples_agree: bool,
     /// 95 % interval of a share of independent images (Wilson, 1927).
     pub wilson: Option<[f64; 2]>,
 }
@@ -88,7 +90,9 @@ pub struct DecisionCurve {
     pub positive: String,
     /// Share of images of the positive class that the benefit is computed for.
     pub prevalence: f64,
-    /// The threshold in use, if it is one on the probability of the positive class.
+    /// `true` if it is another one than among the images. The model's probabilities are then shifted to it.
+    pub is_shifted: bool,
+    /// The threshold in use, if it is one on the probability of the positive class; shifted like the probabilities.
     pub threshold: Option<f64>,
     pub points: Vec<NetBenefit>,
 }
@@ -96,6 +100,7 @@ pub struct DecisionCurve {
 /// Net benefit at a threshold, in true positives per image. That of treating none is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetBenefit {
+    /// Lowest probability at which images are treated; of shifted probabilities, if the curve is for another prevalence.
     pub threshold: f64,
     pub model: f64,
     /// Net benefit if all images are treated as positive.
@@ -137,8 +142,10 @@ pub struct SubgroupEstimate {
 pub struct HomogeneityTest {
     /// One of [`Subgroup::MEASURES`].
     pub measure: String,
-    /// The p-value, or a short reason why there is none.
-    pub p: Result<f64, String>,
+    /// `None` if the test does not apply.
+    pub p: Option<f64>,
+    /// A short reason why the test does not apply; `None` if there is a p-value.
+    pub reason: Option<String>,
     /// The p-value, corrected for all tests of the evaluation (Holm, 1979).
     pub p_holm: Option<f64>,
 }
@@ -259,7 +266,19 @@ impl Clinical {
         )];
         if let Some(prevalence) = self.assumed_prevalence {
             notes.push(format!(
-                "PPV and NPV at a prevalence of {prevalence} follow from sensitivity and specificity by Bayes' theorem"
+                "PPV and NPV at a prevalence of {prevalence} follow from sensitivity and specificity by Bayes' theorem; \
+                 the decision curve is for probabilities that are shifted to it in the same way"
+            ));
+        }
+        let agreeing = self
+            .operating_point
+            .iter()
+            .filter(|row| row.resamples_agree);
+        let agreeing: Vec<&str> = agreeing.map(|row| row.measure.as_str()).collect();
+        if !agreeing.is_empty() {
+            notes.push(format!(
+                "no bootstrap interval of {}: all resamples give the same value",
+                agreeing.join(", ")
             ));
         }
         notes
@@ -296,23 +315,25 @@ impl Subgroups {
         if self.without > 0 {
             notes.push(format!("{} images have no `{}`", self.without, self.by));
         }
-        notes.extend(self.tests.iter().map(|test| match (&test.p, test.p_holm) {
-            (Ok(p), Some(p_holm)) => format!(
+        notes.extend(self.tests.iter().map(|test| match (test.p, test.p_holm) {
+            (Some(p), Some(p_holm)) => format!(
                 "difference of {} between values of `{}`: p = {}, p (Holm) = {}, corrected for {tests} tests",
                 test.measure,
                 self.by,
-                p_value(*p),
+                p_value(p),
                 p_value(p_holm)
             ),
-            (Ok(p), None) => format!(
+            (Some(p), None) => format!(
                 "difference of {} between values of `{}`: p = {}, not corrected for several tests",
                 test.measure,
                 self.by,
-                p_value(*p)
+                p_value(p)
             ),
-            (Err(why), _) => format!(
-                "difference of {} between values of `{}`: not tested, because {why}",
-                test.measure, self.by
+            (None, _) => format!(
+                "difference of {} between values of `{}`: not tested, because {}",
+                test.measure,
+                self.by,
+                test.reason.as_deref().unwrap_or("the test does not apply")
             ),
         }));
         notes
@@ -323,6 +344,6 @@ impl Clinical {
     /// Returns the number of tests that p-values of subgroups are corrected for.
     pub fn subgroup_tests(&self) -> usize {
         let all = self.subgroups.iter().flat_map(|division| &division.tests);
-        all.filter(|test| test.p.is_ok()).count()
+        all.filter(|test| test.p.is_some()).count()
     }
 }

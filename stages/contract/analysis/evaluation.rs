@@ -9,6 +9,9 @@ pub struct Evaluation {
     pub pixels: Option<String>,
     /// The group of each image, such as a patient; empty if the images have no groups.
     pub groups: Vec<String>,
+    /// The fold that each image was tested in, if these are the predictions of several folds, each with a model of its own;
+    /// empty otherwise.
+    pub folds: Vec<u32>,
     /// The class of each image, as an index into `classes`.
     pub labels: Vec<u32>,
     /// The predicted class of each image, as an index into `classes`.

@@ -132,7 +132,7 @@ fn subgroups(clinical: &Clinical) -> Vec<Line> {
             }
             for measure in tested {
                 let test = division.tests.iter().find(|test| test.measure == *measure);
-                line.push(number(test.and_then(|test| test.p.clone().ok())));
+                line.push(number(test.and_then(|test| test.p)));
                 line.push(number(test.and_then(|test| test.p_holm)));
             }
             lines.push(line);

@@ -7,7 +7,7 @@ mod subgroups;
 use contract::analysis::{AreaEstimate, AreaMethod, Clinical, DecisionCurve};
 
 use super::report::Report;
-use crate::metrics::{Bootstrap, Decision, Placements, net_benefits};
+use crate::metrics::{Bootstrap, Decision, Placements, net_benefits, shifted};
 
 pub use files::CLINICAL_FILE;
 pub(super) use files::{draw, write};
@@ -46,18 +46,30 @@ pub(super) fn clinical(report: &Report<'_>, asked: &Asked<'_>) -> Clinical {
             interval: placements.interval(&asked.bootstrap.units),
             method: AreaMethod::of(over),
         }),
-        decision_curve: points.map(|points| DecisionCurve {
-            positive: positive.clone(),
-            prevalence: asked.prevalence.unwrap_or(positives as f64 / images as f64),
-            threshold: match report.decision {
-                Decision::Threshold { class, threshold } if class == report.positive => {
-                    Some(super::report::shortest(threshold))
-                }
-                Decision::Threshold { .. } | Decision::MostProbable => None,
-            },
-            points,
+        decision_curve: points.map(|points| {
+            let observed = positives as f64 / images as f64;
+            DecisionCurve {
+                positive: positive.clone(),
+                prevalence: asked.prevalence.unwrap_or(observed),
+                is_shifted: asked.prevalence.is_some(),
+                threshold: own_threshold(report).map(|threshold| match asked.prevalence {
+                    Some(prevalence) => shifted(threshold, [observed, prevalence]),
+                    None => threshold,
+                }),
+                points,
+            }
         }),
         subgroups: subgroups::tables(report, asked),
+    }
+}
+
+/// Returns the threshold on the probability of the positive class, if there is one.
+fn own_threshold(report: &Report<'_>) -> Option<f64> {
+    match report.decision {
+        Decision::Threshold { class, threshold } if class == report.positive => {
+            Some(super::report::shortest(threshold))
+        }
+        Decision::Threshold { .. } | Decision::MostProbable => None,
     }
 }
 

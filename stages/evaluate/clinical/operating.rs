@@ -171,6 +171,7 @@ pub(super) fn table(report: &Report<'_>, asked: &Asked<'_>) -> Vec<OperatingMeas
         OperatingMeasure {
             measure: measure.name,
             bootstrap: interval.ends.filter(|_| value.is_some()),
+            resamples_agree: interval.agrees && value.is_some(),
             wilson: counts
                 .filter(|[_, all]| is_independent && *all > 0)
                 .map(|[hits, all]| wilson(hits, all)),

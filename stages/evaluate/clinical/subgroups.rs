@@ -56,10 +56,10 @@ pub(super) fn tables(report: &Report<'_>, asked: &Asked<'_>) -> Vec<Subgroups> {
         .map(|division| table(report, asked.bootstrap, division))
         .collect();
     let tests = || tables.iter().flat_map(|division| &division.tests);
-    let p_values: Vec<f64> = tests().filter_map(|test| test.p.clone().ok()).collect();
+    let p_values: Vec<f64> = tests().filter_map(|test| test.p).collect();
     let mut corrected = holm(&p_values).into_iter();
     for test in tables.iter_mut().flat_map(|division| &mut division.tests) {
-        test.p_holm = test.p.as_ref().ok().and_then(|_| corrected.next());
+        test.p_holm = test.p.and_then(|_| corrected.next());
     }
     tables
 }
@@ -125,8 +125,8 @@ fn part(report: &Report<'_>, bootstrap: &Bootstrap, value: &str, members: Vec<us
         let quotient = quotient(&found);
         let value = share(quotient);
         let interval = match resampled.get(place) {
-            // If all groups have the same value, so have all resamples, whatever other groups would have.
-            Some(drawn) => drawn.ends.filter(|[low, high]| low < high),
+            // If all groups have the same value, so have all resamples, whatever other groups would have: there are no ends.
+            Some(drawn) => drawn.ends,
             None => value.map(|_| wilson(quotient[0], quotient[1])),
         };
         SubgroupEstimate {
@@ -189,7 +189,8 @@ fn tested(report: &Report<'_>, parts: &[Part]) -> Vec<HomogeneityTest> {
     ];
     let tests = tests.map(|(measure, p)| HomogeneityTest {
         measure: measure.to_owned(),
-        p: p.map_err(str::to_owned),
+        p: p.ok(),
+        reason: p.err().map(str::to_owned),
         p_holm: None,
     });
     tests.into()

@@ -101,6 +101,7 @@ impl Material {
                 .into(),
                 average_precision: estimate(0.961),
                 prevalence: 0.625,
+                is_shifted: false,
                 operating: operating(name, (0.92, 0.93)),
             },
             confusion: ConfusionMatrix {
@@ -137,6 +138,7 @@ impl Material {
             decision_curve: DecisionCurve {
                 positive: owned(),
                 prevalence: 0.625,
+                is_shifted: false,
                 threshold: Some(0.62),
                 points: (1..100)
                     .map(|step| f64::from(step) / 100.0)

@@ -9,6 +9,7 @@ use super::declared::{Measure, SUPPORT};
 use super::predictions::{Decision, Predictions};
 use super::scored::Scored;
 use crate::metrics::bootstrap::{Bootstrap, Interval, intervals};
+use crate::metrics::wilson::wilson_of;
 
 /// Number of classes up to which measures of single classes, and means of the classes' ROC AUC, have intervals. With
 /// more, resampling would take much longer than the predictions.
@@ -17,8 +18,9 @@ const MOST_CLASSES: usize = 20;
 /// Computes all measures of `predictions`, by name: those of all classes together (`accuracy`), those of the class
 /// `positive` against all others (`f1`), and the latter for each class (`f1[CLASS]`), with the numbers of images
 /// (`support`). Their 95 % intervals come from `bootstrap`; without resamples, there are none. A measure that is
-/// undefined for these labels, or infinite, is NaN. Macro averages of a resample are over the classes of the whole test set (see
-/// [`Scored`]).
+/// undefined for these labels, or infinite, is NaN. Macro averages of a resample are over the classes of the whole test set
+/// (see [`Scored`]). If all resamples agree, a share of independent images has Wilson's interval, and other measures have
+/// none.
 pub fn measure(
     predictions: &Predictions<'_>,
     classes: &[String],
@@ -88,11 +90,18 @@ fn measured(
     let mut metrics = Metrics::new();
     for ((&(measure, class), value), interval) in asked.iter().zip(values).zip(intervals) {
         let info = measure.info();
-        let ends = value.and_then(|value| ends(measure, value, &interval));
+        let agrees = value.is_some() && interval.agrees;
+        let ends = match agrees {
+            true => scored
+                .counts_of(measure, class.unwrap_or(positive))
+                .and_then(|counts| wilson_of(counts, &bootstrap.units)),
+            false => value.and_then(|value| ends(measure, value, &interval)),
+        };
         let metric = Metric {
             interval: ends,
             over: ends.map(|_| over),
             resamples_left_out: value.map_or(0, |_| interval.left_out),
+            resamples_agree: agrees,
             of: classes
                 .get(class.unwrap_or(positive))
                 .filter(|_| info.is_of_positive)

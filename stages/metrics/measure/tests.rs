@@ -3,6 +3,7 @@ use contract::random;
 use rand::RngExt;
 
 use super::{Bootstrap, Decision, Predictions, measure, measure_calibration};
+use crate::metrics::Units;
 
 const PROBABILITIES: [f32; 8] = [0.875, 0.125, 0.25, 0.75, 0.5, 0.5, 0.75, 0.25];
 const LABELS: [u32; 4] = [0, 1, 1, 1];
@@ -95,9 +96,13 @@ fn undefined_metrics_are_nan() {
 fn with_many_classes_only_overall_measures_have_intervals() {
     let classes: Vec<String> = (0..21).map(|class| class.to_string()).collect();
     let labels: Vec<u32> = (0..63).map(|image| image % 21).collect();
-    let right = |image: usize, class: usize| if image % 21 == class { 0.6 } else { 0.02 };
+    // Two images are taken for one of the next class. Without mistakes, no resample would differ from the others.
+    let probability = |image: usize, class: usize| {
+        let predicted = image + usize::from(image == 0 || image == 20);
+        if predicted % 21 == class { 0.6 } else { 0.02 }
+    };
     let probabilities: Vec<f32> = (0..63)
-        .flat_map(|image| (0..21).map(move |class| right(image, class)))
+        .flat_map(|image| (0..21).map(move |class| probability(image, class)))
         .collect();
     let predictions = Predictions {
         probabilities: &probabilities,
@@ -116,6 +121,64 @@ fn with_many_classes_only_overall_measures_have_intervals() {
     assert!(has_interval("accuracy") && has_interval("f1"));
     assert!(!has_interval("f1[3]") && !has_interval("macro_roc_auc"));
     assert_eq!(metrics["f1[3]"].value, 1.0);
+}
+
+/// All 24 images are classified correctly. statsmodels 0.15.0: `proportion_confint(hits, all, method="wilson")`.
+#[test]
+fn resamples_that_agree_give_no_interval_except_that_of_a_share() {
+    let labels: Vec<u32> = (0..24).map(|i| u32::from(i % 3 == 0)).collect();
+    let scores = labels.iter().map(|&label| 0.25 + 0.5 * label as f32);
+    let probabilities: Vec<f32> = scores.flat_map(|p| [1.0 - p, p]).collect();
+    let predictions = Predictions {
+        probabilities: &probabilities,
+        labels: &labels,
+        classes: 2,
+    };
+    let decision = Decision::Threshold {
+        class: 1,
+        threshold: 0.5,
+    };
+    let of = |units: Units| {
+        let bootstrap = Bootstrap {
+            units,
+            resamples: 100,
+            seed: 1,
+        };
+        measure(&predictions, &classes(), decision, 1, &bootstrap)
+    };
+    let found = of(Units::images(24));
+    for (name, low) in [
+        ("accuracy", 0.8620237953250198),
+        ("weighted_recall", 0.8620237953250198),
+        ("recall", 0.6755924351161198),
+        ("specificity[A]", 0.6755924351161198),
+    ] {
+        let [ours, high] = found[name].interval.unwrap();
+        assert!((ours - low).abs() < 1e-12 && high == 1.0, "{name}: {ours}");
+        assert!(found[name].resamples_agree && found[name].over == Some(Over::Images));
+    }
+    for name in [
+        "f1",
+        "roc_auc",
+        "average_precision",
+        "macro_recall",
+        "lr_negative",
+        "brier",
+    ] {
+        let metric = &found[name];
+        assert!(
+            metric.interval.is_none() && metric.resamples_agree,
+            "{name}: {metric:?}"
+        );
+        assert_eq!(metric.over, None);
+    }
+    // The positive likelihood ratio is infinite, and the share of the classes varies.
+    assert!(!found["lr_positive"].resamples_agree && !found["brier_uncertainty"].resamples_agree);
+    assert!(found["brier_uncertainty"].interval.is_some());
+    // Images of a group are not independent.
+    let groups: Vec<String> = (0..24).map(|i| (i / 2).to_string()).collect();
+    let found = of(Units::groups(&groups));
+    assert!(found["accuracy"].interval.is_none() && found["accuracy"].resamples_agree);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn predictions(sandbox: &Sandbox, args: &[&str]) -> Vec<BTreeMap<String, String>
 }
 
 /// Computes F1, accuracy and ROC AUC of `PNEUMONIA` from rows of predictions: the AUC as the share of pairs of a
-/// positive and a negative image with the higher score for the positive one (Mann and Whitney, 1947).
+/// positive and a negative image of the same fold with the higher score for the positive one (Mann and Whitney, 1947).
 fn measures(rows: &[&BTreeMap<String, String>]) -> [f64; 3] {
     let is = |row: &BTreeMap<String, String>, column: &str| row[column] == "PNEUMONIA";
     let score = |row: &BTreeMap<String, String>| row["p_PNEUMONIA"].parse::<f64>().unwrap();
@@ -119,13 +119,15 @@ fn measures(rows: &[&BTreeMap<String, String>]) -> [f64; 3] {
         rows.iter().copied().partition(|row| is(row, "label"));
     let pairs = positive
         .iter()
-        .flat_map(|p| negative.iter().map(move |n| (score(p), score(n))));
-    let won = pairs.map(|(p, n)| match p.total_cmp(&n) {
+        .flat_map(|p| negative.iter().map(move |n| (p, n)))
+        .filter(|(p, n)| p["fold"] == n["fold"]);
+    let pairs: Vec<(f64, f64)> = pairs.map(|(p, n)| (score(p), score(n))).collect();
+    let won = pairs.iter().map(|(p, n)| match p.total_cmp(n) {
         std::cmp::Ordering::Greater => 1.0,
         std::cmp::Ordering::Equal => 0.5,
         std::cmp::Ordering::Less => 0.0,
     });
-    let auc = won.sum::<f64>() / (positive.len() * negative.len()) as f64;
+    let auc = won.sum::<f64>() / pairs.len() as f64;
     [
         2.0 * tp / (2.0 * tp + fp + fnn),
         (tp + tn) / rows.len() as f64,

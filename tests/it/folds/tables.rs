@@ -78,6 +78,7 @@ fn a_table_shows_the_metrics_of_the_out_of_fold_predictions() {
         "values are of the predictions of 3 folds together, each image predicted by a model trained without it; \
          (folds …): mean ± standard deviation over folds, which are not independent\n",
         "epochs: ± standard deviation over 3 folds\n",
+        "\nauc: only images of the same fold are compared, because each fold has its own model\n",
     ] {
         assert!(text.contains(expected), "`{expected}`: {text}");
     }
@@ -100,6 +101,13 @@ fn a_table_shows_the_metrics_of_the_out_of_fold_predictions() {
     // Lists of metrics show the mean over folds.
     let metrics = sandbox.runner(&["metrics", "pipeline.yaml", "--filter", "evaluate*.accuracy"]);
     assert!(metrics.stdout.contains(" (3 folds)"), "{metrics:?}");
+    let says = "values of folds are their means ± standard deviations; `runner table` shows";
+    assert!(metrics.stderr.contains(says), "{metrics:?}");
+    let listed = sandbox.runner(&["runs", "list", "--columns", "evaluate[4].accuracy"]);
+    let says = "metrics of runs with folds are means over the folds; `runner table` shows";
+    assert!(listed.stderr.contains(says), "{listed:?}");
+    let states = sandbox.runner(&["runs", "list", "--columns", "state"]);
+    assert_eq!(states.stderr, "");
 }
 
 #[test]
@@ -128,7 +136,11 @@ fn rows_are_compared_by_their_out_of_fold_predictions() {
 fn expectations_are_compared_with_the_value_that_the_table_shows() {
     let expect =
         "expect: { \"evaluate[4].accuracy\": { at_least: 0 }, cnn.best_epoch: { at_most: 2 } }\n";
-    let (sandbox, _) = ran(&format!("{PIPELINE}{expect}"), &[]);
+    let pipeline = PIPELINE.replace(
+        "{ title: auc, metric: evaluate.roc_auc }",
+        "{ metric: evaluate.ece }",
+    );
+    let (sandbox, _) = ran(&format!("{pipeline}{expect}"), &[]);
     let args = ["table", "pipeline.yaml", "--format", "json", "--strict"];
     let found = sandbox.runner(&args).json();
     let cell = &found["tables"][0]["rows"][0]["cells"][1];
@@ -139,16 +151,16 @@ fn expectations_are_compared_with_the_value_that_the_table_shows() {
         (value - mean).abs() < 1e-9,
         "parts of equal size have the same accuracy together"
     );
-    let auc = &found["tables"][0]["rows"][0]["cells"][2];
-    let [value, mean] = [number(&auc["value"]), number(&auc["folds"]["mean"])];
-    assert!(value != mean, "{auc}");
+    let ece = &found["tables"][0]["rows"][0]["cells"][2];
+    let [value, mean] = [number(&ece["value"]), number(&ece["folds"]["mean"])];
+    assert!(value != mean, "{ece}");
     let exact = format!(
-        "expect.evaluate[4].roc_auc={{ at_least: {}, at_most: {} }}",
+        "expect.evaluate[4].ece={{ at_least: {}, at_most: {} }}",
         value - 1e-9,
         value + 1e-9
     );
     let pipeline = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
-    let exact = exact.replace("expect.evaluate[4].roc_auc=", "\"evaluate[4].roc_auc\": ");
+    let exact = exact.replace("expect.evaluate[4].ece=", "\"evaluate[4].ece\": ");
     let pipeline = pipeline.replace("expect: {", &format!("expect: {{ {exact},"));
     fs::write(sandbox.path("pipeline.yaml"), pipeline).unwrap();
     let strict = sandbox.runner(&["table", "pipeline.yaml", "--strict"]);

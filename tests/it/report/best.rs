@@ -50,6 +50,25 @@ fn the_highest_evaluation_is_named_unless_another_is_as_high() {
 }
 
 #[test]
+fn external_images_do_not_hide_the_highest_evaluation_on_the_test_images() {
+    let external = "  hospital:
+    kind: dataset
+    seed: 8
+    params: { source: { phantom: { images: 4, test_images: 12 } }, image_size: 16 }
+  external:
+    kind: evaluate
+    matrix: { threshold: \"${thresholds}\" }
+    inputs: { model: cnn, images: hospital.test }
+    params: { threshold: \"${matrix.threshold}\", bootstrap: 0 }
+";
+    let sandbox = Sandbox::new(&format!("{THRESHOLDS}{external}"));
+    let (summary, _) = sections(&sandbox, &[]);
+    let expected = "Highest f1 on test images evaluate[0.000001] 0.750";
+    assert!(summary.contains(expected), "{summary}");
+    assert!(!summary.contains("external["), "{summary}");
+}
+
+#[test]
 fn a_table_marks_the_highest_value_unless_another_is_as_high() {
     let table =
         "tables:\n  t: { rows: threshold, columns: [{ title: F-score, metric: evaluate.f1 }] }\n";

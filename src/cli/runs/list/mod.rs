@@ -16,7 +16,7 @@ use crate::cli::run_filter::{RunFilter, warn};
 use crate::cli::unwritten;
 use crate::report::csv::line;
 use crate::report::{Console, Verbosity};
-use column::Column;
+use column::{Column, Role};
 use entry::{Entry, entries};
 use rows::Rows;
 
@@ -120,6 +120,18 @@ impl List {
             console.message(&format!(
                 "not shown: {left_out}; `--wide` shows all columns"
             ));
+        }
+        let is_of_fold = |entry: &Entry<'_>| entry.instances().iter().any(|one| one.is_of_fold());
+        let has_metrics = columns.iter().any(|one| one.role(&entries) == Role::Metric);
+        if has_metrics
+            && entries.iter().any(is_of_fold)
+            && !self.csv
+            && console.verbosity > Verbosity::Quiet
+        {
+            console.message(
+                "metrics of runs with folds are means over the folds; `runner table` shows those of the predictions of \
+                 all folds together",
+            );
         }
         if has_more && !self.csv && console.verbosity > Verbosity::Quiet {
             let what = if self.trials { "trials" } else { "older runs" };

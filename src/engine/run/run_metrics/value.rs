@@ -33,16 +33,23 @@ impl Measured<'_> {
     /// The values that the mean is over, in words: `5 seeds`, `5 folds`, `10 values of seed and fold`. `count` is their
     /// number. Seeds are meant where the names of the instances do not tell.
     pub fn values_in_words(&self, count: &str) -> String {
-        let differs = |axis: &str| {
-            let mut values = self.values.iter().map(|(name, _)| label(name, axis));
-            let first = values.next();
-            values.any(|value| Some(value) != first)
-        };
-        match (differs(SEED_AXIS), differs(FOLD_AXIS)) {
+        match (self.varies_by(SEED_AXIS), self.varies_by(FOLD_AXIS)) {
             (false, true) => format!("{count} folds"),
             (true, true) => format!("{count} values of seed and fold"),
             (_, false) => format!("{count} seeds"),
         }
+    }
+
+    /// Returns `true` if the values are those of several folds of a cross-validation.
+    pub fn is_over_folds(&self) -> bool {
+        self.varies_by(FOLD_AXIS)
+    }
+
+    /// Returns `true` if the values differ in their label on `axis`.
+    fn varies_by(&self, axis: &str) -> bool {
+        let mut values = self.values.iter().map(|(name, _)| label(name, axis));
+        let first = values.next();
+        values.any(|value| Some(value) != first)
     }
 
     /// `f1`, or `history.loss` on another port than the first.
@@ -95,6 +102,14 @@ impl Measured<'_> {
         }
     }
 
+    /// Returns `true` if there is no interval because the value is the same for all resamples.
+    pub fn is_without_interval(&self) -> bool {
+        match self.values.as_slice() {
+            [(_, metric)] => metric.resamples_agree && metric.interval.is_none(),
+            _ => false,
+        }
+    }
+
     /// Sources of variation that the interval covers, if they are known.
     pub fn over(&self) -> Option<Over> {
         match self.values.as_slice() {
@@ -128,6 +143,13 @@ fn label<'a>(name: &'a str, axis: &str) -> Option<&'a str> {
     let (_, labels) = name.split_once('[')?;
     let mut labels = labels.strip_suffix(']')?.split(',');
     labels.find_map(|label| label.strip_prefix(axis)?.strip_prefix('='))
+}
+
+impl InstanceMetrics {
+    /// Returns `true` if the instance is a fold of a cross-validation.
+    pub fn is_of_fold(&self) -> bool {
+        label(&self.name, FOLD_AXIS).is_some()
+    }
 }
 
 /// Values grouped by instance within one copy, port and metric, in the order of the instances.

@@ -4,7 +4,7 @@ use contract::analysis::{FoldSpread, Interval, Over, Summary};
 use engine::graph::{Column, Row, Table};
 use engine::run::measurements::Cell;
 
-use super::{Format, Judgements, column, render};
+use super::{Format, Judgements, column, render, row_of};
 
 /// Renders a row with the metrics of pooled predictions, and the mean over folds of a training's metric, of which one
 /// fold failed.
@@ -25,6 +25,7 @@ fn cross_validated(format: Format) -> String {
         mean: 0.9182,
         sd: None,
         interval: None,
+        resamples_agree: false,
         positive: None,
         decision: None,
         folds: None,
@@ -39,6 +40,8 @@ fn cross_validated(format: Format) -> String {
                 count: 5,
                 mean: 0.9151,
                 sd: Some(0.0314),
+                range: [0.8713, 0.9502],
+                compares_within: false,
             }),
             ..plain.clone()
         }),
@@ -87,4 +90,58 @@ fn the_folds_follow_the_value_of_all_predictions_in_every_format() {
     );
     says(Format::Json, "\"folds\": {");
     says(Format::Json, "\"over\": [\n");
+}
+
+/// A table of AUC and ECE, pooled over five folds.
+#[test]
+fn notes_say_what_is_compared_and_which_values_the_folds_exclude() {
+    let of_folds = |metric: &str| Column {
+        mean: vec!["fold".to_owned()],
+        pools_folds: true,
+        ..column(metric, metric, &[])
+    };
+    let table = Table {
+        name: "cv".to_owned(),
+        axes: vec!["model".to_owned()],
+        rows: vec![row_of("model", "a"), row_of("model", "b")],
+        columns: vec![of_folds("auc"), of_folds("ece")],
+        ..Table::default()
+    };
+    let cell = |mean: f64, range: [f64; 2], compares_within: bool| {
+        Cell::Value(Summary {
+            n: 1,
+            mean,
+            sd: None,
+            interval: None,
+            resamples_agree: false,
+            positive: None,
+            decision: None,
+            folds: Some(FoldSpread {
+                count: 5,
+                mean: (range[0] + range[1]) / 2.0,
+                sd: None,
+                range,
+                compares_within,
+            }),
+        })
+    };
+    let cells = |row: &Row, column: &Column| match (row.label().as_str(), column.title.as_str()) {
+        (_, "auc") => cell(0.94, [0.91, 0.96], true),
+        ("a", _) => cell(0.031, [0.0521, 0.0734], false),
+        _ => cell(0.0499, [0.05, 0.07], false),
+    };
+    let none = Judgements::default();
+    let text = render(&table, cells, &none, &[], Format::Terminal, None);
+    let within =
+        "\nauc: only images of the same fold are compared, because each fold has its own model\n";
+    let outside = "\nwarning: ece of a is 0.031, but 0.052 to 0.073 in single folds: single folds have few images, and \
+                   errors of different models may cancel out or add up\n";
+    assert!(text.contains(within) && text.contains(outside), "{text}");
+    let json = render(&table, cells, &none, &[], Format::Json, None);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let folds = &json["rows"][0]["cells"][0]["folds"];
+    assert_eq!(
+        (&folds["compares_within"], &folds["range"]),
+        (&true.into(), &serde_json::json!([0.91, 0.96]))
+    );
 }

@@ -127,6 +127,7 @@ fn value(mean: f64, interval: Option<[f64; 2]>) -> Cell {
             ends,
             over: Over::Images,
         }),
+        resamples_agree: false,
         positive: None,
         decision: None,
         folds: None,

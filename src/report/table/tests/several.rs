@@ -18,6 +18,7 @@ fn repeated(format: Format) -> String {
                     ends: [0.9026, 0.9337],
                     over: Over::SeedsAndImages,
                 }),
+                resamples_agree: false,
                 positive: Some("PNEUMONIA".to_owned()),
                 decision: Some(Decision {
                     class: "PNEUMONIA".to_owned(),
@@ -79,6 +80,7 @@ fn single_row(format: Format) -> String {
                 mean: 0.91,
                 sd: Some(0.02),
                 interval: None,
+                resamples_agree: false,
                 positive: None,
                 decision: None,
                 folds: None,

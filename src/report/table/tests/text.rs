@@ -1,5 +1,6 @@
 //! Tables for the terminal and as Markdown.
 
+use contract::analysis::{Over, Summary};
 use engine::graph::{Column, Row, Table};
 use engine::run::measurements::Cell;
 
@@ -110,4 +111,52 @@ fn a_title_that_does_not_name_the_class_of_its_metric_has_a_note() {
     let text = note("Recall");
     assert!(text.ends_with("\nRecall: class: BACTERIA\n"), "{text}");
     assert!(!note("Recall of BACTERIA").contains("class:"));
+}
+
+#[test]
+fn rows_with_other_intervals_are_named() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let table = Table {
+        name: "t".to_owned(),
+        axes: vec!["model".to_owned()],
+        rows: names.map(|name| row_of("model", name)).to_vec(),
+        columns: vec![column("f1", "evaluate", &[])],
+        ..Table::default()
+    };
+    let notes = |change: &dyn Fn(&str, &mut Summary)| {
+        let cells = |row: &Row, _: &Column| {
+            let Cell::Value(mut summary) = value(0.9, Some([0.8, 1.0])) else {
+                panic!("a value is a value");
+            };
+            change(&row.label(), &mut summary);
+            Cell::Value(summary)
+        };
+        let none = Judgements::default();
+        let text = render(&table, cells, &none, &[], Format::Markdown, None);
+        text.lines().last().unwrap_or_default().to_owned()
+    };
+    let grouped = |row: &str, summary: &mut Summary| {
+        if row == "b" {
+            summary.interval.as_mut().unwrap().over = Over::Groups;
+        }
+    };
+    assert_eq!(
+        notes(&grouped),
+        "95 % intervals over test images (a, c, d and 2 others) or over groups of test images (b)"
+    );
+    let agreeing = |row: &str, summary: &mut Summary| {
+        summary.resamples_agree = ["a", "b", "c"].contains(&row);
+        if row != "c" && summary.resamples_agree {
+            summary.interval = None;
+        }
+    };
+    assert_eq!(
+        notes(&agreeing),
+        "95 % intervals over test images; Wilson's interval of c, because all resamples agree; no interval of a and b, \
+         because all resamples agree"
+    );
+    let all = |_: &str, summary: &mut Summary| {
+        (summary.interval, summary.resamples_agree) = (None, true);
+    };
+    assert_eq!(notes(&all), "no interval, because all resamples agree");
 }
