@@ -101,7 +101,6 @@ impl Material {
                 .into(),
                 average_precision: estimate(0.961),
                 prevalence: 0.625,
-                is_shifted: false,
                 operating: operating(name, (0.92, 0.93)),
             },
             confusion: ConfusionMatrix {
