@@ -113,7 +113,7 @@ impl Predict {
             omitted: &omitted,
         };
         if let Some(folder) = &drawn_to {
-            page::write(&output, folder)?;
+            page::write(&model.artifact.label, &predicted, &omitted, folder)?;
         }
         let drawn_to = heat_maps.map(HeatMaps::finish).transpose()?;
         if let Some(destination) = &destination {

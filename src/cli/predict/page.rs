@@ -7,21 +7,24 @@ use engine::error::Error;
 use pages::{ExplainedView, Explanation};
 use stages::predict::{Predicted, Prediction, Skipped};
 
-use super::output::Output;
-
 /// Name of the page.
 pub(super) const INDEX: &str = "index.html";
 
-/// Writes the page into the folder of the heat maps.
-pub(super) fn write(output: &Output<'_>, folder: &Path) -> Result<(), Error> {
-    let predicted = output.predicted;
+/// Writes the page about a model's predictions into the folder of the heat maps. `omitted` are the files that were not
+/// read as images.
+pub(super) fn write(
+    model: &str,
+    predicted: &Predicted,
+    omitted: &[Skipped],
+    folder: &Path,
+) -> Result<(), Error> {
     let images = predicted.images.iter();
     // Backticks mark names in a terminal.
-    let left_out = predicted.skipped.iter().chain(output.omitted);
+    let left_out = predicted.skipped.iter().chain(omitted);
     let left_out =
         left_out.map(|Skipped { image, reason, .. }| (image.clone(), reason.replace('`', "")));
     let page = Explanation {
-        model: output.model.artifact.label.clone(),
+        model: model.to_owned(),
         rule: predicted.rule(),
         technique: predicted.technique.clone().unwrap_or_default(),
         images: images.filter_map(|image| view(image, predicted)).collect(),
