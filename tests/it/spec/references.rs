@@ -72,17 +72,17 @@ fn an_instance_that_does_not_exist_is_shown_with_a_suggestion() {
             "\"cnn[m3,1]\"",
             "\
 error: the axis `model` has no value `m3`
-  --> p.yaml:6:57
+  --> p.yaml:6:58
     |
   6 |   eval: { kind: score, matrix: {}, inputs: { model: \"cnn[m3,1]\", images: xrays.test } }
     |                                                          ^^
-    = hint: did you mean `m1`?",
+    = hint: known values: `m1`, `m2`",
         ),
         (
             "\"cnn[m1]\"",
             "\
 error: `cnn[m1]` is not an instance: `cnn` has the axes `model`, `rate`
-  --> p.yaml:6:57
+  --> p.yaml:6:58
     |
   6 |   eval: { kind: score, matrix: {}, inputs: { model: \"cnn[m1]\", images: xrays.test } }
     |                                                          ^^
@@ -104,7 +104,7 @@ error: `cnn` has no output `modle`
     for (reference, start) in [
         (
             "\"xrays[0.1].train\"",
-            "error: `xrays` has no axes\n  --> p.yaml:6:59\n",
+            "error: `xrays` has no axes\n  --> p.yaml:6:60\n",
         ),
         (
             "\"cnn[m1,1\"",
