@@ -248,6 +248,7 @@ pub(super) fn catalogue() -> Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus: stages::gpus::survey,
+        processor: stages::device::processor,
     }
 }
 

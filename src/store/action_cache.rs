@@ -151,6 +151,7 @@ impl Store {
         let session = self.session()?;
         let mut written = Vec::new();
         for record in records {
+            self.list_processor(record)?;
             let bytes = seal(record).map_err(not_serialized)?;
             // Two files rather than two links to one: damage to one of them leaves the other intact.
             for key in [&record.content_key, &record.action_key] {
@@ -185,6 +186,7 @@ impl Store {
     }
 
     fn write_record(&self, key: &Key, record: &ActionRecord) -> Result<(), Error> {
+        self.list_processor(record)?;
         let bytes = seal(record).map_err(not_serialized)?;
         self.put(&self.record_path(key), &bytes)
     }

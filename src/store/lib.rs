@@ -12,6 +12,7 @@
 //!     leases.lock            one byte for each key, locked by the process that fills the miss
 //!     last/, metrics/, sources/    memos: they save time and explain misses; results do not depend on them
 //!     verifications.json     how often all blobs were found sound (see `doubt.rs`)
+//!     processors/<kind>      an empty file for each kind of processor that computed results
 //!     checkpoints/<key>/     checkpoints from which a training resumes
 //!     runs/                  run records; the engine decides what is in them
 //!     numbers/               the number of the newest run, claimed by creating a file
@@ -52,6 +53,7 @@ mod memo;
 mod owner;
 mod packed;
 mod probe;
+mod processors;
 mod records;
 mod results;
 mod sealed;
@@ -86,6 +88,7 @@ pub use lease::Lease;
 pub use memo::Memo;
 pub use owner::{NotSignalled, Owner};
 pub use probe::{Probe, probe};
+pub use processors::{Matching, is_processor};
 pub use results::Results;
 pub use sealed::{Damaged, seal, unseal};
 pub use session::Staging;
@@ -133,6 +136,9 @@ pub struct Store {
     repairing: Mutex<()>,
     /// Source indexes made before this time, in nanoseconds since 1970, are not trusted.
     index_since: i64,
+    matching: Matching,
+    /// Kinds of processors that this instance has listed.
+    listed_processors: Mutex<BTreeSet<String>>,
 }
 
 impl Store {
@@ -161,6 +167,8 @@ impl Store {
             flushing: Mutex::default(),
             repairing: Mutex::default(),
             index_since: i64::MIN,
+            matching: Matching::default(),
+            listed_processors: Mutex::default(),
         };
         let tmp = store.home.join("tmp");
         store.set_aside_foreign(&tmp.join(session::GATE))?;

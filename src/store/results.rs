@@ -8,6 +8,7 @@
 //! Everything else in a store is local by nature and is not part of this interface: staging folders, leases,
 //! checkpoints, memos, views and run records.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -27,6 +28,9 @@ pub trait Results: Sync {
     /// Returns the record under an action key or a content key if it is sound and its outputs exist. Otherwise the
     /// record is set aside.
     fn find(&self, key: &Key) -> Result<Option<ActionRecord>, Error>;
+
+    /// Returns the kinds of processors that computed results, sorted.
+    fn processors(&self) -> Result<BTreeSet<String>, Error>;
 
     /// Returns an output, whose files can then be read on this machine. Their content is not verified yet.
     fn get(&self, output: &Digest) -> Result<Arc<Tree>, Error>;
@@ -69,6 +73,10 @@ impl Results for Store {
 
     fn find(&self, key: &Key) -> Result<Option<ActionRecord>, Error> {
         self.lookup(key)
+    }
+
+    fn processors(&self) -> Result<BTreeSet<String>, Error> {
+        self.processors()
     }
 
     fn get(&self, output: &Digest) -> Result<Arc<Tree>, Error> {

@@ -95,6 +95,7 @@ fn fingerprint(seed: u64) -> Fingerprint {
         params: json!({"epochs": 6, "rate": 0.001}),
         seed,
         device: Device::Cpu,
+        processor: None,
         tools: BTreeMap::new(),
         inputs: BTreeMap::new(),
         index: BTreeMap::new(),

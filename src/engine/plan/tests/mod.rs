@@ -86,6 +86,7 @@ fn catalogue() -> Catalogue {
         kinds: &KINDS,
         parse: |_, params| Ok(Box::new(Fake(params))),
         gpus: crate::devices::fake::none,
+        processor: || "test",
     }
 }
 
