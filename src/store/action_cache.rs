@@ -179,6 +179,9 @@ impl Store {
         fingerprint: &Fingerprint,
     ) -> Result<ActionRecord, Error> {
         let record = record.under(action_key, fingerprint);
+        if self.keep_remote_under(&record)? {
+            return Ok(record);
+        }
         // Its outputs may have been made a moment ago and may not be flushed yet.
         self.flush()?;
         self.write_record(&action_key, &record)?;

@@ -6,6 +6,7 @@ mod links;
 mod processes;
 mod properties;
 mod records;
+mod remote;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,6 +2,7 @@
 
 mod explanations;
 mod keys;
+mod processors;
 mod racing;
 mod runs;
 mod sources;
