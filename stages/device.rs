@@ -12,6 +12,11 @@ pub const CLASSES: &[&str] = if cfg!(feature = "cuda") {
     &["cpu"]
 };
 
+/// Returns the kind of this machine's processor, such as `x86-avx512`. Processors of one kind give the same bits.
+pub fn processor() -> &'static str {
+    ops::cpu::processor::kind()
+}
+
 /// A computation that runs on any device.
 pub trait Computation {
     type Output;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use contract::analysis::Analysis;
 use contract::{Precision, ShowPath, files};
 use engine::devices::DeviceChoice;
@@ -17,7 +17,7 @@ use engine::spec::{KeyOption, LoadOptions, Place, Source, suggest};
 use engine::sweep::Experiment;
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
-use store::{FORMAT, Store};
+use store::{FORMAT, Matching, Store};
 
 use super::command_line::variable;
 use crate::config::{Config, SettingKey};
@@ -115,6 +115,34 @@ pub(super) struct StoreArgs {
         default_value = "artifacts"
     )]
     artifacts: PathBuf,
+    /// Which results of stages that compute to use: those of this kind of processor, or those of any kind
+    #[arg(
+        long = "match",
+        id = "match",
+        value_name = "KIND",
+        env = "RUNNER_MATCH",
+        value_enum,
+        default_value = "same"
+    )]
+    matching: MatchKind,
+}
+
+/// Values of `--match`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MatchKind {
+    /// Results of this kind of processor (`runner doctor` shows it)
+    Same,
+    /// Results of every kind: they differ in the last bits
+    Any,
+}
+
+impl From<MatchKind> for Matching {
+    fn from(kind: MatchKind) -> Self {
+        match kind {
+            MatchKind::Same => Self::Same,
+            MatchKind::Any => Self::Any,
+        }
+    }
 }
 
 /// Options for reading sources.
@@ -248,6 +276,7 @@ pub(super) fn catalogue() -> Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus: stages::gpus::survey,
+        processor: stages::device::processor,
     }
 }
 
@@ -257,7 +286,9 @@ impl StoreArgs {
     }
 
     pub(super) fn open(&self) -> Result<Store, Error> {
-        Store::open(&self.artifacts).map_err(Error::Store)
+        let mut store = Store::open(&self.artifacts).map_err(Error::Store)?;
+        store.set_matching(self.matching.into());
+        Ok(store)
     }
 
     /// Opens the store if it exists, and never creates one.

@@ -11,6 +11,7 @@ use toml::de::DeValue;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SettingKey {
     Artifacts,
+    Match,
     Jobs,
     Memory,
     Profile,
@@ -23,8 +24,9 @@ pub enum SettingKey {
 }
 
 impl SettingKey {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Artifacts,
+        Self::Match,
         Self::Jobs,
         Self::Memory,
         Self::Profile,
@@ -40,6 +42,7 @@ impl SettingKey {
     pub fn name(self) -> &'static str {
         match self {
             Self::Artifacts => "artifacts",
+            Self::Match => "match",
             Self::Jobs => "jobs",
             Self::Memory => "memory",
             Self::Profile => "profile",
@@ -56,6 +59,7 @@ impl SettingKey {
     pub fn default_text(self) -> &'static str {
         match self {
             Self::Artifacts => "artifacts",
+            Self::Match => "same",
             Self::Jobs => "all cores",
             Self::Memory => "all memory",
             Self::Profile | Self::Timeout | Self::Notify => "none",
@@ -83,6 +87,12 @@ impl SettingKey {
                     Some(base) => base.join(folder).to_string_lossy().into_owned(),
                     None => folder.to_owned(),
                 }),
+            ),
+            Self::Match => (
+                "`\"same\"` or `\"any\"`",
+                text()
+                    .filter(|text| ["same", "any"].contains(text))
+                    .map(str::to_owned),
             ),
             Self::Profile => ("a profile's name", text().map(str::to_owned)),
             Self::Notify => ("a shell command", text().map(str::to_owned)),

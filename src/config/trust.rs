@@ -91,7 +91,8 @@ impl Trust {
 pub(super) fn reaches_outside(key: SettingKey, value: &str, folder: &Path) -> bool {
     match key {
         SettingKey::Artifacts => !resolved(Path::new(value)).starts_with(resolved(folder)),
-        SettingKey::Jobs
+        SettingKey::Match
+        | SettingKey::Jobs
         | SettingKey::Memory
         | SettingKey::Profile
         | SettingKey::Device

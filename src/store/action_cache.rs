@@ -151,6 +151,7 @@ impl Store {
         let session = self.session()?;
         let mut written = Vec::new();
         for record in records {
+            self.list_processor(record)?;
             let bytes = seal(record).map_err(not_serialized)?;
             // Two files rather than two links to one: damage to one of them leaves the other intact.
             for key in [&record.content_key, &record.action_key] {
@@ -178,6 +179,9 @@ impl Store {
         fingerprint: &Fingerprint,
     ) -> Result<ActionRecord, Error> {
         let record = record.under(action_key, fingerprint);
+        if self.keep_remote_under(&record)? {
+            return Ok(record);
+        }
         // Its outputs may have been made a moment ago and may not be flushed yet.
         self.flush()?;
         self.write_record(&action_key, &record)?;
@@ -185,6 +189,7 @@ impl Store {
     }
 
     fn write_record(&self, key: &Key, record: &ActionRecord) -> Result<(), Error> {
+        self.list_processor(record)?;
         let bytes = seal(record).map_err(not_serialized)?;
         self.put(&self.record_path(key), &bytes)
     }

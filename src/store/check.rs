@@ -130,6 +130,9 @@ impl Store {
                     continue;
                 }
             };
+            if found.is_remote {
+                continue;
+            }
             if let Some((port, _)) = record.outputs.iter().find(|(_, t)| !complete.contains(t)) {
                 let what = format!("is a record whose output `{port}` is missing or damaged");
                 check.found(&found.entry.path, what);

@@ -77,7 +77,7 @@ impl Store {
     }
 
     /// Writes a tree whose blobs are in the store.
-    fn write_tree(&self, tree: Tree) -> Result<Tree, Error> {
+    pub(super) fn write_tree(&self, tree: Tree) -> Result<Tree, Error> {
         // Blobs that were in the store already are included: their writer may not have flushed them yet.
         for blob in tree.files.values() {
             let path = self.blob_path(&blob.digest);
@@ -167,7 +167,11 @@ impl Store {
     }
 
     /// Moves in a file that no other process knows.
-    fn ingest_own_file(&self, file: &Path, deadline: &Deadline<'_>) -> Result<Blob, Error> {
+    pub(super) fn ingest_own_file(
+        &self,
+        file: &Path,
+        deadline: &Deadline<'_>,
+    ) -> Result<Blob, Error> {
         let read = open(file).and_then(|file| {
             let bytes = file.metadata()?.len();
             digest_before(&file, bytes, deadline)

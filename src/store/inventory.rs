@@ -93,19 +93,28 @@ pub struct FoundRecord {
     /// The key that names the file: an action key or a content key.
     pub key: Key,
     pub record: Reading<ActionRecord>,
+    /// `true` if it comes from a shared cache, so that its outputs may be missing.
+    pub is_remote: bool,
 }
 
 impl Store {
     /// Lists everything. Reads records and trees; of blobs it takes only names and sizes.
     pub fn inventory(&self) -> Result<Inventory, Error> {
         let mut inventory = Inventory::default();
-        for entry in entries(&self.home.join("actions"))? {
-            match key_of(&entry.path, "json") {
-                Some(key) if entry.kind.is_file() => {
-                    let record = read_record(&entry.path, &key);
-                    inventory.records.push(FoundRecord { entry, key, record });
+        for (folder, is_remote) in [("actions", false), ("remote", true)] {
+            for entry in entries(&self.home.join(folder))? {
+                match key_of(&entry.path, "json") {
+                    Some(key) if entry.kind.is_file() => {
+                        let record = read_record(&entry.path, &key);
+                        inventory.records.push(FoundRecord {
+                            entry,
+                            key,
+                            record,
+                            is_remote,
+                        });
+                    }
+                    _ => inventory.foreign.push(entry),
                 }
-                _ => inventory.foreign.push(entry),
             }
         }
         let shards = entries(&self.home.join("cas"))?;

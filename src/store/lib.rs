@@ -9,9 +9,11 @@
 //!     cas/ab/<hex>           a blob, under the blake3 digest of its content; mode 0444
 //!     cas/ab/<hex>.tree      a tree (the files of one output port), under its own digest
 //!     actions/<key>.json     an action record, under its action key and its content key
+//!     remote/<key>.json    a record of a shared cache; its outputs may be missing here
 //!     leases.lock            one byte for each key, locked by the process that fills the miss
 //!     last/, metrics/, sources/    memos: they save time and explain misses; results do not depend on them
 //!     verifications.json     how often all blobs were found sound (see `doubt.rs`)
+//!     processors/<kind>      an empty file for each kind of processor that computed results
 //!     checkpoints/<key>/     checkpoints from which a training resumes
 //!     runs/                  run records; the engine decides what is in them
 //!     numbers/               the number of the newest run, claimed by creating a file
@@ -52,7 +54,10 @@ mod memo;
 mod owner;
 mod packed;
 mod probe;
+mod processors;
 mod records;
+mod remote;
+mod remote_results;
 mod results;
 mod sealed;
 mod session;
@@ -86,6 +91,8 @@ pub use lease::Lease;
 pub use memo::Memo;
 pub use owner::{NotSignalled, Owner};
 pub use probe::{Probe, probe};
+pub use processors::{Matching, is_processor};
+pub use remote::{CreateFile, Remote};
 pub use results::Results;
 pub use sealed::{Damaged, seal, unseal};
 pub use session::Staging;
@@ -95,6 +102,7 @@ pub use tree::{Blob, Tree};
 pub use writers::{WriteWatch, is_open_for_writing};
 
 use crate::keys::Digest;
+use remote_results::RemoteRecords;
 use session::Session;
 
 /// Name of the folder that holds the store: the version of its format.
@@ -133,6 +141,12 @@ pub struct Store {
     repairing: Mutex<()>,
     /// Source indexes made before this time, in nanoseconds since 1970, are not trusted.
     index_since: i64,
+    matching: Matching,
+    /// A shared cache.
+    remote: Option<Arc<dyn Remote>>,
+    remote_records: Mutex<RemoteRecords>,
+    /// Kinds of processors that this instance has listed.
+    listed_processors: Mutex<BTreeSet<String>>,
 }
 
 impl Store {
@@ -161,6 +175,10 @@ impl Store {
             flushing: Mutex::default(),
             repairing: Mutex::default(),
             index_since: i64::MIN,
+            matching: Matching::default(),
+            remote: None,
+            remote_records: Mutex::default(),
+            listed_processors: Mutex::default(),
         };
         let tmp = store.home.join("tmp");
         store.set_aside_foreign(&tmp.join(session::GATE))?;

@@ -1,13 +1,13 @@
 //! The interface through which results are used: lookups, records and outputs.
 //!
 //! Plans and executions use results only through [`Results`], which [`Store::results`] returns. The local folder
-//! is the only implementation so far. A place that several machines share would implement the same trait: it would
-//! also answer lookups from its own records, copy an output into the local folder when the output is first read, and
-//! pass records on.
+//! implements it. If a shared cache is attached ([`Remote`](super::Remote)), it also answers lookups, outputs are
+//! copied into the local folder when they are first read, and new records are passed on.
 //!
 //! Everything else in a store is local by nature and is not part of this interface: staging folders, leases,
 //! checkpoints, memos, views and run records.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -24,9 +24,16 @@ pub trait Results: Sync {
     /// its outputs, with the right sizes.
     fn look_up(&self, keys: &[Key]) -> Result<Vec<Lookup>, Error>;
 
-    /// Returns the record under an action key or a content key if it is sound and its outputs exist. Otherwise the
-    /// record is set aside.
+    /// Returns the record under an action key or a content key if it is sound and its outputs can be read on this
+    /// machine. A damaged record is set aside.
     fn find(&self, key: &Key) -> Result<Option<ActionRecord>, Error>;
+
+    /// Copies those of the outputs that are missing on this machine. The result of a stage whose outputs cannot be
+    /// copied is no longer found.
+    fn fetch(&self, outputs: &[Digest]) -> Result<(), Error>;
+
+    /// Returns the kinds of processors that computed results, sorted.
+    fn processors(&self) -> Result<BTreeSet<String>, Error>;
 
     /// Returns an output, whose files can then be read on this machine. Their content is not verified yet.
     fn get(&self, output: &Digest) -> Result<Arc<Tree>, Error>;
@@ -63,15 +70,48 @@ impl Store {
 
 impl Results for Store {
     fn look_up(&self, keys: &[Key]) -> Result<Vec<Lookup>, Error> {
-        let keys = keys.par_iter().with_min_len(LOOKUPS);
-        keys.map(|key| self.examine(key)).collect()
+        let here = keys.par_iter().with_min_len(LOOKUPS);
+        let mut lookups: Vec<Lookup> = here
+            .map(|key| self.examine(key))
+            .collect::<Result<_, _>>()?;
+        self.look_up_elsewhere(keys, &mut lookups)?;
+        Ok(lookups)
     }
 
     fn find(&self, key: &Key) -> Result<Option<ActionRecord>, Error> {
-        self.lookup(key)
+        if let Some(record) = self.lookup(key)? {
+            return Ok(Some(record));
+        }
+        let mut lookups = [Lookup::Absent];
+        self.look_up_elsewhere(&[*key], &mut lookups)?;
+        let [found] = lookups;
+        match found {
+            Lookup::Hit(record) => {
+                let outputs: Vec<Digest> = record.outputs.values().copied().collect();
+                self.fetch_missing(&outputs)?;
+                self.lookup(key)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn fetch(&self, outputs: &[Digest]) -> Result<(), Error> {
+        self.fetch_missing(outputs)
+    }
+
+    fn processors(&self) -> Result<BTreeSet<String>, Error> {
+        let mut processors = self.processors()?;
+        processors.extend(
+            self.remote()
+                .map(|remote| remote.processors())
+                .into_iter()
+                .flatten(),
+        );
+        Ok(processors)
     }
 
     fn get(&self, output: &Digest) -> Result<Arc<Tree>, Error> {
+        self.fetch_missing(&[*output])?;
         self.cached_tree(output)
     }
 
@@ -80,7 +120,11 @@ impl Results for Store {
     }
 
     fn put(&self, records: &[&ActionRecord]) -> Result<(), Error> {
-        self.record_all(records.iter().copied())
+        self.record_all(records.iter().copied())?;
+        if let Some(remote) = self.remote() {
+            records.iter().for_each(|record| remote.offer(record));
+        }
+        Ok(())
     }
 
     fn put_under(

@@ -13,9 +13,8 @@ pub(super) struct Cpu {
     pub cores: Option<usize>,
     /// Threads that a run uses by default: as many as this process may have.
     pub threads: usize,
-    /// The widest vector instructions that the processor has and that loops are compiled for: `AVX-512`,
-    /// `AVX2`, `NEON` or `none`.
-    pub vectors: &'static str,
+    /// Kind of processor, as in the keys of stages that compute: `x86-avx512`, for example.
+    pub kind: &'static str,
 }
 
 impl Cpu {
@@ -25,7 +24,7 @@ impl Cpu {
             model: field(&cpuinfo, "model name").next().map(str::to_owned),
             cores: cores(&cpuinfo),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
-            vectors: vectors(),
+            kind: stages::device::processor(),
         }
     }
 }
@@ -46,30 +45,6 @@ fn cores(cpuinfo: &str) -> Option<usize> {
         numbered => numbered,
     };
     (count > 0).then_some(count)
-}
-
-/// Detects [`Cpu::vectors`]. Like the crates that choose loops at run time, counts AVX-512 and AVX2 only
-/// together with their companion features.
-fn vectors() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512cd")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-        {
-            return "AVX-512";
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return "AVX2";
-        }
-    }
-    if cfg!(target_arch = "aarch64") {
-        "NEON"
-    } else {
-        "none"
-    }
 }
 
 #[cfg(test)]

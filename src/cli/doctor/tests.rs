@@ -24,7 +24,7 @@ fn findings() -> Findings {
             model: Some("Some CPU".to_owned()),
             cores: Some(8),
             threads: 1,
-            vectors: "AVX2",
+            kind: "x86-avx2",
         },
         memory: Memory {
             bytes: Some(16 << 30),
@@ -102,7 +102,7 @@ fn missing_facts_are_shown_as_unknown() {
         model: None,
         cores: None,
         threads: 2,
-        vectors: "none",
+        kind: "x86",
     };
     findings.memory = Memory {
         bytes: None,
@@ -110,7 +110,7 @@ fn missing_facts_are_shown_as_unknown() {
     };
     let text = findings.text();
     for line in [
-        "cpu     unknown, cores unknown, 2 threads used, no wide vectors",
+        "cpu     unknown, cores unknown, 2 threads used, x86",
         "memory  unknown, unknown free",
     ] {
         assert!(text.lines().any(|found| found == line), "{text}");

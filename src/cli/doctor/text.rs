@@ -43,15 +43,12 @@ impl Cpu {
     fn text(&self) -> String {
         let unknown = || "unknown".to_owned();
         let cores = |count| wording::counted(count, "core");
-        let vectors = match self.vectors {
-            "none" => "no wide vectors",
-            vectors => vectors,
-        };
         format!(
-            "{}, {}, {} used, {vectors}",
+            "{}, {}, {} used, {}",
             self.model.clone().unwrap_or_else(unknown),
             self.cores.map_or_else(|| "cores unknown".to_owned(), cores),
-            wording::counted(self.threads, "thread")
+            wording::counted(self.threads, "thread"),
+            self.kind,
         )
     }
 }

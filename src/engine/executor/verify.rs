@@ -1,24 +1,35 @@
 //! Verifies the cached artifacts that a run will read, before it starts.
 
+use contract::ArtifactType;
 use petgraph::graph::NodeIndex;
 
 use crate::graph::Graph;
 use crate::plan::{Plan, State};
 use store::Store;
+use store::keys::Digest;
 
 /// Verifies the cached artifacts that the misses of `plan`, tables and expectations read. Returns whether one
 /// is damaged or missing. Damaged ones are set aside, so that in a new plan the stages that made them are misses.
 pub fn damaged_artifacts(graph: &Graph, plan: &Plan, store: &Store) -> Result<bool, store::Error> {
     let results = store.results();
+    let mut ports = read(graph, plan);
+    if store.remote().is_some() {
+        // The run records the metrics of all stages.
+        ports.extend(metrics(graph, plan));
+    }
+    let output = |(producer, port): &(NodeIndex, &str)| match &plan.get(*producer)?.state {
+        State::Cached(record) => Some(*record.outputs.get(*port)?),
+        State::Runs(_) | State::Waits(_) => None,
+    };
+    let outputs: Vec<Digest> = ports.iter().filter_map(output).collect();
+    results.fetch(&outputs)?;
     let mut damaged = false;
-    for (producer, port) in read(graph, plan) {
-        let Some(State::Cached(record)) = plan.get(producer).map(|action| &action.state) else {
+    for place in ports {
+        let Some(digest) = output(&place) else {
             continue;
         };
-        let Some(digest) = record.outputs.get(port) else {
-            continue;
-        };
-        match results.get(digest).and_then(|tree| results.verify(&tree)) {
+        let (producer, port) = place;
+        match results.get(&digest).and_then(|tree| results.verify(&tree)) {
             Ok(()) => {}
             Err(error @ (store::Error::Tree { .. } | store::Error::Blob { .. })) => {
                 tracing::warn!("{}.{port}: {error}", graph.stages[producer].name);
@@ -28,6 +39,16 @@ pub fn damaged_artifacts(graph: &Graph, plan: &Plan, store: &Store) -> Result<bo
         }
     }
     Ok(damaged)
+}
+
+/// Returns the outputs of cached stages that have metrics.
+fn metrics<'a>(graph: &'a Graph, plan: &'a Plan) -> impl Iterator<Item = (NodeIndex, &'a str)> {
+    let stages = plan.actions.iter().map(|action| action.node);
+    stages.flat_map(|node| {
+        let ports = graph.stages[node].outputs.iter();
+        let metrics = ports.filter(|port| port.yields == ArtifactType::Metrics);
+        metrics.map(move |port| (node, port.name.as_str()))
+    })
 }
 
 /// Returns the outputs that a run of `plan` reads, as stage instances and ports.

@@ -14,6 +14,14 @@ pub(super) fn update_view(context: &Context<'_>, action: &PlannedAction, outputs
     let (store, pipeline) = (context.store, &context.graph.pipeline);
     let name = context.name(action.node);
     let results = store.results();
+    let is_missing = |output| matches!(store.is_here(output), Ok(false));
+    if store.remote().is_some() && outputs.values().any(is_missing) {
+        // Showing it would copy it from the shared cache, although nothing reads it.
+        if let Err(error) = store.set_last_fingerprint(pipeline, &name, &action.fingerprint) {
+            tracing::warn!("the fingerprint of `{name}` was not kept: {error}");
+        }
+        return;
+    }
     let trees: Result<BTreeMap<String, Arc<Tree>>, store::Error> = outputs
         .iter()
         .map(|(port, digest)| Ok((port.clone(), results.get(digest)?)))

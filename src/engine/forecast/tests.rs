@@ -41,6 +41,7 @@ fn forecast_of(text: &str) -> (Graph, Forecast, Capacity, tempfile::TempDir) {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus: fake::one,
+        processor: || "test",
     };
     let built = spec::parse(Path::new("p.yaml"), text, &LoadOptions::default())
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));

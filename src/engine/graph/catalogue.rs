@@ -15,6 +15,8 @@ pub struct Catalogue {
     pub parse: ParseStage,
     /// Function that finds the GPUs of this machine.
     pub gpus: FindGpus,
+    /// Function that names the kind of this machine's processor. Processors of one kind give the same bits.
+    pub processor: fn() -> &'static str,
 }
 
 impl Catalogue {

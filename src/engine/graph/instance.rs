@@ -28,6 +28,9 @@ pub struct Instance {
     pub seed: u64,
     /// Device that it computes on; the CPU for kinds that do not compute.
     pub device: Device,
+    /// Kind of the processor that it computes on: of the CPU, or the models of the GPUs that it may take. `None` for
+    /// kinds that do not compute.
+    pub processor: Option<String>,
     pub resources: Resources,
     pub limits: Limits,
     /// Reason why it cannot run on this machine, if the GPU that it requests is missing.
@@ -235,6 +238,7 @@ pub(super) fn instance(
         false => 0,
     };
     let Assigned { device, missing } = device::of(draft, pipeline, computing)?;
+    let computes = draft.kind.computes;
     Ok(Instance {
         name: draft.name.clone(),
         kind: draft.kind,
@@ -242,6 +246,7 @@ pub(super) fn instance(
         outputs,
         seed,
         device,
+        processor: computes.then(|| computing.processor(device, catalogue)),
         resources,
         limits: Limits {
             timeout: draft.spec.timeout,

@@ -31,6 +31,7 @@ pub(crate) fn identities(graph: &Graph) -> Vec<Identity> {
             outputs: _,
             seed,
             device,
+            processor,
             resources,
             limits,
             missing,
@@ -40,7 +41,7 @@ pub(crate) fn identities(graph: &Graph) -> Vec<Identity> {
             resources_entry: _,
         } = instance;
         let mut text = format!(
-            "{name}\n{}\n{}\n{seed}\n{device:?}\n{}\n{resources:?}\n{limits:?}\n",
+            "{name}\n{}\n{}\n{seed}\n{device:?}\n{processor:?}\n{}\n{resources:?}\n{limits:?}\n",
             kind.name,
             stage.canonical(),
             missing.is_some(),

@@ -9,6 +9,7 @@
 
 mod key;
 mod miss;
+mod other_processors;
 mod rebuild;
 mod source;
 mod state;
@@ -28,7 +29,7 @@ pub use rebuild::{chosen_params, metrics_ports, rebuild};
 pub use source::source_digest;
 pub use tools::{UnknownVersion, unknown_versions};
 
-use crate::graph::{Graph, Instance};
+use crate::graph::{Graph, Instance, Link};
 use source::{Listing, Sources};
 use state::Known;
 use store::keys::{Digest, Key};
@@ -182,17 +183,14 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
         .collect();
     let contents = content_keys(graph, &known, &lookups);
     let mut plan = Plan::default();
-    let mut downstream_of_forced = HashSet::new();
+    let mut must_run_again = MustRunAgain::default();
     // Cached stages whose record is the one that was found under their action key.
     let mut looked_up = HashSet::new();
     for (((node, action_key, fingerprint, stamps), lookup), content_key) in
         known.into_iter().zip(lookups).zip(contents)
     {
-        let producers = graph.inputs(node).into_iter();
-        let producers: Vec<NodeIndex> = producers.map(|(producer, _)| producer).collect();
-        let is_downstream_of_forced = producers
-            .iter()
-            .any(|node| downstream_of_forced.contains(node));
+        let inputs = graph.inputs(node);
+        let is_downstream_of_forced = must_run_again.any(&inputs);
         let state = match lookup {
             None => State::Runs(MissReason::Forced),
             Some(lookup) => {
@@ -206,7 +204,7 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
                     fingerprint: &fingerprint,
                     lookup,
                     content_key: content_key
-                        .filter(|_| producers.iter().all(|node| looked_up.contains(node))),
+                        .filter(|_| inputs.iter().all(|(node, _)| looked_up.contains(node))),
                     is_downstream_of_forced,
                 };
                 let state = state::find(graph, store, &plan, known)?;
@@ -216,23 +214,40 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
                 state
             }
         };
-        let must_run_again = match state {
-            State::Runs(MissReason::Forced) => true,
-            State::Waits(_) => is_downstream_of_forced,
-            _ => false,
-        };
-        if must_run_again {
-            downstream_of_forced.insert(node);
-        }
-        plan.push(PlannedAction {
+        let action = PlannedAction {
             node,
             action_key,
             fingerprint,
             stamps,
             state,
-        });
+        };
+        must_run_again.add(&action, is_downstream_of_forced);
+        plan.push(action);
     }
-    Ok(plan)
+    other_processors::fill_in(graph, store, plan)
+}
+
+/// Stages that are forced to run, and those downstream that therefore wait. Their results may differ from those in
+/// the store.
+#[derive(Default)]
+struct MustRunAgain(HashSet<NodeIndex>);
+
+impl MustRunAgain {
+    fn add(&mut self, action: &PlannedAction, is_downstream: bool) {
+        let must = match action.state {
+            State::Runs(MissReason::Forced) => true,
+            State::Waits(_) => is_downstream,
+            _ => false,
+        };
+        if must {
+            self.0.insert(action.node);
+        }
+    }
+
+    /// Returns whether one of the inputs comes from such a stage.
+    fn any(&self, inputs: &[(NodeIndex, &Link)]) -> bool {
+        inputs.iter().any(|(node, _)| self.0.contains(node))
+    }
 }
 
 /// Returns the content key of each action that has a record and whose producers all have one; `None` for the others.
@@ -331,6 +346,7 @@ fn fingerprint(
         params,
         seed: instance.seed,
         device: instance.device,
+        processor: instance.processor.clone(),
         tools,
         inputs,
         index,

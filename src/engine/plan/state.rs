@@ -88,7 +88,7 @@ pub(super) fn find(
 }
 
 /// Returns the trees of a stage's inputs, by role. `None` unless all producers are cached.
-fn cached_inputs(
+pub(super) fn cached_inputs(
     graph: &Graph,
     plan: &Plan,
     node: NodeIndex,

@@ -18,10 +18,19 @@ pub(super) fn find(store: &Store, inventory: &Inventory, trees: &HashSet<Digest>
     let mut lost: Vec<Unread> = records
         .map(|found| note(&found.entry.path, "damaged"))
         .collect();
+    let outputs = |is_remote: bool| -> HashSet<&Digest> {
+        let records = inventory.records.iter();
+        let records = records.filter(|found| found.is_remote == is_remote);
+        let records = records.filter_map(|found| found.record.sound());
+        records.flat_map(|record| record.outputs.values()).collect()
+    };
+    // The outputs of a shared cache's records may be missing.
+    let (own, remote) = (outputs(false), outputs(true));
     for digest in trees {
         match inventory.trees.get(digest) {
             Some((entry, Reading::Damaged)) => lost.push(note(&entry.path, "damaged")),
             Some((_, Reading::Sound(_) | Reading::Refused(_))) => {}
+            None if remote.contains(digest) && !own.contains(digest) => {}
             None => lost.push(note(&store.tree_path(digest), "missing")),
         }
     }

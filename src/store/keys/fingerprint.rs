@@ -23,6 +23,9 @@ pub struct Fingerprint {
     pub params: Value,
     pub seed: u64,
     pub device: Device,
+    /// Kind of the processor that computes: of the CPU, or models of GPUs. `None` for kinds that do not compute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor: Option<String>,
     /// Programs that the stage runs, by their names in the pipeline.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tools: BTreeMap<String, ToolId>,
@@ -85,6 +88,7 @@ impl Fingerprint {
             params,
             seed,
             device,
+            processor,
             tools,
             inputs: _,
             index,
@@ -105,6 +109,7 @@ impl Fingerprint {
             inputs,
             kind,
             params,
+            processor,
             seed,
             tools,
             version,
@@ -124,6 +129,8 @@ struct Canonical<'a> {
     inputs: &'a BTreeMap<String, Vec<InputId>>,
     kind: &'a str,
     params: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processor: &'a Option<String>,
     seed: &'a u64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tools: &'a BTreeMap<String, ToolId>,
@@ -171,6 +178,7 @@ mod tests {
                 params,
                 seed: u64::MAX,
                 device: Device::Cpu,
+                processor: Some("x86-avx2".to_owned()),
                 tools: BTreeMap::from([("sh".to_owned(), ToolId::Version("5".to_owned()))]),
                 inputs: BTreeMap::from([("in".to_owned(), vec![action.clone(), content.clone()])]),
                 index: BTreeMap::from([("in".to_owned(), vec![entry.clone(), entry.clone()])]),

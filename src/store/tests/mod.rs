@@ -6,6 +6,7 @@ mod links;
 mod processes;
 mod properties;
 mod records;
+mod remote;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -95,6 +96,7 @@ fn fingerprint(seed: u64) -> Fingerprint {
         params: json!({"epochs": 6, "rate": 0.001}),
         seed,
         device: Device::Cpu,
+        processor: None,
         tools: BTreeMap::new(),
         inputs: BTreeMap::new(),
         index: BTreeMap::new(),

@@ -3,6 +3,7 @@
 pub(crate) mod activation;
 pub mod convolution;
 pub mod pieces;
+pub mod processor;
 pub mod product;
 pub mod scratch;
 pub mod transpose;

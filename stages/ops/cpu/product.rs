@@ -47,12 +47,17 @@ pub enum Store {
     Add,
 }
 
+/// Largest depth of a product that gemm computes in one piece, whatever the sizes of the processor's caches.
+const DEPTH: usize = 512;
+/// Products with at most this many rows and columns are computed in pieces of [`DEPTH`] by gemm itself.
+const SMALL: usize = 64;
+
 /// Computes `out` = `a`·`b`, or `out` += `a`·`b`. `a` is `rows`×`depth` and `b` is `depth`×`columns`; rows of
 /// `out` are `out_stride` values apart. Fastest if the column stride of `b` is 1.
-pub fn product(
+pub fn product<'a>(
     [rows, depth, columns]: [usize; 3],
-    a: Matrix<'_>,
-    b: Matrix<'_>,
+    a: Matrix<'a>,
+    b: Matrix<'a>,
     out: &mut [f32],
     out_stride: usize,
     store: Store,
@@ -66,9 +71,46 @@ pub fn product(
         out_stride >= columns && (rows - 1) * out_stride + columns <= out.len(),
         "the output slice is too small for the product"
     );
+    // Above this depth, gemm adds partial sums whose lengths depend on the size of a cache. Pieces of equal depth give
+    // the same bits on all processors with the same instructions, and those of gemm with the caches of most of them.
+    let pieces = match rows <= SMALL && columns <= SMALL {
+        true => 1,
+        false => depth.div_ceil(DEPTH),
+    };
+    let piece = depth.div_ceil(pieces);
+    for first in (0..depth).step_by(piece) {
+        let part = |matrix: Matrix<'a>, stride: usize| Matrix {
+            values: &matrix.values[first * stride..],
+            ..matrix
+        };
+        let size = [rows, piece.min(depth - first), columns];
+        let store = match first {
+            0 => store,
+            _ => Store::Add,
+        };
+        multiply(
+            size,
+            part(a, a.column_stride),
+            part(b, b.row_stride),
+            out,
+            out_stride,
+            store,
+        );
+    }
+}
+
+/// Computes a product whose matrices hold `size`.
+fn multiply(
+    [rows, depth, columns]: [usize; 3],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    out: &mut [f32],
+    out_stride: usize,
+    store: Store,
+) {
     let stride = |stride: usize| isize::try_from(stride).expect("a stride that fits `isize`");
     // SAFETY: the function reads `depth`×`columns` and `rows`×`depth` elements of `b` and `a` and reads
-    // and writes `rows`×`columns` elements of `out` at the strides given; the assertions above place the
+    // and writes `rows`×`columns` elements of `out` at the strides given; the assertions in `product` place the
     // last of each inside its slice, and distinct elements of `out` at distinct places. `out` is
     // borrowed mutably, so it overlaps neither. Everything is transposed because the kernels want the
     // first dimension of the output contiguous.
@@ -136,5 +178,31 @@ mod tests {
             Store::Overwrite,
         );
         assert_eq!(out, [1.0, 6.0, 12.0, 2.0, 9.0, 15.0, 3.0, 12.0, 18.0]);
+    }
+
+    #[test]
+    fn a_deep_product_is_the_sum_of_its_pieces() {
+        let (rows, depth, columns) = (65, 1100, 70);
+        let values = |count: usize, step: usize| -> Vec<f32> {
+            let value = |i: usize| ((i * step) % 17) as f32 - 8.0;
+            (0..count).map(value).collect()
+        };
+        let (a, b) = (values(rows * depth, 7), values(depth * columns, 5));
+        let mut out = vec![1.0; rows * columns];
+        let (left, right) = (Matrix::rows(&a, depth), Matrix::rows(&b, columns));
+        product(
+            [rows, depth, columns],
+            left,
+            right,
+            &mut out,
+            columns,
+            Store::Add,
+        );
+        for (place, &found) in out.iter().enumerate() {
+            let (row, column) = (place / columns, place % columns);
+            let terms = (0..depth).map(|d| a[row * depth + d] * b[d * columns + column]);
+            // Small integers are added exactly.
+            assert_eq!(found, 1.0 + terms.sum::<f32>(), "{row}, {column}");
+        }
     }
 }

@@ -41,6 +41,7 @@ fn program_errors(yaml: &str) -> Vec<String> {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus: stages::gpus::survey,
+        processor: stages::device::processor,
     };
     let graph = parse(Path::new("p.yaml"), yaml, &LoadOptions::default())
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));

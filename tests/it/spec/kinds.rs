@@ -15,6 +15,7 @@ pub(super) const CATALOGUE: Catalogue = Catalogue {
     kinds: &[SOURCE, TRAIN, SCORE, GATHER],
     parse,
     gpus: stages::gpus::survey,
+    processor: stages::device::processor,
 };
 
 const fn input(role: &'static str, accepts: ArtifactType) -> Input {

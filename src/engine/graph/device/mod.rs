@@ -4,7 +4,9 @@
 //! with the GPU, so that its cached results can be shown and used. [`Assigned`] has the reason why it cannot
 //! run.
 
-use contract::Device;
+use std::collections::BTreeSet;
+
+use contract::{Device, Gpu};
 
 use super::expand::Draft;
 use super::{Catalogue, Resources};
@@ -17,6 +19,34 @@ pub(super) struct Computing {
     pub chosen: Option<Chosen>,
     /// The reason why the requested GPU is not available.
     missing: Option<Diagnostic>,
+}
+
+impl Computing {
+    /// Returns the kind of the processor behind a device.
+    pub(super) fn processor(&self, device: Device, catalogue: &Catalogue) -> String {
+        match device {
+            Device::Cpu => (catalogue.processor)().to_owned(),
+            Device::Cuda { .. } => {
+                let gpus = self.chosen.as_ref().map_or(&[][..], |chosen| &chosen.gpus);
+                gpu_models(gpus)
+            }
+        }
+    }
+}
+
+/// Returns the models of GPUs as one name: `gpu-nvidia-h200`; `gpu` if there are none. A stage may take any of the
+/// GPUs, so different models are all in the name.
+fn gpu_models(gpus: &[Gpu]) -> String {
+    let word = |text: &str| -> String {
+        let plain = |c: char| match c.to_ascii_lowercase() {
+            c if c.is_ascii_alphanumeric() => c,
+            _ => '-',
+        };
+        text.chars().map(plain).collect()
+    };
+    let models: BTreeSet<String> = gpus.iter().map(|gpu| word(&gpu.name)).collect();
+    let models = models.iter().map(|model| format!("-{model}"));
+    format!("gpu{}", models.collect::<String>())
 }
 
 /// The device of an instance, and the reason if the instance cannot run on this machine.

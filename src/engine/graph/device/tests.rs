@@ -33,6 +33,7 @@ fn built(sets: &[&str], gpus: FindGpus) -> Result<Graph, String> {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus,
+        processor: || "test",
     };
     let options = LoadOptions {
         profile: None,

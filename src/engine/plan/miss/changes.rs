@@ -9,7 +9,7 @@ use store::Store;
 use store::keys::Fingerprint;
 
 /// Returns all differences between two fingerprints, the most telling first: kind and versions,
-/// parameters, seed and device, sources, programs, inputs. `sources` are those of the stage of `to`;
+/// parameters, seed, device and processor, sources, programs, inputs. `sources` are those of the stage of `to`;
 /// they give the paths to show.
 pub fn changes(
     store: &Store,
@@ -48,6 +48,9 @@ pub fn changes(
     if from.device != to.device {
         let (from, to) = (from.device, to.device);
         found.push(Change::Device { from, to });
+    } else if from.processor != to.processor {
+        let (from, to) = (from.processor.clone(), to.processor.clone());
+        found.push(Change::Processor { from, to });
     }
     found.extend(of_sources.iter().map(|change| {
         let source = sources.iter().find(|s| place(&s.param) == change.path);

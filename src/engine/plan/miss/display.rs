@@ -35,6 +35,10 @@ impl fmt::Display for Change {
             Self::Param(change) => write!(f, "{change}"),
             Self::Seed { from, to } => write!(f, "seed {from} → {to}"),
             Self::Device { from, to } => write!(f, "device {from} → {to}"),
+            Self::Processor { from, to } => {
+                let name = |name: &Option<String>| name.clone().unwrap_or("unknown".to_owned());
+                write!(f, "processor {} → {}", name(from), name(to))
+            }
             Self::Source { path, changes } => {
                 let place = path.as_ref().map(|path| format!(" in {}", path.shown()));
                 let place = place.unwrap_or_default();

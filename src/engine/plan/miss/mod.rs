@@ -59,6 +59,11 @@ pub enum Change {
         from: Device,
         to: Device,
     },
+    /// Kind of processor; `None` if unknown, in records of older versions.
+    Processor {
+        from: Option<String>,
+        to: Option<String>,
+    },
     Source {
         /// Path of the source in the present pipeline, if known.
         path: Option<PathBuf>,

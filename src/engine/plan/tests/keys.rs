@@ -16,19 +16,19 @@ fn golden_action_and_content_key() {
         String::from_utf8(plan.action(first).fingerprint.canonical_bytes()).unwrap(),
         concat!(
             r#"{"device":"cpu","format":1,"inputs":{},"kind":"alpha","#,
-            r#""params":{"epochs":6,"layers":[{"conv":32}],"rate":0.5},"seed":42,"version":3}"#
+            r#""params":{"epochs":6,"layers":[{"conv":32}],"rate":0.5},"processor":"test","seed":42,"version":3}"#
         )
     );
     assert_eq!(
         plan.action(second).action_key.to_string(),
-        "bd99c855f46e8eede094ef42d97a2aea60f640d5b0f815e8fe64f6915b82599a"
+        "80d15976c7f4dafdddcf4efbbe5a42e70ad57c3495e09e41af764b0af17add26"
     );
     let inputs = BTreeMap::from([("train".into(), vec![Digest::derive("test", b"")])]);
     assert_eq!(
         content_key(&stages.0, plan.action(second), &inputs)
             .0
             .to_string(),
-        "92c5f9a0b2bcd4050015b2dffcf1f795c9925bb81eac7e5d41a9d5a5b53ad1cf"
+        "ef3b72191b0c4ab0b9911bf1f70a2c123813acdb7bbeee444807b315c060dae6"
     );
 }
 

@@ -2,6 +2,7 @@
 
 mod explanations;
 mod keys;
+mod processors;
 mod racing;
 mod runs;
 mod sources;
@@ -86,6 +87,7 @@ fn catalogue() -> Catalogue {
         kinds: &KINDS,
         parse: |_, params| Ok(Box::new(Fake(params))),
         gpus: crate::devices::fake::none,
+        processor: || "test",
     }
 }
 
