@@ -1,5 +1,6 @@
 //! Predictions as CSV and JSON, with a line or an object for each image.
 
+use contract::json::shortest;
 use engine::run::folds::Predicted;
 use engine::spec::suggest::distinct;
 use serde_json::{Map, Value, json};
@@ -142,11 +143,6 @@ pub fn json(all: &[Predicted<'_>], listed: Listed) -> String {
     };
     let images: Vec<Value> = rows(all, listed).iter().map(object).collect();
     format!("{}\n", json!({ "images": images }))
-}
-
-/// The number with the fewest digits that is read as `value`.
-fn shortest(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 #[cfg(test)]

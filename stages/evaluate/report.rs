@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use contract::analysis::{ClassReport, Evaluation, Over, three_decimals};
+use contract::json::shortest;
 use contract::{Failure, METRICS_FILE, Metrics, json};
 use serde_json::json;
 
@@ -223,9 +224,4 @@ pub(crate) fn threshold_text(threshold: f64, of: Option<&str>, rule: Option<&str
     let of = of.map_or_else(String::new, |class| format!(" of {class}"));
     let rule = rule.map_or_else(String::new, |rule| format!(" ({rule})"));
     format!("threshold {threshold:.3}{of}{rule}")
-}
-
-/// Returns the number with the fewest digits that is read as `value`: 0.4 instead of 0.4000000059604645.
-pub(super) fn shortest(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or(f64::from(value))
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use contract::json::shortest;
 use contract::{ShowPath, one_line};
 use engine::atomic_file::{self, Flush};
 use engine::error::Error;
@@ -85,7 +86,7 @@ impl Output<'_> {
         let image = |prediction: &Prediction| {
             let probabilities = classes.iter().zip(&prediction.probabilities);
             let probabilities: Map<String, Value> = probabilities
-                .map(|(class, &probability)| (class.clone(), shortest(probability)))
+                .map(|(class, &probability)| (class.clone(), json!(shortest(probability))))
                 .collect();
             json!({
                 "name": prediction.name,
@@ -191,12 +192,4 @@ fn left_out(files: &[Skipped], noun: &str) -> String {
     let rest = if files.len() > LISTED { "; …" } else { "" };
     let count = wording::counted(files.len(), noun);
     format!("{count} left out: {}{rest}", listed.join("; "))
-}
-
-/// Returns the number with the fewest digits that is read as `value`: 0.4 instead of 0.4000000059604645.
-fn shortest(value: f32) -> Value {
-    value
-        .to_string()
-        .parse::<f64>()
-        .map_or(Value::Null, Value::from)
 }

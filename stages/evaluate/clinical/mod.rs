@@ -5,6 +5,7 @@ mod operating;
 mod subgroups;
 
 use contract::analysis::{AreaEstimate, AreaMethod, Clinical, DecisionCurve};
+use contract::json::shortest;
 
 use super::report::Report;
 use crate::metrics::{Bootstrap, Decision, Placements, net_benefits, shifted};
@@ -67,7 +68,7 @@ pub(super) fn clinical(report: &Report<'_>, asked: &Asked<'_>) -> Clinical {
 fn own_threshold(report: &Report<'_>) -> Option<f64> {
     match report.decision {
         Decision::Threshold { class, threshold } if class == report.positive => {
-            Some(super::report::shortest(threshold))
+            Some(shortest(threshold))
         }
         Decision::Threshold { .. } | Decision::MostProbable => None,
     }
