@@ -330,12 +330,14 @@ mod tests {
                 .map(str::trim)
                 .take_while(|line| !line.is_empty());
             for line in lines {
-                // Two spaces begin an explanation; `>` and `|` begin a part that the shell handles.
+                // Two spaces begin an explanation; `>` and `|` separate parts that the shell connects.
                 let typed = line.split("  ").next().unwrap_or(line);
-                let typed = typed.split(['>', '|']).next().unwrap_or(typed);
+                let mut parts = typed.split(['>', '|']);
+                let typed = parts.find(|part| part.split_whitespace().any(|w| w == "runner"));
+                let typed = typed.unwrap_or_default();
                 let words = typed.split_whitespace().map(|word| word.trim_matches('\''));
                 let words: Vec<&str> = words.skip_while(|word| word.contains('=')).collect();
-                assert_eq!(words[0], "runner", "`{line}` of `{path}`");
+                assert_eq!(words.first(), Some(&"runner"), "`{line}` of `{path}`");
                 if let Err(error) = command().try_get_matches_from(&words) {
                     panic!("`{line}` of `{path}`: {error}");
                 }
