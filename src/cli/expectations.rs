@@ -9,7 +9,7 @@ use engine::graph::InstanceName;
 use engine::run::measurements::Measurements;
 use petgraph::graph::NodeIndex;
 
-use super::{output_file, output_path};
+use super::output_file;
 use crate::report::expectations::{Judgement, Judgements, Subject};
 use crate::report::{Console, junit};
 
@@ -100,8 +100,7 @@ impl ExpectationArgs {
     pub(super) fn check(&self) -> Result<(), Error> {
         match &self.junit {
             Some(file) => {
-                output_file::JUNIT.check(file)?;
-                output_path::destination(file)?;
+                output_file::JUNIT.destination(file)?;
                 junit::check(file).map_err(Error::io("write", file))
             }
             None => Ok(()),

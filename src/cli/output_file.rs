@@ -2,7 +2,7 @@
 
 use std::fs::Metadata;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use contract::{ShowPath, files};
 use engine::error::Error;
@@ -113,6 +113,17 @@ impl OutputKind {
     pub(super) fn check(&self, path: &Path) -> Result<(), Error> {
         output_path::check_file(path, self.option)?;
         self.check_replaced(path)
+    }
+
+    /// Like [`check`](Self::check), and follows links to the file that the path means.
+    ///
+    /// # Errors
+    /// Also if the path means a device or a pipe.
+    pub(super) fn destination(&self, path: &Path) -> Result<PathBuf, Error> {
+        output_path::check_file(path, self.option)?;
+        let file = output_path::destination(path)?;
+        self.check_replaced(&file)?;
+        Ok(file)
     }
 
     /// Like [`check`](Self::check), for a path in a folder that may be created later.

@@ -55,6 +55,14 @@ impl<'a> Known<'a> {
         let stage = of_stage.map(|name| name.stage).max_by_key(|s| s.len());
         let instances = self.artifacts.iter().filter(|n| Some(n.stage) == stage);
         let instances = suggest::distinct(instances.map(|name| name.instance));
+        // The stage has no axes, but the argument has values.
+        let without_values = instances.iter().find(|instance| {
+            let rest = argument.strip_prefix(**instance);
+            rest.is_some_and(|rest| rest.starts_with('['))
+        });
+        if let Some(instance) = without_values {
+            return Some(format!("did you mean `{instance}`?"));
+        }
         match stage {
             Some(stage) if !instances.iter().any(|instance| begins(instance)) => suggest::list(
                 &format!("instances of `{stage}`"),

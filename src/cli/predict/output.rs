@@ -12,7 +12,7 @@ use stages::predict::{Predicted, Prediction, Skipped};
 
 use super::model::Model;
 use super::page;
-use crate::cli::{output_file, output_path, unwritten};
+use crate::cli::{output_file, unwritten};
 use crate::report::columns::fitted;
 use crate::report::{Console, csv};
 
@@ -38,9 +38,7 @@ impl Destination {
         if path == Path::new("-") {
             return Ok(Self::Output);
         }
-        output_file::PREDICTED.check(path)?;
-        let file = output_path::destination(path)?;
-        Ok(Self::File(file))
+        output_file::PREDICTED.destination(path).map(Self::File)
     }
 }
 

@@ -37,9 +37,7 @@ impl Place {
             output_file::REPORT.check_replaced(&output.join(INDEX))?;
             return Ok(Self::Folder(output.to_owned()));
         }
-        output_file::REPORT.check(output)?;
-        let file = output_path::destination(output)?;
-        Ok(Self::File(file))
+        output_file::REPORT.destination(output).map(Self::File)
     }
 
     /// A folder that the report could be written to instead, as an argument of `-o`: `report/` for `report.html`.

@@ -149,8 +149,8 @@ fn what_cannot_be_reported_is_a_clear_error() {
     );
     fails(
         &["pipeline.yaml", "-o", "no/where.html"],
-        1,
-        "no/where.html",
+        2,
+        "`no/where.html` cannot be written, because there is no folder `no`",
     );
 }
 
