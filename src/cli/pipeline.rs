@@ -115,7 +115,7 @@ pub(super) struct StoreArgs {
         default_value = "artifacts"
     )]
     artifacts: PathBuf,
-    /// Which results of stages that compute to use: those of this kind of processor, or those of any kind
+    /// Results that a plan may use for stages that compute: those of this kind of processor, or of any kind
     #[arg(
         long = "match",
         id = "match",

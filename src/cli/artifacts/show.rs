@@ -219,7 +219,10 @@ fn page(artifact: &FoundArtifact, tree: &Tree, sources: &[Source]) -> String {
 /// Adds lines about how the artifact was made.
 fn made(record: &ActionRecord, sources: &[Source], lines: &mut Vec<(&'static str, String)>) {
     let by = &record.fingerprint;
-    let device = by.device;
+    let device = match &by.processor {
+        Some(kind) => format!("{} ({kind})", by.device),
+        None => by.device.to_string(),
+    };
     let memory = record.peak_memory_mib;
     let took = wording::duration(record.seconds);
     lines.push((
@@ -272,6 +275,7 @@ fn object(artifact: &FoundArtifact, tree: &Tree, sources: &[Source]) -> Value {
             "version": by.version,
             "seed": by.seed,
             "device": by.device,
+            "processor": by.processor,
             "params": by.params,
             "inputs": sources.collect::<Vec<Value>>(),
             "key": record.action_key,

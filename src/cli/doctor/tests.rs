@@ -82,7 +82,7 @@ fn findings_are_listed_by_subject() {
     let text = findings().text();
     let expected = "\
 runner  1.2.3, built with CUDA
-cpu     Some CPU, 8 cores, 1 thread used, x86-avx2
+cpu     Some CPU, 8 cores, 1 thread used, kind x86-avx2
 memory  16.0 GiB, 8.0 GiB free
 store   artifacts, 1.0 TiB free, can be written, links work
 cuda    driver 13.0, /lib/driver.so
@@ -110,7 +110,7 @@ fn missing_facts_are_shown_as_unknown() {
     };
     let text = findings.text();
     for line in [
-        "cpu     unknown, cores unknown, 2 threads used, x86",
+        "cpu     unknown, cores unknown, 2 threads used, kind x86",
         "memory  unknown, unknown free",
     ] {
         assert!(text.lines().any(|found| found == line), "{text}");

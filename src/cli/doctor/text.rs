@@ -44,7 +44,7 @@ impl Cpu {
         let unknown = || "unknown".to_owned();
         let cores = |count| wording::counted(count, "core");
         format!(
-            "{}, {}, {} used, {}",
+            "{}, {}, {} used, kind {}",
             self.model.clone().unwrap_or_else(unknown),
             self.cores.map_or_else(|| "cores unknown".to_owned(), cores),
             wording::counted(self.threads, "thread"),

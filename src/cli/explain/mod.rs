@@ -325,6 +325,8 @@ impl Explainer<'_> {
         all.push(format!("{} version {}", kind.name, kind.version));
         if kind.computes {
             all.push(format!("device {}", instance.device));
+            let processor = action.fingerprint.processor.iter();
+            all.extend(processor.map(|kind| format!("processor {kind}")));
         }
         all
     }

@@ -8,7 +8,7 @@ use clap::Args;
 use contract::ShowPath;
 use engine::error::Error;
 use engine::graph::{Column, Graph, Row, Table as Declared};
-use engine::plan::{Plan, PlanOptions, State};
+use engine::plan::{Plan, PlanOptions, State, unused_processors};
 use engine::run::Outcomes;
 use engine::run::contrasts::Against;
 use engine::run::failures::Failures;
@@ -166,8 +166,13 @@ fn tables(
     );
     let file = graph.file.shown();
     if tables.is_empty() && graph.expectations.is_empty() {
+        let others = unused_processors(graph, results.store);
+        let others = match others.is_empty() {
+            true => String::new(),
+            false => format!("; `--match any` also uses results of {}", others.join(", ")),
+        };
         console.message(&format!(
-            "{file} has no metrics yet; `runner run {file}` makes the results"
+            "{file} has no metrics yet; `runner run {file}` makes the results{others}"
         ));
     }
     if left_out > 0 && console.verbosity > Verbosity::Quiet {

@@ -8,7 +8,7 @@ use petgraph::graph::NodeIndex;
 
 use super::{Estimate, Forecast, Machine};
 use crate::graph::Graph;
-use crate::plan::{Plan, PlannedAction};
+use crate::plan::{Plan, PlannedAction, computed_elsewhere};
 use crate::scheduler::Capacity;
 use crate::spec::{Diagnostic, parse_bytes};
 use crate::wording;
@@ -67,6 +67,16 @@ pub fn check(
     machine: &Machine,
 ) -> Findings {
     let mut findings = preflight(graph, forecast, capacity, machine);
+    for (kind, count) in computed_elsewhere(graph, plan) {
+        let results = wording::counted(count, "result");
+        let message = format!(
+            "{results} of another kind of processor, {kind}: results of this machine may differ in the last bits"
+        );
+        let hint = "`--match same` uses only results of this machine's kind";
+        findings
+            .warnings
+            .push(Diagnostic::new(message).hint(hint.to_owned()));
+    }
     let mut classes = HashMap::new();
     for action in plan.misses() {
         match graph.stages[action.node].stage.preflight() {

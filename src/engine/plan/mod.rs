@@ -25,6 +25,7 @@ use rayon::prelude::*;
 
 pub use key::{action_key, checkpoint_key, content_key};
 pub use miss::{Change, MissReason, ParamChange, SourceChanges, changes};
+pub use other_processors::{computed_elsewhere, unused_processors};
 pub use rebuild::{chosen_params, metrics_ports, rebuild};
 pub use source::source_digest;
 pub use tools::{UnknownVersion, unknown_versions};

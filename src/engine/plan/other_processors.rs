@@ -14,7 +14,7 @@
 //! A stage keeps the keys of the result that it takes, so the keys of stages that run after it tell where their
 //! inputs were computed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
@@ -83,6 +83,34 @@ pub(super) fn fill_in(graph: &Graph, store: &Store, plan: Plan) -> Result<Plan, 
         filled.push(action);
     }
     Ok(filled)
+}
+
+/// Returns the numbers of cached stages whose results are of other kinds of processors than this machine has, by kind.
+pub fn computed_elsewhere(graph: &Graph, plan: &Plan) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for action in &plan.actions {
+        let own = graph.stages[action.node].processor.as_deref();
+        if let State::Cached(record) = &action.state
+            && let (Some(own), Some(kind)) = (own, &record.fingerprint.processor)
+            && own != kind
+            && own != UNKNOWN_GPU
+        {
+            *counts.entry(kind.clone()).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// Returns the kinds of processors with results in the store that a plan does not use, sorted.
+pub fn unused_processors(graph: &Graph, store: &Store) -> Vec<String> {
+    if store.matching() == Matching::Any {
+        return Vec::new();
+    }
+    let stages = graph.stages.node_weights();
+    let own: BTreeSet<&str> = stages.filter_map(|s| s.processor.as_deref()).collect();
+    let mut others = store.results().processors().unwrap_or_default();
+    others.retain(|kind| !own.is_empty() && !own.contains(kind.as_str()));
+    others.into_iter().collect()
 }
 
 /// The keys that all stages of a plan have on another kind of processor, and what is in the store under them.

@@ -273,6 +273,7 @@ fn facts(
         }
         facts.push(("kind", format!("{} version {}", known.kind, known.version)));
         facts.push(("device", known.device.to_string()));
+        facts.extend(known.processor.clone().map(|kind| ("processor", kind)));
     }
     facts.extend(record.map(|record| ("runner", record.runner.clone())));
     facts

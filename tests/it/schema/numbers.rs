@@ -21,7 +21,11 @@ fn parameters_keep_the_digits_that_a_pipeline_gives() {
             let mut canonical = subject.canonical(&visit.with(json!(number)));
             let kept = at(&mut canonical, &visit.path);
             let place = format!("`{}` of `{}`", visit.name(), subject.kind.name);
-            assert_eq!(*kept, json!(number), "{place}");
+            match kept {
+                // A fraction is kept as the range that it means.
+                Value::Array(_) => few_digits(kept, &place),
+                kept => assert_eq!(*kept, json!(number), "{place}"),
+            }
             seen.push(visit.name());
         });
     }

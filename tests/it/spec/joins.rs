@@ -116,7 +116,7 @@ error: the input `model` takes one model, but `cnn` makes 4 of them here
      |
   10 |   eval: { kind: score, inputs: { model: cnn, images: xrays.test } }
      |                                         ^^^
-     = hint: add `model`, `rate` to the `matrix` of `eval`, as in `cnn`, or name one, such as `cnn[m1,0.10]`"
+     = hint: add `model`, `rate` to the `matrix` of `eval`, as in `cnn`, or name one, such as `cnn[m2,0.10]`"
     );
 }
 
