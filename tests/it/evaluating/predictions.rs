@@ -254,7 +254,9 @@ fn a_positive_class_that_the_columns_do_not_imply_is_a_warning() {
     let warnings = |header: &str| {
         let text = format!("{header}\na,NORMAL,0.8,0.2\nb,PNEUMONIA,0.3,0.7\n");
         fs::write(sandbox.path("p.csv"), text).unwrap();
-        sandbox.runner(&["validate", "pipeline.yaml"]).stderr
+        sandbox
+            .runner(&["validate", "pipeline.yaml", "--json"])
+            .stdout
     };
     let expected = "`score` measures `f1`, `recall` and similar metrics of `NORMAL`, because it is the last class, \
                     although `PNEUMONIA` is probably meant";
