@@ -45,7 +45,7 @@ pub use artifact::{
     Artifact, ArtifactType, FORMAT_VERSION, INDEX_FILE, ImageShape, IndexEntry, PRIVATE_BYTES,
     Signature,
 };
-pub use classes::{implied_positive, unknown_class};
+pub use classes::{positive_not_chosen, unknown_class};
 pub use context::Context;
 pub use convolutions::Convolutions;
 pub use device::{Device, Precision};

@@ -52,8 +52,8 @@ pub trait Stage: Send + Sync {
         Ok(None)
     }
 
-    /// Returns the names of the classes of the datasets that the stage makes, if its parameters or its sources
-    /// determine them. A source that cannot be read is not an error here. Called for every copy of the pipeline, so it
+    /// Returns the names of the classes of the datasets that the stage makes, or of the predictions that it measures
+    /// without images, if its parameters or its sources determine them. A source that cannot be read is not an error here. Called for every copy of the pipeline, so it
     /// must be fast.
     fn class_names(&self) -> Option<Vec<String>> {
         None

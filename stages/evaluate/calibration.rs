@@ -50,13 +50,13 @@ pub(super) fn report(
             ..*predictions
         };
         let metrics = measure_calibration(&predictions, classes, positive, bootstrap);
-        side(&predictions, positive, metrics, bootstrap.seed)
+        side(&predictions, positive, metrics, bootstrap)
     });
     CalibrationReport {
         class: classes[positive].clone(),
         images: predictions.labels.len() as u64,
         calibration: before.map(fitted),
-        predicted: side(predictions, positive, measured.collect(), bootstrap.seed),
+        predicted: side(predictions, positive, measured.collect(), bootstrap),
         uncalibrated,
     }
 }
@@ -80,7 +80,12 @@ fn fitted(before: &Before<'_>) -> FittedCalibration {
     }
 }
 
-fn side(predictions: &Predictions<'_>, positive: usize, metrics: Metrics, seed: u64) -> Calibrated {
+fn side(
+    predictions: &Predictions<'_>,
+    positive: usize,
+    metrics: Metrics,
+    bootstrap: &Bootstrap,
+) -> Calibrated {
     let ordered = predictions.ordered(positive);
     let weights = vec![1; predictions.labels.len()];
     let within = ordered.brier_parts(&weights).map(|parts| WithinBins {
@@ -89,9 +94,9 @@ fn side(predictions: &Predictions<'_>, positive: usize, metrics: Metrics, seed: 
     });
     Calibrated {
         metrics,
-        ece_if_calibrated: ordered.ece_if_calibrated(DRAWS, seed),
+        ece_if_calibrated: ordered.ece_if_calibrated(DRAWS, bootstrap.seed),
         brier_within_bins: within.unwrap_or_default(),
-        bins: ordered.bins(),
+        bins: ordered.bins(bootstrap.units.over()),
         histogram: ordered.histogram(BARS),
     }
 }

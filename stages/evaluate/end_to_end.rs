@@ -307,3 +307,79 @@ fn the_calibration_of_a_model_is_applied_and_an_impossible_one_is_refused() {
         "{message}"
     );
 }
+
+/// Evaluates predictions of a program, and returns the warnings about the positive class.
+fn warnings_of_positive(header: &str, params: Value) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = (0..30).map(|i| {
+        let p = f64::from(i % 10) / 10.0;
+        let label = if i % 3 == 0 { "PNEUMONIA" } else { "NORMAL" };
+        format!("{i},{label},{p},{}\n", 1.0 - p)
+    });
+    let output = folder.path().join("output");
+    std::fs::create_dir_all(&output).unwrap();
+    let text = format!("{header}\n{}", rows.collect::<String>());
+    std::fs::write(output.join("p.csv"), text).unwrap();
+    let inputs = [("predictions".to_owned(), vec![artifact("sklearn", &output)])];
+    let request = Request {
+        kind: "evaluate".to_owned(),
+        params,
+        seed: 1,
+        cpus: 1,
+        device: Device::Cpu,
+        gpus: Vec::new(),
+        inputs: inputs.into(),
+        staging: folder.path().join("staging"),
+        resume: None,
+    };
+    let warnings = Mutex::new(Vec::new());
+    let events = |event| {
+        if let StageEvent::Warning { message, .. } = event {
+            warnings.lock().unwrap().push(message);
+        }
+    };
+    let stage = crate::parse(&request.kind, request.params.clone()).unwrap();
+    let run = stage.run(&Context::new(&request, &events, &AtomicBool::new(false)));
+    run.unwrap();
+    let all = warnings.into_inner().unwrap();
+    let about = |warning: &String| warning.contains("last class");
+    all.into_iter().filter(about).collect()
+}
+
+#[test]
+fn a_positive_class_that_a_program_did_not_imply_is_a_warning() {
+    let reversed = "name,label,p_PNEUMONIA,p_NORMAL";
+    let expected = "the stage measures `f1`, `recall` and similar metrics of `NORMAL`, because it is the last class, \
+                    although `PNEUMONIA` is probably meant; set `positive: PNEUMONIA` (or another class) at the top \
+                    of the pipeline or in the stage's `params`";
+    let bare = || json!({ "bootstrap": 0 });
+    assert_eq!(warnings_of_positive(reversed, bare()), [expected]);
+    // With one column of probabilities, its class is the last one.
+    assert_eq!(
+        warnings_of_positive("name,label,p_NORMAL,other", bare()),
+        [expected]
+    );
+    let implied = "name,label,p_NORMAL,p_PNEUMONIA";
+    assert_eq!(warnings_of_positive(implied, bare()), [""; 0]);
+    let chosen = json!({ "bootstrap": 0, "positive": "NORMAL" });
+    assert_eq!(warnings_of_positive(reversed, chosen), [""; 0]);
+}
+
+#[test]
+fn classes_of_a_file_of_predictions_are_known_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let classes = |text: &str| {
+        let path = folder.path().join("p.csv");
+        std::fs::write(&path, text).unwrap();
+        let stage = crate::parse("evaluate", json!({ "file": path })).unwrap();
+        stage.class_names()
+    };
+    let expected = Some(names(["PNEUMONIA", "NORMAL"]));
+    let both = "name,label,p_PNEUMONIA,p_NORMAL\na,NORMAL,0.2,0.8\n";
+    assert_eq!(classes(both), expected);
+    assert_eq!(
+        classes("name,label,p_NORMAL\na,NORMAL,0.8\nb,PNEUMONIA,0.3\n"),
+        expected
+    );
+    assert_eq!(classes("name,label\na,NORMAL\n"), None);
+}

@@ -1,6 +1,6 @@
 //! Measures the predictions of a model or of another program, and writes tables and figures.
 
-use contract::{Artifact, Context, Failure};
+use contract::{Artifact, Context, Failure, Invalid, positive_not_chosen};
 use ops::Backend;
 
 use super::calibration::{self, Before};
@@ -195,12 +195,26 @@ impl Measuring<'_> {
         };
         let table = table.map_err(Failure::Data)?;
         let Some(images) = self.context.optional_input("images") else {
-            return table.labelled().map_err(Failure::Data);
+            let tested = table.labelled().map_err(Failure::Data)?;
+            self.warn_of_positive(&tested.classes);
+            return Ok(tested);
         };
         let dataset = Dataset::open(images)?;
         let tested = table.of(images, &dataset).map_err(Failure::Data)?;
         self.guard(images, &dataset)?;
         Ok(tested)
+    }
+
+    /// Warns if no positive class was chosen and the names do not imply the last one. The classes in the output of a
+    /// program are not known before the run; those of the parameter `file` are, and the pipeline warns about them.
+    fn warn_of_positive(&self, classes: &[String]) {
+        if self.stage.positive.is_some() || self.stage.file.is_some() {
+            return;
+        }
+        if let Some(Invalid { message, hint, .. }) = positive_not_chosen(classes, "positive") {
+            let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+            self.context.warn(format!("the stage {message}{hint}"));
+        }
     }
 
     /// Looks for images that are copies of training images.

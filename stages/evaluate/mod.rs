@@ -250,6 +250,10 @@ impl Stage for Evaluate {
         Ok(None)
     }
 
+    fn class_names(&self) -> Option<Vec<String>> {
+        External::read(self.file.as_ref()?).ok()?.classes().ok()
+    }
+
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let measuring = Measuring {
             stage: self,

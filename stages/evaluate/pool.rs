@@ -360,6 +360,24 @@ mod tests {
         assert!(of_folds.excludes(ece.mean) && !of_folds.excludes(0.3749));
     }
 
+    /// numpy 2.4.6: percentiles of 20,000 resamples of the pooled predictions, moved down by the difference between their
+    /// mean and the value, and cut off at 0. The raw percentiles of `ece` are 0.159 and 0.364, both above its value.
+    #[test]
+    fn intervals_of_binned_measures_are_corrected_for_the_noise_of_resampling() {
+        for (metric, value, low, high) in [
+            ("ece", 0.144_166_67, 0.0446, 0.2496),
+            ("brier_reliability", 0.028_702_08, 0.0, 0.0996),
+            ("brier_resolution", 0.107_907_64, 0.0245, 0.1741),
+        ] {
+            let found = summarize_folds(metric, &[folds(false)]).unwrap().unwrap();
+            assert!((found.mean - value).abs() < 1e-6, "{metric}: {found:?}");
+            let ends = found.interval.unwrap().ends;
+            for (ours, theirs) in ends.into_iter().zip([low, high]) {
+                assert!((ours - theirs).abs() < 0.015, "{metric}: {ends:?}");
+            }
+        }
+    }
+
     #[test]
     fn seeds_of_cross_validations_share_their_images_however_they_are_divided() {
         // Another division: the same images, in two folds.

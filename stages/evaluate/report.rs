@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use contract::analysis::{ClassReport, Evaluation, Over, three_decimals};
+use contract::analysis::{ClassReport, Evaluation, Over, chosen_by, three_decimals};
 use contract::json::shortest;
 use contract::{Failure, METRICS_FILE, Metrics, json};
 use serde_json::json;
@@ -221,7 +221,7 @@ impl Report<'_> {
 
 /// Formats a threshold, the class that it is about if that is not the positive one, and the rule that chose it.
 pub(crate) fn threshold_text(threshold: f64, of: Option<&str>, rule: Option<&str>) -> String {
+    let rule = chosen_by(rule, of);
     let of = of.map_or_else(String::new, |class| format!(" of {class}"));
-    let rule = rule.map_or_else(String::new, |rule| format!(" ({rule})"));
     format!("threshold {threshold:.3}{of}{rule}")
 }

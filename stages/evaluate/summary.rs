@@ -5,7 +5,7 @@ use contract::analysis::{Decision, Evaluation, Interval, Over, Summary};
 
 use super::evaluation::{scored, units};
 use super::repeats::Repeats;
-use crate::metrics::{Measure, NamedMeasure, Resampled, spread, wilson_of};
+use crate::metrics::{Measure, NamedMeasure, spread, wilson_of};
 
 /// Resamples of the images.
 const RESAMPLES: usize = 2000;
@@ -82,15 +82,18 @@ pub(super) fn over_seeds_and_images(
 ) -> Resamples {
     let repeats = Repeats::new(evaluations, measure, resamples, SEED);
     let resampled = repeats.resampled().filter(|_| repeats.has_units());
-    let Some(estimate) = resampled.and_then(Resampled::estimate) else {
+    let found = resampled.and_then(|found| Some((found, found.estimate()?)));
+    let Some((resampled, estimate)) = found else {
         return Resamples::default();
     };
-    let [low, high] = estimate.interval;
     let [least, most] = measure.measure.info().range;
-    let agree = low == high;
+    let agree = estimate.interval[0] == estimate.interval[1];
     let ends = match agree {
         true => of_share(measure, evaluations),
-        false => Some([low.max(least), high.min(most)]),
+        false => {
+            let [low, high] = resampled.ends(&estimate, measure.measure);
+            Some([low.max(least), high.min(most)])
+        }
     };
     let over = Repeats::over(evaluations);
     Resamples {

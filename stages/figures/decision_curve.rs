@@ -20,10 +20,6 @@ const ROUNDING: f64 = 1e-9;
 /// Draws the curves of the model, of treating all and of treating none, and a dot at the threshold in use.
 pub(super) fn page(figure: &DecisionCurve, medium: Medium) -> Result<Canvas, Failure> {
     let title = format!("Decision curve: {}", figure.positive);
-    let x_label = format!(
-        "threshold probability (prevalence {:.3})",
-        figure.prevalence
-    );
     let y = Axis::covering(
         [LOWEST * figure.prevalence, figure.prevalence].into_iter(),
         5,
@@ -39,10 +35,21 @@ pub(super) fn page(figure: &DecisionCurve, medium: Medium) -> Result<Canvas, Fai
         // Above the line of the model, because both are the same where the model treats all.
         line("treat all", true, &|point| point.all),
     ];
-    if let Some((threshold, benefit)) = figure.operating_point()
-        && benefit >= y.low
-    {
-        let shifted = if figure.is_shifted { ", shifted" } else { "" };
+    let shifted = if figure.is_shifted { ", shifted" } else { "" };
+    let operating = figure.operating_point();
+    let operating = operating.filter(|(_, benefit)| *benefit >= y.low);
+    // The reader would look for the dot in vain.
+    let hidden = match figure.threshold {
+        Some(threshold) if operating.is_none() => {
+            format!("; threshold in use {threshold:.3}{shifted}, not in the picture")
+        }
+        Some(_) | None => String::new(),
+    };
+    let x_label = format!(
+        "threshold probability (prevalence {:.3}{hidden})",
+        figure.prevalence
+    );
+    if let Some((threshold, benefit)) = operating {
         series.push(Series {
             name: format!("threshold {threshold:.3}{shifted}"),
             points: vec![(threshold, benefit)],

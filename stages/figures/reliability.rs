@@ -19,7 +19,7 @@ const BARS: i32 = px(150);
 /// Largest number of curves that are drawn: one for each color.
 const MOST_CURVES: usize = PALETTE.len();
 
-/// Draws a point with its interval for each bin, and the diagonal of perfect calibration.
+/// Draws a point for each bin, with its interval if images are independent, and the diagonal of perfect calibration.
 pub(super) fn page(figure: &Reliability, medium: Medium) -> Result<Canvas, Failure> {
     let title = format!("Calibration: {}", figure.class);
     let mut series = vec![Series {
@@ -31,7 +31,11 @@ pub(super) fn page(figure: &Reliability, medium: Medium) -> Result<Canvas, Failu
     series.extend(curves.iter().map(line));
     let mut colors = vec![GRAY];
     colors.extend(PALETTE);
-    let mut chart = unit_chart(medium, &title, ("predicted probability", "observed share"));
+    let x_label = match figure.has_intervals() {
+        true => "predicted probability",
+        false => "predicted probability (no intervals: images are in groups)",
+    };
+    let mut chart = unit_chart(medium, &title, (x_label, "observed share"));
     chart.marked = true;
     chart.colors = &colors;
     chart.below = BARS + PADDING / 2;
@@ -67,9 +71,10 @@ fn intervals(
     color: Color,
 ) -> Result<(), Failure> {
     for bin in &curve.bins {
-        let [low, high] = bin
-            .interval
-            .map(|end| chart.pixel(plot, (bin.predicted, end)));
+        let Some(ends) = bin.interval else {
+            continue;
+        };
+        let [low, high] = ends.map(|end| chart.pixel(plot, (bin.predicted, end)));
         canvas.line(low, high, color, px(2))?;
         for (x, y) in [low, high] {
             canvas.line((x - CAP, y), (x + CAP, y), color, px(2))?;

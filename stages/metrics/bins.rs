@@ -1,6 +1,6 @@
 //! [`Ordered`]: probabilities of a class, compared with its observed frequency in bins of equally many images.
 
-use contract::analysis::{Bin, ExpectedEce};
+use contract::analysis::{Bin, ExpectedEce, Over};
 use contract::random;
 use rand::RngExt;
 use rayon::prelude::*;
@@ -175,8 +175,10 @@ impl Ordered {
         Some(parts)
     }
 
-    /// Returns the points of a reliability diagram: the bins with images, by ascending probability.
-    pub fn bins(&self) -> Vec<Bin> {
+    /// Returns the points of a reliability diagram: the bins with images, by ascending probability. `over` is the source of
+    /// variation of the evaluation's intervals: bins have none if images are in groups, because they are not independent.
+    pub fn bins(&self, over: Over) -> Vec<Bin> {
+        let is_independent = matches!(over, Over::Images);
         let sums = self.sums(&vec![1; self.images.len()]);
         let filled = sums.iter().filter(|bin| bin.images > 0);
         filled
@@ -184,7 +186,7 @@ impl Ordered {
                 images: bin.images,
                 predicted: bin.predicted / bin.images as f64,
                 observed: bin.hits as f64 / bin.images as f64,
-                interval: wilson(bin.hits, bin.images),
+                interval: is_independent.then(|| wilson(bin.hits, bin.images)),
             })
             .collect()
     }
@@ -205,6 +207,8 @@ mod tests {
     use contract::random;
     use proptest::prelude::*;
     use rand::RngExt;
+
+    use contract::analysis::Over;
 
     use super::Ordered;
     use crate::metrics::brier_score;
@@ -237,13 +241,21 @@ mod tests {
             (1.0, 0.8514851629734039),
             (1.0, 0.950495034456253),
         ];
-        let bins = ordered.bins();
+        let bins = ordered.bins(Over::Images);
         assert_eq!(bins.len(), expected.len());
         for (bin, (observed, predicted)) in bins.iter().zip(expected) {
             assert_eq!(bin.images, 10);
             assert!((bin.observed - observed).abs() < 1e-12, "{bin:?}");
             assert!((bin.predicted - predicted).abs() < 1e-12, "{bin:?}");
         }
+        // `proportion_confint(4, 10, method="wilson")` of statsmodels 0.15.0. Images in groups are not independent.
+        let [low, high] = bins[2].interval.unwrap();
+        assert!(
+            (low - 0.1681803297062361).abs() < 1e-9 && (high - 0.6873262302663417).abs() < 1e-9
+        );
+        let grouped = ordered.bins(Over::Groups);
+        assert!(grouped.iter().all(|bin| bin.interval.is_none()));
+        assert_eq!(grouped[2].observed, bins[2].observed);
         let ece = ordered.ece(&[1; 100]).unwrap();
         assert!((ece - 0.16099010052625087).abs() < 1e-12, "{ece}");
     }
@@ -276,11 +288,11 @@ mod tests {
         let hits = [
             false, true, true, false, true, false, true, false, true, true,
         ];
-        let bins = Ordered::new(&scores, &hits).bins();
+        let bins = Ordered::new(&scores, &hits).bins(Over::Images);
         let images: Vec<u64> = bins.iter().map(|bin| bin.images).collect();
         assert_eq!(images, [1, 1, 6, 1, 1]);
         assert_eq!(bins[2].observed, 0.5);
-        assert_eq!(Ordered::new(&[], &[]).bins().len(), 0);
+        assert_eq!(Ordered::new(&[], &[]).bins(Over::Images).len(), 0);
         assert_eq!(Ordered::new(&[], &[]).ece(&[]), None);
     }
 
@@ -351,7 +363,7 @@ mod tests {
                 prop_assert!((ours - theirs).abs() < 1e-12);
             }
 
-            let images: u64 = ordered.bins().iter().map(|bin| bin.images).sum();
+            let images: u64 = ordered.bins(Over::Images).iter().map(|bin| bin.images).sum();
             prop_assert_eq!(images, hits.len() as u64);
         }
     }

@@ -312,11 +312,23 @@ impl Measure {
 
     /// Returns `true` if a resample has a larger value than the test set on average, because the noise of resampling
     /// adds to the distances in bins (Bröcker, 2012).
-    pub fn grows_with_noise(self) -> bool {
+    fn grows_with_noise(self) -> bool {
         matches!(
             self,
             Self::Ece | Self::BrierReliability | Self::BrierResolution
         )
+    }
+
+    /// Returns the ends of the interval of `value` from the percentiles of its resamples and their mean. If resampling
+    /// makes the measure larger on average, both are moved down by the difference: otherwise, the interval could lie above
+    /// the value.
+    pub(super) fn ends(self, percentiles: [f64; 2], mean: f64, value: f64) -> [f64; 2] {
+        if !self.grows_with_noise() {
+            return percentiles;
+        }
+        let excess = mean - value;
+        let [least, most] = self.info().range;
+        percentiles.map(|end| (end - excess).clamp(least, most))
     }
 
     /// Returns `true` if the measure ranks images by their scores, so that it compares images with each other.

@@ -1,7 +1,7 @@
 //! Facts about the images of stages' inputs that are known before the run: the names of their classes, and inputs
 //! without images. Training without images is an error.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use contract::{Input, Invalid, Usage};
 
@@ -60,6 +60,26 @@ fn learn_classes(
             instance.classes = Some(classes.clone());
         } else if let Err(invalid) = instance.stage.check_classes(classes) {
             errors.push(instance.params.diagnose(&invalid));
+        }
+    }
+    learn_own_classes(instances, wiring);
+}
+
+/// Stores the names of the classes in each instance that measures predictions in a file of the user, without images.
+fn learn_own_classes(instances: &mut [Option<Instance>], wiring: &Wiring) {
+    let has_images = |wire: &&Wire| usage(instances, wire) == Some(Usage::Measures);
+    let with_images: HashSet<usize> = wiring
+        .wires
+        .iter()
+        .filter(has_images)
+        .map(|wire| wire.consumer)
+        .collect();
+    for (at, instance) in instances.iter_mut().enumerate() {
+        if let Some(instance) = instance
+            && instance.kind.positive_param.is_some()
+            && !with_images.contains(&at)
+        {
+            instance.classes = instance.stage.class_names();
         }
     }
 }

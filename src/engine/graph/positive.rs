@@ -1,7 +1,7 @@
 //! Checks the positive class of stages that measure a classifier, as far as the names of the classes are known before
 //! the run.
 
-use contract::{Invalid, implied_positive};
+use contract::{Invalid, positive_not_chosen};
 
 use super::Instance;
 use super::instance::Params;
@@ -37,22 +37,7 @@ fn unknown(params: &Params, param: &str, chosen: &str, classes: &[String]) -> Op
 }
 
 fn not_chosen(instance: &Instance, param: &str, classes: &[String]) -> Option<Diagnostic> {
-    let last = classes.len().checked_sub(1)?;
-    let implied = implied_positive(classes);
-    if implied == Some(last) {
-        return None;
-    }
-    let (name, class) = (&instance.name.stage, &classes[last]);
-    let why = match implied {
-        Some(implied) => format!(", although `{}` is probably meant", classes[implied]),
-        None => String::new(),
-    };
-    let message = format!(
-        "`{name}` measures `f1`, `recall` and similar metrics of `{class}`, because it is the last class{why}"
-    );
-    let example = implied.map_or(class, |implied| &classes[implied]);
-    let hint = format!(
-        "set `{param}: {example}` (or another class) at the top of the pipeline or in the stage's `params`"
-    );
-    Some(Diagnostic::at(&instance.params.stage, message).hint(hint))
+    let warning = positive_not_chosen(classes, param)?;
+    let message = format!("`{}` {}", instance.name.stage, warning.message);
+    Some(Diagnostic::at(&instance.params.stage, message).hint(warning.hint))
 }

@@ -1,6 +1,6 @@
 //! [`CalibrationView`]: how well the probabilities of an evaluation agree with observed frequencies.
 
-use contract::analysis::{CalibrationReport, Figure};
+use contract::analysis::{CalibrationReport, Figure, Reliability};
 
 use crate::figure::FigureView;
 use crate::reader::Reader;
@@ -35,7 +35,7 @@ pub(super) fn calibration(reader: Reader<'_>, stage: &StageView) -> Option<Calib
         FigureView::new(
             reader,
             format!("{}-reliability", stage.id),
-            CAPTION.to_owned(),
+            caption(&diagram),
             &Figure::Reliability(&diagram),
         )
     });
@@ -50,8 +50,18 @@ pub(super) fn calibration(reader: Reader<'_>, stage: &StageView) -> Option<Calib
 }
 
 /// Says how to read the diagram.
-pub(super) const CAPTION: &str = "On the diagonal, predicted probabilities are as high as the observed shares. Each point is a tenth \
-                       of the images; vertical bars: 95 % intervals. Below: numbers of images by probability.";
+pub(super) fn caption(diagram: &Reliability) -> String {
+    let bars = match diagram.has_intervals() {
+        true => "vertical bars: 95 % intervals",
+        false => {
+            "points have no intervals, because images of a group (such as a patient) are not independent"
+        }
+    };
+    format!(
+        "On the diagonal, predicted probabilities are as high as the observed shares. Each point is a tenth of the \
+         images; {bars}. Below: numbers of images by probability."
+    )
+}
 
 fn over(report: &CalibrationReport) -> String {
     let over = report.over();

@@ -2,7 +2,7 @@
 
 use contract::analysis::{EvaluationFigures, Figure};
 
-use super::calibration::CAPTION;
+use super::calibration;
 use crate::figure::FigureView;
 use crate::reader::Reader;
 use crate::stage::StageView;
@@ -30,8 +30,10 @@ pub(super) fn drawn(
         draw("precision-recall", caption, Figure::PrecisionRecall(curve))
     });
     let reliability = figures.reliability.as_ref().filter(|_| draws_reliability);
-    let reliability =
-        reliability.and_then(|curve| draw("reliability", CAPTION, Figure::Reliability(curve)));
+    let reliability = reliability.and_then(|curve| {
+        let caption = calibration::caption(curve);
+        draw("reliability", &caption, Figure::Reliability(curve))
+    });
     [roc, precision, reliability]
         .into_iter()
         .flatten()

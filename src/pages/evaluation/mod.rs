@@ -7,7 +7,7 @@ mod curves;
 mod heat_maps;
 mod mistakes;
 
-use contract::analysis::{ClassReport, Evaluation, three_decimals};
+use contract::analysis::{ClassReport, Evaluation, chosen_by, three_decimals};
 use contract::{Metrics, class_of};
 use engine::run::metrics;
 use store::keys::Digest;
@@ -196,20 +196,21 @@ fn rule(evaluation: &Evaluation) -> String {
     let class = |at: u32| evaluation.classes.get(at as usize);
     let positive = class(evaluation.positive);
     let positive = positive.map_or_else(String::new, |name| format!("positive class: {name}"));
-    let chosen = evaluation.threshold_rule.as_ref();
-    let chosen = chosen.map_or_else(String::new, |rule| format!(" ({rule})"));
+    let chosen = |other| chosen_by(evaluation.threshold_rule.as_deref(), other);
     match evaluation.threshold {
         Some((of, threshold)) if of == evaluation.positive => {
             format!(
-                "{positive}, from a probability of {}{chosen}",
-                number(threshold)
+                "{positive}, from a probability of {}{}",
+                number(threshold),
+                chosen(None)
             )
         }
         Some((of, threshold)) => {
             let name = class(of).map_or("?", String::as_str);
             format!(
-                "{positive}; {name} from a probability of {}{chosen}",
-                number(threshold)
+                "{positive}, below a probability of {} of {name}{}",
+                number(threshold),
+                chosen(Some(name))
             )
         }
         None => positive,

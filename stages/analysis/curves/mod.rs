@@ -94,13 +94,18 @@ impl Figures<'_> {
         ]
     }
 
+    /// Returns the source of variation that intervals cover.
+    fn over(&self) -> Over {
+        match self.evaluation.groups.as_slice() {
+            [] => Over::Images,
+            _ => Over::Groups,
+        }
+    }
+
     /// Returns the metric that was measured with the evaluation. If it is missing, computes its value.
     fn estimate(&self, name: &str, computed: impl FnOnce() -> Option<f64>) -> Estimate {
         let measured = self.metrics.get(name).filter(|m| m.value.is_finite());
-        let over = match self.evaluation.groups.as_slice() {
-            [] => Over::Images,
-            _ => Over::Groups,
-        };
+        let over = self.over();
         match measured {
             Some(metric) => Estimate {
                 value: metric.value,
@@ -118,7 +123,7 @@ impl Figures<'_> {
         let evaluation = self.evaluation;
         let positive = evaluation.positive as usize;
         let ordered = predictions(evaluation).ordered(positive);
-        let bins = ordered.bins();
+        let bins = ordered.bins(self.over());
         let weights = vec![1; evaluation.labels.len()];
         (!bins.is_empty()).then(|| Reliability {
             class: evaluation.classes[positive].clone(),

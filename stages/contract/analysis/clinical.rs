@@ -92,7 +92,8 @@ pub struct DecisionCurve {
     pub prevalence: f64,
     /// `true` if it is another one than among the images. The model's probabilities are then shifted to it.
     pub is_shifted: bool,
-    /// The threshold in use, if it is one on the probability of the positive class; shifted like the probabilities.
+    /// The threshold in use on the probability of the positive class; shifted like the probabilities. `None` if the most
+    /// probable class is decided.
     pub threshold: Option<f64>,
     pub points: Vec<NetBenefit>,
 }

@@ -1,4 +1,15 @@
-//! The results of an evaluation for every image.
+//! The results of an evaluation for every image, and the words for the rule that chose its threshold.
+
+/// Formats the rule that chose a threshold, after the threshold: ` (sensitivity at least 0.95 on 52 validation images)`.
+/// `other` is the class that the threshold is on, if that is not the positive one. The rule is about that class, too:
+/// ` (for PNEUMONIA: sensitivity at least 0.95 …)`. Empty without a rule.
+pub fn chosen_by(rule: Option<&str>, other: Option<&str>) -> String {
+    match (rule, other) {
+        (None, _) => String::new(),
+        (Some(rule), None) => format!(" ({rule})"),
+        (Some(rule), Some(class)) => format!(" (for {class}: {rule})"),
+    }
+}
 
 /// The results of an evaluation for every image, in the order of its dataset.
 #[derive(Clone, Debug, PartialEq)]

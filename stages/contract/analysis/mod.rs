@@ -29,7 +29,7 @@ pub use contrast::{
     McNemar, Reference, RowContrasts,
 };
 pub use dataset::{DatasetView, Sheet};
-pub use evaluation::Evaluation;
+pub use evaluation::{Evaluation, chosen_by};
 pub use figure::{
     Bars, Bin, ConfusionMatrix, Coordinate, Curve, Estimate, EvaluationFigures, Figure, Group,
     History, LearningCurves, Line, OperatingPoint, ParallelCoordinates, PrecisionRecall,

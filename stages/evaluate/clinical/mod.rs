@@ -4,7 +4,7 @@ mod files;
 mod operating;
 mod subgroups;
 
-use contract::analysis::{AreaEstimate, AreaMethod, Clinical, DecisionCurve};
+use contract::analysis::{AreaEstimate, AreaMethod, Clinical, DecisionCurve, chosen_by};
 use contract::json::shortest;
 
 use super::report::Report;
@@ -64,13 +64,15 @@ pub(super) fn clinical(report: &Report<'_>, asked: &Asked<'_>) -> Clinical {
     }
 }
 
-/// Returns the threshold on the probability of the positive class, if there is one.
+/// Returns the threshold on the probability of the positive class, if there is one. A threshold on the other one of two
+/// classes is converted: the positive class is decided below it, and both probabilities add up to 1.
 fn own_threshold(report: &Report<'_>) -> Option<f64> {
     match report.decision {
         Decision::Threshold { class, threshold } if class == report.positive => {
             Some(shortest(threshold))
         }
-        Decision::Threshold { .. } | Decision::MostProbable => None,
+        Decision::Threshold { threshold, .. } => Some(1.0 - shortest(threshold)),
+        Decision::MostProbable => None,
     }
 }
 
@@ -81,17 +83,18 @@ fn is_positive(report: &Report<'_>) -> Vec<bool> {
         .collect()
 }
 
-/// Formats `from a probability of 0.62, the threshold stored with the model`.
+/// Formats `from a probability of 0.62, the threshold stored with the model`, or, if the threshold is on the other class,
+/// `below a probability of 0.62 of PNEUMONIA, …`.
 fn rule(report: &Report<'_>, origin: &str) -> String {
     match report.decision {
         Decision::Threshold { class, threshold } => {
-            let of = match class == report.positive {
-                true => String::new(),
-                false => format!(" of {}, or else the other class", report.classes[class]),
+            let of = (class != report.positive).then(|| report.classes[class].as_str());
+            let start = match of {
+                None => format!("from a probability of {threshold}"),
+                Some(class) => format!("below a probability of {threshold} of {class}"),
             };
-            let chosen = report.rule.as_ref();
-            let chosen = chosen.map_or_else(String::new, |chosen| format!(" ({chosen})"));
-            format!("from a probability of {threshold}{of}, {origin}{chosen}")
+            let chosen = chosen_by(report.rule.as_deref(), of);
+            format!("{start}, {origin}{chosen}")
         }
         Decision::MostProbable => "if it is the most probable class".to_owned(),
     }

@@ -24,6 +24,8 @@ struct Case {
     prevalence: Option<f64>,
     divisions: Vec<Assigned>,
     resamples: usize,
+    positive: usize,
+    rule: Option<&'static str>,
 }
 
 impl Case {
@@ -34,6 +36,8 @@ impl Case {
             prevalence: None,
             divisions: Vec::new(),
             resamples: 200,
+            positive: 1,
+            rule: None,
         }
     }
 
@@ -47,7 +51,7 @@ impl Case {
         let classes = ["NORMAL", "PNEUMONIA"].map(str::to_owned);
         let report = Report {
             classes: &classes,
-            positive: 1,
+            positive: self.positive,
             decision: Decision::Threshold {
                 class: 1,
                 threshold: 0.4,
@@ -59,7 +63,7 @@ impl Case {
             },
             groups: &self.groups,
             pixels: None,
-            rule: None,
+            rule: self.rule.map(str::to_owned),
         };
         let bootstrap = Bootstrap {
             units: match self.groups.as_slice() {
@@ -171,6 +175,36 @@ fn the_operating_point_agrees_with_scikit_learn() {
     assert_eq!((curve.prevalence, curve.is_shifted), (0.05, true));
     // The odds of 0.4, times (0.05 / 0.95) / (28 / 32): numpy 2.4.6.
     close(curve.threshold.unwrap(), 0.03855421686746988);
+}
+
+/// The threshold is on the probability of the last class, and the first one is positive.
+#[test]
+fn a_threshold_on_the_other_class_is_told_and_drawn_for_the_positive_one() {
+    let of = |positive, prevalence| Case {
+        positive,
+        prevalence,
+        rule: Some("sensitivity at least 0.95 on 52 validation images"),
+        ..Case::new()
+    };
+    let tables = of(0, None).tables();
+    assert_eq!(
+        tables.heading(),
+        "NORMAL, below a probability of 0.4 of PNEUMONIA, the `threshold` in the pipeline (for PNEUMONIA: sensitivity at \
+         least 0.95 on 52 validation images); 32 of 60 images are NORMAL"
+    );
+    assert_eq!(
+        of(1, None).tables().rule,
+        "from a probability of 0.4, the `threshold` in the pipeline (sensitivity at least 0.95 on 52 validation images)"
+    );
+    // Of the 32 normal images, 21 are below the threshold, as are 9 of the others: see the specificity and NPV above.
+    let curve = tables.decision_curve.unwrap();
+    let (threshold, benefit) = curve.operating_point().unwrap();
+    close(threshold, 0.6);
+    let expected = 21.0 / 60.0 - 9.0 / 60.0 * 0.6 / 0.4;
+    assert!((benefit - expected).abs() < 0.01, "{benefit}");
+    // The odds of 0.6, times (0.05 / 0.95) / (32 / 28): numpy 2.4.6.
+    let shifted = of(0, Some(0.05)).tables().decision_curve.unwrap();
+    close(shifted.threshold.unwrap(), 0.06461538461538463);
 }
 
 /// With groups, Wilson's intervals are left out, and the variance of the area is Obuchowski's (numpy 2.4.6: 0.0045016).

@@ -199,7 +199,7 @@ impl External {
     }
 
     /// Returns the classes according to the table: those of the columns; with one column, the other label first.
-    fn classes(&self) -> Result<Vec<String>, String> {
+    pub(super) fn classes(&self) -> Result<Vec<String>, String> {
         let [only] = self.columns.as_slice() else {
             return Ok(self.columns.clone());
         };

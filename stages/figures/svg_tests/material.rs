@@ -65,7 +65,7 @@ impl Material {
             images: 60,
             predicted,
             observed,
-            interval: [observed * 0.8, (observed * 1.2).min(1.0)],
+            interval: Some([observed * 0.8, (observed * 1.2).min(1.0)]),
         };
         let group = |name: &str, values: [f64; 3]| Group {
             name: name.to_owned(),

@@ -73,6 +73,43 @@ fn texts(svg: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_decision_curve_shows_or_tells_the_threshold_in_use() {
+    let shown = |threshold: Option<f64>| {
+        let mut material = Material::named("PNEUMONIA");
+        material.decision_curve.threshold = threshold;
+        let figures = material.figures();
+        let curve = figures
+            .iter()
+            .find(|(_, figure)| matches!(figure, Figure::DecisionCurve(_)));
+        texts(&svg(&curve.unwrap().1, "curve").unwrap()).join("\n")
+    };
+    assert!(shown(Some(0.62)).contains("\nthreshold 0.620\n"));
+    let outside = shown(Some(0.995));
+    assert!(!outside.contains("\nthreshold 0.995"), "{outside}");
+    assert!(
+        outside.contains("; threshold in use 0.995, not in the picture)"),
+        "{outside}"
+    );
+    assert!(!shown(None).contains("threshold in use"));
+}
+
+#[test]
+fn a_reliability_diagram_without_intervals_says_why() {
+    let mut material = Material::named("PNEUMONIA");
+    for curve in &mut material.reliability.curves {
+        curve.bins.iter_mut().for_each(|bin| bin.interval = None);
+    }
+    let drawn =
+        |material: &Material| svg(&Figure::Reliability(&material.reliability), "r").unwrap();
+    let (without, with) = (drawn(&material), drawn(&Material::named("PNEUMONIA")));
+    let note = "predicted probability (no intervals: images are in groups)".to_owned();
+    assert!(texts(&without).contains(&note), "{:?}", texts(&without));
+    assert!(!texts(&with).contains(&note));
+    // Each of the bins has a bar with two ends.
+    assert!(without.len() < with.len());
+}
+
+#[test]
 fn every_figure_is_a_harmless_element_with_a_description() {
     let folder = Folder::new();
     let material = Material::named("PNEUMONIA");

@@ -95,7 +95,9 @@ fn measured(
             true => scored
                 .counts_of(measure, class.unwrap_or(positive))
                 .and_then(|counts| wilson_of(counts, &bootstrap.units)),
-            false => value.and_then(|value| ends(measure, value, &interval)),
+            false => value
+                .zip(interval.ends)
+                .map(|(value, ends)| measure.ends(ends, interval.mean, value)),
         };
         let metric = Metric {
             interval: ends,
@@ -111,18 +113,6 @@ fn measured(
         metrics.insert(name(info, classes, class), metric);
     }
     metrics
-}
-
-/// Returns the ends of the interval of `value`. If resampling makes a measure larger on average, the interval is moved
-/// down by the difference. Otherwise, it could lie above the value.
-fn ends(measure: Measure, value: f64, interval: &Interval) -> Option<[f64; 2]> {
-    let ends = interval.ends?;
-    if !measure.grows_with_noise() {
-        return Some(ends);
-    }
-    let excess = interval.mean - value;
-    let [least, most] = measure.info().range;
-    Some(ends.map(|end| (end - excess).clamp(least, most)))
 }
 
 /// A measure, and the class that it is of. Without a class, it is that of the positive class or of all.

@@ -83,6 +83,18 @@ impl Resampled {
         })
     }
 
+    /// Returns the 95 % interval of the mean over the seeds, of which `estimate` is the [`Resampled::estimate`], for values
+    /// of `measure` (not differences). The percentiles of a single seed are corrected as those of a single evaluation
+    /// ([`Measure::ends`]). The interval of several seeds is around the mean of their values, so it needs no correction.
+    pub fn ends(&self, estimate: &Difference, measure: Measure) -> [f64; 2] {
+        let [value] = self.values.as_slice() else {
+            return estimate.interval;
+        };
+        let draws: Vec<f64> = self.draws.iter().flatten().flatten().copied().collect();
+        let mean = draws.iter().sum::<f64>() / draws.len().max(1) as f64;
+        measure.ends(estimate.interval, mean, *value)
+    }
+
     /// Returns the differences from `other`, which has the same seeds and the same resamples.
     pub fn minus(&self, other: &Self) -> Self {
         let minus =

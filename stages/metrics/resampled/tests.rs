@@ -360,3 +360,31 @@ proptest! {
         prop_assert!(found.p < 0.06 || !leaves_out_zero, "{:?}", found);
     }
 }
+
+/// numpy 2.4.6: `np.percentile(draws, [2.5, 97.5])` is [0.129, 0.3055], and `np.mean(draws)` is 0.224.
+#[test]
+fn only_the_ends_of_a_single_seed_are_moved_by_the_bias_of_resampling() {
+    let draws = [0.12, 0.31, 0.18, 0.27, 0.22, 0.25, 0.16, 0.29, 0.20, 0.24];
+    let of_seeds = |seeds: usize| Resampled {
+        values: (0..seeds).map(|seed| 0.18 + 0.01 * seed as f64).collect(),
+        draws: draws.map(|draw| Some(vec![draw; seeds])).to_vec(),
+        shares_images: true,
+    };
+    let one = of_seeds(1);
+    let estimate = one.estimate().unwrap();
+    for (measure, expected) in [
+        (Measure::Accuracy, [0.129, 0.3055]),
+        (Measure::Ece, [0.085, 0.2615]),
+    ] {
+        let ends = one.ends(&estimate, measure);
+        for (ours, theirs) in ends.into_iter().zip(expected) {
+            assert!((ours - theirs).abs() < 1e-12, "{measure:?}: {ends:?}");
+        }
+    }
+    // The interval of several seeds is around the mean of their values.
+    let two = of_seeds(2);
+    let estimate = two.estimate().unwrap();
+    let [low, high] = two.ends(&estimate, Measure::Ece);
+    assert_eq!([low, high], estimate.interval);
+    assert!(((low + high) / 2.0 - 0.185).abs() < 1e-12);
+}

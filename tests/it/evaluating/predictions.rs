@@ -244,3 +244,32 @@ fn names_that_do_not_fit_the_images_are_one_error() {
     let stages: Value = run.json();
     assert!(stages["stages"].to_string().contains("failed"));
 }
+
+/// A file has no class folders, so the order of its columns decides which class is the last.
+#[test]
+fn a_positive_class_that_the_columns_do_not_imply_is_a_warning() {
+    let sandbox = Sandbox::new(
+        "version: 1\nname: other\nstages:\n  score: { kind: evaluate, params: { file: p.csv } }\n",
+    );
+    let warnings = |header: &str| {
+        let text = format!("{header}\na,NORMAL,0.8,0.2\nb,PNEUMONIA,0.3,0.7\n");
+        fs::write(sandbox.path("p.csv"), text).unwrap();
+        sandbox
+            .runner(&["validate", "pipeline.yaml", "--json"])
+            .stdout
+    };
+    let expected = "`score` measures `f1`, `recall` and similar metrics of `NORMAL`, because it is the last class, \
+                    although `PNEUMONIA` is probably meant";
+    for header in [
+        "name,label,p_PNEUMONIA,p_NORMAL",
+        "name,label,p_NORMAL,other",
+    ] {
+        assert!(
+            warnings(header).contains(expected),
+            "{header}: {}",
+            warnings(header)
+        );
+    }
+    let implied = warnings("name,label,p_NORMAL,p_PNEUMONIA");
+    assert!(!implied.contains("last class"), "{implied}");
+}

@@ -79,6 +79,14 @@ pub struct Reliability {
     pub curves: Vec<ReliabilityCurve>,
 }
 
+impl Reliability {
+    /// `true` unless images have groups, so that bins have no intervals.
+    pub fn has_intervals(&self) -> bool {
+        let mut bins = self.curves.iter().flat_map(|curve| &curve.bins);
+        bins.any(|bin| bin.interval.is_some())
+    }
+}
+
 /// A set of probabilities in a reliability diagram.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReliabilityCurve {
@@ -100,6 +108,6 @@ pub struct Bin {
     pub predicted: f64,
     /// Share of the images that belong to the class.
     pub observed: f64,
-    /// 95 % interval of `observed` for independent images (Wilson, 1927).
-    pub interval: [f64; 2],
+    /// 95 % interval of `observed` for independent images (Wilson, 1927); `None` if images have groups.
+    pub interval: Option<[f64; 2]>,
 }
