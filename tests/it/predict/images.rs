@@ -172,8 +172,10 @@ fn without_images_nothing_is_written() {
     says(&["empty"], "in `empty`, only `empty/a.gif`");
     says(&["missing.png"], "`missing.png` does not exist");
     says(&["artifacts"], "`artifacts` is a runner store");
-    let done = predict(&sandbox, &["cnn"]);
-    assert_eq!(done.code, Some(2), "{done:?}");
+    let error = refused(&sandbox, &["cnn"], 2);
+    let expected = "error: there are no images to predict; name files or folders after the model, or give a list of \
+                    them with `--list FILE`\n";
+    assert_eq!(error, expected);
 }
 
 #[test]
