@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use contract::ShowPath;
+use contract::{KindInfo, ShowPath, Usage};
 use engine::atomic_file::{self, Flush};
 use engine::error::Error;
 use engine::graph::InstanceName;
@@ -28,8 +28,8 @@ use crate::report::predictions::{self, Listed};
 pub(super) struct Images {
     #[command(flatten)]
     pipeline: PipelineArgs,
-    /// Stage or instance that made the predictions: evaluate, 'evaluate[model1]', 'evaluate[fold=2]'
-    /// [default: all that made some]
+    /// Stage or instances that made the predictions: evaluate, 'evaluate[large]', 'evaluate[fold=2]',
+    /// 'evaluate[large,fold=2]' [default: all that made some]
     stage: Option<String>,
     #[command(flatten)]
     store: StoreArgs,
@@ -66,7 +66,7 @@ impl Images {
         };
         let predicted = results
             .predictions(&nodes)
-            .map_err(|why| self.incomplete(&why))?;
+            .map_err(|why| self.without_predictions(&results, &nodes, &why))?;
         check_classes(&predicted)?;
         let listed = match self.wrong {
             true => Listed::Wrong,
@@ -91,15 +91,47 @@ impl Images {
         if !found.is_empty() {
             return Ok(found);
         }
-        let known: Vec<String> = results
-            .instances(|_| true)
-            .iter()
-            .map(|&node| results.graph.stages[node].name.stage.clone())
-            .collect();
-        let known = suggest::distinct(known.iter().map(String::as_str));
-        let hint = suggest::hint("stages", name, known);
+        let all = results.instances(|_| true).into_iter();
+        let names: Vec<&InstanceName> = all.map(|node| &results.graph.stages[node].name).collect();
+        // If only the values in brackets are wrong, instances of the stage are suggested.
+        let stage = name.split('[').next().unwrap_or_default();
+        let instances = names.iter().filter(|instance| instance.stage == stage);
+        let instances: Vec<String> = instances.map(ToString::to_string).collect();
+        let (noun, known) = match instances.is_empty() {
+            true => {
+                let stages = names.iter().map(|instance| instance.stage.clone());
+                ("stage", stages.collect())
+            }
+            false => ("instance", instances),
+        };
+        let hint = suggest::hint(&format!("{noun}s"), name, known.iter().map(String::as_str));
         let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
-        Err(Error::Usage(format!("there is no stage `{name}`{hint}")))
+        Err(Error::Usage(format!("there is no {noun} `{name}`{hint}")))
+    }
+
+    /// Returns the error for instances without predictions. `why` names one of them.
+    fn without_predictions(
+        &self,
+        results: &Measurements<'_>,
+        nodes: &[NodeIndex],
+        why: &str,
+    ) -> Error {
+        let stages = &results.graph.stages;
+        let makes_some = |node: &NodeIndex| measures(stages[*node].kind);
+        if nodes.iter().any(makes_some) {
+            return self.incomplete(why);
+        }
+        let makers = results.instances(|_| true).into_iter().filter(makes_some);
+        let makers: Vec<&str> = makers
+            .map(|node| stages[node].name.stage.as_str())
+            .collect();
+        let hint = match suggest::distinct(makers).as_slice() {
+            [] => "add a stage of the kind `evaluate`".to_owned(),
+            makers => format!("name a stage that makes some: {}", suggest::quoted(makers)),
+        };
+        let stages = nodes.iter().map(|&node| stages[node].name.stage.as_str());
+        let stages = suggest::quoted(&suggest::distinct(stages));
+        Error::Usage(format!("{stages} makes no predictions; {hint}"))
     }
 
     /// All instances of the stages that made predictions.
@@ -122,6 +154,12 @@ impl Images {
         let file = self.pipeline.file.shown();
         Error::Usage(format!("{why}; `runner run {file}` makes the results"))
     }
+}
+
+/// Returns `true` if stages of a kind predict test images.
+fn measures(kind: &KindInfo) -> bool {
+    let mut inputs = kind.inputs.iter();
+    inputs.any(|input| input.usage == Usage::Measures)
 }
 
 /// Fails if the predictions of several stages are about different classes, which do not fit into one table.

@@ -90,6 +90,15 @@ fn file_in(path: &Path) -> Result<Option<&Path>, Error> {
     Ok(None)
 }
 
+/// Returns `true` if two paths mean the same entry of the same folder, whether it exists or not.
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let folder = parent(path).canonicalize().ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    one == other || place(one).is_some_and(|one| Some(one) == place(other))
+}
+
 /// Returns the folder of a file.
 pub(super) fn parent(path: &Path) -> &Path {
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
@@ -101,6 +110,19 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn paths_to_the_same_entry_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("folder")).unwrap();
+        symlink("folder", at("link")).unwrap();
+        assert!(is_same(Path::new("new"), Path::new("new")));
+        assert!(is_same(Path::new("new"), Path::new("./new/")));
+        assert!(is_same(&at("folder/new"), &at("link/new")));
+        assert!(!is_same(&at("folder/new"), &at("new")));
+        assert!(!is_same(&at("no/new"), &at("nothing/new")));
+    }
 
     #[test]
     fn paths_that_cannot_be_meant_are_wrong_arguments() {

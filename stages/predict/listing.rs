@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-use contract::sources::{Unnamed, walk, walk_any};
+use contract::sources::{Broken, Unnamed, walk, walk_any};
 use contract::{Invalid, ShowPath};
 use images::Decoder;
 use rayon::prelude::*;
@@ -29,6 +29,8 @@ pub struct Listing {
     pub images: Vec<Image>,
     /// Images, and folders that may contain some, whose paths are not UTF-8. So they have no name in the results.
     pub unnamed: Vec<PathBuf>,
+    /// Paths of other entries of folders that cannot be used, and reasons. An entry may be, or contain, an image.
+    pub broken: Vec<(PathBuf, String)>,
     /// Images that cannot be used.
     pub skipped: Vec<Skipped>,
     /// Files in folders that are not read as images.
@@ -64,21 +66,36 @@ impl Listing {
             for entry in found.unnamed {
                 entries.add_unnamed(entry);
             }
+            for entry in found.broken {
+                entries.add_broken(entry);
+            }
         }
         let listing = entries.listing();
-        match listing.images.is_empty() && listing.unnamed.is_empty() {
+        let Self {
+            images,
+            unnamed,
+            broken,
+            ..
+        } = &listing;
+        match images.is_empty() && unnamed.is_empty() && broken.is_empty() {
             true => Err(listing.nothing_in(paths)),
             false => Ok(listing),
         }
     }
 
-    /// Reads the header of every file. Images that cannot be used become `skipped`, if that is allowed.
+    /// Reads the header of every file. Images and entries of folders that cannot be used become `skipped`, if that is
+    /// allowed.
     ///
     /// # Errors
-    /// Names the first image that cannot be used, unless such images are skipped; and if none is left.
+    /// Names the first of them that cannot be used, unless they are skipped; and if no image is left.
     pub fn checked(mut self, settings: &Settings) -> Result<Self, Unusable> {
         for path in std::mem::take(&mut self.unnamed) {
             self.skipped.push(settings.unnamed(&path)?);
+        }
+        for (path, reason) in std::mem::take(&mut self.broken) {
+            let name = path.shown();
+            self.skipped
+                .push(settings.unreadable(Image { name, path }, reason)?);
         }
         let decoder = settings.decoder();
         let check = |image: &Image| Decoder::check(&decoder, &image.path).err();
@@ -126,6 +143,7 @@ struct Entries {
     /// Reasons by name.
     omitted: BTreeMap<String, String>,
     unnamed: BTreeMap<PathBuf, PathBuf>,
+    broken: BTreeMap<PathBuf, (PathBuf, String)>,
 }
 
 impl Entries {
@@ -172,12 +190,18 @@ impl Entries {
         }
     }
 
+    fn add_broken(&mut self, entry: Broken) {
+        let reason = entry.reason();
+        self.broken.insert(plain(&entry.path), (entry.path, reason));
+    }
+
     fn listing(self) -> Listing {
         let mut images: Vec<Image> = self.images.into_values().collect();
         images.sort_by(|a, b| a.name.cmp(&b.name));
         Listing {
             images,
             unnamed: self.unnamed.into_values().collect(),
+            broken: self.broken.into_values().collect(),
             skipped: Vec::new(),
             omitted: self.omitted.into_iter().map(skipped).collect(),
         }
@@ -306,6 +330,38 @@ mod tests {
             Listing::of(&given, Naming::AsGiven).unwrap().images.len(),
             4
         );
+    }
+
+    #[test]
+    fn entries_that_cannot_be_used_are_skipped_or_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        symlink("nowhere", folder.path().join("b.png")).unwrap();
+        let given = [folder.path().to_owned()];
+        let checked = |on_bad_image| {
+            let settings = Settings {
+                on_bad_image,
+                max_megapixels: 1,
+                batch_size: 1,
+                how_to_skip: "skip it",
+            };
+            // Listed once, though it is found twice.
+            let given = [given[0].clone(), folder.path().join(".")];
+            Listing::of(&given, Naming::AsGiven)?.checked(&settings)
+        };
+        let reason = "is a link to a file or folder that does not exist";
+        let says = |name: &Path| format!("`{}` {reason}", name.display());
+        let error = checked(OnBadImage::Fail).unwrap_err();
+        assert_eq!(
+            error.hint.as_deref(),
+            Some("repair or remove it, or skip it")
+        );
+        let none = checked(OnBadImage::Skip).unwrap_err();
+        assert_eq!(none.message, error.message);
+        // The path as it was given last.
+        let found = [given[0].join("b.png"), given[0].join("./b.png")];
+        assert!(found.iter().any(|path| says(path) == error.message));
+        // A source may have no such entry.
+        assert!(Listing::of(&given, Naming::Within).is_err());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Kind `predict`: applies a classifier to unlabelled images. `runner predict` does the same without a pipeline.
+//! Kind `predict`: applies a classifier to unlabelled images. `runner predict` does the same without a pipeline,
+//! and accepts folders that cannot be a source: with dangling links, or names that are not UTF-8.
 
 mod batch;
 mod explanation;

@@ -11,7 +11,7 @@ use super::hint::{Known, Wanted};
 use crate::cli::pipeline::StoreArgs;
 
 /// An artifact on the command line.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct ArtifactArgs {
     /// `STAGE.PORT` or `STAGE[VALUE].PORT` for the newest result; or the beginning of any artifact's digest (at
     /// least 8 digits)
@@ -183,7 +183,28 @@ impl ArtifactArgs {
         })
     }
 
+    /// Returns the argument without the names of axes, if that is the name of an artifact.
+    fn without_names_of_axes(&self, all: &[Shown]) -> Option<String> {
+        let values = self.artifact.matches(',').count() + 1;
+        (1..=values).find_map(|count| {
+            let artifact = unnamed(&self.artifact, count)?;
+            let positional = Self {
+                artifact,
+                ..self.clone()
+            };
+            let mut all = all.iter();
+            let is_known = all.any(|shown| positional.ports(shown).next().is_some());
+            is_known.then_some(positional.artifact)
+        })
+    }
+
     fn unknown(&self, all: &[Shown], wanted: Option<&Wanted<'_>>) -> Error {
+        if let Some(positional) = self.without_names_of_axes(all) {
+            return Error::Usage(format!(
+                "there is no artifact `{}`; write the values of a matrix without the names of axes: `{positional}`",
+                self.artifact
+            ));
+        }
         let known = Known::of(all, wanted);
         let hint = known.near(&self.artifact).unwrap_or_else(|| match wanted {
             Some(wanted) => known.listed(wanted),
@@ -193,6 +214,19 @@ impl ArtifactArgs {
         });
         Error::Usage(format!("there is no artifact `{}`; {hint}", self.artifact))
     }
+}
+
+/// Removes the names of axes before the first `count` values in brackets: `cnn[model=large,fold=2]` becomes
+/// `cnn[large,fold=2]`.
+fn unnamed(artifact: &str, count: usize) -> Option<String> {
+    let (stage, after) = artifact.split_once('[')?;
+    let (values, rest) = after.rsplit_once(']')?;
+    let value = |(i, value): (usize, &str)| match value.split_once('=') {
+        Some((_, value)) if i < count => value.trim().to_owned(),
+        _ => value.trim().to_owned(),
+    };
+    let values: Vec<String> = values.split(',').enumerate().map(value).collect();
+    Some(format!("{stage}[{}]{rest}", values.join(",")))
 }
 
 /// Rejects names of pipelines that `latest` does not show.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use contract::{Context, Device, Failure, Progress, Request, StageEvent};
+use contract::{Context, Device, Failure, Progress, Request, ShowPath, StageEvent};
 use engine::error::Error;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -25,6 +25,7 @@ use self::heat_maps::HeatMaps;
 use self::interrupt::Interrupt;
 use self::model::Model;
 use self::output::{Destination, Output};
+use super::output_path;
 use super::pipeline::StoreArgs;
 use crate::report::{Console, Verbosity};
 
@@ -39,7 +40,7 @@ pub(super) struct Predict {
     #[arg(value_name = "MODEL")]
     model: String,
     /// Image files, and folders with `jpg`, `jpeg` or `png` files at any depth
-    #[arg(value_name = "IMAGES", required_unless_present = "list")]
+    #[arg(value_name = "IMAGES")]
     images: Vec<PathBuf>,
     /// Read more paths of images and folders from FILE, one per line; `-` reads standard input
     #[arg(long, value_name = "FILE")]
@@ -85,6 +86,14 @@ enum Reaction {
 
 impl Predict {
     pub(super) fn execute(mut self, console: &Console) -> Result<(), Error> {
+        if self.images.is_empty() && self.list.is_none() {
+            return Err(Error::Usage(
+                "there are no images to predict; name files or folders after the model, or give a list of them with \
+                 `--list FILE`"
+                    .to_owned(),
+            ));
+        }
+        self.check_outputs()?;
         start_threads()?;
         let device = self.device.device()?;
         // Not before: with another GPU, this process starts again, and standard input can be read only once.
@@ -128,6 +137,26 @@ impl Predict {
             output.summarize(console, destination.as_ref(), drawn_to.as_deref());
         }
         Ok(())
+    }
+
+    /// Checks that the outputs do not get into each other's way.
+    fn check_outputs(&self) -> Result<(), Error> {
+        let Some(output) = self.output.as_deref() else {
+            return Ok(());
+        };
+        if self.json && output == Path::new("-") {
+            return Err(Error::Usage(
+                "`--json` and `-o -` both print to standard output; give a file with `-o`, or leave out one of them"
+                    .to_owned(),
+            ));
+        }
+        match &self.explain {
+            Some(folder) if output_path::is_same(output, folder) => Err(Error::Usage(format!(
+                "`-o` and `--explain` both name `{}`; give the file and the folder different names",
+                folder.shown()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Lists the images, and checks that they can be read as far as their headers tell.

@@ -32,8 +32,8 @@ impl InstanceName {
         }
     }
 
-    /// Returns whether a name such as `cnn`, `cnn[model1]` or `cnn[model1,seed=43]` means this instance. The former two
-    /// mean instances in all copies.
+    /// Returns `true` if a name means this instance. In brackets are the values on all axes (`cnn[model1]`), values with the
+    /// names of their axes (`cnn[seed=43]`), or both, in this order. A name means all instances that have these values.
     pub fn matches(&self, name: &str) -> bool {
         let Some((stage, values)) = name.split_once('[') else {
             return self.stage == name;
@@ -41,8 +41,25 @@ impl InstanceName {
         if self.stage != stage {
             return false;
         }
-        let within_copy = || format!("[{}]", self.values(&[]));
-        format!("[{values}") == within_copy() || self.to_string() == name
+        let Some(values) = values.strip_suffix(']') else {
+            return false;
+        };
+        // Compared as one text, because a value may contain a comma or `=`.
+        let own = self.values(&[]);
+        let named = match values.strip_prefix(&own) {
+            Some("") => return true,
+            Some(rest) if own.is_empty() => rest,
+            Some(rest) => rest.strip_prefix(',').unwrap_or(values),
+            None => values,
+        };
+        let labels = self.axes.iter().chain(&self.copy);
+        let is_own = |value: &str| {
+            labels.clone().any(|(axis, own)| {
+                let rest = value.trim().strip_prefix(axis.as_str());
+                rest.and_then(|rest| rest.strip_prefix('=')) == Some(own)
+            })
+        };
+        named.split(',').all(is_own) || self.to_string() == name
     }
 
     /// Formats the values in brackets.
@@ -66,5 +83,61 @@ impl fmt::Display for InstanceName {
 impl Serialize for InstanceName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_means_all_instances_that_have_its_values() {
+        let owned = |labels: &[(&str, &str)]| {
+            let labels = labels.iter();
+            labels
+                .map(|&(axis, value)| (axis.to_owned(), value.to_owned()))
+                .collect()
+        };
+        let instance = |axes: &[(&str, &str)], copy: &[(&str, &str)]| InstanceName {
+            stage: "cnn".to_owned(),
+            axes: owned(axes),
+            copy: owned(copy),
+        };
+        let both = instance(
+            &[("model", "m1"), ("rate", "0.1")],
+            &[("fold", "2"), ("seed", "43")],
+        );
+        for name in [
+            "cnn",
+            "cnn[m1,0.1]",
+            "cnn[m1,0.1,fold=2,seed=43]",
+            "cnn[m1,0.1,seed=43]",
+            "cnn[fold=2]",
+            "cnn[rate=0.1, model=m1]",
+            "cnn[seed=43,model=m1]",
+        ] {
+            assert!(both.matches(name), "{name}");
+        }
+        for name in [
+            "cn",
+            "cnn[",
+            "cnn[]",
+            "cnn[m1]",
+            "cnn[0.1,m1]",
+            "cnn[m1,0.1",
+            "cnn[m1,0.1,]",
+            "cnn[fold=1]",
+            "cnn[fold=2,seed=4]",
+            "cnn[m1,fold=2]",
+            "cnn[fold=2,m1,0.1]",
+            "cnn[2]",
+        ] {
+            assert!(!both.matches(name), "{name}");
+        }
+        let only_fold = instance(&[], &[("fold", "2")]);
+        assert!(only_fold.matches("cnn[fold=2]") && !only_fold.matches("cnn[2]"));
+        let odd = instance(&[("of", "a,b=c")], &[("fold", "2")]);
+        assert!(odd.matches("cnn[a,b=c]") && odd.matches("cnn[a,b=c,fold=2]"));
+        assert!(!instance(&[], &[]).matches("cnn[m1]"));
     }
 }

@@ -94,7 +94,8 @@ pub(super) fn unknown_value(axis: &Axis, value: &str, written: &Place) -> Diagno
     Diagnostic::at(&place(written, value), message).hint(suggest::hint("values", value, known))
 }
 
-/// Returns the axes of a stage with the values in brackets, `text`. `name` is the stage's name as written.
+/// Returns the axes of a stage with the values in brackets, `text`: in the order of the axes, or as `AXIS=VALUE`. `name` is
+/// the stage's name as written.
 pub(super) fn axes(
     stage: &StageSpec,
     name: &str,
@@ -120,8 +121,17 @@ pub(super) fn axes(
             }
         });
     }
-    let names = stage.matrix.iter().map(|axis| axis.name.clone());
-    Ok(names.zip(values.into_iter().map(str::to_owned)).collect())
+    let axes = stage.matrix.iter().zip(&values);
+    let axes = axes.map(|(axis, value)| {
+        let mut named = values.iter().filter_map(|value| value.split_once('='));
+        // A value may itself contain `=`.
+        let value = match named.find(|(name, _)| *name == axis.name) {
+            Some((_, named)) if !has_value(axis, value) => named,
+            _ => value,
+        };
+        (axis.name.clone(), value.to_owned())
+    });
+    Ok(axes.collect())
 }
 
 /// Returns `true` if an axis has a value.

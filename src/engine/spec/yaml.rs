@@ -46,6 +46,7 @@ pub(super) fn parse(source: &Arc<Source>, part: Range<usize>) -> Result<Node, Di
                 &source.place(byte..byte),
                 format!("this is not valid YAML: {}", error.info()),
             )
+            .hint(unquoted_instance(source.text(), byte))
         })?;
         if matches!(event, Event::DocumentStart(_)) {
             documents += 1;
@@ -62,6 +63,17 @@ pub(super) fn parse(source: &Arc<Source>, part: Range<usize>) -> Result<Node, Di
     Ok(builder
         .root
         .unwrap_or_else(|| Node::new(Value::Null, source.place(part.end..part.end))))
+}
+
+/// Returns a hint about a reference to an instance without quotes, such as `cnn[large]`, whose bracket YAML takes for the
+/// start of a list. `byte` is the place of the error.
+fn unquoted_instance(text: &str, byte: usize) -> Option<String> {
+    let after = text.get(byte..)?.strip_prefix('[')?;
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let before = text.get(..byte)?;
+    let name = &before[before.trim_end_matches(is_part).len()..];
+    let (values, _) = after.lines().next()?.split_once(']')?;
+    (!name.is_empty()).then(|| format!("put quotes around an instance: `\"{name}[{values}]\"`"))
 }
 
 /// Converts the parser's positions, counted in characters, to bytes of the source.

@@ -1,10 +1,10 @@
 //! Lists a folder of a source, without the entries that do not count.
 
 use std::ffi::OsStr;
-use std::fs::{self, FileType, Metadata};
+use std::fs::{self, FileType, Metadata, ReadDir};
 use std::path::{Path, PathBuf};
 
-use super::error::{no_file, unreadable};
+use super::error::{Broken, Why, unreadable};
 use super::rules::{IGNORE_FILE, Rules};
 use super::store::is_store;
 use crate::Invalid;
@@ -25,16 +25,20 @@ pub struct SourceFolder {
     /// Links among `files` and `folders`, each with its own metadata from before it was followed.
     pub(super) links: Vec<(String, Metadata)>,
     pub(super) rules: Rules,
-    /// Entries whose names are not UTF-8; empty with [`Names::Utf8`].
+    /// Entries whose names are not UTF-8; empty with [`Entries::Sound`].
     pub(super) unnamed: Vec<Unnamed>,
-    pub(super) names: Names,
+    /// Entries that cannot be used; empty with [`Entries::Sound`].
+    pub(super) broken: Vec<Broken>,
+    pub(super) entries: Entries,
 }
 
-/// Names that entries of a source may have.
+/// Entries that a source may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Names {
-    /// Another name is an error: results that depend on the source name its files in UTF-8.
-    Utf8,
+pub(super) enum Entries {
+    /// Files and folders that can be read, with names in UTF-8. Another entry is an error: it has no content or no name
+    /// that a key could contain.
+    Sound,
+    /// Others are listed apart.
     Any,
 }
 
@@ -48,11 +52,11 @@ pub struct Unnamed {
 impl SourceFolder {
     /// Lists the source at `path`, which must be a folder.
     pub fn open(path: &Path) -> Result<Self, Invalid> {
-        Self::open_with(path, Names::Utf8)
+        Self::open_with(path, Entries::Sound)
     }
 
-    pub(super) fn open_with(path: &Path, names: Names) -> Result<Self, Invalid> {
-        if is_store(path)? {
+    pub(super) fn open_with(path: &Path, entries: Entries) -> Result<Self, Invalid> {
+        if is_store(path).map_err(|error| unreadable(path, &error))? {
             let message = format!(
                 "`{}` is a runner store, which cannot be a source",
                 path.shown()
@@ -61,13 +65,23 @@ impl SourceFolder {
                 "connect results of a pipeline as inputs instead: `inputs: { NAME: STAGE.PORT }`";
             return Err(Invalid::new(message).hint(hint));
         }
-        Self::list(path.to_owned(), String::new(), &Rules::default(), names)
+        let listed = fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
+        let name = String::new();
+        Self::list(listed, path.to_owned(), name, &Rules::default(), entries)
     }
 
     /// Lists the folder `folder`, which must be one of `self.folders`.
     pub fn enter(&self, folder: &str) -> Result<Self, Invalid> {
+        let path = self.path.join(folder);
+        let listed = fs::read_dir(&path).map_err(|error| unreadable(&path, &error))?;
+        self.enter_listed(folder, listed)
+    }
+
+    /// Like [`enter`](Self::enter), for a folder that is open already.
+    pub(super) fn enter_listed(&self, folder: &str, listed: ReadDir) -> Result<Self, Invalid> {
         let name = format!("{}{folder}/", self.name);
-        Self::list(self.path.join(folder), name, &self.rules, self.names)
+        let path = self.path.join(folder);
+        Self::list(listed, path, name, &self.rules, self.entries)
     }
 
     /// Returns whether this folder contains a file, at any depth.
@@ -83,20 +97,26 @@ impl SourceFolder {
         Ok(false)
     }
 
-    fn list(path: PathBuf, name: String, above: &Rules, names: Names) -> Result<Self, Invalid> {
+    fn list(
+        listed: ReadDir,
+        path: PathBuf,
+        name: String,
+        above: &Rules,
+        allowed: Entries,
+    ) -> Result<Self, Invalid> {
         let mut entries = Vec::new();
         let mut unnamed = Vec::new();
         let mut has_rules = false;
         let mut hidden = 0;
-        for entry in fs::read_dir(&path).map_err(|error| unreadable(&path, &error))? {
+        for entry in listed {
             let entry = entry.map_err(|error| unreadable(&path, &error))?;
-            let entry_name = match (entry.file_name().into_string(), names) {
+            let entry_name = match (entry.file_name().into_string(), allowed) {
                 (Ok(name), _) => name,
-                (Err(_), Names::Utf8) => {
+                (Err(_), Entries::Sound) => {
                     let message = format!("the name of `{}` is not UTF-8", entry.path().shown());
                     return Err(Invalid::new(message).hint("rename it"));
                 }
-                (Err(name), Names::Any) => {
+                (Err(name), Entries::Any) => {
                     unnamed.push(name);
                     continue;
                 }
@@ -126,10 +146,11 @@ impl SourceFolder {
             links: Vec::new(),
             rules,
             unnamed: Vec::new(),
-            names,
+            broken: Vec::new(),
+            entries: allowed,
         };
         for entry in unnamed {
-            listed.add_unnamed(&entry)?;
+            listed.add_unnamed(&entry);
         }
         listed.unnamed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         for (entry, kind) in entries {
@@ -144,15 +165,14 @@ impl SourceFolder {
 
     /// Adds an entry whose name is not UTF-8, unless it is hidden or ignored. For a rule, U+FFFD stands for what is not
     /// UTF-8.
-    fn add_unnamed(&mut self, entry: &OsStr) -> Result<(), Invalid> {
+    fn add_unnamed(&mut self, entry: &OsStr) {
         let path = self.path.join(entry);
-        let is_folder = files::leads_to(&path, Metadata::is_dir);
-        let is_folder = is_folder.map_err(|error| unreadable(&path, &error))?;
+        // What cannot be examined cannot be entered either.
+        let is_folder = files::leads_to(&path, Metadata::is_dir).unwrap_or(false);
         let name = entry.to_string_lossy();
         if !name.starts_with('.') && !self.rules.ignore(&self.name, &name, is_folder) {
             self.unnamed.push(Unnamed { path, is_folder });
         }
-        Ok(())
     }
 
     /// Removes the files that Python writes beside code: `__pycache__`, and `m.pyc` where there is an `m.py`.
@@ -194,12 +214,17 @@ impl SourceFolder {
         if self.rules.ignore(&self.name, &entry, is_folder) {
             return Ok(());
         }
-        let kind = kind.map_err(|error| unreadable(&path(), &error))?;
-        if is_folder && is_store(&path())? {
-            return Ok(());
-        }
-        if !is_folder && !kind.is_file() {
-            return Err(no_file(&path()));
+        let why = match (kind, is_folder) {
+            (Ok(_), true) => match is_store(&path()) {
+                Ok(true) => return Ok(()),
+                Ok(false) => None,
+                Err(error) => Some(Why::Unreadable(error)),
+            },
+            (Ok(kind), false) => (!kind.is_file()).then_some(Why::Special),
+            (Err(error), _) => Some(Why::Unreadable(error)),
+        };
+        if let Some(why) = why {
+            return self.add_broken(Broken { path: path(), why });
         }
         self.links.extend(link.map(|own| (entry.clone(), own)));
         match is_folder {
@@ -207,5 +232,15 @@ impl SourceFolder {
             false => self.files.push(entry),
         }
         Ok(())
+    }
+
+    fn add_broken(&mut self, broken: Broken) -> Result<(), Invalid> {
+        match self.entries {
+            Entries::Sound => Err(broken.invalid()),
+            Entries::Any => {
+                self.broken.push(broken);
+                Ok(())
+            }
+        }
     }
 }

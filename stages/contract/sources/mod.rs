@@ -7,7 +7,8 @@
 //! `.runnerignore` file names. A `.runnerignore` file has the syntax of `.gitignore`. It can be in the source's
 //! folder or in any folder below, and applies to its own folder and all folders below. If a folder is left out,
 //! so is everything in it. Symbolic links are followed wherever they lead: a link counts as its target, under the
-//! link's own name.
+//! link's own name. A dangling link, a FIFO or a folder without permission is an error, unless a `.runnerignore` names
+//! it: it has no content that a key could contain.
 //!
 //! A store of runner is never part of a source: otherwise a run would change its own source by writing to the
 //! store.
@@ -20,6 +21,7 @@ mod store;
 mod tests;
 mod walk;
 
+pub use error::Broken;
 pub use folder::{SourceFolder, Unnamed};
 pub use rules::IGNORE_FILE;
 pub use walk::{Found, walk, walk_any};

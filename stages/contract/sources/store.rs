@@ -1,10 +1,10 @@
 //! Recognizes stores of runner in a source.
 
 use std::fs::Metadata;
+use std::io;
 use std::path::Path;
 
-use super::error::unreadable;
-use crate::{Invalid, files};
+use crate::files;
 
 /// Folders that every store has, and that hardly any other folder has.
 const FOLDERS: [&str; 2] = ["v1/cas", "v1/actions"];
@@ -13,11 +13,9 @@ const FOLDERS: [&str; 2] = ["v1/cas", "v1/actions"];
 ///
 /// # Errors
 /// If one of the folders in it cannot be examined.
-pub(super) fn is_store(folder: &Path) -> Result<bool, Invalid> {
+pub(super) fn is_store(folder: &Path) -> io::Result<bool> {
     for own in FOLDERS {
-        let own = folder.join(own);
-        let is_there = files::leads_to(&own, Metadata::is_dir);
-        if !is_there.map_err(|error| unreadable(&own, &error))? {
+        if !files::leads_to(&folder.join(own), Metadata::is_dir)? {
             return Ok(false);
         }
     }

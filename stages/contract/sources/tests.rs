@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -65,6 +65,59 @@ fn names_that_are_not_utf_8_are_errors_or_listed_apart() {
         (folder.path().join(name(b"x\xff")), false),
     ];
     assert_eq!(unnamed, expected);
+}
+
+#[test]
+fn entries_that_cannot_be_used_are_errors_or_listed_apart() {
+    let folder = folder(&[".runnerignore: no*\n", "a", "b/c", "b/locked/d"]);
+    let at = |name: &str| folder.path().join(name);
+    symlink("nowhere", at("dangling.png")).unwrap();
+    symlink("nowhere", at("no.png")).unwrap();
+    symlink("loop", at("loop")).unwrap();
+    symlink("..", at("b/up")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(at("b/socket")).unwrap();
+    assert!(walk(folder.path()).is_err());
+    let found = walk_any(folder.path()).unwrap();
+    assert_eq!(found.files, ["a", "b/c", "b/locked/d"]);
+    let broken = found.broken.iter();
+    let broken: Vec<_> = broken.map(|b| (b.path.clone(), b.reason())).collect();
+    let expected = [
+        ("b/socket", "is neither a file nor a folder"),
+        ("b/up", "is a link to a folder that contains it"),
+        (
+            "dangling.png",
+            "is a link to a file or folder that does not exist",
+        ),
+    ];
+    for ((path, reason), (name, expected)) in broken.iter().zip(expected) {
+        assert_eq!((path, reason.as_str()), (&at(name), expected));
+    }
+    let (path, reason) = &broken[3];
+    assert_eq!(*path, at("loop"));
+    assert!(reason.starts_with("cannot be read: "), "{reason}");
+    assert_eq!(broken.len(), 4);
+}
+
+#[test]
+fn a_folder_without_permission_is_named_itself() {
+    let folder = folder(&["a", "locked/b"]);
+    let locked = folder.path().join("locked");
+    let allow = |mode| fs::set_permissions(&locked, fs::Permissions::from_mode(mode)).unwrap();
+    // May be listed, but nothing in it may be accessed; and the other way around.
+    for mode in [0o600, 0o100, 0o000] {
+        allow(mode);
+        if fs::metadata(locked.join("b")).is_ok() && fs::read_dir(&locked).is_ok() {
+            // The superuser may do everything.
+            continue;
+        }
+        let error = walk(folder.path()).unwrap_err();
+        let start = format!("failed to read `{}`: ", locked.display());
+        assert!(error.message.starts_with(&start), "{error}");
+        let found = walk_any(folder.path()).unwrap();
+        assert_eq!(found.files, ["a"]);
+        assert_eq!(found.broken[0].path, locked);
+    }
+    allow(0o700);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::error::{no_file, unreadable};
-use super::folder::{Names, SourceFolder, Unnamed};
+use super::error::{Broken, Why};
+use super::folder::{Entries, SourceFolder, Unnamed};
 use super::rules::IGNORE_FILE;
 use crate::Invalid;
 use crate::ShowPath;
@@ -30,19 +30,24 @@ pub struct Found {
     /// Files and folders whose names are not UTF-8, and which are therefore not in the other lists. Sorted by path. Only
     /// [`walk_any`] finds some.
     pub unnamed: Vec<Unnamed>,
+    /// Entries that cannot be used, and which are therefore not in the other lists: dangling links, links to a folder
+    /// around them, special files, and folders without permission. Sorted by path. Only [`walk_any`] finds some.
+    pub broken: Vec<Broken>,
 }
 
-/// Finds all files of the source at `path`, using all threads. A name that is not UTF-8 is an error.
+/// Finds all files of the source at `path`, using all threads. An entry that cannot be used, or whose name is not UTF-8, is an
+/// error.
 pub fn walk(path: &Path) -> Result<Found, Invalid> {
-    walk_with(path, Names::Utf8)
+    walk_with(path, Entries::Sound)
 }
 
-/// Like [`walk`], but lists entries whose names are not UTF-8 as [`Found::unnamed`]. Folders among them are not entered.
+/// Like [`walk`], but lists entries whose names are not UTF-8 as [`Found::unnamed`], and entries that cannot be used as
+/// [`Found::broken`]. Folders among them are not entered.
 pub fn walk_any(path: &Path) -> Result<Found, Invalid> {
-    walk_with(path, Names::Any)
+    walk_with(path, Entries::Any)
 }
 
-fn walk_with(path: &Path, names: Names) -> Result<Found, Invalid> {
+fn walk_with(path: &Path, entries: Entries) -> Result<Found, Invalid> {
     let metadata = fs::metadata(path).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         let invalid = Invalid::new(if missing {
@@ -65,16 +70,19 @@ fn walk_with(path: &Path, names: Names) -> Result<Found, Invalid> {
         });
     }
     if !metadata.is_dir() {
-        return Err(no_file(path));
+        let path = path.to_owned();
+        let why = Why::Special;
+        return Err(Broken { path, why }.invalid());
     }
     let above = Above {
         id: id(&metadata),
         above: None,
     };
-    let mut found = below(SourceFolder::open_with(path, names)?, metadata, &above)?;
+    let mut found = below(SourceFolder::open_with(path, entries)?, metadata, &above)?;
     found.files.par_sort();
     found.empty.par_sort();
     found.unnamed.par_sort_by(|a, b| a.path.cmp(&b.path));
+    found.broken.par_sort_by(|a, b| a.path.cmp(&b.path));
     for named in [&mut found.listed, &mut found.links] {
         named.par_sort_by(|(a, _), (b, _)| a.cmp(b));
     }
@@ -98,27 +106,49 @@ fn id(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
+/// Opens a folder in `folder`, and reads its metadata. An error of the outer result is about its contents.
+fn enter(
+    folder: &SourceFolder,
+    name: &str,
+    above: &Above<'_>,
+) -> Result<Result<(SourceFolder, Metadata), Broken>, Invalid> {
+    let path = folder.path.join(name);
+    // Read before the folder is listed: anything that is added from now on changes its times.
+    let opened = fs::metadata(&path).map_err(Why::Unreadable);
+    let opened = opened.and_then(|metadata| match above.contains(id(&metadata)) {
+        true => Err(Why::Cycle),
+        false => fs::read_dir(&path)
+            .map(|listed| (listed, metadata))
+            .map_err(Why::Unreadable),
+    });
+    match opened {
+        Ok((listed, metadata)) => Ok(Ok((folder.enter_listed(name, listed)?, metadata))),
+        Err(why) => Ok(Err(Broken { path, why })),
+    }
+}
+
 /// Returns the contents of a folder and of everything below it. `above` is the folder itself and those above
 /// it, so that a link to one of them is an error and is not followed forever.
 fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<Found, Invalid> {
     let inner: Vec<Found> = folder
         .folders
         .par_iter()
-        .map(|name| {
-            let path = folder.path.join(name);
-            // Read before the folder is listed: anything that is added from now on changes its times.
-            let metadata = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
-            let id = id(&metadata);
-            if above.contains(id) {
-                let message = format!("`{}` is a link to a folder that contains it", path.shown());
-                return Err(Invalid::new(message));
-            }
-            let above = Above {
-                id,
-                above: Some(above),
-            };
-            below(folder.enter(name)?, metadata, &above)
-        })
+        .map(
+            |name| match (enter(&folder, name, above)?, folder.entries) {
+                (Ok((inner, metadata)), _) => {
+                    let above = Above {
+                        id: id(&metadata),
+                        above: Some(above),
+                    };
+                    below(inner, metadata, &above)
+                }
+                (Err(broken), Entries::Sound) => Err(broken.invalid()),
+                (Err(broken), Entries::Any) => Ok(Found {
+                    broken: vec![broken],
+                    ..Found::default()
+                }),
+            },
+        )
         .collect::<Result<_, _>>()?;
 
     let SourceFolder {
@@ -128,9 +158,10 @@ fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<
         mut links,
         rules,
         unnamed,
+        broken,
         path: _,
         hidden: _,
-        names: _,
+        entries: _,
     } = folder;
     for file in &mut files {
         file.insert_str(0, &name);
@@ -141,6 +172,7 @@ fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<
     let mut found = Found {
         links,
         unnamed,
+        broken,
         ..Found::default()
     };
     if files.is_empty() && folders.is_empty() && !name.is_empty() {
@@ -163,6 +195,7 @@ fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<
         found.empty.extend(inner.empty);
         found.links.extend(inner.links);
         found.unnamed.extend(inner.unnamed);
+        found.broken.extend(inner.broken);
     }
     Ok(found)
 }

@@ -70,13 +70,23 @@ fn images_are_listed_with_their_predictions_and_replace_only_their_like() {
         unknown.stderr.contains("did you mean `evaluate`?"),
         "{unknown:?}"
     );
-    let training = sandbox.runner(&["images", "pipeline.yaml", "cnn"]);
-    assert!(
-        training
-            .stderr
-            .contains("`cnn[4,fold=1]` has no predictions"),
-        "{training:?}"
-    );
+    for stage in ["cnn", "xrays", "note"] {
+        let without = sandbox.runner(&["images", "pipeline.yaml", stage]);
+        assert_eq!(without.code, Some(2), "{without:?}");
+        let expected = format!(
+            "error: `{stage}` makes no predictions; name a stage that makes some: `evaluate`, `outside`\n"
+        );
+        assert_eq!(without.stderr, expected);
+    }
+    // Both instances of this fold.
+    let fold = sandbox.runner(&["images", "pipeline.yaml", "evaluate[fold=2]"]);
+    assert_eq!(fold.code, Some(0), "{fold:?}");
+    assert_eq!(fold.stdout.lines().count(), 1 + 2 * 20, "{fold:?}");
+    let unknown = sandbox.runner(&["images", "pipeline.yaml", "evaluate[large,fold=9]"]);
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    let expected = "error: there is no instance `evaluate[large,fold=9]`; known instances: ";
+    assert!(unknown.stderr.starts_with(expected), "{unknown:?}");
+    assert!(unknown.stderr.contains("`evaluate[4,fold=1]`"), "{unknown:?}");
 }
 
 #[test]

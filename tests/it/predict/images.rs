@@ -172,8 +172,10 @@ fn without_images_nothing_is_written() {
     says(&["empty"], "in `empty`, only `empty/a.gif`");
     says(&["missing.png"], "`missing.png` does not exist");
     says(&["artifacts"], "`artifacts` is a runner store");
-    let done = predict(&sandbox, &["cnn"]);
-    assert_eq!(done.code, Some(2), "{done:?}");
+    let error = refused(&sandbox, &["cnn"], 2);
+    let expected = "error: there are no images to predict; name files or folders after the model, or give a list of \
+                    them with `--list FILE`\n";
+    assert_eq!(error, expected);
 }
 
 #[test]
@@ -224,6 +226,65 @@ fn an_unreadable_image_is_an_error_or_is_left_out() {
         error.contains("`large.png` is 1001×1001 pixels, more than the 1"),
         "{error}"
     );
+}
+
+#[test]
+fn entries_of_folders_that_cannot_be_used_are_errors_or_left_out() {
+    let sandbox = trained(2, &[]);
+    let at = |name: &str| sandbox.path("mine").join(name);
+    files::write(&at("a.png"), &files::picture(0, 3, 20), "png");
+    let dangling = "is a link to a file or folder that does not exist";
+    symlink("nowhere", at("b.png")).unwrap();
+    let error = refused(&sandbox, &["cnn", "mine"], 2);
+    let hint = "repair or remove it, or use `--on-bad-image skip` to leave it out";
+    assert_eq!(error, format!("error: `mine/b.png` {dangling}; {hint}\n"));
+    mknodat(CWD, at("c.png"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    symlink("d.png", at("d.png")).unwrap();
+    symlink(".", at("e")).unwrap();
+    let all = predicted(&sandbox, &["cnn", "mine", "--on-bad-image", "skip"]);
+    assert_eq!(names(&all), ["mine/a.png"]);
+    let left_out = all["left_out"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let left_out: Vec<(String, String)> = left_out
+        .map(|file| (text(&file["image"]), text(&file["reason"])))
+        .collect();
+    for ((image, reason), (name, start)) in left_out.iter().zip([
+        ("mine/b.png", dangling),
+        ("mine/c.png", "is neither a file nor a folder"),
+        ("mine/d.png", "cannot be read: "),
+        ("mine/e", "is a link to a folder that contains it"),
+    ]) {
+        assert_eq!(image, name);
+        assert!(reason.starts_with(start), "{name} {reason}");
+    }
+    assert_eq!(left_out.len(), 4);
+    // A path that is given itself must exist.
+    let skips = ["cnn", "mine", "mine/b.png", "--on-bad-image", "skip"];
+    let error = refused(&sandbox, &skips, 2);
+    assert!(error.contains("`mine/b.png` does not exist"), "{error}");
+}
+
+#[test]
+fn a_folder_without_permission_is_an_error_or_left_out() {
+    if rustix::process::geteuid().is_root() {
+        skip("root may read everything");
+        return;
+    }
+    let sandbox = trained(2, &[]);
+    for name in ["mine/a.png", "mine/locked/b.png"] {
+        files::write(&sandbox.path(name), &files::picture(0, 3, 20), "png");
+    }
+    let locked = sandbox.path("mine/locked");
+    let allow = |mode| fs::set_permissions(&locked, fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o000);
+    let done = predict(&sandbox, &["cnn", "mine", "-o", "p.csv"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    let start = "error: `mine/locked` cannot be read: ";
+    assert!(done.stderr.starts_with(start), "{done:?}");
+    let all = predicted(&sandbox, &["cnn", "mine", "--on-bad-image", "skip"]);
+    allow(0o700);
+    assert_eq!(names(&all), ["mine/a.png"]);
+    assert_eq!(all["left_out"][0]["image"], "mine/locked");
 }
 
 #[test]

@@ -121,6 +121,10 @@ fn ambiguous_and_unknown_models_are_refused_with_a_hint() {
             "; known instances of `cnn`: `cnn[1]`, `cnn[2]`\n",
         );
     }
+    says(
+        &["cnn[n=2].model", "--pipeline", "both"],
+        "; write the values of a matrix without the names of axes: `cnn[2].model`\n",
+    );
     predicted(&sandbox, &["cnn[2]", IMAGE, "--pipeline", "both"]);
     predicted(&sandbox, &["cnn", IMAGE, "--pipeline", "shapes"]);
 }

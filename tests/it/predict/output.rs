@@ -60,6 +60,27 @@ fn the_file_is_the_csv_that_a_dash_prints_and_names_the_model_nowhere() {
 }
 
 #[test]
+fn outputs_that_get_into_each_others_way_are_refused() {
+    let sandbox = trained(2, &[]);
+    let before = crate::sandbox::files(&sandbox.path(""));
+    for (args, expected) in [
+        (
+            &["--json", "-o", "-"][..],
+            "error: `--json` and `-o -` both print to standard output; give a file with `-o`, or leave out one of them\n",
+        ),
+        (
+            &["-o", "same", "--explain", "./same"],
+            "error: `-o` and `--explain` both name `./same`; give the file and the folder different names\n",
+        ),
+    ] {
+        let done = predict(&sandbox, &[&["cnn", "data/test"], args].concat());
+        assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{done:?}");
+        assert_eq!(done.stderr, expected);
+    }
+    assert!(crate::sandbox::files(&sandbox.path("")) == before);
+}
+
+#[test]
 fn only_a_file_of_predictions_is_replaced() {
     let sandbox = trained(2, &[]);
     let evaluation = "artifacts/latest/shapes/evaluate/metrics/predictions.csv";

@@ -104,6 +104,11 @@ error: this is not valid YAML: while parsing a flow mapping, did not find expect
   2 | stages: { a: { kind: source }
     |                              ^"
     );
+    let unquoted =
+        "version: 1\nstages:\n  a: { kind: use, inputs: { model: cnn[large], images: b } }\n";
+    let found = errors(unquoted);
+    let hint = "hint: put quotes around an instance: `\"cnn[large]\"`";
+    assert!(found.ends_with(hint), "{found}");
     assert_eq!(
         errors("version: 1\nstages:\n\ta: b\n"),
         "\

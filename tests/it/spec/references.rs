@@ -45,7 +45,13 @@ fn a_reference_may_name_one_instance() {
         let models = links.into_iter().filter(|link| link.contains("model#"));
         models.collect()
     };
-    for reference in ["\"cnn[m2,0.10]\"", "\"cnn[m2, 0.10].model\""] {
+    for reference in [
+        "\"cnn[m2,0.10]\"",
+        "\"cnn[m2, 0.10].model\"",
+        "\"cnn[model=m2,rate=0.10]\"",
+        "\"cnn[rate=0.10, model=m2].model\"",
+        "\"cnn[m2,rate=0.10]\"",
+    ] {
         assert_eq!(
             models("matrix: {}", reference),
             ["cnn[m2,0.10].model → eval.model#0"]
@@ -77,6 +83,16 @@ error: the axis `model` has no value `m3`
   6 |   eval: { kind: score, matrix: {}, inputs: { model: \"cnn[m3,1]\", images: xrays.test } }
     |                                                          ^^
     = hint: known values: `m1`, `m2`",
+        ),
+        (
+            "\"cnn[m1,rate=2]\"",
+            "\
+error: the axis `rate` has no value `2`
+  --> p.yaml:6:66
+    |
+  6 |   eval: { kind: score, matrix: {}, inputs: { model: \"cnn[m1,rate=2]\", images: xrays.test } }
+    |                                                                  ^
+    = hint: known values: `0.10`, `1`",
         ),
         (
             "\"cnn[m1]\"",
