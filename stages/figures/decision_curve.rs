@@ -38,17 +38,17 @@ pub(super) fn page(figure: &DecisionCurve, medium: Medium) -> Result<Canvas, Fai
     let shifted = if figure.is_shifted { ", shifted" } else { "" };
     let operating = figure.operating_point();
     let operating = operating.filter(|(_, benefit)| *benefit >= y.low);
-    // The reader would look for the dot in vain.
-    let hidden = match figure.threshold {
-        Some(threshold) if operating.is_none() => {
-            format!("; threshold in use {threshold:.3}{shifted}, not in the picture")
-        }
-        Some(_) | None => String::new(),
+    let x_label = match figure.threshold {
+        // The reader would look for the dot in vain. The text must be short to fit below the axis.
+        Some(threshold) if operating.is_none() => format!(
+            "threshold (prevalence {:.3}; in use: {threshold:.3})",
+            figure.prevalence
+        ),
+        Some(_) | None => format!(
+            "threshold probability (prevalence {:.3})",
+            figure.prevalence
+        ),
     };
-    let x_label = format!(
-        "threshold probability (prevalence {:.3}{hidden})",
-        figure.prevalence
-    );
     if let Some((threshold, benefit)) = operating {
         series.push(Series {
             name: format!("threshold {threshold:.3}{shifted}"),

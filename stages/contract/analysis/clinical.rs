@@ -47,6 +47,11 @@ pub struct OperatingMeasure {
     pub wilson: Option<[f64; 2]>,
 }
 
+impl OperatingMeasure {
+    /// End of the names of measures that are another one for all of more than two classes.
+    pub const ONE_AGAINST_REST: &str = " (one against rest)";
+}
+
 /// The area under the ROC curve with its interval for other images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AreaEstimate {
@@ -271,18 +276,38 @@ impl Clinical {
                  the decision curve is for probabilities that are shifted to it in the same way"
             ));
         }
-        let agreeing = self
-            .operating_point
-            .iter()
-            .filter(|row| row.resamples_agree);
-        let agreeing: Vec<&str> = agreeing.map(|row| row.measure.as_str()).collect();
-        if !agreeing.is_empty() {
+        let mut of_rest = self.operating_point.iter();
+        if of_rest.any(|row| row.measure.ends_with(OperatingMeasure::ONE_AGAINST_REST)) {
             notes.push(format!(
-                "no bootstrap interval of {}: all resamples give the same value",
-                agreeing.join(", ")
+                "one against rest: an image is right if it is classified as {0} and is {0}, or is neither; so is `accuracy` \
+                 of subgroups",
+                self.positive
             ));
         }
+        notes.extend(self.missing_intervals());
         notes
+    }
+
+    /// Says why measures have no interval from resamples, unless nothing was resampled.
+    fn missing_intervals(&self) -> Vec<String> {
+        let rows = &self.operating_point;
+        let named = |is_named: &dyn Fn(&OperatingMeasure) -> bool, why: &str| {
+            let named = rows.iter().filter(|row| is_named(row));
+            let named: Vec<&str> = named.map(|row| row.measure.as_str()).collect();
+            let names = named.join(", ");
+            (!named.is_empty()).then(|| format!("no bootstrap interval of {names}: {why}"))
+        };
+        let is_resampled = |row: &OperatingMeasure| row.bootstrap.is_some() || row.resamples_agree;
+        let has_resamples = rows.iter().any(is_resampled);
+        let agreeing = named(
+            &|row| row.resamples_agree,
+            "all resamples give the same value",
+        );
+        let unbounded = named(
+            &|row| has_resamples && row.value.is_some() && !is_resampled(row),
+            "too many resamples give an infinite value or none",
+        );
+        [agreeing, unbounded].into_iter().flatten().collect()
     }
 }
 

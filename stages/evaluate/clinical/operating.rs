@@ -86,9 +86,9 @@ struct Measure {
 }
 
 impl Measure {
-    fn share(name: &str, counts: fn(&Counts) -> [u64; 2]) -> Self {
+    fn share(name: impl Into<String>, counts: fn(&Counts) -> [u64; 2]) -> Self {
         Self {
-            name: name.to_owned(),
+            name: name.into(),
             value: Box::new(move |found| share(counts(found))),
             counts: Some(counts),
         }
@@ -106,8 +106,13 @@ impl Measure {
     }
 }
 
-/// Returns the measures in the order of the table.
-fn measures(prevalence: Option<f64>) -> Vec<Measure> {
+/// Returns the measures in the order of the table. With more than two `classes`, both accuracies get a name of their own,
+/// because those of all classes, in `metrics.json`, are others.
+fn measures(prevalence: Option<f64>, classes: usize) -> Vec<Measure> {
+    let against_rest = |name: &str| match classes {
+        0..=2 => name.to_owned(),
+        _ => format!("{name}{}", OperatingMeasure::ONE_AGAINST_REST),
+    };
     let mut measures = vec![
         Measure::share("sensitivity", Counts::sensitivity),
         Measure::share("specificity", Counts::specificity),
@@ -140,9 +145,9 @@ fn measures(prevalence: Option<f64>) -> Vec<Measure> {
         Measure::of_rates("LR−".to_owned(), |sensitivity, specificity| {
             quotient(1.0 - sensitivity, specificity)
         }),
-        Measure::share("accuracy", Counts::accuracy),
+        Measure::share(against_rest("accuracy"), Counts::accuracy),
         Measure::of_rates(
-            "balanced accuracy".to_owned(),
+            against_rest("balanced accuracy"),
             |sensitivity, specificity| Some((sensitivity + specificity) / 2.0),
         ),
     ]);
@@ -153,7 +158,7 @@ fn measures(prevalence: Option<f64>) -> Vec<Measure> {
 /// independent.
 pub(super) fn table(report: &Report<'_>, asked: &Asked<'_>) -> Vec<OperatingMeasure> {
     let decided = report.predictions.decide(report.decision);
-    let measures = measures(asked.prevalence);
+    let measures = measures(asked.prevalence, report.classes.len());
     let images = decided.len();
     let labels = report.predictions.labels;
     let found = Counts::new(report, labels, &decided, &vec![1; images]);

@@ -17,6 +17,10 @@ const FEW: u64 = 10;
 /// Reason why a measure is not tested.
 const UNDEFINED: &str = "it is undefined for one of the values";
 
+/// Reason why shares of more than two values are not tested.
+const TOO_FEW: &str = "a value has too few images for the chi-square test: with the share of all images, at least 5 of \
+                       them must be right and at least 5 wrong";
+
 /// Number of subgroups that a warning names.
 const NAMED: usize = 4;
 
@@ -180,7 +184,7 @@ fn tested(report: &Report<'_>, parts: &[Part]) -> Vec<HomogeneityTest> {
         if shares.iter().any(|(_, all)| *all == 0) {
             return Err(UNDEFINED);
         }
-        equal_shares(&shares).ok_or("a value has fewer than 5 expected right or wrong images")
+        equal_shares(&shares).ok_or(TOO_FEW)
     };
     let tests = [
         (Subgroup::MEASURES[0], area),

@@ -430,3 +430,92 @@ fn images_of_one_class_have_neither_area_nor_curve() {
     };
     assert_eq!(none.tables().operating_point[0].value, None);
 }
+
+/// 6 of 40 images are wrong: five of B are classified as C, and one of B as A.
+fn of_three_classes(resamples: usize) -> Clinical {
+    let labels: Vec<u32> = (0..40).map(|i| i % 4 % 3).collect();
+    let decided = |i: usize| match (labels[i], i) {
+        (1, 1) => 0,
+        (1, i) if i % 8 == 5 => 2,
+        (label, _) => label,
+    };
+    let probabilities: Vec<f32> = (0..40)
+        .flat_map(|i| [0, 1, 2].map(|class| if class == decided(i) { 0.8 } else { 0.1 }))
+        .collect();
+    let classes = ["A", "B", "C"].map(str::to_owned);
+    let report = Report {
+        classes: &classes,
+        positive: 0,
+        decision: Decision::MostProbable,
+        predictions: Predictions {
+            probabilities: &probabilities,
+            labels: &labels,
+            classes: 3,
+        },
+        groups: &[],
+        pixels: None,
+        rule: None,
+    };
+    let bootstrap = Bootstrap {
+        units: Units::images(40),
+        resamples,
+        seed: 3,
+    };
+    let part = |i: usize| Some(["few", "some", "many"][if i < 3 { 0 } else { 1 + i % 2 }]);
+    let divisions = (0..40).map(|i| part(i).map(str::to_owned)).collect();
+    let divisions = [Assigned {
+        by: "size".to_owned(),
+        values: divisions,
+    }];
+    clinical(
+        &report,
+        &Asked {
+            prevalence: None,
+            origin: "the default",
+            divisions: &divisions,
+            bootstrap: &bootstrap,
+        },
+    )
+}
+
+#[test]
+fn measures_of_one_class_against_two_others_are_named_and_explained() {
+    let tables = of_three_classes(200);
+    let find = |measure: &str| {
+        let mut rows = tables.operating_point.iter();
+        rows.find(|row| row.measure == measure).cloned()
+    };
+    // Only the image of B that is classified as A is wrong, not those that are classified as C.
+    let accuracy = find("accuracy (one against rest)").unwrap();
+    assert_eq!(accuracy.counts, Some([39, 40]));
+    assert!(find("balanced accuracy (one against rest)").is_some());
+    assert_eq!(find("accuracy"), None);
+    // The image is not drawn in 36 % of the resamples, so that LR+ is infinite.
+    let ratio = find("LR+").unwrap();
+    close(ratio.value.unwrap(), 20.0);
+    assert_eq!((ratio.bootstrap, ratio.resamples_agree), (None, false));
+    let notes = tables.notes();
+    for note in [
+        "one against rest: an image is right if it is classified as A and is A, or is neither; so is `accuracy` of \
+         subgroups",
+        "no bootstrap interval of sensitivity, NPV, LR−: all resamples give the same value",
+        "no bootstrap interval of LR+: too many resamples give an infinite value or none",
+    ] {
+        assert!(notes.iter().any(|known| known == note), "{notes:?}");
+    }
+    // Without resamples, no measure has an interval.
+    let notes = of_three_classes(0).notes();
+    assert!(!notes.iter().any(|note| note.contains("no bootstrap")));
+    let two = Case::new().tables();
+    assert!(!two.notes().iter().any(|note| note.contains("against rest")));
+}
+
+#[test]
+fn subgroups_of_few_images_are_not_compared_by_the_chi_square_test() {
+    let tables = of_three_classes(0);
+    let notes = tables.subgroups[0].notes(tables.subgroup_tests());
+    let expected = "difference of specificity between values of `size`: not tested, because a value has too few images for \
+                    the chi-square test: with the share of all images, at least 5 of them must be right and at least 5 \
+                    wrong";
+    assert!(notes.iter().any(|note| note == expected), "{notes:?}");
+}

@@ -87,10 +87,10 @@ fn a_decision_curve_shows_or_tells_the_threshold_in_use() {
     let outside = shown(Some(0.995));
     assert!(!outside.contains("\nthreshold 0.995"), "{outside}");
     assert!(
-        outside.contains("; threshold in use 0.995, not in the picture)"),
+        outside.contains("threshold (prevalence 0.625; in use: 0.995)"),
         "{outside}"
     );
-    assert!(!shown(None).contains("threshold in use"));
+    assert!(!shown(None).contains("in use"));
 }
 
 #[test]
