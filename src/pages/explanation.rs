@@ -3,7 +3,7 @@
 
 use askama::Template;
 
-use crate::metric::number;
+use crate::metric::significant;
 use crate::page::{Failure, STYLE};
 
 /// A page about predictions.
@@ -40,7 +40,7 @@ pub struct ExplainedView {
 impl ExplainedView {
     /// Formats the largest value; `None` if there is no map to see.
     fn largest(&self) -> Option<String> {
-        (self.maximum > 0.0).then(|| number(self.maximum))
+        (self.maximum > 0.0).then(|| significant(self.maximum))
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(pictures, expected);
         assert!(elements("img").all(|image| image.attribute("onerror").is_none()));
         assert!(!text.contains('\u{202e}') && !text.contains('\u{1b}'));
-        assert!(text.contains("largest value 1.250") && text.contains("no place speaks for"));
+        assert!(text.contains("largest value 1.25<") && text.contains("no place speaks for"));
         assert!(text.contains("2 images have warnings") && text.contains("tiny: 2×2 pixels"));
         assert!(text.contains("1 file left out"));
     }

@@ -96,6 +96,17 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
+/// A positive number with three significant digits: `0.00213`, `0.921`, `12.3`, `1.20e-5`.
+pub(crate) fn significant(value: f64) -> String {
+    match value {
+        _ if !(1e-3..1e6).contains(&value) => format!("{value:.2e}"),
+        _ => {
+            let digits = (2.0 - value.log10().floor()).max(0.0);
+            format!("{value:.*}", digits as usize)
+        }
+    }
+}
+
 /// A change with its sign: `+0.012`, `−0.003`, `0`.
 pub(crate) fn change(value: f64) -> String {
     match value {
@@ -119,6 +130,16 @@ mod tests {
         assert_eq!(fraction.text(), "1.000");
         assert_eq!(fraction.interval_text(), "[0.000, 1.000]");
         assert_eq!(MetricView::new("lines", &metric).text(), "1");
+    }
+
+    #[test]
+    fn small_numbers_have_three_significant_digits() {
+        let numbers = [0.00213, 0.001, 0.92139, 1.25, 12.345, 1234.5, 1.2e-5, 2.5e7];
+        let shown = numbers.map(significant);
+        let expected = [
+            "0.00213", "0.00100", "0.921", "1.25", "12.3", "1234", "1.20e-5", "2.50e7",
+        ];
+        assert_eq!(shown, expected);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A trained classifier as an artifact: architecture, weights, classes and threshold.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use contract::{Artifact, Context, Failure, ImageShape, Invalid, json};
@@ -166,6 +167,10 @@ impl ClassifierCard {
                 self.classes.join(", ")
             )));
         }
+        let mut seen = HashSet::new();
+        if let Some(twice) = self.classes.iter().find(|class| !seen.insert(*class)) {
+            return Err(Invalid::new(format!("it names two classes `{twice}`")));
+        }
         if self.preprocessing != Preprocessing::of(self.image()) || !matches!(input.channels, 1 | 3)
         {
             return Err(Invalid::new(format!(
@@ -179,8 +184,12 @@ impl ClassifierCard {
                 "its calibration ({calibration}) has parameters that no fit gives, or is for two classes only"
             )));
         }
-        if let Some(threshold) = self.threshold.filter(|t| !(0.0..=1.0).contains(t)) {
-            return Err(Invalid::new(format!("its threshold is {threshold}")));
+        // A threshold of 1 is chosen if the scores next to it are 1 and the number below.
+        let is_usable = |threshold: &f32| *threshold > 0.0 && *threshold <= 1.0;
+        if let Some(threshold) = self.threshold.filter(|threshold| !is_usable(threshold)) {
+            return Err(Invalid::new(format!(
+                "its threshold is {threshold}; it must be above 0 and at most 1"
+            )));
         }
         if let Some(training_images) = &self.training_images {
             training_images.check(self.image())?;

@@ -5,17 +5,18 @@ use std::path::Path;
 use super::predicted::{Predicted, Prediction};
 
 impl Predicted {
-    /// Returns the columns: the name, the predicted class, the probability of each class, the warnings, and the file of the
-    /// heat map, if there are heat maps.
+    /// Returns the columns: the name, the predicted class, the probability of each class, the warnings, and the file and
+    /// the largest value of the heat map, if there are heat maps.
     pub fn columns(&self) -> Vec<String> {
         let words = ["name", "predicted"].map(str::to_owned).into_iter();
         let probabilities = self.classes.iter().map(|class| format!("p_{class}"));
         let warnings = ["warnings".to_owned()];
-        let heat_map = self.is_explained().then(|| "heat_map".to_owned());
+        let heat_map = self.is_explained();
+        let heat_map = heat_map.then(|| ["heat_map", "heat_map_maximum"].map(str::to_owned));
         words
             .chain(probabilities)
             .chain(warnings)
-            .chain(heat_map)
+            .chain(heat_map.into_iter().flatten())
             .collect()
     }
 
@@ -28,7 +29,9 @@ impl Predicted {
         ];
         let probabilities = prediction.probabilities.iter().map(f32::to_string);
         let warnings = [prediction.warnings.join("; ")];
-        let heat_map = prediction.heat_map.as_ref().map(|map| map.file.clone());
+        let heat_map = prediction.heat_map.as_ref();
+        let heat_map = heat_map.map(|map| [map.file.clone(), map.maximum.to_string()]);
+        let heat_map = heat_map.into_iter().flatten();
         let all = words.into_iter().chain(probabilities);
         all.chain(warnings).chain(heat_map).collect()
     }

@@ -92,6 +92,7 @@ impl Output<'_> {
                 "probabilities": probabilities,
                 "warnings": prediction.warnings,
                 "heat_map": prediction.heat_map.as_ref().map(|map| &map.file),
+                "heat_map_maximum": prediction.heat_map.as_ref().map(|map| shortest(map.maximum)),
             })
         };
         let rule = match (threshold, classes.last()) {
@@ -124,7 +125,9 @@ impl Output<'_> {
             let words = words.into_iter().map(|word| one_line(word).into_owned());
             let probabilities = prediction.probabilities.iter().map(|p| format!("{p:.3}"));
             let warnings = [prediction.warnings.join("; ")];
-            let heat_map = prediction.heat_map.as_ref().map(|map| map.file.clone());
+            let heat_map = prediction.heat_map.as_ref();
+            let heat_map = heat_map.map(|map| [map.file.clone(), format!("{:.2e}", map.maximum)]);
+            let heat_map = heat_map.into_iter().flatten();
             let all = words.chain(probabilities);
             all.chain(warnings).chain(heat_map).collect()
         };
@@ -180,14 +183,18 @@ impl Output<'_> {
     }
 }
 
-/// Formats ``2 other files left out: `a.tif` is of the format `tif`, which is not read; …``.
+/// Formats ``2 other files left out: `a.tif` is of the format `tif`, which is not read``.
 fn left_out(files: &[Skipped], noun: &str) -> String {
     let listed: Vec<String> = files
         .iter()
         .take(LISTED)
         .map(|file| format!("`{}` {}", one_line(&file.image), one_line(&file.reason)))
         .collect();
-    let rest = if files.len() > LISTED { "; …" } else { "" };
+    let rest = if files.len() > LISTED {
+        "; …; `--json` lists all"
+    } else {
+        ""
+    };
     let count = wording::counted(files.len(), noun);
     format!("{count} left out: {}{rest}", listed.join("; "))
 }

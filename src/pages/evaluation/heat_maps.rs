@@ -2,7 +2,7 @@
 
 use contract::analysis::{ExplainedImage, HeatMaps};
 
-use crate::metric::number;
+use crate::metric::significant;
 use crate::picture::Picture;
 use crate::reader::Reader;
 use crate::stage::StageView;
@@ -68,7 +68,7 @@ pub(super) fn heat_maps(reader: Reader<'_>, stage: &StageView) -> Option<HeatMap
         label: image.label,
         predicted: image.predicted,
         probability: format!("{:.3}", image.probability),
-        maximum: (image.maximum > 0.0).then(|| number(image.maximum)),
+        maximum: (image.maximum > 0.0).then(|| significant(image.maximum)),
         picture: Picture::File {
             output: digest,
             name: image.picture,

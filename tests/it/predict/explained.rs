@@ -43,13 +43,15 @@ fn every_image_gets_a_picture_in_its_own_shape() {
         "{done:?}"
     );
     let rows = rows(&fs::read_to_string(sandbox.path("p.csv")).unwrap());
-    assert_eq!(rows[0][5], "heat_map");
+    assert_eq!(rows[0][5..], ["heat_map", "heat_map_maximum"]);
     let images = before["images"].as_array().unwrap();
     let mut pictures = HashSet::new();
     for (row, image) in rows[1..].iter().zip(images) {
         // Heat maps change no prediction.
         assert_eq!(row[0], image["name"].as_str().unwrap());
         assert_eq!(row[3], image["probabilities"]["SQUARE"].to_string());
+        let maximum: f64 = row[6].parse().unwrap();
+        assert!(maximum >= 0.0 && maximum.is_finite(), "{row:?}");
         let picture = image::open(sandbox.path("maps").join(&row[5])).unwrap();
         let alone = image::open(sandbox.path("maps/images").join(&row[5])).unwrap();
         assert_eq!(

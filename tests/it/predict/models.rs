@@ -163,6 +163,17 @@ fn a_damaged_model_is_one_error_that_names_the_file() {
         &["model.json", "names 1: A"],
     );
     says(
+        &card(|c| c["classes"] = json!(["A", "A"])),
+        &["model.json", "it names two classes `A`"],
+    );
+    for threshold in [json!(0.0), json!(-0.5), json!(1.5)] {
+        let what = format!("its threshold is {threshold}").replace("0.0", "0");
+        says(
+            &|_: &Path| edit(&sandbox, |c| c["threshold"] = threshold.clone()),
+            &["model.json", &what],
+        );
+    }
+    says(
         &card(|c| c["surprise"] = json!(1)),
         &["model.json", "surprise"],
     );
