@@ -260,17 +260,27 @@ pub(crate) fn list(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Returns the path (relative to `folder`) and content of every file below a folder, sorted.
+/// Returns the path (relative to `folder`) and content of every file below a folder, sorted. The content of a link to
+/// anything but a file is its target, and that of a pipe is empty.
 pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(path) = open.pop() {
-        if path.is_dir() {
+        let kind = fs::symlink_metadata(&path).map(|metadata| metadata.file_type());
+        if path == *folder || kind.as_ref().is_ok_and(FileType::is_dir) {
             open.extend(list(&path));
-        } else {
-            let name = path.strip_prefix(folder).unwrap().to_string_lossy();
-            found.push((name.into_owned(), fs::read(&path).unwrap()));
+            continue;
         }
+        let content = match kind.unwrap() {
+            _ if path.is_file() => fs::read(&path).unwrap(),
+            kind if kind.is_symlink() => {
+                let target = fs::read_link(&path).unwrap();
+                target.into_os_string().into_encoded_bytes()
+            }
+            _ => Vec::new(),
+        };
+        let name = path.strip_prefix(folder).unwrap().to_string_lossy();
+        found.push((name.into_owned(), content));
     }
     found.sort();
     found
