@@ -267,7 +267,7 @@ pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut open = vec![folder.to_owned()];
     while let Some(path) = open.pop() {
         let kind = fs::symlink_metadata(&path).map(|metadata| metadata.file_type());
-        if path == *folder || kind.as_ref().is_ok_and(FileType::is_dir) {
+        if path == *folder || kind.as_ref().is_ok_and(fs::FileType::is_dir) {
             open.extend(list(&path));
             continue;
         }
