@@ -75,7 +75,7 @@ mod tests {
         assert!(shortest(f32::NAN).is_nan());
     }
 
-    /// Every 10 007th `f32`: nothing is lost on the way through the shortest number.
+    /// Checks every 10,007th `f32`: its shortest number is read as the same `f32`.
     #[test]
     fn the_shortest_number_is_read_as_the_same_single() {
         for bits in (0..=u32::MAX).step_by(10_007) {

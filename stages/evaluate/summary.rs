@@ -58,7 +58,7 @@ pub fn summarize(metric: &str, results: &[Metric], evaluations: &[Evaluation]) -
 /// The interval of a mean over seeds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Resamples {
-    /// `None` if the measure is undefined, or if there is nothing to resample.
+    /// `None` if the measure is undefined, or if there are no images to resample.
     pub(super) interval: Option<Interval>,
     /// `true` if the mean is the same for all resamples. The interval is then Wilson's, or `None`.
     pub(super) agree: bool,

@@ -16,7 +16,7 @@ pub(super) fn update_view(context: &Context<'_>, action: &PlannedAction, outputs
     let results = store.results();
     let is_missing = |output| matches!(store.is_here(output), Ok(false));
     if store.remote().is_some() && outputs.values().any(is_missing) {
-        // Showing it would copy it from the shared cache, although nothing reads it.
+        // `latest` shows local files only: an output is copied from the shared cache when a stage or a table reads it.
         if let Err(error) = store.set_last_fingerprint(pipeline, &name, &action.fingerprint) {
             tracing::warn!("the fingerprint of `{name}` was not kept: {error}");
         }

@@ -3,7 +3,7 @@
 //! A consumer is fed by the instances that have its values on all shared axes. If the producer has further
 //! axes, several instances feed the consumer: they are *gathered*. A program finds each one in a folder that
 //! is named after its values on the further axes, even if each of these axes has only one value. A reference can
-//! also name one instance; then nothing is gathered.
+//! also name one instance, whose artifact then lies alone in the folder of the input.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -288,7 +288,7 @@ impl Clinical {
         notes
     }
 
-    /// Says why measures have no interval from resamples, unless nothing was resampled.
+    /// Returns the reasons why measures have no interval from resamples. Empty if the images were not resampled.
     fn missing_intervals(&self) -> Vec<String> {
         let rows = &self.operating_point;
         let named = |is_named: &dyn Fn(&OperatingMeasure) -> bool, why: &str| {

@@ -167,7 +167,7 @@ impl SourceFolder {
     /// UTF-8.
     fn add_unnamed(&mut self, entry: &OsStr) {
         let path = self.path.join(entry);
-        // What cannot be examined cannot be entered either.
+        // An entry whose type cannot be read is listed as a file.
         let is_folder = files::leads_to(&path, Metadata::is_dir).unwrap_or(false);
         let name = entry.to_string_lossy();
         if !name.starts_with('.') && !self.rules.ignore(&self.name, &name, is_folder) {

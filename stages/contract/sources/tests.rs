@@ -103,7 +103,7 @@ fn a_folder_without_permission_is_named_itself() {
     let folder = folder(&["a", "locked/b"]);
     let locked = folder.path().join("locked");
     let allow = |mode| fs::set_permissions(&locked, fs::Permissions::from_mode(mode)).unwrap();
-    // May be listed, but nothing in it may be accessed; and the other way around.
+    // Without permission to enter the folder, to list it, or to do either.
     for mode in [0o600, 0o100, 0o000] {
         allow(mode);
         if fs::metadata(locked.join("b")).is_ok() && fs::read_dir(&locked).is_ok() {

@@ -124,7 +124,7 @@ fn a_stage_after_a_result_of_another_processor_gets_a_key_that_tells_so() {
     fixture.run(&chain.stages, copy, "copy");
     let mixed = fixture.run(&chain.stages, measure, "mixed");
     assert_eq!(chain.states(&fixture), ["cached"; 3]);
-    // It is no hit for whoever wants results of this processor only, whose training gives other bits.
+    // With `--match same`, it is not a hit, because training on this processor gives other bits.
     fixture.store.set_matching(Matching::Same);
     fixture.run(&chain.stages, train, "2");
     let states = chain.states(&fixture);
