@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use contract::{files, lock};
 
@@ -22,6 +22,10 @@ const FIRST_LINE: &str = "runner known answers v1";
 const PRESENCE: i64 = 7 * 24 * 3600;
 /// Largest file, in bytes. The oldest answers are left out.
 const MOST_BYTES: u64 = 64 << 20;
+/// Time between writes of a few answers.
+const BETWEEN: Duration = Duration::from_secs(30);
+/// Number of answers that are worth a write at once.
+const MANY: usize = 500;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Answer {
@@ -42,6 +46,7 @@ struct State {
     /// `None` until the file was read.
     answers: Option<HashMap<RecordName, Answer>>,
     is_changed: bool,
+    saved: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -97,6 +102,15 @@ impl Known {
         answers.insert(name.clone(), answer);
     }
 
+    /// Like [`Known::save`], but not for every few answers: the whole file is written each time.
+    pub(crate) fn save_at_times(&self, new: usize) {
+        let saved = lock(&self.state).saved;
+        let is_due = saved.is_none_or(|saved| saved.elapsed() > BETWEEN);
+        if new >= MANY || (new > 0 && is_due) {
+            self.save();
+        }
+    }
+
     /// Writes the file if there are new answers. The disk may be full or read-only; nothing depends on the file.
     pub(crate) fn save(&self) {
         let mut state = lock(&self.state);
@@ -104,6 +118,7 @@ impl Known {
             return;
         }
         state.is_changed = false;
+        state.saved = Some(Instant::now());
         let Some(answers) = &mut state.answers else {
             return;
         };

@@ -1,5 +1,6 @@
 //! Looks up records, many at the same time.
 
+use std::collections::HashSet;
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,9 +12,16 @@ use store::ActionRecord;
 use crate::fault::{Fault, FaultKind};
 use crate::health::Side;
 use crate::keys::{Envelope, MOST_BYTES};
-use crate::names::{ObjectName, RecordName};
+use crate::names::{ACTIONS, ObjectName, RecordName};
 use crate::objects::Objects;
 use crate::remote::Remote;
+
+/// Number of folders of records: one for each of the first two digits of a key.
+const SHARDS: usize = 256;
+/// Names in a page of a list.
+const PAGE: usize = 1000;
+/// A page of a list is as expensive as this many single lookups.
+const ASKS_PER_PAGE: usize = 5;
 
 impl Remote {
     /// Looks up records. The answers are in the order of `names`: the record's bytes, exactly as in the local folder,
@@ -34,6 +42,16 @@ impl Remote {
             }
         }
         self.counters.known.add(names.len() - asked.len());
+        let new = asked.len();
+        if let Some(present) = self.list_for(new) {
+            asked.retain(|(_, name)| {
+                let is_present = present.contains(name);
+                if !is_present {
+                    self.known.remember(name, None);
+                }
+                is_present
+            });
+        }
         let found = in_parallel(self.settings.limits.requests, &asked, |(index, name)| {
             let answer = self.find(name);
             if let Ok(record) = &answer {
@@ -44,11 +62,44 @@ impl Remote {
         for (index, answer) in found {
             answers[index] = answer;
         }
-        if !asked.is_empty() {
-            self.known.save();
-        }
+        self.known.save_at_times(new);
         self.counters.hits.add(answers.iter().flatten().count());
         answers
+    }
+
+    /// Lists the records of the remote, if that is cheaper than asking for each of so many names: most names of a large
+    /// plan have no record. `None` if it is not cheaper, or fails.
+    fn list_for(&self, names: usize) -> Option<HashSet<RecordName>> {
+        if names < SHARDS * ASKS_PER_PAGE || !self.objects.lists_in_pages() {
+            return None;
+        }
+        let shards: Vec<String> = (0..SHARDS)
+            .map(|shard| format!("{ACTIONS}/{shard:02x}"))
+            .collect();
+        let mut present = self.list_shard(&shards[0])?;
+        // Keys are hashes, so all parts have about the same size.
+        let pages = 1 + present.len() / PAGE;
+        if names < SHARDS * ASKS_PER_PAGE * pages {
+            return None;
+        }
+        let threads = self.settings.limits.requests;
+        let listed = in_parallel(threads, &shards[1..], |shard| self.list_shard(shard));
+        for names in listed {
+            present.extend(names?);
+        }
+        Some(present)
+    }
+
+    /// Lists a part of the records. A failure is not reported: the records are then asked for one by one.
+    fn list_shard(&self, folder: &str) -> Option<HashSet<RecordName>> {
+        self.health.check(Side::Read).ok()?;
+        let mut names = HashSet::new();
+        let listed = self.objects.list(folder, &mut |entry| {
+            if let Ok(ObjectName::Record(name)) = entry.name.parse() {
+                names.insert(name);
+            }
+        });
+        listed.is_ok().then_some(names)
     }
 
     /// Asks the remote for a record.

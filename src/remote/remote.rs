@@ -94,6 +94,11 @@ impl Remote {
         self.health.problem()
     }
 
+    /// Writes what this machine remembers of the remote to disk. Dropping the remote does the same.
+    pub fn save(&self) {
+        self.known.save();
+    }
+
     /// Ends all pauses, and lets every later operation fail at once. Requests that are under way end within
     /// [`Limits::stall`](crate::Limits::stall).
     pub fn stop(&self) {

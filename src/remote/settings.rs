@@ -68,7 +68,7 @@ impl Default for Limits {
             pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(30),
             failures: 8,
-            requests: 32,
+            requests: 64,
         }
     }
 }

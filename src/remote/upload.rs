@@ -189,9 +189,15 @@ impl Remote {
             .values()
             .map(|blob| (blob.digest, blob.bytes))
             .collect();
-        for (digest, bytes) in blobs {
-            let blob = Blob { digest, bytes };
-            match self.send_blob(source, &blob)? {
+        let blobs: Vec<Blob> = blobs
+            .into_iter()
+            .map(|(digest, bytes)| Blob { digest, bytes })
+            .collect();
+        let results = in_parallel(UPLOADS, &blobs, |blob| {
+            (*blob, self.send_blob(source, blob))
+        });
+        for (blob, result) in results {
+            match result? {
                 Sent::Written => {}
                 Sent::Skipped => skipped.push(blob),
                 Sent::Missing => return Ok(false),

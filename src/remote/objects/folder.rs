@@ -8,14 +8,14 @@ use std::fs::{self, File, FileTimes, Metadata, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use contract::{ShowPath, files};
 use tempfile::NamedTempFile;
 
 use super::body::is_local;
-use super::{Body, Entry, How, Objects, Put, Sink, Stat};
+use super::{Body, Entry, How, Objects, Put, Sink, Stat, local_now};
 use crate::counters::Counters;
 use crate::fault::{Fault, FaultKind};
 use crate::names::FORMAT;
@@ -26,6 +26,8 @@ const PIECE: usize = 1 << 17;
 pub(super) struct Folder {
     root: PathBuf,
     counters: Arc<Counters>,
+    /// The file server's clock minus this machine's, in seconds.
+    ahead: OnceLock<i64>,
 }
 
 impl Folder {
@@ -33,6 +35,7 @@ impl Folder {
         Self {
             root: root.to_owned(),
             counters: Arc::clone(counters),
+            ahead: OnceLock::new(),
         }
     }
 
@@ -226,6 +229,9 @@ impl Objects for Folder {
     }
 
     fn now(&self) -> Result<i64, Fault> {
+        if let Some(ahead) = self.ahead.get() {
+            return Ok(local_now() + ahead);
+        }
         let mut fresh = self.fresh()?;
         // The file server sets the time when data is written.
         let written = fresh
@@ -233,7 +239,8 @@ impl Objects for Folder {
             .and_then(|()| fresh.as_file().sync_all());
         let found = written.and_then(|()| fresh.as_file().metadata());
         let found = found.map_err(|error| refused("write", fresh.path(), &error))?;
-        Ok(found.mtime())
+        let ahead = found.mtime() - local_now();
+        Ok(local_now() + self.ahead.get_or_init(|| ahead))
     }
 }
 

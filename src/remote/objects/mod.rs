@@ -67,6 +67,11 @@ pub(crate) trait Objects: Send + Sync {
     /// Sets the time of the last write to now. `false` if that needs another upload.
     fn touch(&self, name: &str) -> Result<bool, Fault>;
 
+    /// `true` if a list of many objects takes fewer requests than a look at each of them.
+    fn lists_in_pages(&self) -> bool {
+        false
+    }
+
     /// Lists the objects whose names begin with `folder` and a `/`, in any order.
     fn list(&self, folder: &str, each: &mut dyn FnMut(Entry)) -> Result<(), Fault>;
 
@@ -97,7 +102,6 @@ pub(crate) fn open(
     }
 }
 
-#[cfg(feature = "s3")]
 /// Returns the time by this machine's clock, in seconds since 1970.
 fn local_now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -189,6 +189,65 @@ fn one_broken_request_is_repaired_by_the_next_attempt() {
     }
 }
 
+/// A large upload in parts survives a break of each of its requests, and its content is verified before the parts become
+/// an object.
+#[test]
+fn a_large_upload_is_sent_in_parts() {
+    let Some(place) = Place::s3() else {
+        return;
+    };
+    let proxy = Proxy::start(&place.host());
+    let through = place.through(&proxy.host());
+    let content = noise(10, (13 << 20) + 17);
+    let kinds = ["PUT part", "POST upload"];
+    let breaks = [
+        Break::Close,
+        Break::CutRequest,
+        Break::LoseAnswer,
+        Break::Status(500),
+        Break::Foreign,
+    ];
+    for (round, (kind, how)) in kinds
+        .iter()
+        .flat_map(|kind| breaks.map(|how| (kind, how)))
+        .enumerate()
+    {
+        if round >= cases(4, 10) {
+            break;
+        }
+        let machine = Machine::new();
+        let name = machine.record(
+            &format!("{round}"),
+            &[("file", &content), ("own", &[round as u8])],
+        );
+        proxy.break_once(kind, how);
+        let remote = machine.remote(&through);
+        let pushed = remote
+            .push(&machine.source(), std::slice::from_ref(&name))
+            .remove(0);
+        assert!(pushed.is_ok(), "{kind} {how:?}: {pushed:?}");
+        assert!(fetched(&Machine::new().remote(&place), &name).unwrap()["file"] == content);
+        let object = crate::names::ObjectName::Blob(blake3::hash(&content).into()).to_string();
+        remote.objects.delete(&object).unwrap();
+    }
+    let machine = Machine::new();
+    let name = machine.record("damaged", &[("file", &content)]);
+    let digest = blake3::hash(&content).into();
+    let path = machine.local(&digest);
+    fs::remove_file(&path).unwrap();
+    let mut damaged = content;
+    damaged[3] ^= 1;
+    fs::write(&path, damaged).unwrap();
+    let remote = machine.remote(&place);
+    let error = remote
+        .push(&machine.source(), &[name])
+        .remove(0)
+        .unwrap_err();
+    assert!(error.to_string().contains("cache verify"), "{error}");
+    let object = crate::names::ObjectName::Blob(digest).to_string();
+    assert_eq!(remote.objects.stat(&object).unwrap(), None);
+}
+
 /// A transfer that breaks goes on where it broke.
 #[test]
 fn a_large_download_is_continued() {

@@ -39,6 +39,8 @@ pub(super) enum Break {
     Status(u16),
     /// Answers 503 and asks for a pause.
     Later,
+    /// Answers 403, and has another time.
+    Skewed,
     /// Waits a little.
     Delay,
     /// Never answers.
@@ -165,6 +167,9 @@ impl Proxy {
                 return answer(status, "Location: http://127.0.0.1:9/elsewhere\r\n", "");
             }
             Some(Break::Status(status)) => return answer(status, "", "<html>no</html>"),
+            Some(Break::Skewed) => {
+                return answer(403, "Date: Mon, 30 Nov 2020 12:00:00 GMT\r\n", "");
+            }
             Some(Break::Later) => return answer(503, "Retry-After: 0\r\n", ""),
             Some(Break::Foreign) => return answer(200, "", "<html>please log in</html>"),
             Some(Break::Delay) => thread::sleep(Duration::from_millis(30)),

@@ -154,6 +154,18 @@ fn credentials_are_not_sent_without_encryption() {
     );
 }
 
+#[test]
+fn a_wrong_clock_is_explained() {
+    let place = Place::server();
+    let proxy = Proxy::start(&place.host());
+    proxy.set(|_| Some(Break::Skewed));
+    let problem = warning(&Machine::new().remote(&place.through(&proxy.host())));
+    assert!(
+        problem.is_off && problem.first.contains("ahead of the server's"),
+        "{problem:?}"
+    );
+}
+
 /// A server that answers everything with a page, such as one of a hotel.
 #[test]
 fn a_captive_portal_gives_no_result() {

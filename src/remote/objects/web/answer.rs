@@ -9,12 +9,16 @@ use crate::fault::{Fault, FaultKind};
 
 /// Longest part of a server's own message that is shown, in characters.
 const LONGEST_MESSAGE: usize = 200;
+/// Difference of clocks above which a refusal is explained by it, in seconds. Signed URLs are valid for 15 minutes.
+const MOST_SKEW: i64 = 5 * 60;
 
 /// Converts an answer that is no success. `what` completes "failed to".
 pub(super) fn refusal(connection: &Connection, head: &Head, what: &str) -> Fault {
     let code = element(&head.message, "Code").unwrap_or_default();
     let (kind, why) = match (head.status, code) {
         (_, "RequestTimeTooSkewed") => (FaultKind::Refused, skew(connection)),
+        // A signed URL that is not valid at this time is answered like a lack of permission.
+        (403, _) if connection.ahead().abs() > MOST_SKEW => (FaultKind::Refused, skew(connection)),
         (_, "NoSuchBucket") => (
             FaultKind::Refused,
             "there is no such bucket; create it, or correct the URL of the remote".to_owned(),

@@ -15,9 +15,9 @@ use super::s3::Bucket;
 use crate::fault::{Fault, FaultKind};
 
 /// Blobs above this size, in bytes, are uploaded in parts.
-pub(super) const LARGE: u64 = 256 << 20;
-/// Smallest size of a part.
-const PART: u64 = 64 << 20;
+pub(super) const LARGE: u64 = if cfg!(test) { 12 << 20 } else { 256 << 20 };
+/// Smallest size of a part. S3 allows no less than 5 MiB.
+const PART: u64 = if cfg!(test) { 5 << 20 } else { 64 << 20 };
 /// S3 allows this many parts.
 const MOST_PARTS: u64 = 10_000;
 const ATTEMPTS: u32 = 3;

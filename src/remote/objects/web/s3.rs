@@ -44,9 +44,10 @@ impl Bucket {
             false => UrlStyle::VirtualHost,
         };
         let region = access.region;
+        let end = if region.starts_with("cn-") { ".cn" } else { "" };
         let endpoint = access
             .endpoint
-            .unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
+            .unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com{end}"));
         let wrong = |_| {
             SetupError::new(format!(
                 "the endpoint `{}` is no URL; expected `https://host` or `http://host:port`",

@@ -275,6 +275,10 @@ impl Objects for Server {
         Ok(head.is_success() && !head.message.contains("<Error>"))
     }
 
+    fn lists_in_pages(&self) -> bool {
+        matches!(self.place, Place::Bucket(_))
+    }
+
     fn list(&self, folder: &str, each: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
         let Place::Bucket(bucket) = &self.place else {
             return Err(self.connection.fault(
