@@ -9,7 +9,7 @@ use store::{Blob, Tree};
 
 use crate::fault::{Fault, FaultKind};
 use crate::health::Side;
-use crate::lookup::read;
+use crate::lookup::{in_parallel, read};
 use crate::names::ObjectName;
 use crate::objects::Objects;
 use crate::remote::Remote;
@@ -31,6 +31,18 @@ impl Remote {
             self.distrust_object(ObjectName::Tree(*digest));
         }
         Ok(found?.map(|(_, bytes)| bytes))
+    }
+
+    /// Like [`Remote::tree`] for several trees at the same time, in the order of `digests`. Never fails: without an
+    /// answer, a tree counts as absent.
+    pub fn trees(&self, digests: &[Digest]) -> Vec<Option<Vec<u8>>> {
+        let items: Vec<_> = digests.iter().enumerate().collect();
+        let threads = self.settings.limits.requests;
+        let mut found = in_parallel(threads, &items, |(index, digest)| {
+            (*index, self.tree(digest).ok().flatten())
+        });
+        found.sort_unstable_by_key(|(index, _)| *index);
+        found.into_iter().map(|(_, tree)| tree).collect()
     }
 
     /// Writes the content of a blob to `into`, from the start. The file has exactly this content if the result is

@@ -14,6 +14,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use contract::{files, lock};
+use serde::de::IgnoredAny;
+use store::unseal;
 
 use crate::names::RecordName;
 
@@ -74,6 +76,8 @@ impl Known {
             return None;
         }
         match &answer.content {
+            // The file may be damaged. The remote is then asked.
+            Content::Record(record) if unseal::<IgnoredAny>(record.as_bytes()).is_err() => None,
             Content::Record(record) => Some(Some(record.clone().into_bytes())),
             Content::Absent => Some(None),
             Content::Forgotten => None,
@@ -213,26 +217,30 @@ mod tests {
         }
     }
 
+    fn sealed(text: &str) -> Vec<u8> {
+        store::seal(&text).unwrap()
+    }
+
     #[test]
     fn answers_survive_in_the_file_and_damage_costs_only_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x/known");
         let open = |absence| Known::new(path.clone(), Duration::from_secs(absence));
         let known = open(60);
-        known.remember(&name("a"), Some(b"record\n\"a\""));
+        known.remember(&name("a"), Some(&sealed("record\n\"a\"")));
         known.remember(&name("b"), None);
         known.remember(&name("c"), Some(b"\xff"));
         drop(known);
 
         let known = open(60);
-        assert_eq!(known.get(&name("a")), Some(Some(b"record\n\"a\"".to_vec())));
+        assert_eq!(known.get(&name("a")), Some(Some(sealed("record\n\"a\""))));
         assert_eq!(known.get(&name("b")), Some(None));
         assert_eq!(known.get(&name("c")), None);
         known.forget(&name("a"));
         drop(known);
         let known = open(60);
         assert_eq!(known.get(&name("a")), None);
-        known.remember(&name("a"), Some(b"a"));
+        known.remember(&name("a"), Some(&sealed("a")));
         drop(known);
 
         let text = fs::read_to_string(&path).unwrap();
@@ -241,6 +249,10 @@ mod tests {
         let known = open(60);
         let left = [name("a"), name("b")].map(|name| known.get(&name).is_some());
         assert_eq!(left.iter().filter(|is_known| **is_known).count(), 1);
+
+        // A changed byte of a record.
+        fs::write(&path, text.replacen("\\\"a", "\\\"x", 1)).unwrap();
+        assert_eq!(open(60).get(&name("a")), None);
 
         fs::write(&path, b"\0\xff").unwrap();
         assert_eq!(open(60).get(&name("b")), None);
@@ -253,14 +265,15 @@ mod tests {
         let line = |name: &RecordName, age: i64, record: Option<&str>| {
             serde_json::to_string(&(name.to_string(), now() - age, record)).unwrap()
         };
+        let record = String::from_utf8(sealed("r")).unwrap();
         let names: Vec<_> = (0..6).map(|i| name(&i.to_string())).collect();
         let lines = [
             FIRST_LINE.to_owned(),
             line(&names[0], 30, None),
             line(&names[1], 90, None),
-            line(&names[2], 90, Some("r")),
-            line(&names[3], PRESENCE + 60, Some("r")),
-            line(&names[4], -3600, Some("r")),
+            line(&names[2], 90, Some(&record)),
+            line(&names[3], PRESENCE + 60, Some(&record)),
+            line(&names[4], -3600, Some(&record)),
         ];
         fs::write(&path, lines.join("\n")).unwrap();
         let known = Known::new(path, Duration::from_secs(60));
@@ -275,8 +288,8 @@ mod tests {
         let path = folder.path().join("known");
         let [one, two] = [0, 1].map(|_| Known::new(path.clone(), Duration::from_secs(60)));
         assert_eq!((one.get(&name("a")), two.get(&name("b"))), (None, None));
-        one.remember(&name("a"), Some(b"a"));
-        two.remember(&name("b"), Some(b"b"));
+        one.remember(&name("a"), Some(&sealed("a")));
+        two.remember(&name("b"), Some(&sealed("b")));
         one.save();
         two.save();
         let known = Known::new(path, Duration::from_secs(60));

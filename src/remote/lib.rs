@@ -15,7 +15,7 @@
 //! | `names` | layout below the remote's address |
 //! | `objects` | reads and writes single objects, once: `folder`, and `web` for S3 and HTTP |
 //! | `remote`, `health` | retries, and the decision to ask no more |
-//! | `lookup`, `download`, `upload`, `collect` | operations on results |
+//! | `lookup`, `download`, `upload`, `collect`, `inspect` | operations on results |
 //! | `known`, `pending`, `sent` | what this machine and this process remember |
 
 #![cfg_attr(
@@ -31,6 +31,7 @@ mod counters;
 mod download;
 mod fault;
 mod health;
+mod inspect;
 pub mod keys;
 mod known;
 mod lookup;
@@ -42,7 +43,7 @@ mod remote;
 mod secret;
 mod sent;
 mod settings;
-#[cfg(test)]
+#[cfg(all(test, feature = "s3"))]
 mod tests;
 mod upload;
 mod uploader;
@@ -52,6 +53,7 @@ pub use collect::{Collection, LEAST_GRACE, Policy, Removed};
 pub use counters::Statistics;
 pub use fault::{Fault, FaultKind};
 pub use health::Problem;
+pub use inspect::Contents;
 pub use names::{ParseNameError, RecordName, Tag};
 pub use remote::Remote;
 pub use settings::{ABSENCE, Limits, Settings, SetupError};

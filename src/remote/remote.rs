@@ -12,7 +12,7 @@ use crate::counters::{Counters, Statistics};
 use crate::fault::{Fault, FaultKind};
 use crate::health::{Health, Problem, Side};
 use crate::known::Known;
-use crate::names::{ObjectName, RecordName, TAGS, Tag};
+use crate::names::{ObjectName, RecordName};
 use crate::objects::{self, Objects};
 use crate::pending::Pending;
 use crate::sent::Sent;
@@ -119,25 +119,6 @@ impl Remote {
 
     pub(crate) fn is_void(&self, name: &ObjectName) -> bool {
         lock(&self.void).contains(name)
-    }
-
-    /// Returns the kinds of processors for which there are records.
-    ///
-    /// # Errors
-    /// If the remote does not answer, or cannot list.
-    pub fn tags(&self) -> Result<Vec<Tag>, Fault> {
-        let listed = self.attempt(Side::Read, |objects| {
-            let mut tags = Vec::new();
-            objects.list(TAGS, &mut |entry| {
-                if let Ok(ObjectName::Tag(tag)) = entry.name.parse() {
-                    tags.push(tag);
-                }
-            })?;
-            Ok(tags)
-        });
-        let mut tags = listed?;
-        tags.sort_unstable();
-        Ok(tags)
     }
 
     /// Runs an operation again while it fails for a reason that may pass.

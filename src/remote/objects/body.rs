@@ -16,6 +16,8 @@ pub(crate) enum Body<'a> {
 }
 
 impl<'a> Body<'a> {
+    /// Returns the number of bytes, which a server must know in advance.
+    #[cfg(feature = "s3")]
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,

@@ -207,14 +207,8 @@ fn a_large_upload_is_sent_in_parts() {
         Break::Status(500),
         Break::Foreign,
     ];
-    for (round, (kind, how)) in kinds
-        .iter()
-        .flat_map(|kind| breaks.map(|how| (kind, how)))
-        .enumerate()
-    {
-        if round >= cases(4, 10) {
-            break;
-        }
+    let all = breaks.iter().flat_map(|how| kinds.map(|kind| (kind, *how)));
+    for (round, (kind, how)) in all.enumerate().take(cases(4, 10)) {
         let machine = Machine::new();
         let name = machine.record(
             &format!("{round}"),

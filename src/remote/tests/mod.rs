@@ -167,8 +167,9 @@ pub(super) fn fetched(remote: &Remote, name: &RecordName) -> Option<BTreeMap<Str
     let record =
         ActionRecord::decode(&record, &name.key).expect("a record that is returned is sound");
     let mut contents = BTreeMap::new();
-    for digest in record.outputs.values() {
-        let bytes = remote.tree(digest).ok()??;
+    let digests: Vec<_> = record.outputs.values().copied().collect();
+    for (digest, bytes) in digests.iter().zip(remote.trees(&digests)) {
+        let bytes = bytes?;
         let tree = Tree::decode(digest, &bytes).expect("a tree that is returned is sound");
         for (name, blob) in &tree.files {
             let file = tempfile::tempfile().unwrap();

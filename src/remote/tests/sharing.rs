@@ -273,7 +273,31 @@ fn tags_are_listed() {
             .collect();
         assert_eq!(tags, ["gpu-nvidia-h100", "x86-avx512"]);
         assert_eq!(remote.look_up(&[name]), [None]);
+        // One record for each of the two kinds. The name without one was not written.
+        let contents = remote.contents().unwrap();
+        assert_eq!((contents.records, contents.blobs), (2, 1));
     }
+}
+
+#[test]
+fn a_remote_can_be_checked() {
+    for place in every_place() {
+        let remote = Machine::new().remote(&place);
+        remote.check().unwrap();
+        remote.check().unwrap();
+        assert_eq!(remote.problem(), None);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let remote = Machine::new().remote_with(&Place::folder(), |settings| {
+        settings.address = Address::Folder(folder.path().join("missing"));
+    });
+    assert!(
+        remote
+            .check()
+            .unwrap_err()
+            .to_string()
+            .contains("does not exist")
+    );
 }
 
 #[test]
