@@ -10,6 +10,7 @@ mod proxy;
 mod sharing;
 mod signing;
 mod speed;
+mod tls;
 mod uploading;
 mod warnings;
 

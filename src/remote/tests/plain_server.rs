@@ -1,8 +1,8 @@
 //! [`PlainServer`]: a small HTTP server that keeps files in memory, like a WebDAV server.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -76,7 +76,10 @@ impl PlainServer {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
-                thread::spawn(move || shared.serve(&stream));
+                thread::spawn(move || {
+                    stream.set_nodelay(true)?;
+                    shared.serve(stream)
+                });
             }
         });
         server
@@ -86,12 +89,13 @@ impl PlainServer {
         self.address
     }
 
-    fn serve(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
+    /// Answers the requests of a connection.
+    pub(super) fn serve(&self, stream: impl Read + Write) -> io::Result<()> {
         let mut reader = BufReader::new(stream);
         while let Some(request) = Request::read(&mut reader) {
-            let mut stream = stream;
-            stream.write_all(&self.answer(&request))?;
+            // The client waits for the answer, so nothing is in the buffer.
+            reader.get_mut().write_all(&self.answer(&request))?;
+            reader.get_mut().flush()?;
         }
         Ok(())
     }
