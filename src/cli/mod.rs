@@ -29,6 +29,7 @@ mod predict;
 mod preflight;
 mod record_diff;
 mod record_text;
+mod remote;
 mod report;
 mod resources;
 mod result_metrics;

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use store::{FORMAT, Matching, Store};
 
 use super::command_line::variable;
+use super::remote::RemoteArgs;
 use crate::config::{Config, SettingKey};
 
 /// A pipeline file and its overrides.
@@ -125,6 +126,8 @@ pub(super) struct StoreArgs {
         default_value = "same"
     )]
     matching: MatchKind,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 /// Values of `--match`.
@@ -288,6 +291,7 @@ impl StoreArgs {
     pub(super) fn open(&self) -> Result<Store, Error> {
         let mut store = Store::open(&self.artifacts).map_err(Error::Store)?;
         store.set_matching(self.matching.into());
+        self.remote.attach(&mut store)?;
         Ok(store)
     }
 

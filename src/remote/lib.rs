@@ -16,6 +16,7 @@
 //! | `objects` | reads and writes single objects, once: `folder`, and `web` for S3 and HTTP |
 //! | `remote`, `health` | retries, and the decision to ask no more |
 //! | `lookup`, `download`, `upload`, `collect`, `inspect` | operations on results |
+//! | `shared` | a remote as a store uses it |
 //! | `known`, `pending`, `sent` | what this machine and this process remember |
 
 #![cfg_attr(
@@ -43,6 +44,7 @@ mod remote;
 mod secret;
 mod sent;
 mod settings;
+mod shared;
 #[cfg(all(test, feature = "s3"))]
 mod tests;
 mod upload;
@@ -57,5 +59,6 @@ pub use inspect::Contents;
 pub use names::{ParseNameError, RecordName, Tag};
 pub use remote::Remote;
 pub use settings::{ABSENCE, Limits, Settings, SetupError};
+pub use shared::SharedCache;
 pub use upload::{Source, Uploaded};
 pub use uploader::{Summary, Uploader};

@@ -31,4 +31,7 @@ pub trait Remote: Debug + Send + Sync {
 
     /// Passes on a record that is in the local folder with its outputs. Returns at once.
     fn offer(&self, record: &ActionRecord);
+
+    /// Waits until offered records have been passed on, but not for long.
+    fn finish(&self);
 }

@@ -83,6 +83,8 @@ impl Remote for Other {
     fn offer(&self, record: &ActionRecord) {
         lock(&self.offered).push(record.action_key);
     }
+
+    fn finish(&self) {}
 }
 
 /// A store with an empty folder, attached to a store that has a result.
