@@ -21,14 +21,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use store::keys::Digest;
+use store::keys::{Digest, Key};
 use store::{ActionRecord, Tree};
 
 use crate::download::read_tree;
 use crate::fault::{Fault, FaultKind};
 use crate::health::Side;
 use crate::lookup::{in_parallel, read_record};
-use crate::names::{ACTIONS, CAS, ObjectName, RecordName};
+use crate::names::{ACTIONS, CAS, ObjectName};
 use crate::objects::Entry;
 use crate::remote::Remote;
 
@@ -45,7 +45,7 @@ pub struct Policy {
     /// Deletes the oldest records until the rest takes at most this many bytes.
     pub most_bytes: Option<u64>,
     /// Records that are kept in any case.
-    pub keep: HashSet<RecordName>,
+    pub keep: HashSet<Key>,
     /// Age below which no blob or tree is deleted. At least [`LEAST_GRACE`].
     pub grace: Duration,
 }
@@ -54,7 +54,7 @@ pub struct Policy {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collection {
     /// Records, oldest first.
-    pub records: Vec<RecordName>,
+    pub records: Vec<Key>,
     /// Bytes of the blobs and trees to delete.
     pub bytes: u64,
     /// Numbers of records and bytes that stay.
@@ -63,7 +63,7 @@ pub struct Collection {
     objects: Vec<(ObjectName, u64)>,
     grace: i64,
     /// All records that were listed.
-    seen: BTreeSet<RecordName>,
+    seen: BTreeSet<Key>,
 }
 
 impl Collection {
@@ -83,7 +83,7 @@ pub struct Removed {
 
 /// A record, when it was written, and the objects that it needs with their sizes. `None` if it is void.
 struct Listed {
-    name: RecordName,
+    name: Key,
     modified: i64,
     bytes: u64,
     needs: Option<BTreeMap<ObjectName, u64>>,
@@ -101,7 +101,7 @@ impl Remote {
         let now = self.attempt(Side::Read, |objects| objects.now())?;
         let mut records = self.examine(entries)?;
         records.sort_unstable_by(|a, b| (a.modified, &a.name).cmp(&(b.modified, &b.name)));
-        let seen = records.iter().map(|record| record.name.clone()).collect();
+        let seen = records.iter().map(|record| record.name).collect();
         let (kept, removed) = choose(records, policy, now, grace);
 
         let needed: HashSet<&ObjectName> = kept
@@ -139,7 +139,7 @@ impl Remote {
         let threads = self.settings.limits.requests;
         let deleted = in_parallel(threads, &collection.records, |name| {
             self.known.forget(name);
-            let path = ObjectName::Record(name.clone()).to_string();
+            let path = ObjectName::Record(*name).to_string();
             self.attempt(Side::Write, |objects| objects.delete(&path))
         });
         // Records first: while any of them is left, its blobs stay.
@@ -184,7 +184,7 @@ impl Remote {
         let threads = self.settings.limits.requests;
         let outputs = in_parallel(threads, &names, |(name, entry)| {
             let outputs = self.outputs(name)?;
-            Ok((name.clone(), entry.clone(), outputs))
+            Ok((*name, entry.clone(), outputs))
         });
         let outputs: Vec<_> = outputs.into_iter().collect::<Result<_, Fault>>()?;
         // Many records share trees.
@@ -211,10 +211,10 @@ impl Remote {
     }
 
     /// Returns the outputs of a record, or `None` if it is void.
-    fn outputs(&self, name: &RecordName) -> Result<Option<Vec<Digest>>, Fault> {
+    fn outputs(&self, name: &Key) -> Result<Option<Vec<Digest>>, Fault> {
         let found =
             absent_if_damaged(self.attempt(Side::Read, |objects| read_record(objects, name)))?;
-        let record = found.and_then(|found| ActionRecord::decode(&found.record, &name.key).ok());
+        let record = found.and_then(|found| ActionRecord::decode(&found.record, name).ok());
         Ok(record.map(|record| record.outputs.into_values().collect()))
     }
 
@@ -247,7 +247,7 @@ impl Remote {
     fn delete_new_records_of(
         &self,
         gone: &HashMap<ObjectName, u64>,
-        seen: &BTreeSet<RecordName>,
+        seen: &BTreeSet<Key>,
     ) -> Result<usize, Fault> {
         if gone.is_empty() {
             return Ok(0);

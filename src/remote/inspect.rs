@@ -1,10 +1,11 @@
 //! Shows what is on a remote, and whether it works.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
 use crate::health::Side;
-use crate::names::{ACTIONS, CAS, FORMAT, ObjectName, TAGS, Tag};
+use crate::names::{ACTIONS, CAS, FORMAT, ObjectName, PROCESSORS};
 use crate::objects::{Body, How};
 use crate::remote::Remote;
 
@@ -48,7 +49,7 @@ impl Remote {
                     match entry.name.parse() {
                         Ok(ObjectName::Record(_)) => contents.records += 1,
                         Ok(ObjectName::Blob(_)) => contents.blobs += 1,
-                        Ok(ObjectName::Tree(_) | ObjectName::Tag(_)) | Err(_) => {}
+                        Ok(ObjectName::Tree(_) | ObjectName::Processor(_)) | Err(_) => {}
                     }
                 })?;
             }
@@ -56,22 +57,19 @@ impl Remote {
         })
     }
 
-    /// Returns the kinds of processors for which there are records, sorted.
+    /// Returns the kinds of processors that computed results there.
     ///
     /// # Errors
     /// If the remote does not answer, or cannot list.
-    pub fn tags(&self) -> Result<Vec<Tag>, Fault> {
-        let listed = self.attempt(Side::Read, |objects| {
-            let mut tags = Vec::new();
-            objects.list(TAGS, &mut |entry| {
-                if let Ok(ObjectName::Tag(tag)) = entry.name.parse() {
-                    tags.push(tag);
+    pub fn processors(&self) -> Result<BTreeSet<String>, Fault> {
+        self.attempt(Side::Read, |objects| {
+            let mut kinds = BTreeSet::new();
+            objects.list(PROCESSORS, &mut |entry| {
+                if let Ok(ObjectName::Processor(kind)) = entry.name.parse() {
+                    kinds.insert(kind);
                 }
             })?;
-            Ok(tags)
-        });
-        let mut tags = listed?;
-        tags.sort_unstable();
-        Ok(tags)
+            Ok(kinds)
+        })
     }
 }

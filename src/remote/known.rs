@@ -15,9 +15,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use contract::{files, lock};
 use serde::de::IgnoredAny;
+use store::keys::Key;
 use store::unseal;
-
-use crate::names::RecordName;
 
 const FIRST_LINE: &str = "runner known answers v1";
 /// Time for which a record is remembered, in seconds.
@@ -46,7 +45,7 @@ enum Content {
 #[derive(Debug, Default)]
 struct State {
     /// `None` until the file was read.
-    answers: Option<HashMap<RecordName, Answer>>,
+    answers: Option<HashMap<Key, Answer>>,
     is_changed: bool,
     saved: Option<Instant>,
 }
@@ -68,7 +67,7 @@ impl Known {
     }
 
     /// Returns the answer for a name, if one is remembered: the record, or that there is none.
-    pub(crate) fn get(&self, name: &RecordName) -> Option<Option<Vec<u8>>> {
+    pub(crate) fn get(&self, name: &Key) -> Option<Option<Vec<u8>>> {
         let mut state = lock(&self.state);
         let answers = state.answers.get_or_insert_with(|| self.read());
         let answer = answers.get(name)?;
@@ -84,7 +83,7 @@ impl Known {
         }
     }
 
-    pub(crate) fn remember(&self, name: &RecordName, record: Option<&[u8]>) {
+    pub(crate) fn remember(&self, name: &Key, record: Option<&[u8]>) {
         let content = match record.map(str::from_utf8) {
             Some(Ok(text)) => Content::Record(text.to_owned()),
             None => Content::Absent,
@@ -94,16 +93,16 @@ impl Known {
         self.set(name, content);
     }
 
-    pub(crate) fn forget(&self, name: &RecordName) {
+    pub(crate) fn forget(&self, name: &Key) {
         self.set(name, Content::Forgotten);
     }
 
-    fn set(&self, name: &RecordName, content: Content) {
+    fn set(&self, name: &Key, content: Content) {
         let answer = Answer { at: now(), content };
         let mut state = lock(&self.state);
         state.is_changed = true;
         let answers = state.answers.get_or_insert_with(|| self.read());
-        answers.insert(name.clone(), answer);
+        answers.insert(*name, answer);
     }
 
     /// Like [`Known::save`], but not for every few answers: the whole file is written each time.
@@ -135,7 +134,7 @@ impl Known {
         let _ = self.write(answers);
     }
 
-    fn write(&self, answers: &HashMap<RecordName, Answer>) -> io::Result<()> {
+    fn write(&self, answers: &HashMap<Key, Answer>) -> io::Result<()> {
         let folder = self.path.parent().unwrap_or(&self.path);
         files::create_folders(folder)?;
         let mut file = io::BufWriter::new(tempfile::NamedTempFile::new_in(folder)?);
@@ -161,7 +160,7 @@ impl Known {
         Ok(())
     }
 
-    fn read(&self) -> HashMap<RecordName, Answer> {
+    fn read(&self) -> HashMap<Key, Answer> {
         let bytes = files::read_unlinked(&self.path, 2 * MOST_BYTES).unwrap_or_default();
         let mut lines = bytes.split(|byte| *byte == b'\n');
         if lines.next() != Some(FIRST_LINE.as_bytes()) {
@@ -206,15 +205,10 @@ fn now() -> i64 {
 mod tests {
     use std::fs;
 
-    use store::keys::Key;
-
     use super::*;
 
-    fn name(text: &str) -> RecordName {
-        RecordName {
-            key: Key::derive("test", text.as_bytes()),
-            tag: None,
-        }
+    fn name(text: &str) -> Key {
+        Key::derive("test", text.as_bytes())
     }
 
     fn sealed(text: &str) -> Vec<u8> {
@@ -262,7 +256,7 @@ mod tests {
     fn old_and_future_answers_do_not_count() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("known");
-        let line = |name: &RecordName, age: i64, record: Option<&str>| {
+        let line = |name: &Key, age: i64, record: Option<&str>| {
             serde_json::to_string(&(name.to_string(), now() - age, record)).unwrap()
         };
         let record = String::from_utf8(sealed("r")).unwrap();

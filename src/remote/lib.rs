@@ -56,9 +56,8 @@ pub use counters::Statistics;
 pub use fault::{Fault, FaultKind};
 pub use health::Problem;
 pub use inspect::Contents;
-pub use names::{ParseNameError, RecordName, Tag};
+
 pub use remote::Remote;
 pub use settings::{ABSENCE, Limits, Settings, SetupError};
 pub use shared::SharedCache;
 pub use upload::{Source, Uploaded};
-pub use uploader::{Summary, Uploader};

@@ -8,11 +8,12 @@ use std::thread;
 
 use contract::{into_inner, lock};
 use store::ActionRecord;
+use store::keys::Key;
 
 use crate::fault::{Fault, FaultKind};
 use crate::health::Side;
 use crate::keys::{Envelope, MOST_BYTES};
-use crate::names::{ACTIONS, ObjectName, RecordName};
+use crate::names::{ACTIONS, ObjectName};
 use crate::objects::Objects;
 use crate::remote::Remote;
 
@@ -28,7 +29,7 @@ impl Remote {
     /// or `None` if the remote has no sound record, or none that an accepted key has signed.
     ///
     /// Never fails: without an answer, a record counts as absent. See [`Remote::problem`].
-    pub fn look_up(&self, names: &[RecordName]) -> Vec<Option<Vec<u8>>> {
+    pub fn look_up(&self, names: &[Key]) -> Vec<Option<Vec<u8>>> {
         if !self.settings.mode.reads() {
             return vec![None; names.len()];
         }
@@ -69,7 +70,7 @@ impl Remote {
 
     /// Lists the records of the remote, if that is cheaper than asking for each of so many names: most names of a large
     /// plan have no record. `None` if it is not cheaper, or fails.
-    fn list_for(&self, names: usize) -> Option<HashSet<RecordName>> {
+    fn list_for(&self, names: usize) -> Option<HashSet<Key>> {
         if names < SHARDS * ASKS_PER_PAGE || !self.objects.lists_in_pages() {
             return None;
         }
@@ -91,7 +92,7 @@ impl Remote {
     }
 
     /// Lists a part of the records. A failure is not reported: the records are then asked for one by one.
-    fn list_shard(&self, folder: &str) -> Option<HashSet<RecordName>> {
+    fn list_shard(&self, folder: &str) -> Option<HashSet<Key>> {
         self.health.check(Side::Read).ok()?;
         let mut names = HashSet::new();
         let listed = self.objects.list(folder, &mut |entry| {
@@ -103,8 +104,8 @@ impl Remote {
     }
 
     /// Asks the remote for a record.
-    fn find(&self, name: &RecordName) -> Result<Option<Vec<u8>>, Fault> {
-        let object = ObjectName::Record(name.clone());
+    fn find(&self, name: &Key) -> Result<Option<Vec<u8>>, Fault> {
+        let object = ObjectName::Record(*name);
         if self.is_void(&object) {
             return Ok(None);
         }
@@ -129,7 +130,7 @@ impl Remote {
         Ok(None)
     }
 
-    pub(crate) fn accepts(&self, name: &RecordName, envelope: &Envelope) -> bool {
+    pub(crate) fn accepts(&self, name: &Key, envelope: &Envelope) -> bool {
         match &self.settings.accepted {
             Some(keys) => envelope.is_signed_by(name, keys),
             None => true,
@@ -138,22 +139,19 @@ impl Remote {
 }
 
 /// Reads a record's envelope and checks that the record is sound.
-pub(crate) fn read_record(
-    objects: &dyn Objects,
-    name: &RecordName,
-) -> Result<Option<Envelope>, Fault> {
-    let object = ObjectName::Record(name.clone());
+pub(crate) fn read_record(objects: &dyn Objects, name: &Key) -> Result<Option<Envelope>, Fault> {
+    let object = ObjectName::Record(*name);
     let Some(bytes) = read(objects, &object, MOST_BYTES)? else {
         return Ok(None);
     };
     let damaged = || {
         Fault::new(
             FaultKind::Damaged,
-            format!("the remote's record `{}` is damaged", name.key.short()),
+            format!("the remote's record `{}` is damaged", name.short()),
         )
     };
     let envelope = Envelope::decode(&bytes).ok_or_else(damaged)?;
-    ActionRecord::decode(&envelope.record, &name.key).map_err(|_| damaged())?;
+    ActionRecord::decode(&envelope.record, name).map_err(|_| damaged())?;
     Ok(Some(envelope))
 }
 

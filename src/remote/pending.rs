@@ -7,8 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use contract::files;
-
-use crate::names::RecordName;
+use store::keys::Key;
 
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -20,7 +19,7 @@ impl Pending {
         Self { folder }
     }
 
-    pub(crate) fn add(&self, name: &RecordName) -> io::Result<()> {
+    pub(crate) fn add(&self, name: &Key) -> io::Result<()> {
         let path = self.folder.join(name.to_string());
         let mut options = File::options();
         options.write(true).create(true);
@@ -34,7 +33,7 @@ impl Pending {
         Ok(())
     }
 
-    pub(crate) fn remove(&self, name: &RecordName) -> io::Result<()> {
+    pub(crate) fn remove(&self, name: &Key) -> io::Result<()> {
         match fs::remove_file(self.folder.join(name.to_string())) {
             Err(error) if !files::is_absence(&error) => Err(error),
             _ => Ok(()),
@@ -42,7 +41,7 @@ impl Pending {
     }
 
     /// Returns the names, sorted.
-    pub(crate) fn list(&self) -> io::Result<Vec<RecordName>> {
+    pub(crate) fn list(&self) -> io::Result<Vec<Key>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if files::is_absence(&error) => return Ok(Vec::new()),
@@ -50,12 +49,8 @@ impl Pending {
         };
         let mut names = Vec::new();
         for entry in entries {
-            names.extend(
-                entry?
-                    .file_name()
-                    .to_str()
-                    .and_then(|name| name.parse().ok()),
-            );
+            let name = entry?.file_name();
+            names.extend(name.to_str().and_then(|name| name.parse::<Key>().ok()));
         }
         names.sort_unstable();
         Ok(names)

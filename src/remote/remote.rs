@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use contract::lock;
-use store::keys::Digest;
+use store::keys::{Digest, Key};
 
 use crate::counters::{Counters, Statistics};
 use crate::fault::{Fault, FaultKind};
 use crate::health::{Health, Problem, Side};
 use crate::known::Known;
-use crate::names::{ObjectName, RecordName};
+use crate::names::ObjectName;
 use crate::objects::{self, Objects};
 use crate::pending::Pending;
 use crate::sent::Sent;
@@ -107,9 +107,9 @@ impl Remote {
 
     /// Notes that a record is void: its outputs are not all there, or are damaged. It counts as absent from now on,
     /// and the next upload replaces it.
-    pub fn distrust(&self, name: &RecordName) {
+    pub fn distrust(&self, name: &Key) {
         self.known.forget(name);
-        self.distrust_object(ObjectName::Record(name.clone()));
+        self.distrust_object(ObjectName::Record(*name));
     }
 
     pub(crate) fn distrust_object(&self, name: ObjectName) {

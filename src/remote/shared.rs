@@ -3,27 +3,24 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use contract::lock;
 use store::keys::{Digest, Key};
 use store::{ActionRecord, Blob, CreateFile, Store};
 
 use crate::lookup::in_parallel;
-use crate::names::RecordName;
 use crate::remote::Remote;
 use crate::upload::Source;
 use crate::uploader::Uploader;
-
-/// Time that the end of a command waits for uploads.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A remote that is attached to a store. It uploads in the background, and reports its first problem with a warning.
 pub struct SharedCache {
     remote: Arc<Remote>,
     /// `None` once the uploads have ended.
     uploader: Mutex<Option<Uploader>>,
+    has_warned: AtomicBool,
 }
 
 impl std::fmt::Debug for SharedCache {
@@ -39,30 +36,47 @@ impl SharedCache {
         Self {
             remote,
             uploader: Mutex::new(Some(uploader)),
+            has_warned: AtomicBool::new(false),
         }
     }
-}
 
-fn name(key: &Key) -> RecordName {
-    RecordName {
-        key: *key,
-        tag: None,
+    /// Warns of the first problem, once.
+    fn warn(&self) {
+        let Some(problem) = self.remote.problem() else {
+            return;
+        };
+        if self.has_warned.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let end = match problem.is_off {
+            true => "; it is not used any more in this run",
+            false => "",
+        };
+        let address = &self.remote.settings().address;
+        tracing::warn!("shared cache `{address}`: {}{end}", problem.first);
     }
 }
 
 impl store::Remote for SharedCache {
     fn look_up(&self, keys: &[Key]) -> Vec<Option<Vec<u8>>> {
-        let names: Vec<RecordName> = keys.iter().map(name).collect();
-        self.remote.look_up(&names)
+        let answers = self.remote.look_up(keys);
+        self.warn();
+        answers
     }
 
     fn processors(&self) -> BTreeSet<String> {
-        let tags = self.remote.tags().unwrap_or_default();
-        tags.iter().map(|tag| tag.as_str().to_owned()).collect()
+        if !self.remote.settings().mode.reads() {
+            return BTreeSet::new();
+        }
+        let kinds = self.remote.processors().unwrap_or_default();
+        self.warn();
+        kinds
     }
 
     fn trees(&self, digests: &[Digest]) -> Vec<Option<Vec<u8>>> {
-        self.remote.trees(digests)
+        let trees = self.remote.trees(digests);
+        self.warn();
+        trees
     }
 
     fn fetch(&self, blobs: &[Blob], create: &CreateFile<'_>) -> Vec<bool> {
@@ -79,6 +93,7 @@ impl store::Remote for SharedCache {
             (position, fetched)
         });
         fetched.sort_unstable();
+        self.warn();
         fetched.into_iter().map(|(_, fetched)| fetched).collect()
     }
 
@@ -87,25 +102,24 @@ impl store::Remote for SharedCache {
             return;
         }
         if let Some(uploader) = &*lock(&self.uploader) {
-            uploader.add(name(&record.content_key));
-            uploader.add(name(&record.action_key));
+            uploader.add(record.content_key);
+            uploader.add(record.action_key);
         }
     }
 
-    fn finish(&self) {
-        let Some(uploader) = lock(&self.uploader).take() else {
-            return;
-        };
-        let summary = uploader.finish(PATIENCE);
-        if summary.left > 0 {
-            tracing::warn!(
-                "{} records were not uploaded to the remote; `runner push` uploads them",
-                summary.left
-            );
-        }
-        if let Some(problem) = self.remote.problem() {
-            tracing::warn!("{problem}");
-        }
+    fn distrust(&self, key: &Key) {
+        self.remote.distrust(key);
+    }
+
+    fn waiting(&self) -> usize {
+        lock(&self.uploader).as_ref().map_or(0, Uploader::waiting)
+    }
+
+    fn finish(&self) -> usize {
+        let left = lock(&self.uploader).take().map_or(0, Uploader::finish);
+        self.warn();
+        self.remote.save();
+        left
     }
 }
 
@@ -119,8 +133,8 @@ impl Drop for SharedCache {
 struct Local(Store);
 
 impl Source for Local {
-    fn record(&self, name: &RecordName) -> io::Result<Option<Vec<u8>>> {
-        self.0.record_bytes(&name.key)
+    fn record(&self, key: &Key) -> io::Result<Option<Vec<u8>>> {
+        self.0.record_bytes(key)
     }
 
     fn tree(&self, digest: &Digest) -> io::Result<Option<Vec<u8>>> {

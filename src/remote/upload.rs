@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io;
 
 use contract::lock;
-use store::keys::Digest;
-use store::{ActionRecord, Blob, Tree};
+use store::keys::{Digest, Key};
+use store::{ActionRecord, Blob, Tree, is_processor};
 
 use crate::collect::REFRESH;
 use crate::download::read_tree;
@@ -17,7 +17,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::health::Side;
 use crate::keys::Envelope;
 use crate::lookup::{in_parallel, read_record};
-use crate::names::{ObjectName, RecordName, Tag};
+use crate::names::ObjectName;
 use crate::objects::{Body, How, Put};
 use crate::remote::Remote;
 
@@ -29,7 +29,7 @@ const UPLOADS: usize = 8;
 /// The local folder, from which records are uploaded. `None` means that it has no such thing (any more).
 pub trait Source: Send + Sync {
     /// Returns the bytes of a record.
-    fn record(&self, name: &RecordName) -> io::Result<Option<Vec<u8>>>;
+    fn record(&self, name: &Key) -> io::Result<Option<Vec<u8>>>;
 
     /// Returns the bytes of a tree.
     fn tree(&self, digest: &Digest) -> io::Result<Option<Vec<u8>>>;
@@ -52,7 +52,7 @@ pub enum Uploaded {
 impl Remote {
     /// Uploads records, several at the same time. The results are in the order of `names`. Records that were not
     /// uploaded, because the remote failed, stay pending.
-    pub fn push(&self, source: &dyn Source, names: &[RecordName]) -> Vec<Result<Uploaded, Fault>> {
+    pub fn push(&self, source: &dyn Source, names: &[Key]) -> Vec<Result<Uploaded, Fault>> {
         let items: Vec<_> = names.iter().enumerate().collect();
         let mut results = in_parallel(UPLOADS, &items, |(index, name)| {
             (*index, self.upload_pending(source, name))
@@ -66,7 +66,7 @@ impl Remote {
     ///
     /// # Errors
     /// If the folder of this machine cannot be read.
-    pub fn pending(&self) -> io::Result<Vec<RecordName>> {
+    pub fn pending(&self) -> io::Result<Vec<Key>> {
         self.pending.list()
     }
 
@@ -74,7 +74,7 @@ impl Remote {
     pub(crate) fn upload_pending(
         &self,
         source: &dyn Source,
-        name: &RecordName,
+        name: &Key,
     ) -> Result<Uploaded, Fault> {
         let noted = self.pending.add(name);
         let uploaded = self.upload(source, name);
@@ -96,7 +96,7 @@ impl Remote {
     ///
     /// # Errors
     /// If the remote does not answer or refuses, or a local file is damaged.
-    fn upload(&self, source: &dyn Source, name: &RecordName) -> Result<Uploaded, Fault> {
+    fn upload(&self, source: &dyn Source, name: &Key) -> Result<Uploaded, Fault> {
         if !self.settings.mode.writes() {
             return Err(Fault::new(
                 FaultKind::Unsupported,
@@ -109,7 +109,7 @@ impl Remote {
         let Some(bytes) = local("read a record", source.record(name))? else {
             return Ok(Uploaded::Missing);
         };
-        let Ok(record) = ActionRecord::decode(&bytes, &name.key) else {
+        let Ok(record) = ActionRecord::decode(&bytes, name) else {
             return Ok(Uploaded::Missing);
         };
         if self.is_there(name)? {
@@ -122,8 +122,12 @@ impl Remote {
                 return Ok(Uploaded::Missing);
             }
         }
-        if let Some(tag) = &name.tag {
-            self.send_tag(tag)?;
+        if let Some(kind) = record
+            .fingerprint
+            .processor
+            .filter(|kind| is_processor(kind))
+        {
+            self.send_processor(kind)?;
         }
         let uploaded = self.send_record(name, bytes)?;
         for blob in &skipped {
@@ -133,8 +137,8 @@ impl Remote {
     }
 
     /// `true` if the remote has a sound and complete record of this name.
-    fn is_there(&self, name: &RecordName) -> Result<bool, Fault> {
-        let object = ObjectName::Record(name.clone());
+    fn is_there(&self, name: &Key) -> Result<bool, Fault> {
+        let object = ObjectName::Record(*name);
         if self.is_void(&object) {
             return Ok(false);
         }
@@ -145,7 +149,7 @@ impl Remote {
                 Err(fault) if fault.kind == FaultKind::Damaged => return Ok(false),
                 Err(fault) => return Err(fault),
             };
-            let Ok(record) = ActionRecord::decode(&envelope.record, &name.key) else {
+            let Ok(record) = ActionRecord::decode(&envelope.record, name) else {
                 return Ok(false);
             };
             for digest in record.outputs.values() {
@@ -277,8 +281,8 @@ impl Remote {
         Ok(())
     }
 
-    fn send_tag(&self, tag: &Tag) -> Result<(), Fault> {
-        let name = ObjectName::Tag(tag.clone());
+    fn send_processor(&self, kind: String) -> Result<(), Fault> {
+        let name = ObjectName::Processor(kind);
         self.sent.once(&name, || {
             self.write(&name, &Body::Bytes(b""), How::Replace)?;
             Ok(())
@@ -286,8 +290,8 @@ impl Remote {
     }
 
     /// Creates the record. If there is one that is not sound, replaces it.
-    fn send_record(&self, name: &RecordName, bytes: Vec<u8>) -> Result<Uploaded, Fault> {
-        let object = ObjectName::Record(name.clone());
+    fn send_record(&self, name: &Key, bytes: Vec<u8>) -> Result<Uploaded, Fault> {
+        let object = ObjectName::Record(*name);
         let envelope = Envelope::new(name, bytes, self.settings.signing.as_ref());
         let envelope = envelope
             .map_err(|error| self.reported(Fault::new(FaultKind::Local, error.to_string())))?;

@@ -3,14 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use contract::lock;
 
 use crate::fault::Fault;
-use crate::names::RecordName;
 use crate::remote::Remote;
-use crate::upload::{Source, Uploaded};
+use crate::upload::Source;
+use store::keys::Key;
 
 const THREADS: usize = 4;
 /// Longest queue. Further names are left for a later upload.
@@ -18,7 +17,7 @@ const MOST_WAITING: usize = 100_000;
 
 /// Uploads records in the background. Each name is noted on disk first, so that a kill loses none; what could not be
 /// uploaded is returned by [`Remote::pending`].
-pub struct Uploader {
+pub(crate) struct Uploader {
     shared: Arc<Shared>,
 }
 
@@ -31,26 +30,17 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<RecordName>,
+    waiting: VecDeque<Key>,
     threads: usize,
     active: usize,
-    summary: Summary,
+    /// Records that could not be uploaded.
+    left: usize,
     is_ending: bool,
-}
-
-/// Result of background uploads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    pub written: usize,
-    /// Records that the remote had already.
-    pub present: usize,
-    /// Records that were not uploaded. They stay pending.
-    pub left: usize,
 }
 
 impl Uploader {
     /// Starts no thread yet.
-    pub fn new(remote: Arc<Remote>, source: Box<dyn Source>) -> Self {
+    pub(crate) fn new(remote: Arc<Remote>, source: Box<dyn Source>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 remote,
@@ -62,7 +52,7 @@ impl Uploader {
     }
 
     /// Adds a record, which must be on disk with its outputs. Does not wait.
-    pub fn add(&self, name: RecordName) {
+    pub(crate) fn add(&self, name: Key) {
         let noted = self.shared.remote.pending.add(&name);
         if let Err(error) = noted {
             let fault = Fault::local("note an upload for later", &error);
@@ -70,7 +60,7 @@ impl Uploader {
         }
         let mut state = lock(&self.shared.state);
         if state.is_ending || state.waiting.len() >= MOST_WAITING {
-            state.summary.left += 1;
+            state.left += 1;
             return;
         }
         state.waiting.push_back(name);
@@ -86,22 +76,19 @@ impl Uploader {
         self.shared.changed.notify_one();
     }
 
-    /// Waits until everything is uploaded, for at most `patience`, and ends the uploads.
-    pub fn finish(self, patience: Duration) -> Summary {
-        let end = Instant::now().checked_add(patience);
-        let mut state = lock(&self.shared.state);
-        while state.threads > 0 && state.active + state.waiting.len() > 0 {
-            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-            let left = left.unwrap_or(Duration::from_secs(3600));
-            if left.is_zero() {
-                break;
-            }
-            let waited = self.shared.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+    /// Returns the number of records that wait or are being uploaded.
+    pub(crate) fn waiting(&self) -> usize {
+        let state = lock(&self.shared.state);
+        match state.threads {
+            0 => 0,
+            _ => state.active + state.waiting.len(),
         }
-        let mut summary = state.summary;
-        summary.left += state.waiting.len() + state.active;
-        summary
+    }
+
+    /// Ends the uploads, and returns how many records were not uploaded.
+    pub(crate) fn finish(self) -> usize {
+        let state = lock(&self.shared.state);
+        state.left + state.waiting.len() + state.active
     }
 }
 
@@ -122,14 +109,14 @@ impl Shared {
             // Counts the upload as left if it panics.
             let mut done = Done {
                 shared: self,
-                result: None,
+                is_done: false,
             };
-            done.result = self.remote.upload_pending(&*self.source, &name).ok();
+            done.is_done = self.remote.upload_pending(&*self.source, &name).is_ok();
         }
     }
 
     /// Waits for a name. `None` ends the thread.
-    fn next(&self) -> Option<RecordName> {
+    fn next(&self) -> Option<Key> {
         let mut state = lock(&self.state);
         loop {
             if state.is_ending {
@@ -147,19 +134,16 @@ impl Shared {
 
 struct Done<'a> {
     shared: &'a Shared,
-    result: Option<Uploaded>,
+    /// `true` if nothing is left to upload, also because the local folder does not have the record any more.
+    is_done: bool,
 }
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.shared.state);
         state.active -= 1;
-        match self.result {
-            Some(Uploaded::Written) => state.summary.written += 1,
-            Some(Uploaded::Present) => state.summary.present += 1,
-            // It was collected meanwhile: there is nothing left to upload.
-            Some(Uploaded::Missing) => {}
-            None => state.summary.left += 1,
+        if !self.is_done {
+            state.left += 1;
         }
         if thread::panicking() {
             state.threads -= 1;

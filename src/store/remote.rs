@@ -32,6 +32,12 @@ pub trait Remote: Debug + Send + Sync {
     /// Passes on a record that is in the local folder with its outputs. Returns at once.
     fn offer(&self, record: &ActionRecord);
 
-    /// Waits until offered records have been passed on, but not for long.
-    fn finish(&self);
+    /// Notes that outputs of the record under a key could not be copied.
+    fn distrust(&self, key: &Key);
+
+    /// Returns the number of offered records that are still being passed on.
+    fn waiting(&self) -> usize;
+
+    /// Ends passing on records, and returns how many are left for later.
+    fn finish(&self) -> usize;
 }

@@ -203,6 +203,9 @@ impl Store {
         remote_records.void.extend(keys.iter().copied());
         drop(remote_records);
         for key in keys {
+            if let Some(remote) = self.remote() {
+                remote.distrust(&key);
+            }
             let path = self.remote_path(&key);
             files::remove(&path).map_err(Error::io("remove", &path))?;
         }

@@ -11,8 +11,9 @@
 //! cannot be moved to another record: it signs the text `runner record signature v1`, a line break, the name, a line
 //! break and the bytes.
 
+use store::keys::Key;
+
 use super::{KeyError, PrivateKey, PublicKey, hex};
-use crate::names::RecordName;
 
 /// Largest record, in bytes.
 const MOST_RECORD: usize = 16 << 20;
@@ -32,7 +33,7 @@ pub(crate) struct Envelope {
 impl Envelope {
     /// Makes the envelope of a record, signed if there is a key.
     pub(crate) fn new(
-        name: &RecordName,
+        name: &Key,
         record: Vec<u8>,
         key: Option<&PrivateKey>,
     ) -> Result<Self, KeyError> {
@@ -78,7 +79,7 @@ impl Envelope {
     }
 
     /// `true` if one of the keys has signed the record under this name.
-    pub(crate) fn is_signed_by(&self, name: &RecordName, accepted: &[PublicKey]) -> bool {
+    pub(crate) fn is_signed_by(&self, name: &Key, accepted: &[PublicKey]) -> bool {
         let message = message(name, &self.record);
         self.signatures.iter().any(|(key, signature)| {
             let mut keys = accepted.iter().filter(|accepted| accepted.bytes == *key);
@@ -88,7 +89,7 @@ impl Envelope {
     }
 }
 
-fn message(name: &RecordName, record: &[u8]) -> Vec<u8> {
+fn message(name: &Key, record: &[u8]) -> Vec<u8> {
     // A name has no line break, so the parts cannot be confused.
     let mut message = format!("runner record signature v1\n{name}\n").into_bytes();
     message.extend_from_slice(record);
@@ -97,15 +98,10 @@ fn message(name: &RecordName, record: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use store::keys::Key;
-
     use super::*;
 
-    fn name(text: &str) -> RecordName {
-        RecordName {
-            key: Key::derive("test", text.as_bytes()),
-            tag: None,
-        }
+    fn name(text: &str) -> Key {
+        Key::derive("test", text.as_bytes())
     }
 
     #[test]
@@ -128,11 +124,6 @@ mod tests {
         assert!(!envelope.is_signed_by(&name("b"), &own));
         assert!(!envelope.is_signed_by(&name("a"), &[other.public().clone()]));
         assert!(!envelope.is_signed_by(&name("a"), &[]));
-        let tagged = RecordName {
-            tag: Some("x".parse().unwrap()),
-            ..name("a")
-        };
-        assert!(!envelope.is_signed_by(&tagged, &own));
         let mut changed = envelope.clone();
         changed.record[0] ^= 1;
         assert!(!changed.is_signed_by(&name("a"), &own));

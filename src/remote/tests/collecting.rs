@@ -48,7 +48,7 @@ impl Shared {
         }
     }
 
-    fn push(&self, name: &str, files: &[(&str, &[u8])]) -> RecordName {
+    fn push(&self, name: &str, files: &[(&str, &[u8])]) -> Key {
         let name = self.machine.record(name, files);
         let remote = self.machine.remote(&self.place);
         remote
@@ -78,7 +78,7 @@ fn old_records_go_with_what_only_they_need() {
     let new = shared.push("new", &[("common", &common)]);
     let policy = Policy {
         older_than: Some(5 * DAY),
-        keep: HashSet::from([kept.clone()]),
+        keep: HashSet::from([kept]),
         ..Policy::default()
     };
     let plan = shared.remote.plan_collection(&policy).unwrap();
@@ -130,7 +130,7 @@ fn the_oldest_records_go_until_the_size_fits() {
         .collect();
     let policy = Policy {
         most_bytes: Some(250_000),
-        keep: HashSet::from([names[0].clone()]),
+        keep: HashSet::from([names[0]]),
         ..Policy::default()
     };
     let plan = shared.remote.plan_collection(&policy).unwrap();
@@ -205,13 +205,9 @@ fn void_records_go_when_they_are_old() {
         .into_iter()
         .map(|name| shared.push(name, &[("file", name.as_bytes())]))
         .collect();
-    let path = |name: &RecordName| {
-        shared
-            .root()
-            .join(ObjectName::Record(name.clone()).to_string())
-    };
+    let path = |name: &Key| shared.root().join(ObjectName::Record(*name).to_string());
     fs::write(path(&names[0]), "torn").unwrap();
-    let record = shared.machine.store.lookup(&names[1].key).unwrap().unwrap();
+    let record = shared.machine.store.lookup(&names[1]).unwrap().unwrap();
     let tree = ObjectName::Tree(record.outputs["out0"]);
     fs::remove_file(shared.root().join(tree.to_string())).unwrap();
     let plan = shared.remote.plan_collection(&Policy::default()).unwrap();
@@ -282,7 +278,7 @@ fn a_real_server_can_be_collected() {
     }
     let policy = Policy {
         most_bytes: Some(0),
-        keep: HashSet::from([names[0].clone()]),
+        keep: HashSet::from([names[0]]),
         ..Policy::default()
     };
     let plan = remote.plan_collection(&policy).unwrap();

@@ -35,7 +35,7 @@ const KINDS: [&str; 9] = [
     "GET blob",
     "HEAD blob",
     "PUT blob",
-    "PUT tag",
+    "PUT processor",
     "GET list",
 ];
 
@@ -48,10 +48,6 @@ fn share(place: &Place, through: &Place, round: usize) {
         &format!("round {round}"),
         &[("small", &small), ("large", &large)],
     );
-    let name = RecordName {
-        tag: Some("x86-avx2".parse().unwrap()),
-        ..name
-    };
     let check = |contents: BTreeMap<String, Vec<u8>>| {
         assert!(contents["small"] == small && contents["large"] == large);
     };
@@ -69,7 +65,7 @@ fn share(place: &Place, through: &Place, round: usize) {
     if let Some(contents) = fetched(&remote, &name) {
         check(contents);
     }
-    let _ = remote.tags();
+    let _ = remote.processors();
     let _ = remote.plan_collection(&Policy::default());
 
     // What was not uploaded can be uploaded later.

@@ -87,7 +87,7 @@ fn a_missing_folder_is_reported_and_not_created() {
     let remote = machine.remote_with(&place, |settings| {
         settings.address = Address::Folder(folder.path().join("missing"));
     });
-    assert_eq!(remote.look_up(&[name.clone(), named("x")]), [None, None]);
+    assert_eq!(remote.look_up(&[name, named("x")]), [None, None]);
     let problem = remote.problem().unwrap();
     assert!(
         problem.first.contains("mount its file system"),

@@ -26,7 +26,6 @@ use store::keys::{Digest, Key};
 use store::{ActionRecord, Deadline, Results, Store, Tree};
 use tempfile::TempDir;
 
-use crate::names::RecordName;
 use crate::{Address, Limits, Mode, Remote, Settings, Source};
 
 pub(super) use places::{Place, every_place};
@@ -49,7 +48,7 @@ impl Machine {
     }
 
     /// Records an action with one output of these files, and returns the name under its action key.
-    pub(super) fn record(&self, name: &str, files: &[(&str, &[u8])]) -> RecordName {
+    pub(super) fn record(&self, name: &str, files: &[(&str, &[u8])]) -> Key {
         let staging = self.store.staging().unwrap();
         for (name, content) in files {
             fs::write(staging.path().join(name), content).unwrap();
@@ -98,11 +97,11 @@ pub(super) fn short_limits() -> Limits {
     }
 }
 
-pub(super) fn named(name: &str) -> RecordName {
-    RecordName {
-        key: Key::derive("test", name.as_bytes()),
-        tag: None,
-    }
+/// Kind of processor of all records.
+pub(super) const PROCESSOR: &str = "x86-avx512";
+
+pub(super) fn named(name: &str) -> Key {
+    Key::derive("test", name.as_bytes())
 }
 
 pub(super) fn action_record(name: &str, outputs: &[&Tree]) -> ActionRecord {
@@ -112,11 +111,11 @@ pub(super) fn action_record(name: &str, outputs: &[&Tree]) -> ActionRecord {
         .map(|(index, tree)| (format!("out{index}"), tree.digest))
         .collect();
     let value = json!({
-        "action_key": named(name).key,
+        "action_key": named(name),
         "content_key": Key::derive("content", name.as_bytes()),
         "fingerprint": {
             "format": 1, "kind": "train-cnn", "version": 3, "params": {"name": name}, "seed": 1, "device": "cpu",
-            "inputs": {},
+            "processor": PROCESSOR, "inputs": {},
         },
         "outputs": outputs,
         "seconds": 1.5,
@@ -145,11 +144,8 @@ fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 impl Source for LocalStore {
-    fn record(&self, name: &RecordName) -> io::Result<Option<Vec<u8>>> {
-        // All machines of these tests have one kind of processor.
-        present(fs::read(
-            self.0.join("actions").join(format!("{}.json", name.key)),
-        ))
+    fn record(&self, name: &Key) -> io::Result<Option<Vec<u8>>> {
+        present(fs::read(self.0.join(format!("actions/{name}.json"))))
     }
 
     fn tree(&self, digest: &Digest) -> io::Result<Option<Vec<u8>>> {
@@ -163,10 +159,9 @@ impl Source for LocalStore {
 
 /// Fetches the outputs of a record. The content of each file, by name; `None` if anything is missing. Panics if
 /// anything is wrong.
-pub(super) fn fetched(remote: &Remote, name: &RecordName) -> Option<BTreeMap<String, Vec<u8>>> {
+pub(super) fn fetched(remote: &Remote, name: &Key) -> Option<BTreeMap<String, Vec<u8>>> {
     let record = remote.look_up(std::slice::from_ref(name)).remove(0)?;
-    let record =
-        ActionRecord::decode(&record, &name.key).expect("a record that is returned is sound");
+    let record = ActionRecord::decode(&record, name).expect("a record that is returned is sound");
     let mut contents = BTreeMap::new();
     let digests: Vec<_> = record.outputs.values().copied().collect();
     for (digest, bytes) in digests.iter().zip(remote.trees(&digests)) {

@@ -304,8 +304,8 @@ fn kind(request: &Request) -> String {
         "tree"
     } else if path.contains("/cas/") {
         "blob"
-    } else if path.contains("/tags/") {
-        "tag"
+    } else if path.contains("/processors/") {
+        "processor"
     } else {
         "other"
     };

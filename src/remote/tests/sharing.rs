@@ -1,10 +1,8 @@
 //! Two machines share results.
 
-use fs::File;
+use std::collections::BTreeSet;
 use std::sync::Barrier;
 use std::thread;
-
-use store::ActionRecord;
 
 use super::*;
 use crate::Uploaded;
@@ -33,9 +31,9 @@ fn another_machine_gets_the_same_bytes() {
         assert_eq!(remote.problem(), None);
 
         let remote = b.remote(&place);
-        let own = fs::read(a.store.root().join(format!("v1/actions/{}.json", name.key)));
+        let own = fs::read(a.store.root().join(format!("v1/actions/{}.json", name)));
         assert_eq!(
-            remote.look_up(&[named("x"), name.clone()]),
+            remote.look_up(&[named("x"), name]),
             [None, Some(own.unwrap())]
         );
         let contents = fetched(&remote, &name).unwrap();
@@ -46,7 +44,7 @@ fn another_machine_gets_the_same_bytes() {
         // A later process on the same machine knows the answers.
         drop(remote);
         let remote = b.remote(&place);
-        assert!(remote.look_up(&[name.clone(), named("x")])[0].is_some());
+        assert!(remote.look_up(&[name, named("x")])[0].is_some());
         let counts = remote.statistics();
         assert_eq!((counts.known, counts.requests, counts.hits), (2, 0, 1));
     }
@@ -133,9 +131,9 @@ fn a_void_record_is_replaced() {
                 .remove(0)
                 .unwrap();
             let object = match what {
-                "record" => ObjectName::Record(name.clone()),
+                "record" => ObjectName::Record(name),
                 "tree" => {
-                    let record = a.store.lookup(&name.key).unwrap().unwrap();
+                    let record = a.store.lookup(&name).unwrap().unwrap();
                     ObjectName::Tree(record.outputs["out0"])
                 }
                 _ => ObjectName::Blob(blake3::hash(&content).into()),
@@ -240,89 +238,19 @@ fn a_damaged_local_blob_is_not_uploaded() {
 }
 
 #[test]
-fn tags_are_listed() {
-    for place in every_place()
-        .into_iter()
-        .filter(|place| place.server.is_none())
-    {
+fn processors_are_listed() {
+    let is_listed = |place: &Place| place.server.is_none();
+    for place in every_place().into_iter().filter(is_listed) {
         let machine = Machine::new();
         let name = machine.record("one", &[("file", b"x")]);
         let remote = machine.remote(&place);
-        assert_eq!(remote.tags().unwrap(), []);
-        for tag in ["x86-avx512", "gpu-nvidia-h100"] {
-            let tagged = RecordName {
-                tag: Some(tag.parse().unwrap()),
-                ..name.clone()
-            };
-            assert_eq!(remote.look_up(std::slice::from_ref(&tagged)), [None]);
-            remote
-                .push(&machine.source(), std::slice::from_ref(&tagged))
-                .remove(0)
-                .unwrap();
-            let record = remote
-                .look_up(std::slice::from_ref(&tagged))
-                .remove(0)
-                .unwrap();
-            assert!(ActionRecord::decode(&record, &name.key).is_ok());
-        }
-        let tags: Vec<_> = remote
-            .tags()
-            .unwrap()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        assert_eq!(tags, ["gpu-nvidia-h100", "x86-avx512"]);
-        assert_eq!(remote.look_up(&[name]), [None]);
-        // One record for each of the two kinds. The name without one was not written.
+        assert_eq!(remote.processors().unwrap(), BTreeSet::new());
+        remote.push(&machine.source(), &[name]).remove(0).unwrap();
+        assert_eq!(
+            remote.processors().unwrap(),
+            BTreeSet::from([PROCESSOR.to_owned()])
+        );
         let contents = remote.contents().unwrap();
-        assert_eq!((contents.records, contents.blobs), (2, 1));
+        assert_eq!((contents.records, contents.blobs), (1, 1));
     }
-}
-
-#[test]
-fn a_remote_can_be_checked() {
-    for place in every_place() {
-        let remote = Machine::new().remote(&place);
-        remote.check().unwrap();
-        remote.check().unwrap();
-        assert_eq!(remote.problem(), None);
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let remote = Machine::new().remote_with(&Place::folder(), |settings| {
-        settings.address = Address::Folder(folder.path().join("missing"));
-    });
-    assert!(
-        remote
-            .check()
-            .unwrap_err()
-            .to_string()
-            .contains("does not exist")
-    );
-}
-
-#[test]
-fn a_fetched_file_has_exactly_the_content() {
-    let place = Place::folder();
-    let machine = Machine::new();
-    machine.record("one", &[("file", b"content")]);
-    let remote = machine.remote(&place);
-    remote
-        .push(&machine.source(), &[named("one")])
-        .remove(0)
-        .unwrap();
-    let blob = store::Blob {
-        digest: blake3::hash(b"content").into(),
-        bytes: 7,
-    };
-    let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), b"something longer").unwrap();
-    assert!(
-        remote
-            .fetch(
-                &blob,
-                &File::options().write(true).open(file.path()).unwrap()
-            )
-            .unwrap()
-    );
-    assert_eq!(fs::read(file.path()).unwrap(), b"content");
 }
