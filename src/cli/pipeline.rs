@@ -3,6 +3,7 @@
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
@@ -16,11 +17,12 @@ use engine::plan::rehash_sources;
 use engine::spec::{KeyOption, LoadOptions, Place, Source, suggest};
 use engine::sweep::Experiment;
 use petgraph::graph::NodeIndex;
+use remote::Remote;
 use serde::{Deserialize, Serialize};
 use store::{FORMAT, Matching, Store};
 
 use super::command_line::variable;
-use super::remote::RemoteArgs;
+use super::remote::{RemoteArgs, none_set};
 use crate::config::{Config, SettingKey};
 
 /// A pipeline file and its overrides.
@@ -288,11 +290,30 @@ impl StoreArgs {
         &self.artifacts
     }
 
+    /// Opens the store, and attaches the shared cache if one is set.
     pub(super) fn open(&self) -> Result<Store, Error> {
-        let mut store = Store::open(&self.artifacts).map_err(Error::Store)?;
-        store.set_matching(self.matching.into());
+        let mut store = self.alone()?;
         self.remote.attach(&mut store)?;
         Ok(store)
+    }
+
+    /// Opens the store without a shared cache.
+    pub(super) fn alone(&self) -> Result<Store, Error> {
+        let mut store = Store::open(&self.artifacts).map_err(Error::Store)?;
+        store.set_matching(self.matching.into());
+        Ok(store)
+    }
+
+    /// Opens the store and attaches the shared cache, which must be set.
+    pub(super) fn shared(&self) -> Result<(Store, Arc<Remote>), Error> {
+        let mut store = self.alone()?;
+        let remote = self.remote.attach(&mut store)?.ok_or_else(none_set)?;
+        Ok((store, remote))
+    }
+
+    /// Returns the options of the shared cache.
+    pub(super) fn remote(&self) -> &RemoteArgs {
+        &self.remote
     }
 
     /// Opens the store if it exists, and never creates one.
