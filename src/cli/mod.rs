@@ -16,6 +16,7 @@ mod faults;
 mod graph;
 mod images;
 mod init;
+mod keys;
 mod kinds;
 mod lineage;
 mod man;
@@ -43,6 +44,7 @@ mod serve;
 mod status;
 mod sweep;
 mod table;
+mod transfer;
 mod validate;
 mod version;
 
@@ -115,6 +117,9 @@ enum Command {
     Predict(predict::Predict),
     Graph(graph::Graph),
     Cache(cache::Cache),
+    Push(transfer::Push),
+    Pull(transfer::Pull),
+    Keys(keys::Keys),
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
     Init(init::Init),
@@ -190,6 +195,9 @@ impl Cli {
             Command::Artifacts(artifacts) => artifacts.execute(console),
             Command::Predict(predict) => predict.execute(console),
             Command::Cache(cache) => cache.execute(console),
+            Command::Push(push) => push.execute(console),
+            Command::Pull(pull) => pull.execute(console),
+            Command::Keys(keys) => keys.execute(console),
             Command::Bench(bench) => bench.execute(console),
             Command::Doctor(doctor) => doctor.execute(console),
             Command::Init(init) => init.execute(console),

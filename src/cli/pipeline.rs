@@ -161,11 +161,20 @@ pub(super) struct SourceArgs {
 impl SourceArgs {
     /// Opens a store for planning.
     pub(super) fn open(&self, store: &StoreArgs) -> Result<Store, Error> {
-        let mut store = store.open()?;
+        Ok(self.prepared(store.open()?))
+    }
+
+    /// Like [`SourceArgs::open`], without a shared cache.
+    pub(super) fn alone(&self, store: &StoreArgs) -> Result<Store, Error> {
+        Ok(self.prepared(store.alone()?))
+    }
+
+    /// Prepares a store for planning.
+    pub(super) fn prepared(&self, mut store: Store) -> Store {
         if self.rehash {
             rehash_sources(&mut store);
         }
-        Ok(store)
+        store
     }
 }
 
@@ -309,6 +318,11 @@ impl StoreArgs {
         let mut store = self.alone()?;
         let remote = self.remote.attach(&mut store)?.ok_or_else(none_set)?;
         Ok((store, remote))
+    }
+
+    /// Opens the shared cache for a store, to which it is not attached.
+    pub(super) fn remote_of(&self, store: &Store) -> Result<Remote, Error> {
+        self.remote.open(store)?.ok_or_else(none_set)
     }
 
     /// Returns the options of the shared cache.

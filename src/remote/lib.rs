@@ -59,5 +59,5 @@ pub use inspect::Contents;
 
 pub use remote::Remote;
 pub use settings::{ABSENCE, Limits, Settings, SetupError};
-pub use shared::SharedCache;
+pub use shared::{LocalFolder, SharedCache};
 pub use upload::{Source, Uploaded};

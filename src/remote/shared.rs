@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use contract::lock;
 use store::keys::{Digest, Key};
-use store::{ActionRecord, Blob, CreateFile, Store};
+use store::{ActionRecord, Blob, CreateFile, Store, Traffic};
 
 use crate::lookup::in_parallel;
 use crate::remote::Remote;
@@ -32,7 +32,7 @@ impl std::fmt::Debug for SharedCache {
 impl SharedCache {
     /// `source` is the store that this is attached to, opened once more.
     pub fn new(remote: Arc<Remote>, source: Store) -> Self {
-        let uploader = Uploader::new(Arc::clone(&remote), Box::new(Local(source)));
+        let uploader = Uploader::new(Arc::clone(&remote), Box::new(LocalFolder(source)));
         Self {
             remote,
             uploader: Mutex::new(Some(uploader)),
@@ -115,6 +115,14 @@ impl store::Remote for SharedCache {
         lock(&self.uploader).as_ref().map_or(0, Uploader::waiting)
     }
 
+    fn traffic(&self) -> Traffic {
+        let counts = self.remote.statistics();
+        Traffic {
+            received: counts.received,
+            sent: counts.sent,
+        }
+    }
+
     fn finish(&self) -> usize {
         let left = lock(&self.uploader).take().map_or(0, Uploader::finish);
         self.warn();
@@ -130,9 +138,10 @@ impl Drop for SharedCache {
 }
 
 /// The local folder, from which results are uploaded.
-struct Local(Store);
+#[derive(Debug)]
+pub struct LocalFolder(pub Store);
 
-impl Source for Local {
+impl Source for LocalFolder {
     fn record(&self, key: &Key) -> io::Result<Option<Vec<u8>>> {
         self.0.record_bytes(key)
     }

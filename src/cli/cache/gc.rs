@@ -25,29 +25,32 @@ use crate::report::{Console, Verbosity};
 #[derive(Debug, Args)]
 pub(super) struct Gc {
     #[command(flatten)]
-    store: StoreArgs,
+    pub(super) store: StoreArgs,
     /// Remove the least recently used results until the rest fits: 500MiB, 20GB
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
-    max_size: Option<u64>,
+    pub(super) max_size: Option<u64>,
     /// Remove results and checkpoints that were not used for this long, and folders of older runs: 30d, 2w, 12h
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    max_age: Option<Duration>,
+    pub(super) max_age: Option<Duration>,
     /// Remove results that none of the newest N runs of each pipeline used, and the folders of all other runs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    keep_runs: Option<u32>,
+    pub(super) keep_runs: Option<u32>,
     /// Remove what is listed; exit code 75 if a run is planning or storing a result
     #[arg(long)]
-    apply: bool,
+    pub(super) apply: bool,
     /// With --apply, wait until no run uses the store
     #[arg(long, requires = "apply")]
     wait: bool,
     /// Print one JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 impl Gc {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        if self.store.remote().is_typed() {
+            return super::remote_gc::execute(&self, console);
+        }
         let store = self.store.existing()?;
         let policy = Policy {
             max_size: self.max_size,

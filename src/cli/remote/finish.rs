@@ -7,8 +7,9 @@ use std::time::Duration;
 use engine::error::Error;
 use engine::wording;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use store::Store;
+use store::{Store, Traffic};
 
+use crate::cli::cache::size;
 use crate::report::{Console, Verbosity};
 
 /// Time between looks at whether uploads have ended.
@@ -39,6 +40,11 @@ pub(in crate::cli) fn finish(store: &Store, console: &Console, ended: &Result<()
         std::thread::sleep(LOOK);
     }
     let left = remote.finish();
+    let Traffic { received, sent } = remote.traffic();
+    if received + sent > 0 && console.verbosity > Verbosity::Quiet {
+        let (received, sent) = (size(received), size(sent));
+        console.message(&format!("shared cache: {received} received, {sent} sent"));
+    }
     if left > 0 {
         console.message(&format!(
             "{} not uploaded to the shared cache; `runner push` uploads what is left",

@@ -1,8 +1,10 @@
 //! Options for a shared cache.
 
 mod finish;
+mod places;
+mod share;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::parser::ValueSource;
@@ -14,6 +16,8 @@ use remote::{Address, Mode, Remote, Settings, SharedCache};
 use store::Store;
 
 pub(super) use self::finish::finish;
+pub(super) use self::places::Places;
+pub(super) use self::share::Share;
 use super::command_line::variable;
 use crate::config::{Config, SettingKey, user_file};
 
@@ -110,6 +114,11 @@ impl RemoteArgs {
 
     /// Opens the shared cache, without a connection. `None` if there is none.
     pub(super) fn open(&self, store: &Store) -> Result<Option<Remote>, Error> {
+        self.open_in(&store.remotes_folder())
+    }
+
+    /// Like [`RemoteArgs::open`]. `memory` is the folder in which this machine remembers answers and uploads.
+    pub(super) fn open_in(&self, memory: &Path) -> Result<Option<Remote>, Error> {
         let Some(url) = self.url()? else {
             return Ok(None);
         };
@@ -121,7 +130,7 @@ impl RemoteArgs {
             .remote_mode
             .parse()
             .map_err(|error| Error::Usage(format!("`--remote-mode`: {error}")))?;
-        let mut settings = Settings::new(address, mode, store.remotes_folder());
+        let mut settings = Settings::new(address, mode, memory.to_owned());
         settings.accepted = self.accepted()?;
         settings.signing = match key_file().filter(|file| files::exists(file).unwrap_or(true)) {
             Some(file) if mode.writes() => {
