@@ -30,7 +30,11 @@ impl Remote {
         {
             self.distrust_object(ObjectName::Tree(*digest));
         }
-        Ok(found?.map(|(_, bytes)| bytes))
+        let found = found?.map(|(_, bytes)| bytes);
+        if found.is_none() {
+            self.report_absence();
+        }
+        Ok(found)
     }
 
     /// Like [`Remote::tree`] for several trees at the same time, in the order of `digests`. Never fails: without an
@@ -65,7 +69,18 @@ impl Remote {
         {
             self.distrust_object(name);
         }
+        if matches!(fetched, Ok(false)) {
+            self.report_absence();
+        }
         fetched
+    }
+
+    /// Reports that an object is missing that a record names.
+    fn report_absence(&self) {
+        self.health.report(format!(
+            "the remote `{}` has records whose outputs are missing; they count as absent",
+            self.settings.address
+        ));
     }
 }
 

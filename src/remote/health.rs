@@ -4,7 +4,8 @@
 //!
 //! | fault | effect |
 //! | --- | --- |
-//! | no connection, server overloaded | off after [`Limits::failures`](crate::Limits::failures) in a row |
+//! | no connection | both off after [`Limits::failures`](crate::Limits::failures) in a row |
+//! | server overloaded | off after the same number |
 //! | damaged content | counts an eighth of that: one damaged object says little about the others |
 //! | refused | off at once |
 //! | local, unsupported | none |
@@ -89,8 +90,14 @@ impl Health {
             FaultKind::Unsupported | FaultKind::Local | FaultKind::Off => return,
         };
         let before = switch.failures.fetch_add(weight, Ordering::Relaxed);
-        if before.saturating_add(weight) >= most.saturating_mul(CONNECTION) {
-            switch.is_off.store(true, Ordering::Relaxed);
+        if before.saturating_add(weight) < most.saturating_mul(CONNECTION) {
+            return;
+        }
+        switch.is_off.store(true, Ordering::Relaxed);
+        if fault.kind == FaultKind::Connection {
+            // Without a connection, the other direction does not work either.
+            self.read.is_off.store(true, Ordering::Relaxed);
+            self.write.is_off.store(true, Ordering::Relaxed);
         }
     }
 

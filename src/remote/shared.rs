@@ -52,8 +52,7 @@ impl SharedCache {
             true => "; it is not used any more in this run",
             false => "",
         };
-        let address = &self.remote.settings().address;
-        tracing::warn!("shared cache `{address}`: {}{end}", problem.first);
+        tracing::warn!("shared cache: {}{end}", problem.first);
     }
 }
 

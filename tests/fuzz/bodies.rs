@@ -30,7 +30,7 @@ pub(super) fn document(bytes: &[u8]) {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus: stages::gpus::survey,
-        processor: stages::device::processor,
+        processor: device::processor,
     };
     let built = parse(Path::new("fuzz.yaml"), &text, &options)
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));

@@ -28,7 +28,7 @@ pub(super) fn execute(gc: &Gc, console: &Console) -> Result<(), Error> {
         grace: LEAST_GRACE,
     };
     let address = &remote.settings().address;
-    let failed = |fault: Fault| Error::System(format!("shared cache `{address}`: {fault}"));
+    let failed = |fault: Fault| Error::System(format!("shared cache: {fault}"));
     let planned = remote.plan_collection(&policy).map_err(failed)?;
     if gc.apply {
         remote.collect(&planned).map_err(failed)?;
@@ -48,6 +48,12 @@ pub(super) fn execute(gc: &Gc, console: &Console) -> Result<(), Error> {
     console
         .result(&text(&planned, gc.apply))
         .map_err(unwritten)?;
+    if !planned.records.is_empty() {
+        console.message(
+            "files that were uploaded less than a day ago remain; a later `cache gc --remote` removes those that no \
+             record needs",
+        );
+    }
     if !gc.apply && planned.records.len() + planned.objects() > 0 {
         console.message("nothing was removed yet; `--apply` removes what is listed");
     }

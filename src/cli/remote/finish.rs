@@ -32,7 +32,7 @@ pub(in crate::cli) fn finish(store: &Store, console: &Console, ended: &Result<()
         && console.verbosity > Verbosity::Quiet
     {
         console.message(&format!(
-            "uploading {} to the shared cache; Ctrl-C leaves them for `runner push`",
+            "uploading {} to the shared cache; Ctrl-C leaves the rest for `runner push`",
             wording::counted(waiting, "record")
         ));
     }

@@ -36,9 +36,7 @@ impl Places {
         }
         let answers = remote.look_up(&keys);
         if let Some(problem) = remote.problem() {
-            let address = &remote.settings().address;
-            let message = format!("shared cache `{address}`: {}", problem.first);
-            return Err(Error::System(message));
+            return Err(Error::System(format!("shared cache: {}", problem.first)));
         }
         let places = plan.actions.iter().zip(answers.chunks(2));
         let places = places.map(|(action, answers)| Place {

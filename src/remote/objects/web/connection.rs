@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body as Answer, SendBody};
 
+use super::names::KnownNames;
 use super::pace::{Pace, Paced};
 use crate::counters::Counters;
 use crate::fault::{Fault, FaultKind};
@@ -79,7 +81,11 @@ impl Connection {
             config = config.tls_config(encryption());
         }
         Self {
-            agent: config.build().new_agent(),
+            agent: Agent::with_parts(
+                config.build(),
+                DefaultConnector::default(),
+                KnownNames::default(),
+            ),
             shown,
             stall: limits.stall,
             counters: Arc::clone(counters),
@@ -323,6 +329,10 @@ impl Connection {
             | io::ErrorKind::UnexpectedEof => "the connection broke".to_owned(),
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
                 "there is no progress".to_owned()
+            }
+            // The kind of an unknown name is private to the standard library.
+            _ if error.to_string().starts_with("failed to lookup address") => {
+                "no server of this name is known; is there a connection to the network?".to_owned()
             }
             kind => kind.to_string(),
         };

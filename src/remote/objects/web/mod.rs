@@ -3,6 +3,7 @@
 mod answer;
 mod connection;
 mod multipart;
+mod names;
 mod pace;
 mod s3;
 mod server;
