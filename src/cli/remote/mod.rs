@@ -97,9 +97,9 @@ impl Args for IsTyped {
 }
 
 impl RemoteArgs {
-    /// Returns whether `--remote` was typed, with or without a URL.
+    /// Returns whether `--remote` was typed, with or without a URL, but not with `none`.
     pub(super) fn is_typed(&self) -> bool {
-        self.is_typed.0
+        self.is_typed.0 && self.remote.as_deref() != Some(NONE)
     }
 
     /// Attaches the shared cache to a store, and returns it. `None` if there is none.
