@@ -41,6 +41,7 @@ mod runs;
 mod schema;
 mod selection;
 mod serve;
+mod shared;
 mod status;
 mod sweep;
 mod table;

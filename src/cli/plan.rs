@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use store::Store;
 
 use super::pipeline::{Overrides, PipelineArgs, SourceArgs, StoreArgs, catalogue};
-use super::remote::Share;
 use super::resources::ResourceArgs;
 use super::run_notes::RunNotes;
 use super::selection::Selection;
+use super::shared::Share;
 use super::{output_file, preflight, status, unwritten};
 use crate::report::Console;
 

@@ -26,7 +26,7 @@ use super::pipeline::{ANALYSIS, Overrides, SourceArgs, StoreArgs, catalogue};
 use super::plan::SavedPlan;
 use super::resources::ResourceArgs;
 use super::selection::Selection;
-use super::{plan, preflight, remote, result_metrics, sweep, table, unwritten};
+use super::{plan, preflight, result_metrics, shared, sweep, table, unwritten};
 use crate::report::format::Format;
 use crate::report::logs::RunLog;
 use crate::report::{Console, Verbosity, Viewer, display};
@@ -107,7 +107,7 @@ impl Run {
             saved: saved.as_ref().zip(self.plan.as_deref()),
         };
         let ended = self.carry_out(experiment, &invocation, (&store, console, logs));
-        remote::finish(&store, console, &ended);
+        shared::finish(&store, console, &ended);
         ended
     }
 

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs};
-use super::remote::Places;
 use super::resources::ResourceArgs;
 use super::run_notes::RunNotes;
+use super::shared::Places;
 use super::{preflight, unwritten};
 use crate::report::Console;
 
@@ -71,7 +71,8 @@ impl Status {
             })
             .to_string()
         } else if let Some(places) = &places {
-            places.listing(&graph, &plan)
+            let names = plan.actions.iter().map(|action| name(&graph, action));
+            places.listing(&names.collect::<Vec<_>>())
         } else {
             listing(&graph, &plan, &notes)
         };

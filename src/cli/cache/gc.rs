@@ -10,7 +10,7 @@ use engine::wording;
 use serde_json::json;
 use store::{Patience, Policy, Store, Unread};
 
-use super::{inside, size, uses};
+use super::{inside, remote_gc, size, uses};
 use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
 use crate::report::{Console, Verbosity};
@@ -25,31 +25,38 @@ use crate::report::{Console, Verbosity};
 #[derive(Debug, Args)]
 pub(super) struct Gc {
     #[command(flatten)]
-    pub(super) store: StoreArgs,
+    store: StoreArgs,
     /// Remove the least recently used results until the rest fits: 500MiB, 20GB
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
-    pub(super) max_size: Option<u64>,
+    max_size: Option<u64>,
     /// Remove results and checkpoints that were not used for this long, and folders of older runs: 30d, 2w, 12h
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub(super) max_age: Option<Duration>,
+    max_age: Option<Duration>,
     /// Remove results that none of the newest N runs of each pipeline used, and the folders of all other runs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) keep_runs: Option<u32>,
+    keep_runs: Option<u32>,
     /// Remove what is listed; exit code 75 if a run is planning or storing a result
     #[arg(long)]
-    pub(super) apply: bool,
+    apply: bool,
     /// With --apply, wait until no run uses the store
     #[arg(long, requires = "apply")]
     wait: bool,
     /// Print one JSON object
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 impl Gc {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         if self.store.remote().is_typed() {
-            return super::remote_gc::execute(&self, console);
+            let request = remote_gc::Request {
+                max_age: self.max_age,
+                max_size: self.max_size,
+                keep_runs: self.keep_runs,
+                apply: self.apply,
+                json: self.json,
+            };
+            return remote_gc::execute(&request, &self.store, console);
         }
         let store = self.store.existing()?;
         let policy = Policy {

@@ -1,6 +1,7 @@
 //! `runner cache gc --remote`: removes what is no longer needed from the shared cache.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use engine::error::Error;
 use engine::wording;
@@ -9,19 +10,29 @@ use serde_json::json;
 use store::keys::Key;
 use store::{Lookup, Store};
 
-use super::gc::Gc;
 use super::{size, uses};
+use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
 use crate::report::Console;
 
+/// Limits, and what to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) max_age: Option<Duration>,
+    pub(super) max_size: Option<u64>,
+    pub(super) keep_runs: Option<u32>,
+    pub(super) apply: bool,
+    pub(super) json: bool,
+}
+
 /// Lists what is no longer needed in the shared cache and, with `--apply`, removes it.
-pub(super) fn execute(gc: &Gc, console: &Console) -> Result<(), Error> {
-    let store = gc.store.alone()?;
-    let remote = gc.store.remote_of(&store)?;
+pub(super) fn execute(request: &Request, args: &StoreArgs, console: &Console) -> Result<(), Error> {
+    let store = args.alone()?;
+    let remote = args.remote_of(&store)?;
     let policy = Policy {
-        older_than: gc.max_age,
-        most_bytes: gc.max_size,
-        keep: match gc.keep_runs {
+        older_than: request.max_age,
+        most_bytes: request.max_size,
+        keep: match request.keep_runs {
             Some(runs) => kept(&store, runs as usize)?,
             None => HashSet::new(),
         },
@@ -30,13 +41,13 @@ pub(super) fn execute(gc: &Gc, console: &Console) -> Result<(), Error> {
     let address = &remote.settings().address;
     let failed = |fault: Fault| Error::System(format!("shared cache: {fault}"));
     let planned = remote.plan_collection(&policy).map_err(failed)?;
-    if gc.apply {
+    if request.apply {
         remote.collect(&planned).map_err(failed)?;
     }
-    if gc.json {
+    if request.json {
         let object = json!({
             "remote": address.to_string(),
-            "removed": gc.apply,
+            "removed": request.apply,
             "records": planned.records.len(),
             "objects": planned.objects(),
             "bytes": planned.bytes,
@@ -46,7 +57,7 @@ pub(super) fn execute(gc: &Gc, console: &Console) -> Result<(), Error> {
         return console.result(&object.to_string()).map_err(unwritten);
     }
     console
-        .result(&text(&planned, gc.apply))
+        .result(&text(&planned, request.apply))
         .map_err(unwritten)?;
     if !planned.records.is_empty() {
         console.message(
@@ -54,7 +65,7 @@ pub(super) fn execute(gc: &Gc, console: &Console) -> Result<(), Error> {
              record needs",
         );
     }
-    if !gc.apply && planned.records.len() + planned.objects() > 0 {
+    if !request.apply && planned.records.len() + planned.objects() > 0 {
         console.message("nothing was removed yet; `--apply` removes what is listed");
     }
     Ok(())

@@ -332,7 +332,8 @@ impl Connection {
             }
             // The kind of an unknown name is private to the standard library.
             _ if error.to_string().starts_with("failed to lookup address") => {
-                "no server of this name is known, or there is no connection to the network".to_owned()
+                "no server of this name is known, or there is no connection to the network"
+                    .to_owned()
             }
             kind => kind.to_string(),
         };

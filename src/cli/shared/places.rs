@@ -1,14 +1,12 @@
 //! Which stages of a plan have results here, and which in the shared cache.
 
 use engine::error::Error;
-use engine::graph::Graph;
 use engine::plan::{Plan, State};
 use engine::wording;
 use remote::Remote;
 use serde_json::{Value, json};
 use store::keys::Key;
-
-use crate::cli::status::{name, name_width};
+use unicode_width::UnicodeWidthStr;
 
 /// Places of the result of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +44,11 @@ impl Places {
         Ok(Self(places.collect()))
     }
 
-    /// A line for each stage, and the counts.
-    pub(in crate::cli) fn listing(&self, graph: &Graph, plan: &Plan) -> String {
-        let width = name_width(graph, plan);
+    /// A line for each stage, and the counts. `names` are those of the stages.
+    pub(in crate::cli) fn listing(&self, names: &[String]) -> String {
+        let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
         let mut text = String::new();
-        for (action, place) in plan.actions.iter().zip(&self.0) {
-            let name = name(graph, action);
+        for (name, place) in names.iter().zip(&self.0) {
             text += &format!("{name:width$}  {}\n", place.text());
         }
         let count = |is_here, is_there| {

@@ -1,9 +1,5 @@
 //! Options for a shared cache.
 
-mod finish;
-mod places;
-mod share;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,9 +11,6 @@ use remote::keys::{PublicKey, read_private};
 use remote::{Address, Mode, Remote, Settings, SharedCache};
 use store::Store;
 
-pub(super) use self::finish::finish;
-pub(super) use self::places::Places;
-pub(super) use self::share::Share;
 use super::command_line::variable;
 use crate::config::{Config, SettingKey, user_file};
 
