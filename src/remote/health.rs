@@ -4,11 +4,12 @@
 //!
 //! | fault | effect |
 //! | --- | --- |
-//! | no connection | both off after [`Limits::failures`](crate::Limits::failures) in a row |
-//! | server overloaded | off after the same number |
+//! | no connection, server overloaded | off after [`Limits::failures`](crate::Limits::failures) in a row |
 //! | damaged content | counts an eighth of that: one damaged object says little about the others |
 //! | refused | off at once |
 //! | local, unsupported | none |
+//!
+//! If no operation ever succeeded, a lost connection switches both off.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -47,6 +48,8 @@ struct Switch {
 pub(crate) struct Health {
     read: Switch,
     write: Switch,
+    /// `true` once any operation succeeded.
+    has_worked: AtomicBool,
     problem: Mutex<Option<(String, u64)>>,
     is_stopping: Mutex<bool>,
     stopping: Condvar,
@@ -74,6 +77,7 @@ impl Health {
     }
 
     pub(crate) fn succeeded(&self, side: Side) {
+        self.has_worked.store(true, Ordering::Relaxed);
         self.switch(side).failures.store(0, Ordering::Relaxed);
     }
 
@@ -94,7 +98,8 @@ impl Health {
             return;
         }
         switch.is_off.store(true, Ordering::Relaxed);
-        if fault.kind == FaultKind::Connection {
+        let has_worked = self.has_worked.load(Ordering::Relaxed);
+        if fault.kind == FaultKind::Connection && !has_worked {
             // Without a connection, the other direction does not work either.
             self.read.is_off.store(true, Ordering::Relaxed);
             self.write.is_off.store(true, Ordering::Relaxed);

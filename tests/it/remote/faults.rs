@@ -121,7 +121,7 @@ fn a_remote_that_cannot_be_reached_or_written_costs_one_warning() {
 #[test]
 fn uploads_that_failed_are_pushed_later() {
     let shared = tempfile::tempdir().unwrap();
-    let folder = shared.path().join("mounted later");
+    let folder = shared.path().join("mounted-later");
     let place = Place {
         url: format!("file://{}", folder.display()),
         variables: Vec::new(),
