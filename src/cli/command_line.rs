@@ -96,8 +96,8 @@ pub(super) fn origin(
     config: &config::Config,
 ) -> Option<String> {
     match matches.value_source(key.name())? {
-        ValueSource::CommandLine => Some(format!("--{}", key.name().replace('_', "-"))),
-        ValueSource::EnvVariable => Some(variable(key.name())),
+        ValueSource::CommandLine => Some(format!("--{}", key.option())),
+        ValueSource::EnvVariable => Some(variable(&key.option())),
         _ => config.get(key).map(|setting| setting.place.to_string()),
     }
 }
@@ -123,13 +123,22 @@ fn config_for(command: &clap::Command, matches: &ArgMatches) -> Result<config::C
         return Ok(config::Config::default());
     }
     let config = config::Config::load().map_err(Error::Invalid)?;
-    let untrusted = config.untrusted().filter(|(key, _)| {
-        keys.contains(key) && matches.value_source(key.name()) == Some(ValueSource::DefaultValue)
-    });
+    let is_given = |key: SettingKey| {
+        let source = matches.value_source(key.name());
+        matches!(
+            source,
+            Some(ValueSource::CommandLine | ValueSource::EnvVariable)
+        )
+    };
+    // Nothing is used of the project's remote if another one is given.
+    let is_overridden =
+        |key: SettingKey| is_given(key) || key.is_remote() && is_given(SettingKey::RemoteUrl);
+    let untrusted = config.untrusted();
+    let untrusted = untrusted.filter(|(key, _)| keys.contains(key) && !is_overridden(*key));
     let refused: Vec<Diagnostic> = untrusted
         .map(|(key, setting)| {
             let message = format!(
-                "the project sets `{}` to `{}`, which is outside its folder and needs your consent",
+                "the project sets `{}` to `{}`, which has effects outside its folder and needs your consent",
                 key.name(),
                 setting.value
             );

@@ -68,6 +68,22 @@ fn of(path: &str) -> Option<&'static str> {
   runner doctor --device cuda    exit code 1 if no GPU works
   runner doctor --json           print the same as JSON"
         }
+        "push" => {
+            "\
+  runner push pipelines/table1.yaml --remote s3://bucket/prefix
+  runner push pipelines/table1.yaml cnn evaluate
+  runner push --run latest
+  runner push                    upload what earlier runs could not upload"
+        }
+        "pull" => {
+            "\
+  runner pull pipelines/table1.yaml --remote s3://bucket/prefix
+  runner pull pipelines/table1.yaml 'cnn[model1]'"
+        }
+        "keys new" => {
+            "\
+  runner keys new --comment ci >> team.keys"
+        }
         "explain" => {
             "\
   runner explain pipelines/table1.yaml                       show everything that makes stages run
@@ -99,7 +115,8 @@ fn of(path: &str) -> Option<&'static str> {
         "status" => {
             "\
   runner status pipelines/table1.yaml
-  runner status pipelines/table1.yaml -S epochs=3 --json"
+  runner status pipelines/table1.yaml -S epochs=3 --json
+  runner status pipelines/table1.yaml --remote    show which results are here and in the shared cache"
         }
         "report" => {
             "\
@@ -249,7 +266,8 @@ fn of(path: &str) -> Option<&'static str> {
             "\
   runner cache gc --max-age 30d              dry run
   runner cache gc --max-age 30d --apply      delete
-  runner cache gc --keep-runs 5 --max-size 20GB --apply --wait"
+  runner cache gc --keep-runs 5 --max-size 20GB --apply --wait
+  runner cache gc --remote --max-age 90d     the same in the shared cache"
         }
         "bench" | "bench train" => {
             "\

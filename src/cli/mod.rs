@@ -16,6 +16,7 @@ mod faults;
 mod graph;
 mod images;
 mod init;
+mod keys;
 mod kinds;
 mod lineage;
 mod man;
@@ -29,6 +30,7 @@ mod predict;
 mod preflight;
 mod record_diff;
 mod record_text;
+mod remote;
 mod report;
 mod resources;
 mod result_metrics;
@@ -39,9 +41,11 @@ mod runs;
 mod schema;
 mod selection;
 mod serve;
+mod shared;
 mod status;
 mod sweep;
 mod table;
+mod transfer;
 mod validate;
 mod version;
 
@@ -114,6 +118,9 @@ enum Command {
     Predict(predict::Predict),
     Graph(graph::Graph),
     Cache(cache::Cache),
+    Push(transfer::Push),
+    Pull(transfer::Pull),
+    Keys(keys::Keys),
     Bench(bench::Bench),
     Doctor(doctor::Doctor),
     Init(init::Init),
@@ -189,6 +196,9 @@ impl Cli {
             Command::Artifacts(artifacts) => artifacts.execute(console),
             Command::Predict(predict) => predict.execute(console),
             Command::Cache(cache) => cache.execute(console),
+            Command::Push(push) => push.execute(console),
+            Command::Pull(pull) => pull.execute(console),
+            Command::Keys(keys) => keys.execute(console),
             Command::Bench(bench) => bench.execute(console),
             Command::Doctor(doctor) => doctor.execute(console),
             Command::Init(init) => init.execute(console),

@@ -3,6 +3,7 @@
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
@@ -16,10 +17,12 @@ use engine::plan::rehash_sources;
 use engine::spec::{KeyOption, LoadOptions, Place, Source, suggest};
 use engine::sweep::Experiment;
 use petgraph::graph::NodeIndex;
+use remote::Remote;
 use serde::{Deserialize, Serialize};
 use store::{FORMAT, Matching, Store};
 
 use super::command_line::variable;
+use super::remote::{RemoteArgs, none_set};
 use crate::config::{Config, SettingKey};
 
 /// A pipeline file and its overrides.
@@ -125,6 +128,8 @@ pub(super) struct StoreArgs {
         default_value = "same"
     )]
     matching: MatchKind,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 /// Values of `--match`.
@@ -156,11 +161,20 @@ pub(super) struct SourceArgs {
 impl SourceArgs {
     /// Opens a store for planning.
     pub(super) fn open(&self, store: &StoreArgs) -> Result<Store, Error> {
-        let mut store = store.open()?;
+        Ok(self.prepared(store.open()?))
+    }
+
+    /// Like [`SourceArgs::open`], without a shared cache.
+    pub(super) fn alone(&self, store: &StoreArgs) -> Result<Store, Error> {
+        Ok(self.prepared(store.alone()?))
+    }
+
+    /// Prepares a store for planning.
+    pub(super) fn prepared(&self, mut store: Store) -> Store {
         if self.rehash {
             rehash_sources(&mut store);
         }
-        Ok(store)
+        store
     }
 }
 
@@ -285,10 +299,35 @@ impl StoreArgs {
         &self.artifacts
     }
 
+    /// Opens the store, and attaches the shared cache if one is set.
     pub(super) fn open(&self) -> Result<Store, Error> {
+        let mut store = self.alone()?;
+        self.remote.attach(&mut store)?;
+        Ok(store)
+    }
+
+    /// Opens the store without a shared cache.
+    pub(super) fn alone(&self) -> Result<Store, Error> {
         let mut store = Store::open(&self.artifacts).map_err(Error::Store)?;
         store.set_matching(self.matching.into());
         Ok(store)
+    }
+
+    /// Opens the store and attaches the shared cache, which must be set.
+    pub(super) fn shared(&self) -> Result<(Store, Arc<Remote>), Error> {
+        let mut store = self.alone()?;
+        let remote = self.remote.attach(&mut store)?.ok_or_else(none_set)?;
+        Ok((store, remote))
+    }
+
+    /// Opens the shared cache for a store, to which it is not attached.
+    pub(super) fn remote_of(&self, store: &Store) -> Result<Remote, Error> {
+        self.remote.open(store)?.ok_or_else(none_set)
+    }
+
+    /// Returns the options of the shared cache.
+    pub(super) fn remote(&self) -> &RemoteArgs {
+        &self.remote
     }
 
     /// Opens the store if it exists, and never creates one.

@@ -19,6 +19,7 @@ use super::pipeline::{Overrides, PipelineArgs, SourceArgs, StoreArgs, catalogue}
 use super::resources::ResourceArgs;
 use super::run_notes::RunNotes;
 use super::selection::Selection;
+use super::shared::Share;
 use super::{output_file, preflight, status, unwritten};
 use crate::report::Console;
 
@@ -111,10 +112,15 @@ pub(super) fn print(
     let notes = RunNotes::of(graph, plan, store)?;
     forecast.resume(&notes.points, graph, plan, &capacity);
     let findings = check(graph, plan, &forecast, &capacity, &machine);
+    let share = Share::of(plan, store)?;
     let text = if json {
-        object(graph, plan, &forecast, &findings, &notes).to_string()
+        let mut object = object(graph, plan, &forecast, &findings, &notes);
+        object["remote"] = share.map_or(Value::Null, Share::object);
+        object.to_string()
     } else {
-        listing(graph, plan, &forecast, &notes)
+        let text = listing(graph, plan, &forecast, &notes);
+        let share = share.and_then(Share::text);
+        share.map_or(text.clone(), |share| format!("{text}\n{share}"))
     };
     console.result(&text).map_err(unwritten)?;
     preflight::print(console, &findings);

@@ -26,7 +26,7 @@ use super::pipeline::{ANALYSIS, Overrides, SourceArgs, StoreArgs, catalogue};
 use super::plan::SavedPlan;
 use super::resources::ResourceArgs;
 use super::selection::Selection;
-use super::{plan, preflight, result_metrics, sweep, table, unwritten};
+use super::{plan, preflight, result_metrics, shared, sweep, table, unwritten};
 use crate::report::format::Format;
 use crate::report::logs::RunLog;
 use crate::report::{Console, Verbosity, Viewer, display};
@@ -97,32 +97,44 @@ impl Run {
                 (file, &self.overrides, &self.selection)
             }
         };
-        let mut experiment = overrides.experiment(file)?;
+        let experiment = overrides.experiment(file)?;
         let store = self.sources.open(&self.store)?;
         let sets = overrides.sets();
         let invocation = Invocation {
+            file,
             sets: &sets,
             selection,
             saved: saved.as_ref().zip(self.plan.as_deref()),
         };
+        let ended = self.carry_out(experiment, &invocation, (&store, console, logs));
+        shared::finish(&store, console, &ended);
+        ended
+    }
+
+    fn carry_out(
+        &self,
+        mut experiment: Experiment,
+        invocation: &Invocation<'_>,
+        (store, console, logs): (&Store, &Console, &RunLog),
+    ) -> Result<(), Error> {
         if self.dry_run {
-            return self.show(console, experiment, &invocation, &store);
+            return self.show(console, experiment, invocation, store);
         }
         self.expectations.check()?;
         self.notify.check()?;
-        let mut outcomes = Outcomes::new(&store);
+        let mut outcomes = Outcomes::new(store);
         let mut session = None;
         let ran = self.rounds(
             &mut experiment,
-            &invocation,
+            invocation,
             &mut outcomes,
             &mut session,
-            (&store, console, logs),
+            (store, console, logs),
         );
         let Some(mut session) = session else {
             ran?;
             // No trial is a valid pipeline, so nothing was run.
-            let trials = report(&experiment, &store, &outcomes, ANALYSIS)?;
+            let trials = report(&experiment, store, &outcomes, ANALYSIS)?;
             return verdict(&trials);
         };
         let trials = match experiment.is_sweep() {
@@ -130,7 +142,7 @@ impl Run {
                 let folder = session.folder();
                 Some(write_report(
                     &experiment,
-                    &store,
+                    store,
                     &outcomes,
                     folder,
                     ANALYSIS,
@@ -139,7 +151,7 @@ impl Run {
             false => None,
         };
         let trials = trials.transpose();
-        let previous = result_metrics::record(&experiment, &store, &outcomes, session.folder());
+        let previous = result_metrics::record(&experiment, store, &outcomes, session.folder());
         let failed = matches!(&trials, Ok(Some(trials)) if verdict(trials).is_err());
         let folder = session.folder().to_owned();
         let report = session.end(failed || ran.is_err())?;
@@ -155,7 +167,7 @@ impl Run {
         let (graph, shown) = (experiment.graph(), experiment.shown());
         let results = Measurements::new(
             graph,
-            &store,
+            store,
             &outcomes.outputs,
             &shown,
             &report.stages,
@@ -183,7 +195,14 @@ impl Run {
                 Format::Terminal,
                 &Against::None,
             )?;
-            result_metrics::print(console, &experiment, &store, &outcomes, &previous, file)?;
+            result_metrics::print(
+                console,
+                &experiment,
+                store,
+                &outcomes,
+                &previous,
+                invocation.file,
+            )?;
         }
         result_metrics::warn_of_absent(console, &results);
         // An error in a later round does not affect the results of earlier rounds.
@@ -269,6 +288,7 @@ impl Run {
 
 /// The user's requests, besides the pipeline.
 struct Invocation<'a> {
+    file: &'a Path,
     sets: &'a [String],
     selection: &'a Selection,
     /// A saved plan, and its path.

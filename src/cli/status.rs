@@ -13,10 +13,12 @@ use unicode_width::UnicodeWidthStr;
 use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs};
 use super::resources::ResourceArgs;
 use super::run_notes::RunNotes;
+use super::shared::Places;
 use super::{preflight, unwritten};
 use crate::report::Console;
 
-/// Show which stages are cached, will run (and why), or wait
+/// Show which stages are cached, will run (and why), or wait; with --remote, whether results are here or in the shared
+/// cache
 #[derive(Debug, Args)]
 pub(super) struct Status {
     #[command(flatten)]
@@ -38,14 +40,27 @@ pub(super) struct Status {
 impl Status {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let experiment = self.pipeline.experiment()?;
-        let store = self.sources.open(&self.store)?;
+        // With `--remote`, the plan shows what is here.
+        let (store, remote) = match self.store.remote().is_typed() {
+            true => {
+                let store = self.sources.alone(&self.store)?;
+                let remote = self.store.remote_of(&store)?;
+                (store, Some(remote))
+            }
+            false => (self.sources.open(&self.store)?, None),
+        };
         let graph = known_graph(experiment, Some(&store))?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
         let misses = plan.misses().map(|action| action.node);
         let findings = preflight::requests(&graph, misses, &self.resources);
         let notes = RunNotes::of(&graph, &plan, &store)?;
+        let places = remote.map(|remote| Places::of(&plan, &remote));
+        let places = places.transpose()?;
         let text = if self.json {
             let mut stages = objects(&graph, &plan);
+            if let Some(places) = &places {
+                places.add_to(&mut stages);
+            }
             notes.add_to(&mut stages, &plan);
             json!({
                 "pipeline": graph.pipeline,
@@ -55,6 +70,9 @@ impl Status {
                 "warnings": findings.warnings,
             })
             .to_string()
+        } else if let Some(places) = &places {
+            let names = plan.actions.iter().map(|action| name(&graph, action));
+            places.listing(&names.collect::<Vec<_>>())
         } else {
             listing(&graph, &plan, &notes)
         };

@@ -5,10 +5,12 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use contract::{ShowPath, files};
-use engine::spec::{Diagnostic, Source, suggest};
-use toml::de::DeTable;
+use engine::spec::{Diagnostic, Place, Source, suggest};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::{Setting, SettingKey};
 
@@ -76,15 +78,10 @@ fn parse(
     })?;
     let mut settings = BTreeMap::new();
     let mut errors = Vec::new();
-    for (name, value) in table.get_ref() {
-        let Some(key) = SettingKey::named(name.get_ref()) else {
-            errors.push(
-                Diagnostic::at(
-                    &source.place(name.span()),
-                    format!("unknown key `{}`", name.get_ref()),
-                )
-                .hint(hint(name.get_ref())),
-            );
+    for (name, place, value) in entries(&table, &mut errors, &source) {
+        let Some(key) = SettingKey::named(&name) else {
+            let message = format!("unknown key `{name}`");
+            errors.push(Diagnostic::at(&place, message).hint(hint(&name)));
             continue;
         };
         let place = source.place(value.span());
@@ -99,6 +96,36 @@ fn parse(
         errors.sort_by(|a, b| a.place.cmp(&b.place));
         Err(errors)
     }
+}
+
+/// Returns the entries of a file with their full names and the places of these, and those of its tables.
+fn entries<'a>(
+    table: &'a Spanned<DeTable<'_>>,
+    errors: &mut Vec<Diagnostic>,
+    source: &Arc<Source>,
+) -> Vec<(String, Place, &'a Spanned<DeValue<'a>>)> {
+    let mut entries = Vec::new();
+    for (name, value) in table.get_ref() {
+        let keys = SettingKey::of_table(name.get_ref());
+        match value.get_ref() {
+            DeValue::Table(inner) if !keys.is_empty() => {
+                for (key, value) in inner {
+                    let full = format!("{}.{}", name.get_ref(), key.get_ref());
+                    entries.push((full, source.place(key.span()), value));
+                }
+            }
+            _ if !keys.is_empty() => {
+                let message = format!("`{}` is a table", name.get_ref());
+                let hint = format!("its keys are `{}`", keys.join("`, `"));
+                errors.push(Diagnostic::at(&source.place(value.span()), message).hint(hint));
+            }
+            _ => {
+                let full = name.get_ref().to_string();
+                entries.push((full, source.place(name.span()), value));
+            }
+        }
+    }
+    entries
 }
 
 fn hint(name: &str) -> Option<String> {
@@ -171,6 +198,46 @@ error: `retries` takes a whole number from 0 to 100, found the string `3`
         assert!(errors("keep_going = 1").contains("`true` or `false`, found 1"));
         assert!(errors("artifacts = ''").contains("takes a folder, found an empty string"));
         assert!(errors("profile = []").contains("takes a profile's name, found array"));
+    }
+
+    #[test]
+    fn keys_of_a_table_have_its_name_before_a_dot() {
+        let text = "[remote]\nurl = \"file:///shared\"\nmode = \"read\"\nkeys = \"team.keys\"\n";
+        let settings = parse(Path::new("f"), text, Some(Path::new(".."))).unwrap();
+        let values = settings
+            .iter()
+            .map(|(key, setting)| (key.name(), setting.value.as_str()));
+        assert_eq!(
+            values.collect::<Vec<_>>(),
+            [
+                ("remote.url", "file:///shared"),
+                ("remote.mode", "read"),
+                ("remote.keys", "../team.keys")
+            ]
+        );
+        assert_eq!(
+            errors("[remote]\nulr = 's3://b'\nmode = 'both'\n"),
+            "\
+error: unknown key `remote.ulr`
+  --> .runner.toml:2:1
+    |
+  2 | ulr = 's3://b'
+    | ^^^
+    = hint: did you mean `remote.url`?
+
+error: `remote.mode` takes `\"read\"`, `\"write\"` or `\"read-write\"`, found the string `both`
+  --> .runner.toml:3:8
+    |
+  3 | mode = 'both'
+    |        ^^^^^^"
+        );
+        let refused = errors("remote = 's3://b'");
+        assert!(
+            refused.contains("its keys are `url`, `mode`, `keys`"),
+            "{refused}"
+        );
+        let refused = errors("remote.url = 'ftp://b'");
+        assert!(refused.contains("`remote.url`: "), "{refused}");
     }
 
     #[test]

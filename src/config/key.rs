@@ -21,10 +21,13 @@ pub enum SettingKey {
     Timeout,
     Retries,
     Notify,
+    RemoteUrl,
+    RemoteMode,
+    RemoteKeys,
 }
 
 impl SettingKey {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Artifacts,
         Self::Match,
         Self::Jobs,
@@ -36,9 +39,12 @@ impl SettingKey {
         Self::Timeout,
         Self::Retries,
         Self::Notify,
+        Self::RemoteUrl,
+        Self::RemoteMode,
+        Self::RemoteKeys,
     ];
 
-    /// The key in a file. It is also the id of the option whose default it sets.
+    /// The key in a file, with its table: `jobs`, `remote.url`. It is also the id of the option whose default it sets.
     pub fn name(self) -> &'static str {
         match self {
             Self::Artifacts => "artifacts",
@@ -52,7 +58,30 @@ impl SettingKey {
             Self::Timeout => "timeout",
             Self::Retries => "retries",
             Self::Notify => "notify",
+            Self::RemoteUrl => "remote.url",
+            Self::RemoteMode => "remote.mode",
+            Self::RemoteKeys => "remote.keys",
         }
+    }
+
+    /// The option whose default it sets, without the dashes: `keep-going`, `remote-mode`.
+    pub fn option(self) -> String {
+        match self {
+            Self::RemoteUrl => "remote".to_owned(),
+            _ => self.name().replace(['_', '.'], "-"),
+        }
+    }
+
+    /// `true` for the settings of the shared cache.
+    pub fn is_remote(self) -> bool {
+        matches!(self, Self::RemoteUrl | Self::RemoteMode | Self::RemoteKeys)
+    }
+
+    /// Returns the keys of a table, such as `url` of `remote`, without the table's name.
+    pub(super) fn of_table(table: &str) -> Vec<&'static str> {
+        let keys = Self::ALL.map(Self::name);
+        let inside = |key: &'static str| key.strip_prefix(table)?.strip_prefix('.');
+        keys.into_iter().filter_map(inside).collect()
     }
 
     /// The built-in default, as shown to the user.
@@ -62,7 +91,10 @@ impl SettingKey {
             Self::Match => "same",
             Self::Jobs => "all cores",
             Self::Memory => "all memory",
-            Self::Profile | Self::Timeout | Self::Notify => "none",
+            Self::Profile | Self::Timeout | Self::Notify | Self::RemoteUrl | Self::RemoteKeys => {
+                "none"
+            }
+            Self::RemoteMode => "read-write",
             Self::Device | Self::Precision => "set by the pipeline",
             Self::KeepGoing => "false; true for sweeps",
             Self::Retries => "0",
@@ -80,13 +112,23 @@ impl SettingKey {
     /// A message that describes the expected value.
     pub(super) fn read(self, value: &DeValue<'_>, base: Option<&Path>) -> Result<String, String> {
         let text = || value.as_str().filter(|text| !text.is_empty());
+        let path = text().map(|path| match base {
+            Some(base) => base.join(path).to_string_lossy().into_owned(),
+            None => path.to_owned(),
+        });
         let (expected, read) = match self {
-            Self::Artifacts => (
-                "a folder",
-                text().map(|folder| match base {
-                    Some(base) => base.join(folder).to_string_lossy().into_owned(),
-                    None => folder.to_owned(),
-                }),
+            Self::RemoteKeys => ("a file", path),
+            Self::Artifacts => ("a folder", path),
+            Self::RemoteUrl => match text().map(str::parse::<remote::Address>) {
+                // The text may contain a password by mistake.
+                Some(Err(error)) => return Err(format!("`remote.url`: {error}")),
+                read => ("a URL", read.and(text()).map(str::to_owned)),
+            },
+            Self::RemoteMode => (
+                "`\"read\"`, `\"write\"` or `\"read-write\"`",
+                text()
+                    .filter(|text| text.parse::<remote::Mode>().is_ok())
+                    .map(str::to_owned),
             ),
             Self::Match => (
                 "`\"same\"` or `\"any\"`",

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `artifacts`, a folder inside the project | no |
 //! | `artifacts`, a folder outside, also through a link | yes: runs write and read results there |
+//! | those of the table `remote` | yes: runs read results there, and write them |
 //! | `notify` | not possible: it would run a command of the project's author, so only the user's file may set it |
 //! | all others | no: they only control how stages run, or are part of the key |
 //!
@@ -58,13 +59,12 @@ impl Trust {
     pub fn allows(&self, folder: &Path, key: SettingKey, value: &str) -> bool {
         let settings = self.0.get(&resolved(folder));
         let trusted = settings.and_then(|settings| settings.get(key.name()));
-        trusted.is_some_and(|trusted| Path::new(trusted) == resolved(Path::new(value)))
+        trusted.is_some_and(|trusted| *trusted == lasting(key, value))
     }
 
     pub fn add(&mut self, folder: &Path, key: SettingKey, value: &str) {
         let settings = self.0.entry(resolved(folder)).or_default();
-        let value = resolved(Path::new(value)).to_string_lossy().into_owned();
-        settings.insert(key.name().to_owned(), value);
+        settings.insert(key.name().to_owned(), lasting(key, value));
     }
 
     /// Removes all consents for a project, and returns whether there were any.
@@ -87,6 +87,16 @@ impl Trust {
     }
 }
 
+/// The value of a setting in a form that does not depend on the working directory.
+fn lasting(key: SettingKey, value: &str) -> String {
+    match key {
+        SettingKey::Artifacts | SettingKey::RemoteKeys => {
+            resolved(Path::new(value)).to_string_lossy().into_owned()
+        }
+        _ => value.to_owned(),
+    }
+}
+
 /// Returns whether a setting of the project in `folder` has effects outside that folder.
 pub(super) fn reaches_outside(key: SettingKey, value: &str, folder: &Path) -> bool {
     match key {
@@ -102,6 +112,7 @@ pub(super) fn reaches_outside(key: SettingKey, value: &str, folder: &Path) -> bo
         | SettingKey::Retries => false,
         // `Config` refuses it in a project's file.
         SettingKey::Notify => true,
+        SettingKey::RemoteUrl | SettingKey::RemoteMode | SettingKey::RemoteKeys => true,
     }
 }
 

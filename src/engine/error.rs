@@ -16,7 +16,7 @@ pub const EXIT_CODES: &str = "\
 Exit codes:
   0    success
   1    the system refused an operation, runner has a bug, `cache verify` found damage, `doctor` found a
-       problem, or the model of `predict` is damaged
+       problem, `push` or `pull` could not copy a result, or the model of `predict` is damaged
   2    the pipeline, the command line, a configuration file or an image of `predict` is invalid, or a saved
        plan is out of date; nothing was run
   3    with `--exit-code`: at least one stage would run

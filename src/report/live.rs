@@ -38,6 +38,7 @@ pub(super) struct Live {
     warnings: Warnings,
     viewer: Viewer,
     began: Instant,
+    has_ended: bool,
 }
 
 impl Live {
@@ -48,6 +49,7 @@ impl Live {
             warnings: Warnings::default(),
             viewer,
             began: Instant::now(),
+            has_ended: false,
         }
     }
 
@@ -65,6 +67,7 @@ impl Live {
     pub(super) fn print(&mut self, event: &Event, at: f64) {
         self.progress.apply(event, at);
         self.print_warnings(event);
+        self.has_ended |= matches!(event, Event::RunEnded { .. });
         if let Some(message) = self.message(event) {
             self.console.message(&message);
         }
@@ -135,6 +138,8 @@ impl Live {
                 };
                 Some(format!("{}: {verb}{}", stage.name, wording::ending(stage)))
             }
+            // Only the wait for uploads is interrupted.
+            Event::Interrupted { .. } if self.has_ended => None,
             Event::Interrupted { .. } => Some(match self.viewer {
                 Viewer::Runner => format!(
                     "stopping: trainings save a checkpoint, and programs that have not ended after {PROGRAM_SECONDS} s \

@@ -10,6 +10,7 @@
 //!     cas/ab/<hex>.tree      a tree (the files of one output port), under its own digest
 //!     actions/<key>.json     an action record, under its action key and its content key
 //!     remote/<key>.json    a record of a shared cache; its outputs may be missing here
+//!     remotes/               what is known about shared caches; the package `remote` decides what is in it
 //!     leases.lock            one byte for each key, locked by the process that fills the miss
 //!     last/, metrics/, sources/    memos: they save time and explain misses; results do not depend on them
 //!     verifications.json     how often all blobs were found sound (see `doubt.rs`)
@@ -55,6 +56,7 @@ mod owner;
 mod packed;
 mod probe;
 mod processors;
+mod raw;
 mod records;
 mod remote;
 mod remote_results;
@@ -92,7 +94,7 @@ pub use memo::Memo;
 pub use owner::{NotSignalled, Owner};
 pub use probe::{Probe, probe};
 pub use processors::{Matching, is_processor};
-pub use remote::{CreateFile, Remote};
+pub use remote::{CreateFile, Remote, Traffic};
 pub use results::Results;
 pub use sealed::{Damaged, seal, unseal};
 pub use session::Staging;
@@ -204,6 +206,11 @@ impl Store {
     /// Returns the folder for run records. The store does not decide what is in it.
     pub fn runs_folder(&self) -> PathBuf {
         self.home.join("runs")
+    }
+
+    /// Returns the folder for what this machine remembers about shared caches.
+    pub fn remotes_folder(&self) -> PathBuf {
+        self.home.join("remotes")
     }
 
     /// Returns the folder in which runs claim their numbers. It is created with the first run.

@@ -11,6 +11,13 @@ use crate::keys::{Digest, Key};
 /// Function that creates the file for the blob at a position.
 pub type CreateFile<'a> = dyn Fn(usize) -> io::Result<File> + Sync + 'a;
 
+/// Bytes that were moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    pub received: u64,
+    pub sent: u64,
+}
+
 /// A shared cache, as far as the store sees it. The store checks everything that it returns.
 ///
 /// Nothing here fails: a place that cannot be reached has no results. It reports its problems itself, once.
@@ -31,4 +38,16 @@ pub trait Remote: Debug + Send + Sync {
 
     /// Passes on a record that is in the local folder with its outputs. Returns at once.
     fn offer(&self, record: &ActionRecord);
+
+    /// Notes that outputs of the record under a key could not be copied.
+    fn distrust(&self, key: &Key);
+
+    /// Returns the number of offered records that are still being passed on.
+    fn waiting(&self) -> usize;
+
+    /// Returns the bytes that were received and sent so far.
+    fn traffic(&self) -> Traffic;
+
+    /// Ends passing on records, and returns how many are left for later.
+    fn finish(&self) -> usize;
 }

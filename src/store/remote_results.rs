@@ -152,7 +152,7 @@ impl Store {
         }
         let missing: Vec<Digest> = missing.into_iter().collect();
         if missing.is_empty() {
-            return Ok(());
+            return self.keep_complete(outputs);
         }
         let trees: Vec<Option<Tree>> = remote
             .trees(&missing)
@@ -171,7 +171,28 @@ impl Store {
                 None => self.void(output)?,
             }
         }
-        self.keep_complete(&missing)
+        self.keep_complete(outputs)
+    }
+
+    /// Returns the size of what would be copied if all these outputs were read. Trees that the shared cache does not
+    /// have count nothing.
+    pub fn bytes_elsewhere(&self, outputs: &BTreeSet<Digest>) -> Result<u64, Error> {
+        let Some(remote) = self.remote() else {
+            return Ok(0);
+        };
+        let mut missing = Vec::new();
+        for output in outputs {
+            if !self.is_here(output)? {
+                missing.push(*output);
+            }
+        }
+        let mut blobs = BTreeMap::new();
+        for (output, bytes) in missing.iter().zip(remote.trees(&missing)) {
+            let tree = bytes.and_then(|bytes| Tree::decode(output, &bytes).ok());
+            let files = tree.iter().flat_map(|tree| tree.files.values());
+            blobs.extend(files.map(|blob| (blob.digest, blob.bytes)));
+        }
+        Ok(blobs.into_values().sum())
     }
 
     /// Copies the blobs that are missing here. Returns those that are here now.
@@ -203,6 +224,9 @@ impl Store {
         remote_records.void.extend(keys.iter().copied());
         drop(remote_records);
         for key in keys {
+            if let Some(remote) = self.remote() {
+                remote.distrust(&key);
+            }
             let path = self.remote_path(&key);
             files::remove(&path).map_err(Error::io("remove", &path))?;
         }
@@ -212,11 +236,10 @@ impl Store {
     /// Moves the records whose outputs are all here now to the action cache.
     fn keep_complete(&self, outputs: &[Digest]) -> Result<(), Error> {
         let keys: BTreeSet<Key> = {
-            let remote_records = lock(&self.remote_records);
-            let keys = outputs
-                .iter()
-                .filter_map(|output| remote_records.keys.get(output));
-            keys.flatten().copied().collect()
+            let mut remote_records = lock(&self.remote_records);
+            let keys = outputs.iter();
+            let keys = keys.filter_map(|output| remote_records.keys.remove(output));
+            keys.flatten().collect()
         };
         let mut complete = BTreeMap::new();
         for key in &keys {

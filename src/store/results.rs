@@ -133,6 +133,10 @@ impl Results for Store {
         action_key: Key,
         fingerprint: &Fingerprint,
     ) -> Result<ActionRecord, Error> {
-        self.alias(record, action_key, fingerprint)
+        let record = self.alias(record, action_key, fingerprint)?;
+        if let Some(remote) = self.remote() {
+            remote.offer(&record);
+        }
+        Ok(record)
     }
 }

@@ -93,7 +93,7 @@ fn config_shows_every_value_and_its_origin() {
     );
 
     let text = sandbox.runner(&["config"]).stdout;
-    assert!(text.contains("jobs        4"), "{text}");
+    assert!(text.contains("jobs         4"), "{text}");
 }
 
 #[test]

@@ -46,6 +46,7 @@ mod pty;
 mod python;
 mod readme;
 mod records;
+mod remote;
 mod report;
 mod resources;
 mod resuming;

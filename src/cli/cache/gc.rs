@@ -10,7 +10,7 @@ use engine::wording;
 use serde_json::json;
 use store::{Patience, Policy, Store, Unread};
 
-use super::{inside, size, uses};
+use super::{inside, remote_gc, size, uses};
 use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
 use crate::report::{Console, Verbosity};
@@ -48,6 +48,16 @@ pub(super) struct Gc {
 
 impl Gc {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        if self.store.remote().is_typed() {
+            let request = remote_gc::Request {
+                max_age: self.max_age,
+                max_size: self.max_size,
+                keep_runs: self.keep_runs,
+                apply: self.apply,
+                json: self.json,
+            };
+            return remote_gc::execute(&request, &self.store, console);
+        }
         let store = self.store.existing()?;
         let policy = Policy {
             max_size: self.max_size,

@@ -2,6 +2,7 @@
 
 mod gc;
 mod info;
+mod remote_gc;
 mod verify;
 
 use std::io;
@@ -67,7 +68,7 @@ fn uses(runs: &Path) -> io::Result<Uses> {
 }
 
 /// `12.3 MiB`.
-pub(super) fn size(bytes: u64) -> String {
+pub(in crate::cli) fn size(bytes: u64) -> String {
     ByteSize::b(bytes).display().iec().to_string()
 }
 

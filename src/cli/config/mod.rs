@@ -17,11 +17,12 @@ use crate::report::columns::columns;
 /// The value of an option comes from the first of these that sets it: the command line, a `RUNNER_*`
 /// variable, the project's `.runner.toml` (in the working directory, or above it up to the folder with
 /// `.git`), or the user's `$XDG_CONFIG_HOME/runner/config.toml` (or `~/.config/runner/config.toml`). A file
-/// can set artifacts, jobs, memory, profile, device, precision, keep_going, timeout and retries. A relative
+/// can set artifacts, match, jobs, memory, profile, device, precision, keep_going, timeout and retries, and in
+/// the table `[remote]` url, mode and keys. A relative
 /// path in a project's file starts at the folder of that file; in a user's file, it starts at the working
 /// directory.
 ///
-/// A project's file can put artifacts outside the project, but this takes effect only after
+/// A project's file can put artifacts outside the project, and set a remote, but this takes effect only after
 /// `runner config trust`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -91,7 +92,7 @@ impl Config {
         console.result(&columns(&rows)).map_err(unwritten)?;
         for (key, setting) in config.untrusted() {
             console.message(&format!(
-                "`{}` of {} is not in effect: `{}` is outside the project; `runner config trust` allows it",
+                "`{}` of {} is not in effect: `{}` has effects outside the project; `runner config trust` allows it",
                 key.name(),
                 setting.place,
                 setting.value

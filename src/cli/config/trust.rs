@@ -8,8 +8,8 @@ use crate::report::Console;
 
 /// Allow the settings of this project's `.runner.toml` that reach outside the project
 ///
-/// A project can set where its artifacts are kept. A folder outside the project takes effect only after
-/// this command, which prints what it allows and stores the consent in `trusted.json` next to the user's
+/// A project can set where its artifacts are kept, and a shared cache. A folder outside the project and a shared
+/// cache take effect only after this command, which prints what it allows and stores the consent in `trusted.json` next to the user's
 /// `config.toml`. The consent applies to the current values; if they change, run the command again.
 #[derive(Debug, Args)]
 pub(super) struct Trust {

@@ -2,6 +2,7 @@
 
 mod cpu;
 mod cuda;
+mod shared;
 mod text;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ use store::{FORMAT, probe};
 
 use self::cpu::Cpu;
 use self::cuda::Cuda;
+use self::shared::Shared;
 use super::pipeline::StoreArgs;
 use super::unwritten;
 use crate::report::Console;
@@ -48,6 +50,8 @@ struct Findings {
     cpu: Cpu,
     memory: Memory,
     store: StoreFolder,
+    /// `None` if no shared cache is set.
+    remote: Option<Shared>,
     cuda: Cuda,
     /// Descriptions of what is wrong and what to do.
     problems: Vec<String>,
@@ -72,7 +76,7 @@ struct StoreFolder {
 
 impl Doctor {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
-        let findings = self.findings();
+        let findings = self.findings()?;
         let text = if self.json {
             serde_json::to_string(&findings).map_err(|e| Error::Internal(e.to_string()))?
         } else {
@@ -85,7 +89,7 @@ impl Doctor {
         }
     }
 
-    fn findings(&self) -> Findings {
+    fn findings(&self) -> Result<Findings, Error> {
         let folder = self.store.folder();
         let probe = probe(folder);
         let machine = Machine::current(&probe.folder);
@@ -98,7 +102,10 @@ impl Doctor {
         problems.extend(why_not_writable.as_ref().map(|why| {
             format!("the store cannot be written: {why}; choose another folder with `--artifacts`")
         }));
-        Findings {
+        let remote = Shared::detect(&self.store)?;
+        let why_not = remote.as_ref().and_then(|remote| remote.why_not.clone());
+        problems.extend(why_not.map(|why| format!("the shared cache does not work: {why}")));
+        Ok(Findings {
             runner: env!("CARGO_PKG_VERSION"),
             is_built_with_cuda: stages::device::CLASSES.contains(&"cuda"),
             cpu: Cpu::detect(),
@@ -113,8 +120,9 @@ impl Doctor {
                 why_not_writable,
                 links,
             },
+            remote,
             cuda,
             problems,
-        }
+        })
     }
 }

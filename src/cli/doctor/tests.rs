@@ -37,6 +37,7 @@ fn findings() -> Findings {
             why_not_writable: None,
             links: Some(true),
         },
+        remote: None,
         cuda: Cuda {
             libraries: ["driver", "NVRTC"].map(library).map(Library::from).into(),
             gpus: vec![VisibleGpu {

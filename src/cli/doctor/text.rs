@@ -23,6 +23,9 @@ impl Findings {
             paragraph("cuda", self.cuda.lines()),
         ]
         .join("\n");
+        if let Some(remote) = &self.remote {
+            text += &format!("\n{}", paragraph("remote", [remote.text()]));
+        }
         // The first problem is printed as the error that ends the command.
         for problem in self.problems.iter().skip(1) {
             text += &format!("\nproblem: {problem}");

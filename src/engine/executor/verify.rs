@@ -32,7 +32,14 @@ pub fn damaged_artifacts(graph: &Graph, plan: &Plan, store: &Store) -> Result<bo
         match results.get(&digest).and_then(|tree| results.verify(&tree)) {
             Ok(()) => {}
             Err(error @ (store::Error::Tree { .. } | store::Error::Blob { .. })) => {
-                tracing::warn!("{}.{port}: {error}", graph.stages[producer].name);
+                let name = &graph.stages[producer].name;
+                match error {
+                    // The shared cache has reported why it was not copied.
+                    store::Error::Tree { damaged: false, .. } if store.remote().is_some() => {
+                        tracing::debug!("{name}.{port}: {error}");
+                    }
+                    _ => tracing::warn!("{name}.{port}: {error}"),
+                }
                 damaged = true;
             }
             Err(error) => return Err(error),

@@ -25,6 +25,7 @@ struct Other {
     folder: PathBuf,
     fault: Fault,
     offered: Mutex<Vec<Key>>,
+    distrusted: Mutex<Vec<Key>>,
     fetched: Mutex<usize>,
 }
 
@@ -83,6 +84,22 @@ impl Remote for Other {
     fn offer(&self, record: &ActionRecord) {
         lock(&self.offered).push(record.action_key);
     }
+
+    fn distrust(&self, key: &Key) {
+        lock(&self.distrusted).push(*key);
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+
+    fn waiting(&self) -> usize {
+        0
+    }
+
+    fn finish(&self) -> usize {
+        0
+    }
 }
 
 /// A store with an empty folder, attached to a store that has a result.
@@ -104,6 +121,7 @@ impl Pair {
             folder: there.store.root().to_owned(),
             fault,
             offered: Mutex::default(),
+            distrusted: Mutex::default(),
             fetched: Mutex::default(),
         });
         let mut here = Fixture::new();
@@ -188,6 +206,8 @@ fn a_result_that_cannot_be_copied_is_no_longer_found() {
             "{fault:?}"
         );
         assert_eq!(pair.look_up(), Lookup::Absent, "{fault:?}");
+        let distrusted = lock(&pair.remote.distrusted).clone();
+        assert!(distrusted.contains(&record.action_key), "{fault:?}");
         assert_eq!(
             results.find(&record.content_key).unwrap(),
             None,
