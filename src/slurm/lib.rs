@@ -1,4 +1,10 @@
 //! Runs jobs on a Slurm cluster, and finds them again after the driver died.
+
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read what they wrote")
+)]
+
 mod cancel;
 pub mod check;
 mod client;
@@ -22,6 +28,8 @@ mod site;
 mod state;
 mod submit;
 mod tag;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use client::Client;

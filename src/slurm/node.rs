@@ -200,8 +200,8 @@ impl Node {
         let code = match &result {
             EndResult::Succeeded(_) => 0,
             EndResult::Failed(_) | EndResult::Refused(_) => 1,
-            EndResult::Paused if self.folder.is_cancelled()? => 1,
-            EndResult::Paused => AGAIN,
+            EndResult::Paused if self.may_go_on()? => AGAIN,
+            EndResult::Paused => 1,
         };
         self.folder.put_ending(&Ending {
             attempt: self.started.attempt,
@@ -212,6 +212,13 @@ impl Node {
             peak_memory_mib: used.peak_memory_mib,
         })?;
         Ok(code)
+    }
+}
+
+impl Node {
+    /// Returns `true` if Slurm may start the job again.
+    fn may_go_on(&self) -> Result<bool, Error> {
+        Ok(self.started.restart < self.request.restarts && !self.folder.is_cancelled()?)
     }
 }
 
@@ -457,7 +464,7 @@ mod tests {
         let end = |result| run(&folder).end(result, Used::default()).unwrap();
         assert_eq!(end(EndResult::Paused), AGAIN);
         assert_eq!(folder.started().unwrap().unwrap().restart, 0);
-        assert_eq!(end(EndResult::Paused), AGAIN);
+        assert_eq!(end(EndResult::Paused), 1, "it may be started again once");
         assert_eq!(folder.started().unwrap().unwrap().restart, 1);
         assert_eq!(idle(&folder, "tag"), Idle::Ended);
         let EndResult::Refused(text) = folder.ending().unwrap().unwrap().result else {

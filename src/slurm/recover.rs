@@ -45,7 +45,6 @@ pub struct Recovery<'a> {
     submitter: &'a Submitter,
     /// Ids of submissions. `None` for one that did not happen.
     known: HashMap<String, Option<Found>>,
-    settled: Duration,
 }
 
 /// The Slurm job of a submission.
@@ -60,14 +59,7 @@ impl<'a> Recovery<'a> {
         Self {
             submitter,
             known: HashMap::new(),
-            settled: SETTLED,
         }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn with_settled(mut self, settled: Duration) -> Self {
-        self.settled = settled;
-        self
     }
 
     /// Searches for the job of a folder. `pack` is the number of jobs that share an allocation.
@@ -126,7 +118,7 @@ impl<'a> Recovery<'a> {
                 let element = found.is_array.then_some(claim.line / pack.max(1));
                 adopt(folder, claim, (found.job, element), pack)
             }
-            None if age(folder)? < self.settled => {
+            None if age(folder)? < SETTLED => {
                 self.known.remove(&claim.tag);
                 Ok(Recovered::Busy)
             }

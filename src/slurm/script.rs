@@ -25,13 +25,13 @@ pub(crate) const LIST: &str = "jobs";
 /// Variable with the tag of the submission, by which a node knows whether its job still has the claim.
 pub(crate) const TAG_VARIABLE: &str = "RUNNER_SUBMISSION";
 
-/// Returns the script of the submission `tag`. `binary` is run on the node as `BINARY node JOB_FOLDER`, and `list` is
-/// the path of the list of jobs. Both fit on one line.
+/// Returns the script of the submission `tag`. `binary` is run on the node as `BINARY node JOB_FOLDER`, and
+/// `submission` is the folder of the list of jobs. Both fit on one line.
 pub(crate) fn script(
     settings: &Settings,
     tag: &str,
     binary: &str,
-    list: &str,
+    submission: &str,
     pack: Pack,
 ) -> String {
     let mut text = String::from("#!/bin/bash\n");
@@ -39,6 +39,8 @@ pub(crate) fn script(
         text += line;
         text.push('\n');
     }
+    text += &format!("submission={}\n", word(submission));
+    text += OPEN_LOG;
     for module in &settings.modules {
         text += &format!("module load {} || exit 1\n", word(module));
     }
@@ -50,12 +52,16 @@ pub(crate) fn script(
     text += &format!(
         "export {TAG_VARIABLE}={}\nlist={}\nsize={}\nat_once={}\nrun() {{ exec {command} node \"$1\"; }}\n",
         word(tag),
-        word(list),
+        word(&format!("{submission}/{LIST}")),
         pack.size,
         pack.at_once
     );
     text + BODY
 }
+
+/// Sends what the script prints to a log in the folder of the submission.
+const OPEN_LOG: &str = r#"exec >>"$submission/slurm${SLURM_ARRAY_TASK_ID:+-$SLURM_ARRAY_TASK_ID}.log" 2>&1
+"#;
 
 /// The part that is the same for all submissions. The log of each job is in its folder. Standard input is empty, so
 /// that no stage waits for it.
@@ -163,7 +169,13 @@ mod tests {
     fn command(site: &Path, settings: &Settings, pack: Pack, element: usize) -> Command {
         let folder = site.join(NAME);
         let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-        let text = script(settings, "abc", &path("run'ner"), &path(LIST), pack);
+        let text = script(
+            settings,
+            "abc",
+            &path("run'ner"),
+            folder.to_str().unwrap(),
+            pack,
+        );
         fs::write(folder.join(SCRIPT), text).unwrap();
         let mut command = Command::new("bash");
         let search = format!("{}:{}", site.display(), std::env::var("PATH").unwrap());

@@ -170,8 +170,8 @@ impl Submitter {
             lines.push('\n');
         }
         fs::write(&list, lines).map_err(Error::io("write", &list))?;
-        let [binary, list] = [&self.binary, &list].map(|path| one_line_path(path));
-        let text = script(&self.settings, tag, binary?, list?, pack);
+        let [binary, folder] = [&self.binary, submission].map(one_line_path);
+        let text = script(&self.settings, tag, binary?, folder?, pack);
         let script = submission.join(SCRIPT);
         fs::write(&script, text).map_err(Error::io("write", &script))
     }
@@ -206,16 +206,9 @@ impl Submitter {
             format!("--signal=B:USR1@{}", site.grace),
             format!("--comment={}", tag::comment(tag)),
             format!("--job-name={}", tag::name(tag)),
-            // Relative to the folder of the submission: in a longer path, `%` and `\` would be special.
             format!("--chdir={}", one_line_path(submission)?),
-            format!(
-                "--output={}",
-                if elements > 1 {
-                    "slurm-%a.log"
-                } else {
-                    "slurm.log"
-                }
-            ),
+            // The script opens its log itself: Slurm replaces `%` and `\` in the path of an output.
+            "--output=/dev/null".to_owned(),
             one_line_path(&submission.join(SCRIPT))?.to_owned(),
         ]);
         let answer = self.client.run_holding("sbatch", &arguments, Some(lock))?;

@@ -1,0 +1,174 @@
+//! Jobs that are interrupted and go on.
+
+use std::thread;
+
+use serde_json::json;
+
+use super::cluster::{Cluster, VERSION, lost, result, run, wait_for_start, wait_until};
+use super::programs::undisturbed;
+use crate::decide::Loss;
+use crate::{Driver, JobFolder};
+
+#[test]
+fn a_requeued_job_goes_on_from_its_checkpoint() {
+    let Some(cluster) = Cluster::start(&[]) else {
+        return;
+    };
+    let driver = cluster.driver();
+    let job = cluster.job("requeued", json!({ "units": 60, "events": 3 }));
+    thread::scope(|scope| {
+        let running = scope.spawn(|| run(&driver, &job).0);
+        let started = wait_for_start(&job.root, 0);
+        cluster.slurm(&format!("scontrol requeue {}", started.job.unwrap()));
+        let again = wait_for_start(&job.root, 1);
+        assert_eq!(again.job, started.job);
+        let followed = running.join().unwrap();
+        assert_eq!(result(&followed.outcome)["state"], undisturbed(60));
+    });
+    assert_eq!(cluster.runs(), ["requeued", "requeued"]);
+}
+
+#[test]
+fn a_job_whose_node_is_lost_goes_on_elsewhere() {
+    let Some(cluster) = Cluster::start(&[]) else {
+        return;
+    };
+    let driver = cluster.driver();
+    let job = cluster.job("moved", json!({ "units": 60 }));
+    thread::scope(|scope| {
+        let running = scope.spawn(|| run(&driver, &job).0);
+        let started = wait_for_start(&job.root, 0);
+        let node = &started.node;
+        cluster.slurm(&format!(
+            "scontrol update nodename={node} state=down reason=test"
+        ));
+        let again = wait_for_start(&job.root, 1);
+        assert_ne!(again.node, started.node);
+        let followed = running.join().unwrap();
+        assert_eq!(result(&followed.outcome)["state"], undisturbed(60));
+    });
+}
+
+#[test]
+fn a_lost_node_is_an_outcome_if_slurm_may_not_requeue() {
+    let Some(cluster) = Cluster::start(&[]) else {
+        return;
+    };
+    let driver = cluster.driver();
+    let job = cluster.job("lost", json!({ "units": 10_000 }));
+    thread::scope(|scope| {
+        let running = scope.spawn(|| run(&driver, &job).0);
+        let started = wait_for_start(&job.root, 0);
+        cluster.slurm(&format!(
+            "scontrol update jobid={} requeue=0",
+            started.job.unwrap()
+        ));
+        cluster.slurm(&format!(
+            "scontrol update nodename={} state=down reason=test",
+            started.node
+        ));
+        let followed = running.join().unwrap();
+        let lost = lost(&followed.outcome);
+        assert_eq!(lost.loss, Loss::NodeFailed);
+        assert!(lost.is_interruption());
+    });
+}
+
+#[test]
+fn the_time_limit_is_passed_twice_in_one_training() {
+    let Some(cluster) = Cluster::start(&[]) else {
+        return;
+    };
+    // A limit of one minute, with the signal 35 s before. Slurm checks limits about twice a minute.
+    let submitter = cluster.submitter(cluster.client(), |settings| {
+        settings.time_limit = Some(1);
+        settings.grace = 35;
+    });
+    let driver = Driver::new(submitter, VERSION).unwrap();
+    let job = cluster.job("long", json!({ "units": 700 }));
+    thread::scope(|scope| {
+        let running = scope.spawn(|| run(&driver, &job).0);
+        let first = wait_for_start(&job.root, 0);
+        let last = wait_for_start(&job.root, 2);
+        assert_eq!(first.job, last.job);
+        let followed = running.join().unwrap();
+        assert_eq!(result(&followed.outcome)["state"], undisturbed(700));
+    });
+}
+
+#[test]
+fn a_job_that_may_not_be_requeued_is_paused_and_the_driver_submits_it_again() {
+    let Some(cluster) = Cluster::start(&[]) else {
+        return;
+    };
+    let submitter = cluster.submitter(cluster.client(), |settings| {
+        // Plays a site where users may not requeue.
+        settings.setup =
+            vec!["scontrol() { echo not allowed >&2; return 1; }; sleep() { :; }".to_owned()];
+    });
+    let driver = Driver::new(submitter, VERSION).unwrap();
+    let mut job = cluster.job("paused", json!({ "units": 40 }));
+    let followed = thread::scope(|scope| {
+        let running = scope.spawn(|| run(&driver, &job).0);
+        let id = wait_for_start(&job.root, 0).job.unwrap();
+        cluster.slurm(&format!("scancel --batch --signal=USR1 {id}"));
+        running.join().unwrap()
+    });
+    let lost = lost(&followed.outcome);
+    assert!(lost.paused && lost.is_interruption(), "{lost:?}");
+    assert_eq!(lost.loss, Loss::Exited(crate::Exit::Code(75)));
+    followed.folder.put_collected().unwrap();
+    // The caller brings the checkpoint to the next attempt.
+    let next = JobFolder::attempt(&job.root, 2);
+    std::fs::create_dir_all(next.path()).unwrap();
+    contract::files::copy(
+        &followed.folder.path().join("checkpoint"),
+        &next.path().join("checkpoint"),
+    )
+    .unwrap();
+    job.restarts = 0;
+    let (again, _) = run(&driver, &job);
+    assert_eq!(again.folder, next);
+    assert_eq!(result(&again.outcome)["state"], undisturbed(40));
+}
+
+#[test]
+fn leaving_lets_jobs_run_and_cancelling_ends_them() {
+    let Some(cluster) = Cluster::start(&[]) else {
+        return;
+    };
+    let driver = cluster.driver();
+    let job = cluster.job("left", json!({ "units": 60 }));
+    thread::scope(|scope| {
+        let running = scope.spawn(|| run(&driver, &job).0);
+        wait_for_start(&job.root, 0);
+        driver.leave();
+        let followed = running.join().unwrap();
+        assert!(
+            matches!(followed.outcome, crate::Outcome::Left(Some(_))),
+            "{followed:?}"
+        );
+    });
+    let next = cluster.driver();
+    let (followed, reports) = run(&next, &job);
+    assert_eq!(result(&followed.outcome)["state"], undisturbed(60));
+    assert!(
+        reports
+            .iter()
+            .any(|report| matches!(report, crate::Report::Submitted { adopted: true, .. }))
+    );
+    assert_eq!(cluster.runs(), ["left"]);
+
+    let jobs: Vec<_> = (0..6)
+        .map(|number| cluster.job(&format!("c{number}"), json!({ "units": 10_000 })))
+        .collect();
+    thread::scope(|scope| {
+        let running = scope.spawn(|| super::cluster::run_all(&next, &jobs));
+        wait_for_start(&jobs[0].root, 0);
+        next.cancel();
+        for followed in running.join().unwrap() {
+            assert_eq!(lost(&followed.outcome).loss, Loss::Cancelled(None));
+        }
+    });
+    wait_until("an empty queue", || cluster.slurm("squeue -h").is_empty());
+}
