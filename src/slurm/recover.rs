@@ -21,7 +21,10 @@ use std::fs::TryLockError;
 use std::path::Path;
 use std::time::Duration;
 
+use contract::files;
+
 use crate::records::{Claim, JobRecord};
+use crate::script::LIST;
 use crate::submit::{Submitter, lock_of, record, recorded, remove};
 use crate::{Error, JobFolder, clock, tag};
 
@@ -132,37 +135,31 @@ impl<'a> Recovery<'a> {
 
     /// Searches for the Slurm job of a submission: in its folder, and then in both lists of jobs.
     fn search(&self, tag: &str, submission: &Path, pack: u32) -> Result<Option<Found>, Error> {
+        let mut job = recorded(submission)?;
         let client = &self.submitter.client;
-        let id = recorded(submission)?;
-        let seen = client.queue()?;
-        let mut found = seen.into_iter().find(|seen| tag::is_of(seen, tag));
-        if found.is_none() {
-            let seen = match id {
-                Some(id) => client.details(id)?,
-                None => client.everything()?,
-            };
-            found = seen.into_iter().find(|seen| tag::is_of(seen, tag));
-        }
-        match (found, id) {
-            (Some(seen), _) => {
-                record(submission, seen.id.job)?;
-                Ok(Some(Found {
-                    job: seen.id.job,
-                    is_array: seen.id.element.is_some(),
-                }))
+        for is_first in [true, false] {
+            if job.is_none() {
+                let all = if is_first {
+                    client.queue()?
+                } else {
+                    client.everything()?
+                };
+                job = all
+                    .iter()
+                    .find(|seen| tag::is_of(seen, tag))
+                    .map(|seen| seen.id.job);
+                if let Some(job) = job {
+                    record(submission, job)?;
+                }
             }
-            // Submitted, but forgotten. The list says whether it was an array.
-            (None, Some(job)) => {
-                let list = submission.join(crate::script::LIST);
-                let text = contract::files::read_text(&list, contract::files::MOST_TEXT);
-                let jobs = text.map_err(Error::io("read", &list))?.lines().count();
-                Ok(Some(Found {
-                    job,
-                    is_array: jobs > pack as usize,
-                }))
-            }
-            (None, None) => Ok(None),
         }
+        let Some(job) = job else {
+            return Ok(None);
+        };
+        let list = submission.join(LIST);
+        let text = files::read_text(&list, files::MOST_TEXT).map_err(Error::io("read", &list))?;
+        let is_array = text.lines().count() > pack as usize;
+        Ok(Some(Found { job, is_array }))
     }
 }
 
@@ -208,7 +205,7 @@ impl Submitter {
         let root = self.submission("");
         let entries = match std::fs::read_dir(&root) {
             Ok(entries) => entries,
-            Err(error) if contract::files::is_absence(&error) => return Ok(0),
+            Err(error) if files::is_absence(&error) => return Ok(0),
             Err(error) => return Err(Error::io("read", &root)(error)),
         };
         let mut removed = 0;
@@ -239,10 +236,10 @@ fn is_unused(submission: &Path) -> Result<bool, Error> {
     if lock.try_lock().is_err() {
         return Ok(false);
     }
-    let list = submission.join(crate::script::LIST);
-    let text = match contract::files::read_text(&list, contract::files::MOST_TEXT) {
+    let list = submission.join(LIST);
+    let text = match files::read_text(&list, files::MOST_TEXT) {
         Ok(text) => text,
-        Err(error) if contract::files::is_absence(&error) => return Ok(true),
+        Err(error) if files::is_absence(&error) => return Ok(true),
         Err(error) => return Err(Error::io("read", &list)(error)),
     };
     for folder in text.lines().map(JobFolder::at) {

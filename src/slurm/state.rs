@@ -15,6 +15,19 @@ pub struct JobId {
     pub element: Option<u32>,
 }
 
+/// Element under which Slurm shows what remains of an array whose waiting elements were cancelled (`NO_VAL`).
+const REMAINDER: u32 = 0xffff_fffe;
+
+impl JobId {
+    /// Returns the id of an array that an answer may have in place of elements that were cancelled before they started.
+    pub(crate) fn remainder(self) -> Self {
+        Self {
+            element: None,
+            ..self
+        }
+    }
+}
+
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.element {
@@ -233,9 +246,14 @@ fn scontrol_line(line: &str) -> Vec<Seen> {
     let state = State::parse(get("JobState").unwrap_or_default(), reason, exit);
     let restarts = get("Restarts").and_then(|count| count.parse().ok());
     let elements = match get("ArrayTaskId") {
-        Some(text) => elements(text).into_iter().map(Some).collect(),
+        Some(text) => elements(text).into_iter().map(Some).collect::<Vec<_>>(),
         None => vec![None],
     };
+    // As `squeue` does.
+    let is_remainder = |element: &Option<u32>| *element == Some(REMAINDER);
+    let elements = elements
+        .into_iter()
+        .map(|element| element.filter(|_| !is_remainder(&element)));
     let seen = |element| Seen {
         id: JobId { job, element },
         state: state.clone(),
@@ -244,7 +262,7 @@ fn scontrol_line(line: &str) -> Vec<Seen> {
         comment: get("Comment").unwrap_or_default().trim().to_owned(),
         name: get("JobName").unwrap_or_default().to_owned(),
     };
-    elements.into_iter().map(seen).collect()
+    elements.map(seen).collect()
 }
 
 fn fields(line: &str) -> BTreeMap<&str, &str> {
@@ -425,6 +443,8 @@ mod tests {
         let down = "Nodes required for job are DOWN".to_owned();
         assert_eq!(seen[1].state, State::Pending(down));
         assert_eq!(parse_scontrol("No jobs in the system"), []);
+        let rest = "JobId=2 ArrayJobId=2 ArrayTaskId=4294967294 JobName=a JobState=CANCELLED Reason=Resources";
+        assert_eq!(parse_scontrol(rest)[0].id.to_string(), "2");
     }
 
     #[test]

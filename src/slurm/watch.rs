@@ -175,11 +175,23 @@ impl Watch {
 }
 
 /// Adds the states of the jobs that are ours. An id may have been given to a job of another submission.
+///
+/// Elements of an array that were cancelled while they waited are no longer listed. The array itself is, as cancelled.
 fn note(states: &mut HashMap<JobId, State>, seen: Vec<Seen>, jobs: &BTreeMap<JobId, String>) {
+    let mut remainders: HashMap<JobId, Seen> = HashMap::new();
     for seen in seen {
         let is_ours = |tag: &String| tag::is_of(&seen, tag);
         if jobs.get(&seen.id).is_some_and(is_ours) {
             states.insert(seen.id, seen.state);
+        } else if seen.id.element.is_none() && seen.state.is_over() {
+            remainders.insert(seen.id, seen);
+        }
+    }
+    for (id, tag) in jobs {
+        let remainder = remainders.get(&id.remainder());
+        let remainder = remainder.filter(|seen| tag::is_of(seen, tag));
+        if let Some(remainder) = remainder.filter(|_| !states.contains_key(id)) {
+            states.insert(*id, remainder.state.clone());
         }
     }
 }
@@ -240,6 +252,35 @@ mod tests {
         assert_eq!(pauses, [200, 300, 450, 675, 1000, 1000]);
         pace.reset();
         assert_eq!(pace.pause(), Pace::FIRST);
+    }
+
+    #[test]
+    fn cancelled_elements_have_the_state_of_their_array() {
+        let seen = |element, state: State, tag: &str| Seen {
+            id: JobId { job: 2, element },
+            state,
+            restarts: 0,
+            nodes: String::new(),
+            comment: tag::comment(tag),
+            name: String::new(),
+        };
+        let id = |element| JobId {
+            job: 2,
+            element: Some(element),
+        };
+        let jobs = BTreeMap::from([0, 1].map(|element| (id(element), "a".to_owned())));
+        let states = |tag: &str| {
+            let mut states = HashMap::new();
+            let all = [
+                seen(Some(0), State::Running, tag),
+                seen(None, State::Cancelled(None), tag),
+            ];
+            note(&mut states, all.to_vec(), &jobs);
+            states
+        };
+        let expected = [(id(0), State::Running), (id(1), State::Cancelled(None))];
+        assert_eq!(states("a"), HashMap::from(expected));
+        assert_eq!(states("b"), HashMap::new());
     }
 
     #[test]

@@ -200,7 +200,9 @@ impl Following {
         for (number, outcome) in done {
             self.finish(number, outcome);
         }
-        self.look_at = Instant::now() + self.look_pace.pause();
+        // With many jobs on a slow file system, a look takes long. It then fills at most a tenth of the time.
+        let pause = self.look_pace.pause().max(now.elapsed() * 9);
+        self.look_at = Instant::now() + pause;
     }
 
     fn finish(&mut self, number: Number, outcome: Outcome) {

@@ -15,8 +15,9 @@ use crate::{
     Submitter,
 };
 
-/// Longest wait for anything that a cluster does.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Longest wait for anything that a cluster does. A job that was put back into the queue waits there for 2 minutes, until
+/// the credential of its first start has expired.
+const PATIENCE: Duration = Duration::from_secs(450);
 
 pub(super) const VERSION: &str = "1.0";
 
@@ -77,8 +78,9 @@ impl Cluster {
         assert!(output.status.success(), "{command:?}: {errors}");
     }
 
-    pub(super) fn stop_controller(&self) {
-        self.script("slurm-stop", &["--only", "slurmctld"]);
+    /// Ends one process of the cluster, such as `slurmctld`.
+    pub(super) fn stop(&self, name: &str) {
+        self.script("slurm-stop", &["--only", name]);
     }
 
     /// Starts what does not run.
@@ -252,6 +254,17 @@ pub(super) fn program(path: &Path, text: &str) {
         .unwrap();
     assert!(copied.success());
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Stops following if a test fails, so that the threads that wait for jobs end.
+pub(super) struct LeaveOnPanic<'a>(pub(super) &'a Driver);
+
+impl Drop for LeaveOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.leave();
+        }
+    }
 }
 
 /// Waits until something is true.

@@ -5,7 +5,9 @@ use std::thread;
 
 use serde_json::json;
 
-use super::cluster::{Cluster, VERSION, lost, result, run, run_all, wait_for_start, wait_until};
+use super::cluster::{
+    Cluster, LeaveOnPanic, VERSION, lost, result, run, run_all, wait_for_start, wait_until,
+};
 use crate::decide::Loss;
 use crate::{Driver, EndResult, Exit, GpuType, JobFolder, Outcome, Report};
 
@@ -115,6 +117,7 @@ fn jobs_that_a_person_or_the_limit_ends() {
         cluster.job("cancelled", json!({ "units": 10_000 })),
     ];
     let followed = thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
         let running = scope.spawn(|| run_all(&driver, &jobs));
         let [deaf, limited, cancelled] = [&jobs[0], &jobs[1], &jobs[2]].map(|job| {
             let started = wait_for_start(&job.root, 0);
@@ -213,6 +216,7 @@ fn files_that_are_late_are_waited_for() {
     // The job ends without an ending; its file comes later, as on a slow file system.
     let job = cluster.job("late", json!({ "exit": 0 }));
     thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
         let running = scope.spawn(|| run(&driver, &job).0);
         wait_for_start(&job.root, 0);
         wait_until("the end", || cluster.slurm("squeue -h").is_empty());

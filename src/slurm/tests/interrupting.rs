@@ -4,7 +4,9 @@ use std::thread;
 
 use serde_json::json;
 
-use super::cluster::{Cluster, VERSION, lost, result, run, wait_for_start, wait_until};
+use super::cluster::{
+    Cluster, LeaveOnPanic, VERSION, lost, result, run, wait_for_start, wait_until,
+};
 use super::programs::undisturbed;
 use crate::decide::Loss;
 use crate::{Driver, JobFolder};
@@ -17,6 +19,7 @@ fn a_requeued_job_goes_on_from_its_checkpoint() {
     let driver = cluster.driver();
     let job = cluster.job("requeued", json!({ "units": 60, "events": 3 }));
     thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
         let running = scope.spawn(|| run(&driver, &job).0);
         let started = wait_for_start(&job.root, 0);
         cluster.slurm(&format!("scontrol requeue {}", started.job.unwrap()));
@@ -36,17 +39,50 @@ fn a_job_whose_node_is_lost_goes_on_elsewhere() {
     let driver = cluster.driver();
     let job = cluster.job("moved", json!({ "units": 60 }));
     thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
         let running = scope.spawn(|| run(&driver, &job).0);
         let started = wait_for_start(&job.root, 0);
-        let node = &started.node;
-        cluster.slurm(&format!(
-            "scontrol update nodename={node} state=down reason=test"
-        ));
+        lose(&cluster, &started);
         let again = wait_for_start(&job.root, 1);
         assert_ne!(again.node, started.node);
         let followed = running.join().unwrap();
         assert_eq!(result(&followed.outcome)["state"], undisturbed(60));
     });
+    assert_eq!(cluster.runs(), ["moved", "moved"]);
+}
+
+#[test]
+fn a_job_that_goes_on_although_its_node_was_given_up_is_collected() {
+    let Some(cluster) = Cluster::start(&[]) else {
+        return;
+    };
+    let driver = cluster.driver();
+    let job = cluster.job("alive", json!({ "units": 40 }));
+    let followed = thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
+        let running = scope.spawn(|| run(&driver, &job).0);
+        let started = wait_for_start(&job.root, 0);
+        give_up(&cluster, &started);
+        running.join().unwrap()
+    });
+    assert_eq!(result(&followed.outcome)["state"], undisturbed(40));
+    assert_eq!(cluster.runs(), ["alive"]);
+}
+
+/// Makes Slurm believe that a node is lost. Its jobs are not told.
+fn give_up(cluster: &Cluster, started: &crate::Started) {
+    let node = &started.node;
+    cluster.stop(&format!("slurmd-{node}"));
+    cluster.slurm(&format!(
+        "scontrol update nodename={node} state=down reason=test"
+    ));
+}
+
+/// Loses a node with its job, as in a power failure.
+fn lose(cluster: &Cluster, started: &crate::Started) {
+    give_up(cluster, started);
+    let process = rustix::process::Pid::from_raw(started.process.cast_signed()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
 }
 
 #[test]
@@ -57,16 +93,14 @@ fn a_lost_node_is_an_outcome_if_slurm_may_not_requeue() {
     let driver = cluster.driver();
     let job = cluster.job("lost", json!({ "units": 10_000 }));
     thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
         let running = scope.spawn(|| run(&driver, &job).0);
         let started = wait_for_start(&job.root, 0);
         cluster.slurm(&format!(
             "scontrol update jobid={} requeue=0",
             started.job.unwrap()
         ));
-        cluster.slurm(&format!(
-            "scontrol update nodename={} state=down reason=test",
-            started.node
-        ));
+        lose(&cluster, &started);
         let followed = running.join().unwrap();
         let lost = lost(&followed.outcome);
         assert_eq!(lost.loss, Loss::NodeFailed);
@@ -79,20 +113,21 @@ fn the_time_limit_is_passed_twice_in_one_training() {
     let Some(cluster) = Cluster::start(&[]) else {
         return;
     };
-    // A limit of one minute, with the signal 35 s before. Slurm checks limits about twice a minute.
+    // A limit of one minute, with the signal 35 s before. Slurm looks at limits twice a minute.
     let submitter = cluster.submitter(cluster.client(), |settings| {
         settings.time_limit = Some(1);
         settings.grace = 35;
     });
     let driver = Driver::new(submitter, VERSION).unwrap();
-    let job = cluster.job("long", json!({ "units": 700 }));
+    let job = cluster.job("long", json!({ "units": 650 }));
     thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
         let running = scope.spawn(|| run(&driver, &job).0);
         let first = wait_for_start(&job.root, 0);
         let last = wait_for_start(&job.root, 2);
         assert_eq!(first.job, last.job);
         let followed = running.join().unwrap();
-        assert_eq!(result(&followed.outcome)["state"], undisturbed(700));
+        assert_eq!(result(&followed.outcome)["state"], undisturbed(650));
     });
 }
 
@@ -109,6 +144,7 @@ fn a_job_that_may_not_be_requeued_is_paused_and_the_driver_submits_it_again() {
     let driver = Driver::new(submitter, VERSION).unwrap();
     let mut job = cluster.job("paused", json!({ "units": 40 }));
     let followed = thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
         let running = scope.spawn(|| run(&driver, &job).0);
         let id = wait_for_start(&job.root, 0).job.unwrap();
         cluster.slurm(&format!("scancel --batch --signal=USR1 {id}"));
@@ -140,6 +176,7 @@ fn leaving_lets_jobs_run_and_cancelling_ends_them() {
     let driver = cluster.driver();
     let job = cluster.job("left", json!({ "units": 60 }));
     thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
         let running = scope.spawn(|| run(&driver, &job).0);
         wait_for_start(&job.root, 0);
         driver.leave();
@@ -163,8 +200,15 @@ fn leaving_lets_jobs_run_and_cancelling_ends_them() {
         .map(|number| cluster.job(&format!("c{number}"), json!({ "units": 10_000 })))
         .collect();
     thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&next);
         let running = scope.spawn(|| super::cluster::run_all(&next, &jobs));
-        wait_for_start(&jobs[0].root, 0);
+        let has_started = |job: &crate::NewJob| {
+            JobFolder::attempt(&job.root, 1)
+                .started()
+                .unwrap()
+                .is_some()
+        };
+        wait_until("a start", || jobs.iter().any(has_started));
         next.cancel();
         for followed in running.join().unwrap() {
             assert_eq!(lost(&followed.outcome).loss, Loss::Cancelled(None));

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::cluster::{Cluster, VERSION, lost, result, run, run_all, wait_for_start, wait_until};
+use super::cluster::{
+    Cluster, LeaveOnPanic, VERSION, lost, result, run, run_all, wait_for_start, wait_until,
+};
 use crate::decide::Loss;
 use crate::{Driver, Exit, JobFolder, Report};
 
@@ -19,10 +21,11 @@ fn a_controller_that_is_down_for_half_a_minute_changes_nothing() {
     let long = cluster.job("long", json!({ "units": 450 }));
     let late = cluster.job("late", json!({}));
     thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
         let [short, long] = [&short, &long].map(|job| scope.spawn(|| run(&driver, job)));
         wait_for_start(&cluster.root("short"), 0);
         wait_for_start(&cluster.root("long"), 0);
-        cluster.stop_controller();
+        cluster.stop("slurmctld");
         // A job that ends meanwhile is collected without Slurm, and one that is new waits.
         let late = scope.spawn(|| run(&driver, &late));
         let (short, _) = short.join().unwrap();
@@ -86,6 +89,7 @@ fn a_job_without_a_state_is_not_lost() {
     .unwrap();
     let job = cluster.job("mute", json!({ "exit": 3 }));
     thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
         let running = scope.spawn(|| run(&driver, &job).0);
         wait_for_start(&job.root, 0);
         wait_until("the end", || cluster.slurm("squeue -h").is_empty());
@@ -110,6 +114,7 @@ fn a_forgotten_job_is_judged_by_its_folder() {
         let ended = cluster.job("ended", json!({ "units": 20 }));
         let died = cluster.job("died", json!({ "exit": 3 }));
         thread::scope(|scope| {
+            let _guard = LeaveOnPanic(&driver);
             let running = [&ended, &died].map(|job| scope.spawn(|| run(&driver, job)));
             wait_for_start(&ended.root, 0);
             driver.leave();
@@ -122,7 +127,7 @@ fn a_forgotten_job_is_judged_by_its_folder() {
             let state = "sacct -n -X -o State";
             wait_until("accounting", || cluster.slurm(state).contains("FAILED"));
         }
-        cluster.stop_controller();
+        cluster.stop("slurmctld");
         cluster.forget_all();
         cluster.start_again();
         let next = cluster.driver();
