@@ -69,6 +69,7 @@
     allow(clippy::disallowed_methods, reason = "tests read what they wrote")
 )]
 
+mod answers;
 mod cancel;
 pub mod check;
 mod client;

@@ -32,6 +32,8 @@ pub enum Outcome {
 pub struct Lost {
     pub id: JobId,
     pub loss: Loss,
+    /// Memory that the job was allowed to use, in bytes, if it was limited.
+    pub memory: Option<u64>,
     /// The latest start. `None` if the job never started, or the node does not share the file system.
     pub started: Option<Started>,
     /// `true` if the job saved a checkpoint when it was interrupted.
@@ -82,7 +84,10 @@ impl fmt::Display for Lost {
                 write!(f, " ended with {exit} before the stage started")?;
             }
             Loss::Exited(exit) => write!(f, " ended with {exit} and without a result")?,
-            Loss::OutOfMemory => f.write_str(" exceeded its memory")?,
+            Loss::OutOfMemory => match self.memory {
+                Some(bytes) => write!(f, " exceeded its memory of {} MiB", bytes >> 20)?,
+                None => f.write_str(" exceeded its memory")?,
+            },
             Loss::TimedOut => f.write_str(" reached its time limit")?,
             Loss::NodeFailed => f.write_str(" was lost with its node")?,
             Loss::Preempted => f.write_str(" was preempted")?,
@@ -133,6 +138,7 @@ mod tests {
                 element: Some(2),
             },
             loss,
+            memory: Some(60 << 20),
             started: None,
             paused: false,
             log: String::new(),
@@ -160,6 +166,8 @@ mod tests {
         assert!(!cancelled.to_string().contains('\u{1b}'), "{cancelled}");
         assert!(!cancelled.is_interruption());
         assert!(lost(Loss::NodeFailed).is_interruption());
+        let out_of_memory = lost(Loss::OutOfMemory).to_string();
+        assert_eq!(out_of_memory, "Slurm job 7_2 exceeded its memory of 60 MiB");
         let held = Held {
             id: killed.id,
             reason: "PartitionTimeLimit".to_owned(),

@@ -22,17 +22,14 @@ impl Client {
     pub fn limits(&self, settings: &Settings) -> Result<SiteLimits, Error> {
         let arguments = ["show", "config"].map(str::to_owned);
         let mut limits = parse_config(&self.run("scontrol", &arguments)?.text);
-        let user = rustix::process::getuid().as_raw().to_string();
-        let associations = format!("user={user}");
-        let of_account = [
-            "-n",
-            "-P",
-            "show",
-            "associations",
-            &associations,
-            "format=account,maxsubmitjobs,grpsubmitjobs",
-        ];
-        let mut most = self.smallest(&of_account, settings.account.as_deref());
+        // Associations belong to names, not to numbers.
+        let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+        let mut most = user.ok().and_then(|user| {
+            let user = format!("user={user}");
+            let columns = "format=account,maxsubmitjobs,grpsubmitjobs";
+            let of_account = ["-n", "-P", "show", "associations", &user, columns];
+            self.smallest(&of_account, settings.account.as_deref())
+        });
         if let Some(qos) = &settings.qos {
             let of_qos = [
                 "-n",

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
-use crate::state::{self, JobId, Seen, State};
-use crate::{Error, tag};
+use crate::state::{JobId, Seen, State};
+use crate::{Error, answers, tag};
 
 /// Jobs or arrays about which `scontrol` is asked at once, one call for each. The others are unknown until the next
 /// time.
@@ -200,10 +200,10 @@ impl Client {
     /// Returns all jobs of this user that the controller knows, also those that ended recently.
     pub fn queue(&self) -> Result<Vec<Seen>, Error> {
         let user = rustix::process::getuid().as_raw().to_string();
-        let format = state::squeue_format();
+        let format = answers::squeue_format();
         let arguments = ["-h", "-r", "-t", "all", "-u", &user, "-O", &format];
         let answer = self.run("squeue", &arguments.map(str::to_owned))?;
-        Ok(state::parse_squeue(&answer.text))
+        Ok(answers::parse_squeue(&answer.text))
     }
 
     /// Returns a job, or all known elements of an array. An unknown job has none.
@@ -219,7 +219,7 @@ impl Client {
     fn show(&self, arguments: &[&str]) -> Result<Vec<Seen>, Error> {
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         match self.run("scontrol", &arguments) {
-            Ok(answer) => Ok(state::parse_scontrol(&answer.text)),
+            Ok(answer) => Ok(answers::parse_scontrol(&answer.text)),
             Err(Error::Refused { said, .. }) if said.contains("Invalid job id") => Ok(Vec::new()),
             Err(error) => Err(error),
         }
@@ -237,7 +237,7 @@ impl Client {
             "JobID,State,ExitCode",
         ];
         let answer = self.run("sacct", &arguments.map(str::to_owned))?;
-        Ok(state::parse_sacct(&answer.text, id))
+        Ok(answers::parse_sacct(&answer.text, id))
     }
 }
 

@@ -190,6 +190,7 @@ impl Entry {
         Outcome::Lost(Lost {
             id: job.id(),
             loss,
+            memory: self.resources.memory,
             started: self.started.clone(),
             paused: matches!(found, Found::Paused(_)),
             log: log_end(&self.folder, allocation_log),

@@ -162,6 +162,10 @@ impl Driver {
         };
         let ending = folder.ending()?;
         let has_ended = ending.is_some_and(|ending| ending.result != EndResult::Paused);
+        // The driver that cancelled it may have died before it saw the end.
+        if folder.is_cancelled()? && !has_ended {
+            return Ok(false);
+        }
         if request.version == self.version || has_ended {
             return Ok(true);
         }

@@ -175,3 +175,74 @@ fn a_job_that_slurm_denies_and_then_runs_after_all() {
         2
     );
 }
+
+#[test]
+fn a_driver_that_is_itself_a_job() {
+    let Some(cluster) = Cluster::start(&["--cpus", "4"]) else {
+        return;
+    };
+    let what = json!({ "units": 1 });
+    // What Slurm sets for a job, and what a person may have set for other uses of the commands.
+    let variables = [
+        ("SLURM_JOB_ID", "77"),
+        ("SLURM_ARRAY_TASK_ID", "3"),
+        ("SLURM_MEM_PER_CPU", "100"),
+        ("SLURM_MEM_PER_NODE", "200"),
+        ("SLURM_RESTART_COUNT", "2"),
+        ("SBATCH_WAIT", "1"),
+        ("SBATCH_ARRAY_INX", "0-3"),
+        ("SQUEUE_FORMAT", "%i"),
+        ("SQUEUE_STATES", "PENDING"),
+    ];
+    let mut process = cluster.driver_process(JOBS, &what, &variables);
+    assert!(process.status().unwrap().success());
+    finish(&cluster, &cluster.driver(), &what);
+}
+
+#[test]
+fn folders_of_submissions_are_removed_when_they_are_old_and_unused() {
+    let temporary = tempfile::tempdir().unwrap();
+    let root = temporary.path();
+    let submitter = crate::Submitter::new(
+        crate::Client::default(),
+        crate::Settings::default(),
+        root,
+        std::path::Path::new("/bin/true"),
+    );
+    let submitter = submitter.unwrap();
+    assert_eq!(submitter.sweep().unwrap(), 0);
+    let submission = |tag: &str, is_old: bool| {
+        let folder = submitter.submission(tag);
+        fs::create_dir_all(&folder).unwrap();
+        let job = JobFolder::at(root.join(tag).join("attempt-1"));
+        fs::create_dir_all(job.path()).unwrap();
+        let claim = crate::Claim {
+            tag: tag.to_owned(),
+            line: 0,
+            host: String::new(),
+            process: 1,
+        };
+        assert!(job.put_claim(&claim).unwrap());
+        fs::write(folder.join("jobs"), format!("{}\n", job.path().display())).unwrap();
+        if is_old {
+            let then = std::time::SystemTime::now() - Duration::from_secs(7200);
+            fs::File::open(&folder).unwrap().set_modified(then).unwrap();
+        }
+        job
+    };
+    let ending = crate::Ending {
+        attempt: 1,
+        restart: 0,
+        result: crate::EndResult::Succeeded(true.into()),
+        seconds: 0.0,
+        cpu_seconds: 0.0,
+        peak_memory_mib: 0.0,
+    };
+    submission("young", false).put_ending(&ending).unwrap();
+    submission("ended", true).put_ending(&ending).unwrap();
+    submission("running", true);
+    submission("gone", true).delete().unwrap();
+    assert_eq!(submitter.sweep().unwrap(), 2);
+    assert!(submitter.submission("young").is_dir());
+    assert!(submitter.submission("running").is_dir());
+}

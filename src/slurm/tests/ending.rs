@@ -169,6 +169,17 @@ fn requests_that_cannot_be_fulfilled() {
         assert!(error.hint().is_some());
         assert!(followed.folder.claim().unwrap().is_none());
     }
+    let short = cluster.submitter(cluster.client(), |settings| {
+        settings.partition = Some("short".to_owned());
+    });
+    let mut too_long = cluster.job("long", json!({}));
+    too_long.resources.seconds = Some(600.0);
+    let (followed, _) = run(&Driver::new(short, VERSION).unwrap(), &too_long);
+    let Outcome::Held(held) = &followed.outcome else {
+        panic!("{followed:?}");
+    };
+    assert_eq!(held.reason, "PartitionTimeLimit");
+    assert!(held.hint().unwrap().contains("slurm.time_limit"));
     // The held job does not stay in the queue.
     wait_until("the cancellation", || cluster.slurm("squeue -h").is_empty());
     let bad = cluster.submitter(cluster.client(), |settings| {

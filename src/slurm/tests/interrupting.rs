@@ -216,3 +216,36 @@ fn leaving_lets_jobs_run_and_cancelling_ends_them() {
     });
     wait_until("an empty queue", || cluster.slurm("squeue -h").is_empty());
 }
+
+#[test]
+fn preempted_jobs_are_requeued_or_reported() {
+    let Some(cluster) = Cluster::start(&["--cpus", "1"]) else {
+        return;
+    };
+    let driver = |partition: &str| {
+        let submitter = cluster.submitter(cluster.client(), |settings| {
+            settings.partition = Some(partition.to_owned());
+        });
+        Driver::new(submitter, VERSION).unwrap()
+    };
+    let drivers = [driver("main"), driver("cancelled")];
+    let jobs = ["requeued", "cancelled"].map(|name| cluster.job(name, json!({ "units": 50 })));
+    thread::scope(|scope| {
+        let _guards = [LeaveOnPanic(&drivers[0]), LeaveOnPanic(&drivers[1])];
+        let [requeued, cancelled] = [0, 1]
+            .map(|number: usize| (&drivers[number], &jobs[number]))
+            .map(|(driver, job)| {
+                let running = scope.spawn(|| run(driver, job).0);
+                wait_for_start(&job.root, 0);
+                running
+            });
+        cluster.slurm("sbatch -p urgent --array=0-1 -o /dev/null --wrap 'sleep 2'");
+        let cancelled = cancelled.join().unwrap();
+        let lost = lost(&cancelled.outcome);
+        assert_eq!(lost.loss, Loss::Preempted);
+        assert!(lost.is_interruption());
+        let requeued = requeued.join().unwrap();
+        assert_eq!(result(&requeued.outcome)["state"], undisturbed(50));
+    });
+    assert_eq!(cluster.runs(), ["cancelled", "requeued", "requeued"]);
+}

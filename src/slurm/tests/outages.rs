@@ -8,6 +8,7 @@ use serde_json::json;
 use super::cluster::{
     Cluster, LeaveOnPanic, VERSION, lost, result, run, run_all, wait_for_start, wait_until,
 };
+use crate::check::{self, Checked};
 use crate::decide::Loss;
 use crate::{Driver, Exit, JobFolder, Report};
 
@@ -153,17 +154,46 @@ fn the_shared_folder_is_checked_with_a_job() {
     let Some(cluster) = Cluster::start(&[]) else {
         return;
     };
-    let folder = cluster.root("check files");
-    let side = crate::check::DriverSide::prepare(&folder).unwrap();
     let driver = cluster.driver();
-    let mut job = cluster.job("check", json!({}));
-    job.work = crate::check::request(&folder).unwrap();
-    let check = thread::scope(|scope| {
-        let watching = scope.spawn(|| side.watch());
-        let (followed, _) = run(&driver, &job);
-        side.stop();
-        side.conclude(result(&followed.outcome), watching.join().unwrap())
-            .unwrap()
+    let resources = cluster.job("check", json!({})).resources;
+    let checked = check::run(&driver, &cluster.shared(), resources.clone(), &|_| {}).unwrap();
+    let Checked::Answered(found) = checked else {
+        panic!("{checked:?}");
+    };
+    assert_eq!(found.problems(), Vec::<String>::new(), "{found:?}");
+    assert!(found.reads > 0 && found.node.clock.is_some());
+
+    let submitter = cluster.submitter(cluster.client(), |settings| {
+        settings.binary = Some("/nowhere/runner".into());
     });
-    assert_eq!(check.problems(), Vec::<String>::new(), "{check:?}");
+    let driver = Driver::new(submitter, VERSION).unwrap();
+    let checked = check::run(&driver, &cluster.shared(), resources, &|_| {}).unwrap();
+    let Checked::NoAnswer(outcome) = checked else {
+        panic!("{checked:?}");
+    };
+    assert_eq!(lost(&outcome).loss, Loss::Exited(Exit::Code(127)));
+    let left = std::fs::read_dir(cluster.shared()).unwrap().count();
+    assert_eq!(left, 1, "only the submissions stay");
+}
+
+#[test]
+fn limits_of_an_account_are_read() {
+    let Some(cluster) = Cluster::start(&["--accounting"]) else {
+        return;
+    };
+    let settings = |account: &str| crate::Settings {
+        account: Some(account.to_owned()),
+        ..crate::Settings::default()
+    };
+    let user = cluster.slurm("id -un");
+    let user = user.trim();
+    cluster.slurm("sacctmgr -i add account lab; sacctmgr -i add account other");
+    cluster.slurm(&format!("sacctmgr -i add user {user} account=lab maxsubmitjobs=7; sacctmgr -i add user {user} account=other"));
+    let client = cluster.client().with("USER", user);
+    let limits = |account: &str| client.limits(&settings(account)).unwrap();
+    if std::env::var("USER").as_deref() == Ok(user) {
+        assert_eq!(limits("lab").submitted, 7);
+    }
+    assert_eq!(limits("other").submitted, 10_000);
+    assert_eq!(limits("other").elements, 1000);
 }

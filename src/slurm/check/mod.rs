@@ -9,8 +9,7 @@
 //! | clocks | ages of files | the node asks for the driver's time, and halves the time until the answer |
 //! | version | both sides read the same files | `Node::start` compares it |
 //!
-//! The job is an ordinary one whose work is [`request`]. The node answers with [`on_node`] while the driver runs
-//! [`DriverSide::watch`].
+//! [`run`] is the driver's part. The job is an ordinary one, and the node answers with [`on_node`].
 
 use std::fs::{self, File};
 use std::io;
@@ -24,6 +23,10 @@ use contract::files;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::driver::{Driver, NewJob, Report};
+use crate::outcome::Outcome;
+use crate::records::EndResult;
+use crate::resources::{Pack, Resources};
 use crate::{Error, clock};
 
 const FROM_DRIVER: &str = "from-driver";
@@ -41,6 +44,57 @@ const REPLACED_BYTES: usize = 32 << 10;
 /// Longest wait for a file of the other side.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Result of [`run`].
+#[derive(Debug)]
+pub enum Checked {
+    /// The node answered.
+    Answered(SharedCheck),
+    /// The job did not answer, which is a problem by itself.
+    NoAnswer(Outcome),
+}
+
+/// Checks the file system of `folder` with one job, which asks for `resources`. Removes what it has created below
+/// `folder`, unless the job is still in Slurm.
+///
+/// # Errors
+/// If the driver itself cannot use the folder.
+pub fn run(
+    driver: &Driver,
+    folder: &Path,
+    resources: Resources,
+    on_report: &dyn Fn(Report),
+) -> Result<Checked, Error> {
+    let name = crate::tag::fresh().map_err(Error::io("draw a name in", folder))?;
+    let root = folder.join(format!("check-{name}"));
+    let files = root.join("files");
+    let side = DriverSide::prepare(&files)?;
+    let job = NewJob {
+        root: root.clone(),
+        resources,
+        pack: Pack::NONE,
+        restarts: 0,
+        work: request(&files)?,
+    };
+    let (followed, counts) = thread::scope(|scope| {
+        let watching = scope.spawn(|| side.watch());
+        let followed = driver.run(&job, on_report);
+        side.stop();
+        (followed, watching.join().unwrap_or_default())
+    });
+    let outcome = followed?.outcome;
+    if !matches!(outcome, Outcome::Left(_)) {
+        fs::remove_dir_all(&root).map_err(Error::io("remove", &root))?;
+    }
+    let answer = match &outcome {
+        Outcome::Ended(ending) => match &ending.result {
+            EndResult::Succeeded(answer) => side.conclude(answer, counts),
+            EndResult::Failed(_) | EndResult::Paused | EndResult::Refused(_) => None,
+        },
+        _ => None,
+    };
+    Ok(answer.map_or(Checked::NoAnswer(outcome), Checked::Answered))
+}
 
 /// Work of the job that checks the file system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +168,7 @@ impl SharedCheck {
 ///
 /// # Errors
 /// If the folder's path is not UTF-8.
-pub fn request(folder: &Path) -> Result<Value, Error> {
+fn request(folder: &Path) -> Result<Value, Error> {
     let what = "a check";
     let check_shared_folder = folder.to_owned();
     serde_json::to_value(Work {
@@ -155,7 +209,7 @@ pub fn on_node(work: &Value) -> Result<Option<Value>, Error> {
 
 /// The driver's side: files and locks that stay while the job runs.
 #[derive(Debug)]
-pub struct DriverSide {
+struct DriverSide {
     folder: PathBuf,
     _locks: [File; 2],
     stopped: AtomicBool,
@@ -166,7 +220,7 @@ impl DriverSide {
     ///
     /// # Errors
     /// If the driver itself cannot write or lock files there.
-    pub fn prepare(folder: &Path) -> Result<Self, Error> {
+    fn prepare(folder: &Path) -> Result<Self, Error> {
         let failed = || Error::io("check", folder);
         files::create_folders(folder).map_err(failed())?;
         let [flock, range] =
@@ -186,7 +240,7 @@ impl DriverSide {
 
     /// Reads and answers until [`DriverSide::stop`] is called. Returns how often the replaced file was read, and how
     /// often it was not whole.
-    pub fn watch(&self) -> (u32, u32) {
+    fn watch(&self) -> (u32, u32) {
         let (mut reads, mut torn) = (0, 0);
         let mut answered = false;
         while !self.stopped.load(Ordering::SeqCst) {
@@ -202,12 +256,12 @@ impl DriverSide {
         (reads, torn)
     }
 
-    pub fn stop(&self) {
+    fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
     }
 
     /// Interprets the result of the job. `None` if it is no answer.
-    pub fn conclude(&self, answer: &Value, (reads, torn): (u32, u32)) -> Option<SharedCheck> {
+    fn conclude(&self, answer: &Value, (reads, torn): (u32, u32)) -> Option<SharedCheck> {
         let node = NodeAnswer::deserialize(answer).ok()?;
         Some(SharedCheck { node, reads, torn })
     }
@@ -310,68 +364,4 @@ fn lock_range(file: &File) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer() -> NodeAnswer {
-        NodeAnswer {
-            created_twice: false,
-            flock_taken: Ok(false),
-            range_taken: Ok(false),
-            clock: Some((10, 5)),
-        }
-    }
-
-    #[test]
-    fn a_local_folder_meets_all_requirements() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = temporary.path().join("check");
-        let side = DriverSide::prepare(&folder).unwrap();
-        let work = request(&folder).unwrap();
-        let (value, counts) = thread::scope(|scope| {
-            let watching = scope.spawn(|| side.watch());
-            let value = on_node(&work).unwrap().unwrap();
-            side.stop();
-            (value, watching.join().unwrap())
-        });
-        let check = side.conclude(&value, counts).unwrap();
-        assert_eq!(check.problems(), Vec::<String>::new());
-        assert!(check.reads > 0);
-        assert_eq!(on_node(&"other work".into()).unwrap(), None);
-        assert!(side.conclude(&"no answer".into(), (1, 0)).is_none());
-    }
-
-    #[test]
-    fn every_requirement_that_is_not_met_is_named() {
-        let problems = |node: NodeAnswer, torn| {
-            let check = SharedCheck {
-                node,
-                reads: 9,
-                torn,
-            };
-            check.problems().join("; ")
-        };
-        assert_eq!(problems(answer(), 0), "");
-        assert!(problems(answer(), 2).contains("2 of 9 reads"));
-        let bad = NodeAnswer {
-            created_twice: true,
-            flock_taken: Ok(true),
-            range_taken: Err("no locks".to_owned()),
-            clock: None,
-        };
-        let text = problems(bad, 0);
-        for part in [
-            "exclusive creation",
-            "`flock` locks do not reach",
-            "no `fcntl` locks: no locks",
-            "within a minute",
-        ] {
-            assert!(text.contains(part), "{text}");
-        }
-        let late = NodeAnswer {
-            clock: Some((-60_000, 5)),
-            ..answer()
-        };
-        assert!(problems(late, 0).contains("differ by 60000 ms"));
-    }
-}
+mod tests;

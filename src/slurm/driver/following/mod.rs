@@ -1,7 +1,8 @@
 //! The thread that follows all jobs.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+mod submitting;
+
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -16,18 +17,12 @@ use crate::{Error, Settings};
 use super::entry::{Entry, Next, Phase};
 use super::errand::{Answer, Errand, Errands, Number};
 use super::{Input, shared};
+use submitting::Submitting;
 
 /// Longest time between two looks at all folders, in seconds.
 const MOST_LOOK: f64 = 2.0;
-/// Time without a new job after which the waiting ones are submitted, and longest time that one waits for others.
-const GATHER: Duration = Duration::from_millis(50);
-const MOST_GATHER: Duration = Duration::from_millis(500);
-/// Pauses after an answer that could not be used.
+/// Pause after an answer that could not be used.
 const RETRY: Duration = Duration::from_secs(3);
-const MOST_RETRY: Duration = Duration::from_secs(60);
-/// Number of times that Slurm may take no jobs although none of ours is in the queue. After that, its limit is taken
-/// for permanent.
-const MOST_FULL: u32 = 5;
 
 pub(super) struct Following {
     errands: Errands,
@@ -41,14 +36,7 @@ pub(super) struct Following {
     is_cancelling: bool,
     /// Jobs to cancel.
     to_cancel: Vec<(crate::JobFolder, JobRecord, u32)>,
-    /// Time of the first and the last job that was added since the last submission.
-    gathering: Option<(Instant, Instant)>,
-    submit_at: Instant,
-    retry: Duration,
-    /// Number of times that Slurm took no jobs while none of ours was in the queue.
-    full: u32,
-    /// Most jobs to submit at once, after Slurm took no more.
-    chunk: usize,
+    submitting: Submitting,
     ask_at: Instant,
     ask_pace: Pace,
     look_at: Instant,
@@ -68,11 +56,7 @@ impl Following {
             is_busy: false,
             is_cancelling: false,
             to_cancel: Vec::new(),
-            gathering: None,
-            submit_at: now,
-            retry: RETRY,
-            full: 0,
-            chunk: usize::MAX,
+            submitting: Submitting::new(),
             ask_at: now,
             ask_pace: Pace::up_to(settings.poll),
             look_at: now,
@@ -130,8 +114,8 @@ impl Following {
         // A folder without a claim was never submitted.
         if matches!(entry.folder.claim(), Ok(None)) && matches!(entry.folder.job(), Ok(None)) {
             entry.phase = Phase::Waiting;
-            let first = self.gathering.map_or(now, |(first, _)| first);
-            self.gathering = Some((first, now));
+            let first = self.submitting.gathering.map_or(now, |(first, _)| first);
+            self.submitting.gathering = Some((first, now));
         }
         self.entries.insert(self.next_number, entry);
         self.next_number += 1;
@@ -217,23 +201,6 @@ impl Following {
             .any(|entry| entry.submitted().is_some())
     }
 
-    /// Returns the time at which the next job can be searched for or submitted.
-    fn ready_at(&self) -> Option<Instant> {
-        let searches = self
-            .entries
-            .values()
-            .filter_map(|entry| matches!(entry.phase, Phase::Searching).then_some(entry.search_at));
-        let is_waiting = |entry: &Entry| matches!(entry.phase, Phase::Waiting);
-        let waits = self.entries.values().any(is_waiting) && self.capacity() > 0;
-        let submission = waits.then(|| {
-            let gathered = self
-                .gathering
-                .map(|(first, last)| (last + GATHER).min(first + MOST_GATHER));
-            gathered.map_or(self.submit_at, |at| at.max(self.submit_at))
-        });
-        searches.chain(submission).min()
-    }
-
     /// Sends the most urgent errand, if none is under way.
     fn send_errand(&mut self) {
         if self.is_busy {
@@ -262,51 +229,6 @@ impl Following {
             .map(|(number, entry)| (*number, entry.folder.clone(), entry.pack))
             .collect();
         (!jobs.is_empty()).then_some(Errand::Recover(jobs))
-    }
-
-    /// Returns the number of allocations that may be submitted now.
-    fn capacity(&self) -> usize {
-        let ids: BTreeSet<JobId> = self
-            .entries
-            .values()
-            .filter_map(Entry::submitted)
-            .map(JobRecord::id)
-            .collect();
-        let most = self.max_jobs.min(self.limits.submitted as usize);
-        let most = most.saturating_sub(ids.len());
-        most.min(self.limits.elements.max(1) as usize)
-            .min(self.chunk)
-    }
-
-    /// Returns the submission of the waiting jobs that have the same request as the first one.
-    fn submission(&mut self) -> Option<Errand> {
-        let now = Instant::now();
-        let ready = self.ready_at().is_some_and(|at| at <= now);
-        let is_waiting = |entry: &&mut Entry| matches!(entry.phase, Phase::Waiting);
-        let capacity = self.capacity();
-        if !ready || capacity == 0 {
-            return None;
-        }
-        let mut waiting = self
-            .entries
-            .iter_mut()
-            .filter(|(_, entry)| is_waiting(entry))
-            .peekable();
-        let (_, first) = waiting.peek()?;
-        let (resources, pack) = (first.resources.clone(), first.pack);
-        let equal = waiting.filter(|(_, entry)| entry.resources == resources && entry.pack == pack);
-        let (mut numbers, mut folders) = (Vec::new(), Vec::new());
-        for (number, entry) in equal.take(capacity.saturating_mul(pack.size.max(1) as usize)) {
-            entry.phase = Phase::Submitting;
-            numbers.push(*number);
-            folders.push(entry.folder.clone());
-        }
-        Some(Errand::Submit {
-            numbers,
-            folders,
-            resources,
-            pack,
-        })
     }
 
     fn question(&mut self) -> Option<Errand> {
@@ -364,7 +286,7 @@ impl Following {
             Ok(Recovered::Free) if self.is_cancelling => self.finish(number, Outcome::NotSubmitted),
             Ok(Recovered::Free) => {
                 entry.phase = Phase::Waiting;
-                self.submit_at = self.submit_at.min(Instant::now());
+                self.submitting.at = self.submitting.at.min(Instant::now());
             }
             Ok(Recovered::Busy) => entry.search_at = Instant::now() + RETRY,
             Err(error @ (Error::NoAnswer { .. } | Error::Full { .. })) => {
@@ -373,21 +295,6 @@ impl Following {
             }
             Err(error) => self.finish(number, Outcome::Failed(shared(error))),
         }
-    }
-
-    fn take_submitted(&mut self, numbers: Vec<Number>, jobs: Vec<Option<JobRecord>>) {
-        self.gathering = None;
-        self.full = 0;
-        self.retry = RETRY;
-        self.chunk = self.chunk.saturating_mul(2);
-        for (number, job) in numbers.into_iter().zip(jobs) {
-            match job {
-                Some(job) => self.enter(number, job, false),
-                // Another driver was faster.
-                None => self.search_later(number, Duration::ZERO),
-            }
-        }
-        self.quicken();
     }
 
     /// Follows a job that is in Slurm.
@@ -410,37 +317,6 @@ impl Following {
         if let Some(entry) = self.entries.get_mut(&number) {
             entry.phase = Phase::Searching;
             entry.search_at = Instant::now() + pause;
-        }
-    }
-
-    fn take_refusal(&mut self, numbers: Vec<Number>, error: Error) {
-        self.gathering = None;
-        let is_alone = !self.has_submitted();
-        match error {
-            Error::NoAnswer { .. } | Error::Unexpected { .. } => {
-                for number in numbers {
-                    self.tell(number, &error);
-                    self.search_later(number, RETRY);
-                }
-            }
-            Error::Full { .. } if !is_alone || self.full < MOST_FULL => {
-                self.full += u32::from(is_alone);
-                self.chunk = (numbers.len() / 2).max(1);
-                self.submit_at = Instant::now() + self.retry;
-                self.retry = (self.retry * 2).min(MOST_RETRY);
-                for number in numbers {
-                    self.tell(number, &error);
-                    if let Some(entry) = self.entries.get_mut(&number) {
-                        entry.phase = Phase::Waiting;
-                    }
-                }
-            }
-            error => {
-                let error = shared(error);
-                for number in numbers {
-                    self.finish(number, Outcome::Failed(Arc::clone(&error)));
-                }
-            }
         }
     }
 
