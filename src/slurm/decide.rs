@@ -12,7 +12,8 @@
 //! ignored if a later start is recorded, because the job was started again after it. *Held* is decided only if Slurm
 //! gives the same reason for a while (`watch` makes sure of that).
 //!
-//! Known limit: a job that Slurm reports as running although its node hangs is waited for until its time limit.
+//! Known limits: a job that Slurm reports as running although its node hangs is waited for until its time limit. A job
+//! in a pack that was killed without an ending is noticed only when its allocation ends.
 
 use crate::records::{EndResult, Ending, Started};
 use crate::state::{Exit, State};

@@ -7,6 +7,7 @@ use contract::one_line;
 
 use crate::decide::Loss;
 use crate::records::{Ending, Started};
+use crate::script::AGAIN;
 use crate::state::{Exit, JobId};
 use crate::{Error, reasons};
 
@@ -19,7 +20,7 @@ pub enum Outcome {
     Lost(Lost),
     /// Slurm will not start the job, which was cancelled.
     Held(Held),
-    /// Following was given up. The job goes on; `None` if it was not submitted yet.
+    /// Following was given up. The job goes on; `None` if it is not known to be submitted.
     Left(Option<JobId>),
     /// The job was cancelled before it was submitted.
     NotSubmitted,
@@ -45,10 +46,14 @@ pub struct Lost {
 impl Lost {
     /// Returns `true` if nothing is wrong with the job itself, so that it is worth another attempt.
     pub fn is_interruption(&self) -> bool {
+        let has_started = self.started.is_some();
         match &self.loss {
-            Loss::TimedOut => self.paused,
             Loss::NodeFailed | Loss::Preempted | Loss::Forgotten => true,
-            Loss::Exited(_) => self.paused,
+            // The batch script leaves the rest of a pack to another attempt.
+            Loss::Exited(Exit::Code(code)) if i64::from(*code) == i64::from(AGAIN) => true,
+            // Other jobs of the pack used up the time, or the memory.
+            Loss::TimedOut | Loss::OutOfMemory if !has_started => true,
+            Loss::Exited(_) | Loss::TimedOut => self.paused,
             Loss::OutOfMemory | Loss::Cancelled(_) | Loss::Rejected(_) => false,
         }
     }
@@ -131,6 +136,20 @@ impl fmt::Display for Held {
 mod tests {
     use super::*;
 
+    fn started() -> Started {
+        Started {
+            node: "lab1".to_owned(),
+            process: 1,
+            boot: None,
+            processor: "x86".to_owned(),
+            version: "1".to_owned(),
+            job: None,
+            element: None,
+            attempt: 1,
+            restart: 0,
+        }
+    }
+
     fn lost(loss: Loss) -> Lost {
         Lost {
             id: JobId {
@@ -158,6 +177,8 @@ mod tests {
             timed_out.to_string(),
             "Slurm job 7_2 reached its time limit"
         );
+        assert!(timed_out.is_interruption(), "it did not start");
+        timed_out.started = Some(started());
         assert!(!timed_out.is_interruption() && timed_out.hint().is_some());
         timed_out.paused = true;
         assert!(timed_out.is_interruption() && timed_out.hint().is_none());

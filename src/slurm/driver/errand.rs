@@ -8,6 +8,7 @@ use std::thread;
 use crate::records::JobRecord;
 use crate::recover::{Recovered, Recovery};
 use crate::resources::{Pack, Resources};
+use crate::site::SiteLimits;
 use crate::state::{JobId, State};
 use crate::submit::{Batch, Submitter};
 use crate::watch::Watch;
@@ -30,6 +31,7 @@ pub(super) enum Errand {
     },
     Ask(BTreeMap<JobId, String>),
     Cancel(Vec<(JobFolder, JobRecord, u32)>),
+    ReadLimits,
 }
 
 #[derive(Debug)]
@@ -37,7 +39,8 @@ pub(super) enum Answer {
     Recovered(Vec<(Number, Result<Recovered, Error>)>),
     Submitted(Vec<Number>, Result<Vec<Option<JobRecord>>, Error>),
     States(HashMap<JobId, State>),
-    Cancelled(Result<(), Error>),
+    Cancelled(Vec<(JobFolder, JobRecord, u32)>, Result<(), Error>),
+    Limits(Result<SiteLimits, Error>),
 }
 
 /// Sends errands to the thread.
@@ -101,6 +104,10 @@ fn carry_out(submitter: &Submitter, watch: &mut Watch, errand: Errand) -> Answer
             Answer::Submitted(numbers, submitter.submit(batch))
         }
         Errand::Ask(jobs) => Answer::States(watch.ask(&jobs)),
-        Errand::Cancel(jobs) => Answer::Cancelled(submitter.cancel(&jobs).map(drop)),
+        Errand::Cancel(jobs) => {
+            let result = submitter.cancel(&jobs).map(drop);
+            Answer::Cancelled(jobs, result)
+        }
+        Errand::ReadLimits => Answer::Limits(submitter.client.limits(submitter.settings())),
     }
 }

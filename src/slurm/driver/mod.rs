@@ -88,12 +88,17 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts to follow jobs. `version` is the version of this binary, which nodes must have too.
+    /// Starts to follow jobs. `version` is the version of this binary, which nodes must have too. A controller that is
+    /// down is waited for.
     ///
     /// # Errors
-    /// If the site's limits cannot be read.
+    /// If Slurm's commands do not work here.
     pub fn new(submitter: Submitter, version: &str) -> Result<Self, Error> {
-        let limits = submitter.client.limits(submitter.settings())?;
+        let limits = match submitter.client.limits(submitter.settings()) {
+            Ok(limits) => Some(limits),
+            Err(Error::NoAnswer { .. }) => None,
+            Err(error) => return Err(error),
+        };
         let (input, inputs) = mpsc::channel();
         let errands = errand::start(submitter.clone(), input.clone());
         let following = Following::new(submitter.settings(), limits, errands);

@@ -9,7 +9,7 @@ use super::cluster::{
 };
 use super::programs::undisturbed;
 use crate::decide::Loss;
-use crate::{Driver, JobFolder};
+use crate::{Driver, JobFolder, Pack};
 
 #[test]
 fn a_requeued_job_goes_on_from_its_checkpoint() {
@@ -248,4 +248,41 @@ fn preempted_jobs_are_requeued_or_reported() {
         assert_eq!(result(&requeued.outcome)["state"], undisturbed(50));
     });
     assert_eq!(cluster.runs(), ["cancelled", "requeued", "requeued"]);
+}
+
+#[test]
+fn a_pack_that_is_interrupted_goes_on_with_the_rest() {
+    let Some(cluster) = Cluster::start(&[]) else {
+        return;
+    };
+    let driver = cluster.driver();
+    let jobs: Vec<_> = (0..4)
+        .map(|number| {
+            let mut job = cluster.job(&format!("p{number}"), json!({ "units": 40 }));
+            job.pack = Pack {
+                size: 4,
+                at_once: 2,
+            };
+            job
+        })
+        .collect();
+    let followed = thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
+        let running = scope.spawn(|| super::cluster::run_all(&driver, &jobs));
+        let started = || {
+            let started = jobs
+                .iter()
+                .map(|job| JobFolder::attempt(&job.root, 1).started().unwrap());
+            started.flatten().collect::<Vec<_>>()
+        };
+        wait_until("two starts", || started().len() == 2);
+        let id = started()[0].job.unwrap();
+        cluster.slurm(&format!("scancel --batch --signal=USR1 {id}"));
+        running.join().unwrap()
+    });
+    for followed in &followed {
+        assert_eq!(result(&followed.outcome)["state"], undisturbed(40));
+    }
+    // The two that ran were interrupted once; the others began after the interruption.
+    assert_eq!(cluster.runs().len(), 6);
 }

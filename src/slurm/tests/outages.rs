@@ -27,8 +27,8 @@ fn a_controller_that_is_down_for_half_a_minute_changes_nothing() {
         wait_for_start(&cluster.root("short"), 0);
         wait_for_start(&cluster.root("long"), 0);
         cluster.stop("slurmctld");
-        // A job that ends meanwhile is collected without Slurm, and one that is new waits.
-        let late = scope.spawn(|| run(&driver, &late));
+        // A job that ends meanwhile is collected without Slurm. A new job, and even a new driver, wait.
+        let late = scope.spawn(|| run(&cluster.driver(), &late));
         let (short, _) = short.join().unwrap();
         result(&short.outcome);
         thread::sleep(Duration::from_secs(30));
@@ -42,6 +42,33 @@ fn a_controller_that_is_down_for_half_a_minute_changes_nothing() {
         result(&late.join().unwrap().0.outcome);
     });
     assert_eq!(cluster.runs(), ["late", "long", "short"]);
+}
+
+#[test]
+fn jobs_are_cancelled_when_the_controller_is_back() {
+    let Some(cluster) = Cluster::start(&[]) else {
+        return;
+    };
+    let driver = cluster.driver();
+    let jobs = [0, 1].map(|number| cluster.job(&format!("c{number}"), json!({ "units": 10_000 })));
+    thread::scope(|scope| {
+        let _guard = LeaveOnPanic(&driver);
+        let running = scope.spawn(|| run_all(&driver, &jobs));
+        jobs.each_ref().map(|job| wait_for_start(&job.root, 0));
+        cluster.stop("slurmctld");
+        driver.cancel();
+        let marked = JobFolder::attempt(&jobs[0].root, 1);
+        wait_until("the mark", || marked.is_cancelled().unwrap());
+        cluster.start_again();
+        for followed in running.join().unwrap() {
+            assert_eq!(lost(&followed.outcome).loss, Loss::Cancelled(None));
+        }
+    });
+    // The next run is a new attempt, although nobody has collected this one.
+    let next = Driver::new(cluster.submitter(cluster.client(), |_| {}), VERSION).unwrap();
+    let (followed, _) = run(&next, &cluster.job("c0", json!({ "units": 1 })));
+    assert!(followed.folder.path().ends_with("attempt-2"));
+    result(&followed.outcome);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::recover::Recovered;
 use crate::site::SiteLimits;
 use crate::state::{JobId, State};
 use crate::watch::Pace;
-use crate::{Error, Settings};
+use crate::{Error, JobFolder, Settings};
 
 use super::entry::{Entry, Next, Phase};
 use super::errand::{Answer, Errand, Errands, Number};
@@ -26,7 +26,8 @@ const RETRY: Duration = Duration::from_secs(3);
 
 pub(super) struct Following {
     errands: Errands,
-    limits: SiteLimits,
+    /// `None` until the controller has answered.
+    limits: Option<SiteLimits>,
     max_jobs: usize,
     late: Duration,
     entries: BTreeMap<Number, Entry>,
@@ -34,8 +35,9 @@ pub(super) struct Following {
     /// `true` while an errand is under way.
     is_busy: bool,
     is_cancelling: bool,
-    /// Jobs to cancel.
-    to_cancel: Vec<(crate::JobFolder, JobRecord, u32)>,
+    /// Jobs to cancel, and the earliest time for that.
+    to_cancel: Vec<(JobFolder, JobRecord, u32)>,
+    cancel_at: Instant,
     submitting: Submitting,
     ask_at: Instant,
     ask_pace: Pace,
@@ -44,7 +46,7 @@ pub(super) struct Following {
 }
 
 impl Following {
-    pub(super) fn new(settings: &Settings, limits: SiteLimits, errands: Errands) -> Self {
+    pub(super) fn new(settings: &Settings, limits: Option<SiteLimits>, errands: Errands) -> Self {
         let now = Instant::now();
         Self {
             errands,
@@ -56,6 +58,7 @@ impl Following {
             is_busy: false,
             is_cancelling: false,
             to_cancel: Vec::new(),
+            cancel_at: now,
             submitting: Submitting::new(),
             ask_at: now,
             ask_pace: Pace::up_to(settings.poll),
@@ -78,11 +81,15 @@ impl Following {
 
     /// Returns the time until something is to be done.
     fn pause(&self) -> Duration {
-        if self.entries.is_empty() {
-            return Duration::from_secs(3600);
-        }
-        let mut next = self.look_at;
+        let now = Instant::now();
+        let mut next = match self.entries.is_empty() {
+            true => now + Duration::from_secs(3600),
+            false => self.look_at,
+        };
         if !self.is_busy {
+            if !self.to_cancel.is_empty() {
+                next = next.min(self.cancel_at);
+            }
             if self.has_submitted() {
                 next = next.min(self.ask_at);
             }
@@ -90,7 +97,7 @@ impl Following {
                 next = next.min(at);
             }
         }
-        next.saturating_duration_since(Instant::now())
+        next.saturating_duration_since(now)
     }
 
     fn take(&mut self, input: Input) {
@@ -217,6 +224,9 @@ impl Following {
     }
 
     fn cancellation(&mut self) -> Option<Errand> {
+        if Instant::now() < self.cancel_at {
+            return None;
+        }
         let jobs = std::mem::take(&mut self.to_cancel);
         (!jobs.is_empty()).then_some(Errand::Cancel(jobs))
     }
@@ -267,13 +277,17 @@ impl Following {
                 // The next pause begins with the answer, which may have taken long.
                 self.ask_at = self.ask_at.max(Instant::now() + Pace::FIRST);
             }
-            Answer::Cancelled(Ok(())) => {}
-            Answer::Cancelled(Err(error)) => {
-                tracing::warn!(%error, "failed to cancel jobs");
+            Answer::Cancelled(_, Ok(())) => {}
+            Answer::Cancelled(jobs, Err(error)) => {
+                // The marks in the folders stay, so no further job starts.
+                tracing::debug!(%error, "failed to cancel jobs");
                 for entry in self.entries.values_mut() {
                     entry.notice(format!("failed to cancel: {error}"));
                 }
+                self.to_cancel.extend(jobs);
+                self.cancel_at = Instant::now() + RETRY;
             }
+            Answer::Limits(limits) => self.take_limits(limits),
         }
     }
 
@@ -283,11 +297,7 @@ impl Following {
         };
         match result {
             Ok(Recovered::Job(job)) => self.enter(number, job, true),
-            Ok(Recovered::Free) if self.is_cancelling => self.finish(number, Outcome::NotSubmitted),
-            Ok(Recovered::Free) => {
-                entry.phase = Phase::Waiting;
-                self.submitting.at = self.submitting.at.min(Instant::now());
-            }
+            Ok(Recovered::Free) => self.wait_again(number),
             Ok(Recovered::Busy) => entry.search_at = Instant::now() + RETRY,
             Err(error @ (Error::NoAnswer { .. } | Error::Full { .. })) => {
                 entry.notice(error.to_string());

@@ -8,6 +8,7 @@ use crate::Error;
 use crate::driver::shared;
 use crate::outcome::Outcome;
 use crate::records::JobRecord;
+use crate::site::SiteLimits;
 use crate::state::JobId;
 
 use super::{Following, RETRY};
@@ -54,41 +55,45 @@ impl Following {
             .entries
             .values()
             .filter_map(|entry| matches!(entry.phase, Phase::Searching).then_some(entry.search_at));
-        let is_waiting = |entry: &Entry| matches!(entry.phase, Phase::Waiting);
-        let waits = self.entries.values().any(is_waiting) && self.capacity() > 0;
-        let submission = waits.then(|| {
-            let gathered = self
-                .submitting
-                .gathering
-                .map(|(first, last)| (last + GATHER).min(first + MOST_GATHER));
-            gathered.map_or(self.submitting.at, |at| at.max(self.submitting.at))
-        });
-        searches.chain(submission).min()
+        searches.chain(self.submission_at()).min()
     }
 
-    /// Returns the number of allocations that may be submitted now.
-    pub(super) fn capacity(&self) -> usize {
+    /// Returns the time of the next submission, or of the question about limits that comes before it. `None` if no job
+    /// waits, or none may be submitted.
+    fn submission_at(&self) -> Option<Instant> {
+        let is_waiting = |entry: &Entry| matches!(entry.phase, Phase::Waiting);
+        if !self.entries.values().any(is_waiting) || self.capacity() == Some(0) {
+            return None;
+        }
+        let Submitting { gathering, at, .. } = &self.submitting;
+        let gathered = gathering.map(|(first, last)| (last + GATHER).min(first + MOST_GATHER));
+        Some(gathered.map_or(*at, |gathered| gathered.max(*at)))
+    }
+
+    /// Returns the number of allocations that may be submitted now. `None` if the limits are not known.
+    fn capacity(&self) -> Option<usize> {
+        let limits = self.limits?;
         let ids: BTreeSet<JobId> = self
             .entries
             .values()
             .filter_map(Entry::submitted)
             .map(JobRecord::id)
             .collect();
-        let most = self.max_jobs.min(self.limits.submitted as usize);
+        let most = self.max_jobs.min(limits.submitted as usize);
         let most = most.saturating_sub(ids.len());
-        most.min(self.limits.elements.max(1) as usize)
-            .min(self.submitting.chunk)
+        Some(
+            most.min(limits.elements.max(1) as usize)
+                .min(self.submitting.chunk),
+        )
     }
 
     /// Returns the submission of the waiting jobs that have the same request as the first one.
     pub(super) fn submission(&mut self) -> Option<Errand> {
-        let now = Instant::now();
-        let ready = self.ready_at().is_some_and(|at| at <= now);
+        self.submission_at().filter(|at| *at <= Instant::now())?;
+        let Some(capacity) = self.capacity() else {
+            return Some(Errand::ReadLimits);
+        };
         let is_waiting = |entry: &&mut Entry| matches!(entry.phase, Phase::Waiting);
-        let capacity = self.capacity();
-        if !ready || capacity == 0 {
-            return None;
-        }
         let mut waiting = self
             .entries
             .iter_mut()
@@ -126,6 +131,19 @@ impl Following {
         self.quicken();
     }
 
+    pub(super) fn take_limits(&mut self, limits: Result<SiteLimits, Error>) {
+        match limits {
+            Ok(limits) => self.limits = Some(limits),
+            Err(error) => {
+                let is_waiting = |entry: &Entry| matches!(entry.phase, Phase::Waiting);
+                let waiting = self.entries.iter().filter(|(_, entry)| is_waiting(entry));
+                let waiting: Vec<Number> = waiting.map(|(number, _)| *number).collect();
+                self.submitting.at = Instant::now() + RETRY;
+                self.take_refusal(waiting, error);
+            }
+        }
+    }
+
     pub(super) fn take_refusal(&mut self, numbers: Vec<Number>, error: Error) {
         self.submitting.gathering = None;
         let is_alone = !self.has_submitted();
@@ -143,9 +161,7 @@ impl Following {
                 self.submitting.retry = (self.submitting.retry * 2).min(MOST_RETRY);
                 for number in numbers {
                     self.tell(number, &error);
-                    if let Some(entry) = self.entries.get_mut(&number) {
-                        entry.phase = Phase::Waiting;
-                    }
+                    self.wait_again(number);
                 }
             }
             error => {
@@ -154,6 +170,15 @@ impl Following {
                     self.finish(number, Outcome::Failed(Arc::clone(&error)));
                 }
             }
+        }
+    }
+
+    /// Puts a job back that was not submitted.
+    pub(super) fn wait_again(&mut self, number: Number) {
+        if self.is_cancelling {
+            self.finish(number, Outcome::NotSubmitted);
+        } else if let Some(entry) = self.entries.get_mut(&number) {
+            entry.phase = Phase::Waiting;
         }
     }
 }
