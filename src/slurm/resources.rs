@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `cpus` | `--ntasks=1 --cpus-per-task` | |
 //! | `memory` (bytes) | `--mem`, in MiB for the node | up |
-//! | `seconds` | `--time`, in minutes, including the grace time; at most the site's `time_limit` | up |
+//! | `seconds` | `--time`, in minutes, with the grace time and a minute more; at most the site's `time_limit` | up |
 //! | `gpus` | `--gres=gpu:N` | |
 //! | `gpu_memory` (bytes) | `--gres=gpu:TYPE:N` with the smallest type of the site that has enough | |
 
@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Settings};
 
 const MIB: u64 = 1 << 20;
+
+/// Seconds by which Slurm may send the signal before the limit too early (sbatch(1), `--signal`).
+const EARLY_SIGNAL: f64 = 60.0;
 
 /// Resources of one stage. Jobs with equal resources become one array.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,7 +99,8 @@ impl Resources {
     /// Returns the time limit of a job in minutes, rounded up: Slurm counts in minutes.
     fn minutes(&self, pack: Pack, settings: &Settings) -> Option<u64> {
         let asked = self.seconds.map(|seconds| {
-            let seconds = seconds.max(0.0) * f64::from(pack.turns()) + f64::from(settings.grace);
+            let seconds = seconds.max(0.0) * f64::from(pack.turns());
+            let seconds = seconds + f64::from(settings.grace) + EARLY_SIGNAL;
             // 10 years, in minutes. A cast from a float saturates.
             ((seconds / 60.0).ceil() as u64).clamp(1, 5_256_000)
         });
@@ -193,9 +197,9 @@ mod tests {
         assert_eq!(one(None, None), "--cpus-per-task=2");
         assert_eq!(one(Some(0), None), "--cpus-per-task=2 --mem=1M");
         assert_eq!(one(Some(MIB + 1), None), "--cpus-per-task=2 --mem=2M");
-        assert_eq!(one(None, Some(0.0)), "--cpus-per-task=2 --time=1");
-        assert_eq!(one(None, Some(0.5)), "--cpus-per-task=2 --time=2");
-        assert_eq!(one(None, Some(120.0)), "--cpus-per-task=2 --time=3");
+        assert_eq!(one(None, Some(0.0)), "--cpus-per-task=2 --time=2");
+        assert_eq!(one(None, Some(0.5)), "--cpus-per-task=2 --time=3");
+        assert_eq!(one(None, Some(120.0)), "--cpus-per-task=2 --time=4");
         assert_eq!(
             one(None, Some(f64::INFINITY)),
             "--cpus-per-task=2 --time=5256000"
@@ -208,7 +212,7 @@ mod tests {
             time_limit: Some(30),
             ..site()
         };
-        for (seconds, minutes) in [(None, 30), (Some(600.0), 11), (Some(1e6), 30)] {
+        for (seconds, minutes) in [(None, 30), (Some(600.0), 12), (Some(1e6), 30)] {
             let asked = Resources {
                 seconds,
                 ..resources()
@@ -230,7 +234,7 @@ mod tests {
             size: 20,
             at_once: 3,
         };
-        let expected = "--cpus-per-task=6 --mem=300M --time=8 --gres=gpu:3";
+        let expected = "--cpus-per-task=6 --mem=300M --time=9 --gres=gpu:3";
         assert_eq!(options(&asked, pack, &site()), expected);
     }
 

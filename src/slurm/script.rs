@@ -108,8 +108,8 @@ for folder in "${folders[@]}"; do
     again=1
     break
   fi
-  # `run` replaces the subshell, so signals reach the program. One that comes before the program listens must not end it.
-  { trap '' USR1; run "$folder"; } </dev/null >>"$folder/log" 2>&1 &
+  # `run` replaces the subshell, so signals reach the program.
+  run "$folder" </dev/null >>"$folder/log" 2>&1 &
   children+=("$!")
 done
 while [ "$next" -lt "${#children[@]}" ]; do

@@ -79,7 +79,7 @@ impl Entry {
         }
     }
 
-    /// Returns `true` if Slurm is involved already, so the folder may have news.
+    /// Notes that the job is in Slurm.
     pub(super) fn enter(&mut self, job: JobRecord, adopted: bool) {
         let id = job.id();
         self.phase = Phase::Submitted(job);

@@ -54,7 +54,9 @@ fn jobs_are_cancelled_when_the_controller_is_back() {
     thread::scope(|scope| {
         let _guard = LeaveOnPanic(&driver);
         let running = scope.spawn(|| run_all(&driver, &jobs));
-        jobs.each_ref().map(|job| wait_for_start(&job.root, 0));
+        for job in &jobs {
+            wait_for_start(&job.root, 0);
+        }
         cluster.stop("slurmctld");
         driver.cancel();
         let marked = JobFolder::attempt(&jobs[0].root, 1);
