@@ -62,12 +62,9 @@ impl Submitter {
         root: &Path,
         binary: &Path,
     ) -> Result<Self, Error> {
-        if let Err(errors) = settings.check() {
-            return errors
-                .into_iter()
-                .next()
-                .map_or_else(|| unreachable!("a failed check has errors"), Err);
-        }
+        settings
+            .check()
+            .map_err(|mut errors| errors.swap_remove(0))?;
         let root = std::path::absolute(root).map_err(Error::io("find", root))?;
         let binary = settings.binary.clone().unwrap_or_else(|| binary.to_owned());
         one_line_path(&root)?;
