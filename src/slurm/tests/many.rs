@@ -168,3 +168,26 @@ fn two_hundred_trivial_jobs_against_a_handwritten_array() {
         ));
     }
 }
+
+#[test]
+#[ignore = "measures time"]
+fn a_thousand_jobs_at_once() {
+    let Some(cluster) = Cluster::start(&["--cpus", "8", "--nodes", "2"]) else {
+        return;
+    };
+    let jobs = jobs(&cluster, 1000);
+    let driver = cluster.driver();
+    let (began, before) = (Instant::now(), cpu_seconds());
+    let followed = run_all(&driver, &jobs);
+    let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - before);
+    check_all(&cluster, &followed);
+    say(&format!(
+        "1,000 jobs: {seconds:.1} s, {cpu:.1} s of CPU time for the driver"
+    ));
+}
+
+/// Returns the CPU time of this process, without that of its children.
+fn cpu_seconds() -> f64 {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
+}
