@@ -210,6 +210,7 @@ impl Cluster {
             "--nocapture",
             "--quiet",
         ]);
+        command.stdout(std::process::Stdio::null());
         command.env("STAND_IN_DRIVER", &self.folder);
         command.env("STAND_IN_JOBS", jobs.to_string());
         command.env("STAND_IN_WORK", what.to_string());
