@@ -1,0 +1,199 @@
+//! One job that is followed.
+
+use std::path::Path;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use crate::decide::{Decision, Found, Loss, decide};
+use crate::events::EventReader;
+use crate::outcome::{Held, Lost, Outcome};
+use crate::records::{JobRecord, Started};
+use crate::resources::{Pack, Resources};
+use crate::state::State;
+use crate::{Error, JobFolder, reasons};
+
+use super::{Message, NewJob, Report, log_end, shared};
+
+/// How far a job is.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// It is not known whether an earlier driver has submitted it.
+    Searching,
+    /// Not submitted.
+    Waiting,
+    /// An errand submits it.
+    Submitting,
+    /// In Slurm.
+    Submitted(JobRecord),
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) folder: JobFolder,
+    pub(super) resources: Resources,
+    pub(super) pack: Pack,
+    pub(super) phase: Phase,
+    /// What Slurm said last.
+    pub(super) state: State,
+    /// Earliest time of the next search.
+    pub(super) search_at: Instant,
+    events: EventReader,
+    started: Option<Started>,
+    /// Loss that will be decided on, and since when files are waited for.
+    late: Option<(Loss, Instant)>,
+    /// The last notice, which is not repeated.
+    noticed: String,
+    messages: Sender<Message>,
+}
+
+/// What is to be done with a job after a look at it.
+#[derive(Debug)]
+pub(super) enum Next {
+    Continue,
+    Finish(Outcome),
+    /// Cancel the job in Slurm, and finish.
+    CancelAndFinish(Outcome),
+}
+
+impl Entry {
+    pub(super) fn new(folder: JobFolder, job: &NewJob, messages: Sender<Message>) -> Self {
+        Self {
+            events: EventReader::new(&folder),
+            folder,
+            resources: job.resources.clone(),
+            pack: job.pack,
+            phase: Phase::Searching,
+            state: State::Unknown("not asked yet".to_owned()),
+            search_at: Instant::now(),
+            started: None,
+            late: None,
+            noticed: String::new(),
+            messages,
+        }
+    }
+
+    pub(super) fn submitted(&self) -> Option<&JobRecord> {
+        match &self.phase {
+            Phase::Submitted(job) => Some(job),
+            Phase::Searching | Phase::Waiting | Phase::Submitting => None,
+        }
+    }
+
+    /// Notes that the job is in Slurm.
+    pub(super) fn enter(&mut self, job: JobRecord, adopted: bool) {
+        let id = job.id();
+        self.phase = Phase::Submitted(job);
+        self.report(Report::Submitted { id, adopted });
+    }
+
+    pub(super) fn report(&self, report: Report) {
+        // The caller has gone if it panicked. The job goes on.
+        let _ = self.messages.send(Message::Report(report));
+    }
+
+    pub(super) fn notice(&mut self, text: String) {
+        if self.noticed != text {
+            self.noticed.clone_from(&text);
+            self.report(Report::Notice(text));
+        }
+    }
+
+    pub(super) fn finish(&self, outcome: Outcome) {
+        let _ = self.messages.send(Message::Done(outcome));
+    }
+
+    /// Looks into the folder, passes on what is new, and decides. `late` is the time to wait for files, and
+    /// `allocation_log` the log of the batch script.
+    pub(super) fn look(&mut self, late: Duration, allocation_log: &Path) -> Next {
+        match self.try_look(late, allocation_log) {
+            Ok(next) => next,
+            // Files of a shared file system can be unreadable for a moment. Slurm's state then bounds the wait.
+            Err(error) if !self.state.is_over() => {
+                self.notice(error.to_string());
+                Next::Continue
+            }
+            Err(error) => match self.is_late(&Loss::Forgotten, late) {
+                true => Next::Finish(Outcome::Failed(shared(error))),
+                false => Next::Continue,
+            },
+        }
+    }
+
+    fn try_look(&mut self, late: Duration, allocation_log: &Path) -> Result<Next, Error> {
+        self.folder.refresh();
+        let started = self.folder.started()?;
+        let ending = self.folder.ending()?;
+        if let Some(started) = &started
+            && self.started.as_ref() != Some(started)
+        {
+            self.report(Report::Started(started.clone()));
+            self.started = Some(started.clone());
+        }
+        // Events come after the ending was read, so that none is missing when the ending is passed on.
+        for event in self.events.read()? {
+            self.report(Report::Event(event));
+        }
+        let found = Found::of(started, ending);
+        Ok(match decide(&found, &self.state) {
+            Decision::Wait => {
+                self.late = None;
+                self.tell_reason();
+                Next::Continue
+            }
+            Decision::WaitForFiles(loss) => match self.is_late(&loss, late) {
+                true => Next::Finish(self.lost(loss, &found, allocation_log)),
+                false => Next::Continue,
+            },
+            Decision::Ended(ending) => Next::Finish(Outcome::Ended(ending)),
+            Decision::Lost(loss) => Next::Finish(self.lost(loss, &found, allocation_log)),
+            Decision::Held(reason) => self.held(reason),
+        })
+    }
+
+    /// Returns `true` if files were waited for long enough.
+    fn is_late(&mut self, loss: &Loss, late: Duration) -> bool {
+        let now = Instant::now();
+        let (known, since) = self.late.get_or_insert_with(|| (loss.clone(), now));
+        known.clone_from(loss);
+        since.elapsed() >= late
+    }
+
+    /// Tells the reason for which a job waits, unless it is an everyday one.
+    fn tell_reason(&mut self) {
+        if let State::Pending(reason) = &self.state
+            && !matches!(reason.as_str(), "None" | "Priority" | "Resources" | "")
+        {
+            self.notice(format!("Slurm lets the job wait: {reason}"));
+        }
+    }
+
+    fn held(&mut self, reason: String) -> Next {
+        let Some(job) = self.submitted() else {
+            return Next::Continue;
+        };
+        let held = Held {
+            id: job.id(),
+            reason,
+        };
+        if reasons::permanent(&held.reason).is_some_and(|found| found.by_person) {
+            let hint = held.hint().unwrap_or_default();
+            self.notice(format!("{held}; {hint}"));
+            return Next::Continue;
+        }
+        Next::CancelAndFinish(Outcome::Held(held))
+    }
+
+    fn lost(&self, loss: Loss, found: &Found, allocation_log: &Path) -> Outcome {
+        let Some(job) = self.submitted() else {
+            return Outcome::NotSubmitted;
+        };
+        Outcome::Lost(Lost {
+            id: job.id(),
+            loss,
+            memory: self.resources.memory,
+            started: self.started.clone(),
+            paused: matches!(found, Found::Paused(_)),
+            log: log_end(&self.folder, allocation_log),
+        })
+    }
+}
