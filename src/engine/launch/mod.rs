@@ -1,11 +1,10 @@
 //! Places where stages run.
 //!
 //! A [`Launcher`] runs a stage somewhere, passes on its events, and tells how it ended. Everything that is
-//! particular to a place (processes, signals, limits, logs) is behind it. There is one place so far: processes
-//! on [this machine](Local).
+//! particular to a place (processes, signals, limits, logs) is behind it.
 //!
-//! A launcher does not decide whether a result is good. It gets a folder for the outputs in the request; the
-//! executor ingests, checks and records what is in it.
+//! A launcher does not decide whether a result is good. It gets a folder for the outputs; the executor ingests,
+//! checks and records what is in it.
 
 mod interrupt;
 mod local;
@@ -14,7 +13,9 @@ pub mod worker;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use contract::{Failure, Program, Request, StageEvent};
+use contract::{External, Failure, Folder, Gathered, Request, StageEvent};
+use store::Checkpoints;
+use store::keys::Key;
 
 use crate::graph::Limits;
 
@@ -52,25 +53,54 @@ pub trait Launcher: Send + Sync {
 
 /// A stage to run.
 pub struct Launch<'a> {
+    /// Action key.
+    pub key: Key,
+    /// Name of the stage instance, for people.
+    pub stage: &'a str,
+    /// The stage's work. Its field `resume` is `None`: the launcher sets it where checkpoints are kept.
+    pub request: &'a Request,
+    /// The folder `request.staging`, opened before anything ran in it.
+    pub staging: &'a Folder,
     pub work: Work<'a>,
     pub limits: Limits,
     /// File for the output of a program, or for the standard error of a worker. New output is appended.
     pub log: &'a Path,
+    /// Called before the stage reads its inputs, when it has its own links to them.
+    pub on_linked: &'a dyn Fn(),
 }
 
-/// The work of a stage.
+/// The code that does the work of a stage.
 #[derive(Clone, Copy)]
 pub enum Work<'a> {
     /// A built-in stage, which a worker process runs.
-    Request(&'a Request),
+    BuiltIn(Option<Kept<'a>>),
     /// A user's program.
-    Program(&'a Program),
+    Program(Scratch<'a>),
 }
 
-/// End of a stage, with the resources that it used.
+/// The checkpoints of a stage that keeps some.
+#[derive(Clone, Copy)]
+pub struct Kept<'a> {
+    pub checkpoints: &'a Checkpoints<'a>,
+    /// `false` to start over: earlier checkpoints are then removed.
+    pub resume: bool,
+}
+
+/// A program that runs in the staging folder.
+#[derive(Clone, Copy)]
+pub struct Scratch<'a> {
+    pub external: &'a dyn External,
+    /// `true` if it sees the GPUs of the request only, `false` if it sees all that this process sees.
+    pub has_own_gpus: bool,
+    /// Folder for the declared outputs of a program that failed, for inspection.
+    pub failed_outputs: &'a Path,
+}
+
+/// End of a stage, or of a process, with the resources that it used.
 #[derive(Debug)]
-pub struct Ending {
-    pub result: Result<(), Failure>,
+pub struct Ending<T = Gathered> {
+    /// The outputs of a program. The outputs of a built-in stage are in the staging folder, one for each port.
+    pub result: Result<T, Failure>,
     /// Wall time in seconds.
     pub seconds: f64,
     pub usage: Usage,
