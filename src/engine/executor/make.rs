@@ -16,10 +16,10 @@ use super::failure::store_failure;
 use super::inputs::{Inputs, artifacts};
 use super::stage_events::StageEvents;
 use super::state::Outputs;
-use super::watched::Watched;
+use super::watched::{Reader, Watched};
 use crate::event::StageReport;
 use crate::graph::Limits;
-use crate::launch::{Ending, Kept, Launch, Scratch, Work};
+use crate::launch::{Ending, Kept, Launch, Placement, Scratch, Work};
 use crate::plan::{MissReason, PlannedAction, SourceState, Stamps, State, source_state};
 use crate::scheduler::Grant;
 use crate::spec::suggest::distinct;
@@ -143,16 +143,27 @@ fn attempt(
     let action = making.action;
     let instance = &context.graph.stages[action.node];
     let external = instance.stage.external();
-    // The deadline includes the time for reading inputs and outputs.
-    let deadline = Deadline::new(limits.timeout, context.launcher.stopping());
-    let inputs = Watched::begin(making.inputs, context.store, external.is_some(), &deadline)?;
+    let is_here = instance.executor.is_local();
+    // The deadline includes the time for reading inputs and outputs. Elsewhere, a stage may wait for days before it
+    // starts.
+    let timeout = limits.timeout.filter(|_| is_here);
+    let deadline = Deadline::new(timeout, context.launcher.stopping());
+    let reader = match external {
+        _ if !is_here => Reader::Elsewhere,
+        Some(_) => Reader::Program,
+        None => Reader::Worker,
+    };
+    let inputs = Watched::begin(making.inputs, context.store, reader, &deadline)?;
     let staging = context.store.staging().map_err(store_failure)?;
     let request = Request {
         kind: instance.kind.name.to_owned(),
         params: instance.stage.canonical(),
         seed: instance.seed,
         // A program can see this number, so it is the declared number of cores, not a measured one.
-        cpus: instance.threads().min(making.grant.cpus),
+        cpus: match is_here {
+            true => instance.threads().min(making.grant.cpus),
+            false => instance.threads(),
+        },
         device: instance.device,
         gpus: gpus(context, making.grant),
         inputs: artifacts(making.inputs, context.store),
@@ -177,6 +188,15 @@ fn attempt(
         &Launch {
             key: action.action_key,
             stage: &name,
+            placement: &Placement {
+                executor: instance.executor.clone(),
+                pack: instance.pack,
+                gpus: instance.gpus(),
+                gpu_memory: instance.gpu_memory(),
+                processor: instance.processor.clone(),
+                sources: start.stamps.to_string(),
+            },
+            store: context.store,
             request: &request,
             staging: staging.folder(),
             work,
@@ -210,6 +230,7 @@ fn attempt(
             .max(report.peak_memory_mib.unwrap_or_default()),
     );
     report.warnings.clone_from(&messages.warnings);
+    report.node.clone_from(&messages.node);
     // Checked even after a failure, so that no other stage reads an input that was changed.
     let inputs_check = inputs.check(&deadline)?;
     let mut made = result?.made;
@@ -278,7 +299,7 @@ fn ingest(
     for port in ports {
         let missing = || Failure::Internal(format!("the stage made no output `{}`", port.name));
         let tree = match made.remove(&port.name).ok_or_else(missing)? {
-            Made::File { name, bytes } => context.store.ingest_bytes(name, &bytes),
+            Made::File { name, bytes } => context.store.ingest_bytes(&name, &bytes),
             Made::At(path) => match staging.stat(&path) {
                 Err(error) if files::is_absence(&error) => return Err(missing()),
                 // Ingesting reports other errors.

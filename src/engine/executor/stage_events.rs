@@ -17,6 +17,8 @@ pub(super) struct Messages {
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
     pub resumed: Option<Position>,
+    /// Name of the machine that ran the stage, if it is another one.
+    pub node: Option<String>,
 }
 
 /// Receives the events of one attempt at a stage.
@@ -72,6 +74,10 @@ impl<'a> StageEvents<'a> {
                     message,
                     about_run_only,
                 }
+            }
+            StageEvent::Place { node, text } => {
+                lock(messages).node.clone_from(&node);
+                Event::StagePlace { stage, node, text }
             }
             StageEvent::Note { message } => {
                 lock(messages).notes.push(message.clone());

@@ -8,26 +8,34 @@
 
 mod interrupt;
 mod local;
+pub mod node;
+mod places;
+mod slurm;
 pub mod worker;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use contract::{External, Failure, Folder, Gathered, Request, StageEvent};
-use store::Checkpoints;
 use store::keys::Key;
+use store::{Checkpoints, Store};
 
 use crate::graph::Limits;
+use crate::spec::Executor;
 
 pub use interrupt::{Interrupt, PROGRAM_SECONDS};
 pub(crate) use local::WHOLE_LOG;
 pub use local::{Local, VISIBLE_GPUS, own_binary, peak_memory_mib, warden};
+pub use places::Places;
 
 /// A place where stages run.
 pub trait Launcher: Send + Sync {
     /// Runs a stage to its end. Blocks meanwhile, and passes on events as they come. After a stop was
     /// requested, it does not start anything.
     fn run(&self, launch: &Launch<'_>, on_event: &dyn Fn(StageEvent)) -> Ending;
+
+    /// Cleans up after a stage whose result is in the store now.
+    fn recorded(&self, _executor: &Executor, _key: &Key) {}
 
     /// Returns the flag that is set once a stop was requested.
     fn stopping(&self) -> &AtomicBool;
@@ -57,6 +65,8 @@ pub struct Launch<'a> {
     pub key: Key,
     /// Name of the stage instance, for people.
     pub stage: &'a str,
+    pub placement: &'a Placement,
+    pub store: &'a Store,
     /// The stage's work. Its field `resume` is `None`: the launcher sets it where checkpoints are kept.
     pub request: &'a Request,
     /// The folder `request.staging`, opened before anything ran in it.
@@ -67,6 +77,39 @@ pub struct Launch<'a> {
     pub log: &'a Path,
     /// Called before the stage reads its inputs, when it has its own links to them.
     pub on_linked: &'a dyn Fn(),
+}
+
+/// Where a stage runs, and what it needs there. Does not matter to a launcher of this machine.
+#[derive(Clone, Debug, Default)]
+pub struct Placement {
+    pub executor: Executor,
+    /// Number of stages that may share a job.
+    pub pack: u32,
+    /// Number of GPUs.
+    pub gpus: usize,
+    /// Memory that each GPU must have, in bytes.
+    pub gpu_memory: Option<u64>,
+    /// Kind of processor for which the result is recorded. `None` if the stage does not compute.
+    pub processor: Option<String>,
+    /// Digest of the stamps of its sources. If it changed since the stage was started elsewhere, the stage may have read
+    /// something else.
+    pub sources: String,
+}
+
+/// Settings of the places other than this machine.
+#[derive(Clone, Debug, Default)]
+pub struct Executors {
+    pub slurm: ::slurm::Settings,
+    pub on_interrupt: OnInterrupt,
+}
+
+/// What happens to stages elsewhere after Ctrl-C.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnInterrupt {
+    /// They go on, unless a second Ctrl-C follows.
+    #[default]
+    Leave,
+    Cancel,
 }
 
 /// The code that does the work of a stage.
@@ -104,6 +147,17 @@ pub struct Ending<T = Gathered> {
     /// Wall time in seconds.
     pub seconds: f64,
     pub usage: Usage,
+}
+
+impl<T> Ending<T> {
+    /// The end of a stage that did not run.
+    pub fn failed(failure: Failure) -> Self {
+        Self {
+            result: Err(failure),
+            seconds: 0.0,
+            usage: Usage::default(),
+        }
+    }
 }
 
 /// Resources that a process used in its life.

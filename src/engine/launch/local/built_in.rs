@@ -6,7 +6,7 @@ use contract::{Failure, Gathered, Request, Resume, StageEvent};
 
 use super::checkpoint_writer::CheckpointWriter;
 use super::{Local, process};
-use crate::launch::{Ending, Kept, Launch, Usage};
+use crate::launch::{Ending, Kept, Launch};
 
 /// Runs the worker to its end. It resumes from the furthest checkpoint, if it may and there is one.
 pub(super) fn run(
@@ -24,11 +24,7 @@ pub(super) fn run(
         None => worker(launch.request, on_event),
         Some(kept) => match with_checkpoints(launch, kept, on_event, &worker) {
             Ok(ending) => ending,
-            Err(error) => Ending {
-                result: Err(Failure::System(error.to_string())),
-                seconds: 0.0,
-                usage: Usage::default(),
-            },
+            Err(error) => Ending::failed(Failure::System(error.to_string())),
         },
     };
     Ending {

@@ -167,6 +167,7 @@ impl RunProgress {
             Event::RunEnded { counts, seconds } => self.end = Some((*counts, *seconds)),
             Event::StageStartsOver { .. }
             | Event::StagePicture { .. }
+            | Event::StagePlace { .. }
             | Event::StageWarning { .. }
             | Event::StageNote { .. }
             | Event::TrialJudged { .. }
