@@ -137,14 +137,9 @@ fn config_for(command: &clap::Command, matches: &ArgMatches) -> Result<config::C
     let untrusted = untrusted.filter(|(key, _)| keys.contains(key) && !is_overridden(*key));
     let refused: Vec<Diagnostic> = untrusted
         .map(|(key, setting)| {
-            let message = format!(
-                "the project sets `{}` to `{}`, which has effects outside its folder and needs your consent",
-                key.name(),
-                setting.value
-            );
             let hint =
                 "`runner config trust` allows it; an option or a `RUNNER_*` variable overrides it";
-            Diagnostic::at(&setting.place, message).hint(hint.to_owned())
+            config::needs_consent(key.name(), &setting.value, &setting.place).hint(hint.to_owned())
         })
         .collect();
     if refused.is_empty() {
