@@ -10,6 +10,7 @@ use clap::{ArgMatches, ColorChoice, FromArgMatches};
 use engine::error::Error;
 use engine::spec::Diagnostic;
 
+use super::run::Run;
 use super::{Cli, Color, command};
 use crate::config::{self, SettingKey};
 use crate::report::{Console, Verbosity};
@@ -50,6 +51,24 @@ impl CommandLine {
             cli,
             profile_from: from,
         }
+    }
+}
+
+/// Reads the command line of a `run` in another process. Exits the process for mistakes in it.
+///
+/// # Errors
+/// If a configuration file is invalid, or sets something that needs the user's consent.
+pub(super) fn run_of(args: &[OsString]) -> Result<Run, Error> {
+    let command = command();
+    let mut matches = matches(command.clone(), args);
+    let config = config_for(&command, &matches)?;
+    if !config.is_empty() {
+        matches = self::matches(with_defaults(command, &config), args);
+    }
+    match Cli::from_arg_matches(&matches).map(|cli| cli.command) {
+        Ok(Some(super::Command::Run(run))) => Ok(run),
+        Ok(_) => Err(Error::Internal("`run` is not a subcommand".to_owned())),
+        Err(error) => Err(Error::Internal(error.to_string())),
     }
 }
 
@@ -137,14 +156,9 @@ fn config_for(command: &clap::Command, matches: &ArgMatches) -> Result<config::C
     let untrusted = untrusted.filter(|(key, _)| keys.contains(key) && !is_overridden(*key));
     let refused: Vec<Diagnostic> = untrusted
         .map(|(key, setting)| {
-            let message = format!(
-                "the project sets `{}` to `{}`, which has effects outside its folder and needs your consent",
-                key.name(),
-                setting.value
-            );
             let hint =
                 "`runner config trust` allows it; an option or a `RUNNER_*` variable overrides it";
-            Diagnostic::at(&setting.place, message).hint(hint.to_owned())
+            config::needs_consent(key.name(), &setting.value, &setting.place).hint(hint.to_owned())
         })
         .collect();
     if refused.is_empty() {

@@ -21,6 +21,7 @@ mod kinds;
 mod lineage;
 mod man;
 mod metrics;
+mod node;
 mod notify;
 mod output_file;
 mod output_path;
@@ -43,6 +44,7 @@ mod selection;
 mod serve;
 mod shared;
 mod status;
+mod submit;
 mod sweep;
 mod table;
 mod transfer;
@@ -98,6 +100,7 @@ enum Color {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Submit(submit::Submit),
     Plan(plan::Plan),
     Status(status::Status),
     Explain(explain::Explain),
@@ -133,6 +136,8 @@ enum Command {
     /// Read the ids of programs from standard input, and kill those that outlive the runner that started them
     #[command(hide = true)]
     Warden,
+    #[command(hide = true)]
+    Node(node::NodeArgs),
 }
 
 /// Runs the command line of this process, and prints the error if there is one.
@@ -176,6 +181,7 @@ impl Cli {
         let logs = logs::start(console);
         match command {
             Command::Run(run) => run.execute(console, &logs),
+            Command::Submit(submit) => submit.execute(console),
             Command::Plan(plan) => plan.execute(console),
             Command::Status(status) => status.execute(console),
             Command::Explain(explain) => explain.execute(console),
@@ -207,6 +213,7 @@ impl Cli {
             Command::Man(man) => man.execute(console),
             Command::Worker => return Ok(worker::serve(&pipeline::KINDS)),
             Command::Warden => return Ok(warden::serve()),
+            Command::Node(node) => return node.execute(),
         }?;
         Ok(ExitCode::SUCCESS)
     }

@@ -86,6 +86,27 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// Reads the pipeline without running anything.
+    ///
+    /// # Errors
+    /// For a mistake in the pipeline, and for options that start nothing.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.dry_run {
+            let message = "`--dry-run` runs nothing; use it with `runner run`";
+            return Err(Error::Usage(message.to_owned()));
+        }
+        match &self.file {
+            Some(file) => self.overrides.experiment(file).map(drop),
+            // A saved plan names its pipeline.
+            None => Ok(()),
+        }
+    }
+
+    /// The place of the results.
+    pub(super) fn store(&self) -> &StoreArgs {
+        &self.store
+    }
+
     pub(super) fn execute(self, console: &Console, logs: &RunLog) -> Result<(), Error> {
         let saved = self.plan.as_deref().map(plan::read_plan).transpose()?;
         let (file, overrides, selection) = match &saved {

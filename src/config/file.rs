@@ -12,6 +12,7 @@ use engine::spec::{Diagnostic, Place, Source, suggest};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::site::{self, Site};
 use super::{Setting, SettingKey};
 
 /// Largest configuration file that is read, in bytes.
@@ -22,14 +23,23 @@ const PIPELINE_KEYS: [&str; 8] = [
     "seed", "set", "sets", "vars", "params", "stages", "models", "profiles",
 ];
 
+/// Settings of one file.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    /// Defaults of options.
+    pub(super) options: BTreeMap<SettingKey, Setting>,
+    /// The table `[slurm]`.
+    pub(super) site: Site,
+}
+
 /// Reads the user's file. If it does not exist, there are no settings. Relative paths in it start at the
 /// working directory.
 ///
 /// # Errors
 /// Every error in the file.
-pub(super) fn read(path: &Path) -> Result<BTreeMap<SettingKey, Setting>, Vec<Diagnostic>> {
+pub(super) fn read(path: &Path) -> Result<Settings, Vec<Diagnostic>> {
     match files::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Settings::default()),
         opened => read_opened(path, opened, None),
     }
 }
@@ -39,10 +49,7 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<SettingKey, Setting>, Vec<Dia
 ///
 /// # Errors
 /// Every error in the file.
-pub(super) fn read_project(
-    path: &Path,
-    base: &Path,
-) -> Result<BTreeMap<SettingKey, Setting>, Vec<Diagnostic>> {
+pub(super) fn read_project(path: &Path, base: &Path) -> Result<Settings, Vec<Diagnostic>> {
     read_opened(path, files::open_unlinked(path), Some(base))
 }
 
@@ -50,7 +57,7 @@ fn read_opened(
     path: &Path,
     opened: io::Result<File>,
     base: Option<&Path>,
-) -> Result<BTreeMap<SettingKey, Setting>, Vec<Diagnostic>> {
+) -> Result<Settings, Vec<Diagnostic>> {
     let failed = |error: &dyn Display| {
         vec![Diagnostic::new(format!(
             "failed to read `{}`: {error}",
@@ -66,18 +73,19 @@ fn read_opened(
     )
 }
 
-fn parse(
-    path: &Path,
-    text: &str,
-    base: Option<&Path>,
-) -> Result<BTreeMap<SettingKey, Setting>, Vec<Diagnostic>> {
+fn parse(path: &Path, text: &str, base: Option<&Path>) -> Result<Settings, Vec<Diagnostic>> {
     let source = Source::file(path, text);
     let table = DeTable::parse(source.text()).map_err(|error| {
         let span = error.span().unwrap_or_default();
         vec![Diagnostic::at(&source.place(span), error.message())]
     })?;
-    let mut settings = BTreeMap::new();
+    let mut settings = Settings::default();
     let mut errors = Vec::new();
+    if let Some(table) = table.get_ref().get(site::TABLE).map(Spanned::get_ref)
+        && let Some(table) = table.as_table()
+    {
+        settings.site = site::read(table, &source, &mut errors);
+    }
     for (name, place, value) in entries(&table, &mut errors, &source) {
         let Some(key) = SettingKey::named(&name) else {
             let message = format!("unknown key `{name}`");
@@ -86,7 +94,7 @@ fn parse(
         };
         let place = source.place(value.span());
         match key.read(value.get_ref(), base) {
-            Ok(value) => drop(settings.insert(key, Setting { value, place })),
+            Ok(value) => drop(settings.options.insert(key, Setting { value, place })),
             Err(expected) => errors.push(Diagnostic::at(&place, expected)),
         }
     }
@@ -108,11 +116,19 @@ fn entries<'a>(
     for (name, value) in table.get_ref() {
         let keys = SettingKey::of_table(name.get_ref());
         match value.get_ref() {
+            // Read by `site`.
+            DeValue::Table(_) if name.get_ref() == site::TABLE => {}
             DeValue::Table(inner) if !keys.is_empty() => {
                 for (key, value) in inner {
                     let full = format!("{}.{}", name.get_ref(), key.get_ref());
                     entries.push((full, source.place(key.span()), value));
                 }
+            }
+            _ if name.get_ref() == site::TABLE => {
+                let message = format!("`{}` is a table", site::TABLE);
+                let keys = site::keys().map(|(key, _)| key);
+                let hint = suggest::list("keys", keys);
+                errors.push(Diagnostic::at(&source.place(value.span()), message).hint(hint));
             }
             _ if !keys.is_empty() => {
                 let message = format!("`{}` is a table", name.get_ref());
@@ -132,7 +148,8 @@ fn hint(name: &str) -> Option<String> {
     if PIPELINE_KEYS.contains(&name) {
         return Some("to change results, set values in the pipeline or on the command line".into());
     }
-    suggest::hint("keys", name, SettingKey::ALL.map(SettingKey::name))
+    let names = SettingKey::ALL.map(SettingKey::name);
+    suggest::hint("keys", name, names.into_iter().chain([site::TABLE]))
 }
 
 #[cfg(test)]
@@ -148,7 +165,9 @@ mod tests {
     #[test]
     fn values_are_read_as_the_text_that_their_options_take() {
         let text = "artifacts = \"store\"\njobs = 0x2\nprofile = 'gpu'\nkeep_going = true\nmemory = \"8GiB\"\ntimeout = \"1h 30m\"\nretries = 0\n";
-        let settings = parse(Path::new("f"), text, Some(Path::new(".."))).unwrap();
+        let settings = parse(Path::new("f"), text, Some(Path::new("..")))
+            .unwrap()
+            .options;
         let values: Vec<(&str, &str)> = settings
             .iter()
             .map(|(key, setting)| (key.name(), setting.value.as_str()))
@@ -203,7 +222,9 @@ error: `retries` takes a whole number from 0 to 100, found the string `3`
     #[test]
     fn keys_of_a_table_have_its_name_before_a_dot() {
         let text = "[remote]\nurl = \"file:///shared\"\nmode = \"read\"\nkeys = \"team.keys\"\n";
-        let settings = parse(Path::new("f"), text, Some(Path::new(".."))).unwrap();
+        let settings = parse(Path::new("f"), text, Some(Path::new("..")))
+            .unwrap()
+            .options;
         let values = settings
             .iter()
             .map(|(key, setting)| (key.name(), setting.value.as_str()));
@@ -238,6 +259,22 @@ error: `remote.mode` takes `\"read\"`, `\"write\"` or `\"read-write\"`, found th
         );
         let refused = errors("remote.url = 'ftp://b'");
         assert!(refused.contains("`remote.url`: "), "{refused}");
+    }
+
+    #[test]
+    fn the_table_of_slurm_is_read_with_the_other_settings() {
+        let text = "jobs = 2\n[slurm]\npartition = 'gpu'\n[[slurm.gpu_types]]\nname = 'a100'\nmemory = 40960\n";
+        let settings = parse(Path::new("f"), text, None).unwrap();
+        assert_eq!(settings.options.len(), 1);
+        assert_eq!(settings.site["partition"].text(), "gpu");
+        assert_eq!(settings.site["partition"].place.to_string(), "f:3:13");
+        let types = settings.site["gpu_types"].text();
+        assert_eq!(types, r#"[{"name":"a100","memory":40960}]"#);
+
+        let refused = errors("slurm = 3\njob = 1\nslrum.qos = 'x'");
+        assert!(refused.contains("`slurm` is a table"), "{refused}");
+        assert!(refused.contains("`partition`, `account`"), "{refused}");
+        assert!(refused.contains("did you mean `slurm`?"), "{refused}");
     }
 
     #[test]

@@ -174,21 +174,23 @@ impl SettingKey {
                 ),
             },
         };
-        read.ok_or_else(|| {
-            let found = match value.as_str() {
-                Some("") => "an empty string".to_owned(),
-                Some(text) => format!("the string `{text}`"),
-                None => match whole(value) {
-                    Some(number) => number.to_string(),
-                    None => value.type_str().to_owned(),
-                },
-            };
-            format!("`{}` takes {expected}, found {found}", self.name())
-        })
+        read.ok_or_else(|| format!("`{}` takes {expected}, found {}", self.name(), found(value)))
     }
 }
 
-fn whole(value: &DeValue<'_>) -> Option<i64> {
+/// Describes a value that was not expected.
+pub(super) fn found(value: &DeValue<'_>) -> String {
+    match value.as_str() {
+        Some("") => "an empty string".to_owned(),
+        Some(text) => format!("the string `{text}`"),
+        None => match whole(value) {
+            Some(number) => number.to_string(),
+            None => value.type_str().to_owned(),
+        },
+    }
+}
+
+pub(super) fn whole(value: &DeValue<'_>) -> Option<i64> {
     let integer = value.as_integer()?;
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }

@@ -11,6 +11,7 @@
 
 mod file;
 mod key;
+pub mod site;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,10 @@ use std::path::{Path, PathBuf};
 use contract::{ShowPath, files};
 use engine::spec::{Diagnostic, PROJECT_FILE, Place, is_project};
 
+use self::site::Site;
+
 pub use self::key::SettingKey;
+pub use self::site::SiteSetting;
 pub use self::trust::Trust;
 
 /// A setting from a configuration file.
@@ -37,6 +41,8 @@ pub struct Setting {
 pub struct Config {
     settings: BTreeMap<SettingKey, Setting>,
     untrusted: BTreeMap<SettingKey, Setting>,
+    site: Site,
+    untrusted_site: Site,
 }
 
 impl Config {
@@ -49,7 +55,10 @@ impl Config {
         let mut errors = Vec::new();
         if let Some(path) = user_file() {
             match file::read(&path) {
-                Ok(settings) => config.settings.extend(settings),
+                Ok(settings) => {
+                    config.settings.extend(settings.options);
+                    config.site.extend(settings.site);
+                }
                 Err(found) => errors.extend(found),
             }
         }
@@ -82,10 +91,42 @@ impl Config {
         self.untrusted.iter().map(|(key, setting)| (*key, setting))
     }
 
+    /// Returns the settings of the site's Slurm, with defaults for those that no file sets.
+    ///
+    /// # Errors
+    /// If the project's file sets some to which the user did not consent, or if values from two files do not fit
+    /// together.
+    pub fn slurm(&self) -> Result<slurm::Settings, Vec<Diagnostic>> {
+        let refused: Vec<Diagnostic> = self
+            .untrusted_site()
+            .map(|(key, setting)| {
+                let name = site::full_name(key);
+                needs_consent(&name, &setting.text(), &setting.place)
+                    .hint("`runner config trust` allows it".to_owned())
+            })
+            .collect();
+        match refused.is_empty() {
+            true => site::settings(&self.site),
+            false => Err(refused),
+        }
+    }
+
+    /// Returns a value of the table `[slurm]`, unless the project's file sets it without the user's consent.
+    pub fn site(&self, key: &str) -> Option<&SiteSetting> {
+        self.site.get(key)
+    }
+
+    /// The values of the project's table `[slurm]` to which the user did not consent.
+    pub fn untrusted_site(&self) -> impl Iterator<Item = (&'static str, &SiteSetting)> {
+        self.untrusted_site
+            .iter()
+            .map(|(key, setting)| (*key, setting))
+    }
+
     /// Lets the settings of the project's file override the user's, except for those that lack consent.
     fn add_project(
         &mut self,
-        settings: BTreeMap<SettingKey, Setting>,
+        settings: file::Settings,
         folder: &Path,
         errors: &mut Vec<Diagnostic>,
     ) {
@@ -93,7 +134,13 @@ impl Config {
             Ok(trust) => trust,
             Err(error) => return errors.push(error),
         };
-        for (key, setting) in settings {
+        for (key, setting) in settings.site {
+            match trust.allows_site(folder, key, &setting) {
+                true => self.site.insert(key, setting),
+                false => self.untrusted_site.insert(key, setting),
+            };
+        }
+        for (key, setting) in settings.options {
             if key == SettingKey::Notify {
                 let message = "a project cannot set `notify`, which runs a command";
                 let user = user_file().map(|path| format!("set it in `{}`", path.shown()));
@@ -109,6 +156,14 @@ impl Config {
             }
         }
     }
+}
+
+/// The error about a setting of a project that takes effect only with the user's consent.
+pub fn needs_consent(name: &str, value: &str, place: &Place) -> Diagnostic {
+    let message = format!(
+        "the project sets `{name}` to `{value}`, which has effects outside its folder and needs your consent"
+    );
+    Diagnostic::at(place, message)
 }
 
 /// Path of the user's configuration file, whether or not it exists.

@@ -5,6 +5,7 @@
 //! | `artifacts`, a folder inside the project | no |
 //! | `artifacts`, a folder outside, also through a link | yes: runs write and read results there |
 //! | those of the table `remote` | yes: runs read results there, and write them |
+//! | those of the table `slurm` | yes: they contain commands that run on a cluster |
 //! | `notify` | not possible: it would run a command of the project's author, so only the user's file may set it |
 //! | all others | no: they only control how stages run, or are part of the key |
 //!
@@ -21,7 +22,8 @@ use engine::atomic_file::{self, Flush};
 use engine::spec::Diagnostic;
 use serde::{Deserialize, Serialize};
 
-use super::{SettingKey, user_file};
+use super::site::full_name;
+use super::{SettingKey, SiteSetting, user_file};
 
 /// Largest file of consents that is read, in bytes.
 const MOST_BYTES: u64 = 16 << 20;
@@ -65,6 +67,18 @@ impl Trust {
     pub fn add(&mut self, folder: &Path, key: SettingKey, value: &str) {
         let settings = self.0.entry(resolved(folder)).or_default();
         settings.insert(key.name().to_owned(), lasting(key, value));
+    }
+
+    /// Returns whether the user consented to this value of a setting of the table `[slurm]`.
+    pub(super) fn allows_site(&self, folder: &Path, key: &str, setting: &SiteSetting) -> bool {
+        let settings = self.0.get(&resolved(folder));
+        let trusted = settings.and_then(|settings| settings.get(&full_name(key)));
+        trusted.is_some_and(|trusted| *trusted == setting.text())
+    }
+
+    pub fn add_site(&mut self, folder: &Path, key: &str, setting: &SiteSetting) {
+        let settings = self.0.entry(resolved(folder)).or_default();
+        settings.insert(full_name(key), setting.text());
     }
 
     /// Removes all consents for a project, and returns whether there were any.

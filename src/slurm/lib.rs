@@ -54,7 +54,7 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | `settings`, `resources`, `site` | settings of a site; requests as options; limits of a site |
+//! | `settings`, `resources`, `site`, `survey` | settings of a site; requests as options; limits; facts for people |
 //! | `script`, `submit`, `tag`, `quote` | the batch script and the submission |
 //! | `client`, `state`, `watch`, `reasons` | asks Slurm, and interprets its answers |
 //! | `folder`, `records`, `events` | files of a job folder |
@@ -63,6 +63,7 @@
 //! | `driver` | runs many jobs: gathers, submits, follows |
 //! | `node` | the node's side |
 //! | `check` | checks the shared file system |
+//! | `background` | submits the driver itself as a job |
 
 #![cfg_attr(
     test,
@@ -70,6 +71,7 @@
 )]
 
 mod answers;
+pub mod background;
 mod cancel;
 pub mod check;
 mod client;
@@ -92,6 +94,7 @@ mod settings;
 mod site;
 mod state;
 mod submit;
+mod survey;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -114,4 +117,5 @@ pub use settings::{GpuType, Settings};
 pub use site::SiteLimits;
 pub use state::{Exit, JobId, Seen, State};
 pub use submit::{Batch, Submitter};
+pub use survey::{Partition, Survey};
 pub use watch::{Pace, Watch};

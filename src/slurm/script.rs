@@ -41,13 +41,7 @@ pub(crate) fn script(
     }
     text += &format!("submission={}\n", word(submission));
     text += OPEN_LOG;
-    for module in &settings.modules {
-        text += &format!("module load {} || exit 1\n", word(module));
-    }
-    for line in &settings.setup {
-        text += line;
-        text.push('\n');
-    }
+    text += &settings.preparation();
     let command = words(settings.container.iter().map(String::as_str)) + &word(binary);
     text += &format!(
         "export {TAG_VARIABLE}={}\nlist={}\nsize={}\nat_once={}\nrun() {{ exec {command} node \"$1\"; }}\n",
@@ -57,6 +51,21 @@ pub(crate) fn script(
         pack.at_once
     );
     text + BODY
+}
+
+impl Settings {
+    /// Returns the lines that prepare the environment of a job: modules and the site's own lines.
+    pub(crate) fn preparation(&self) -> String {
+        let mut text = String::new();
+        for module in &self.modules {
+            text += &format!("module load {} || exit 1\n", word(module));
+        }
+        for line in &self.setup {
+            text += line;
+            text.push('\n');
+        }
+        text
+    }
 }
 
 /// Sends what the script prints to a log in the folder of the submission.

@@ -35,6 +35,9 @@ pub struct Settings {
     pub container: Vec<String>,
     /// Path of the binary on the nodes. `None` means the path of the driver's binary.
     pub binary: Option<PathBuf>,
+    /// Kind of processor of the nodes, such as `x86-avx512`. It is part of the keys of stages that compute, and a node of
+    /// another kind refuses them. `None` means the kind of the driver's machine.
+    pub processor: Option<String>,
     /// Types of GPUs of the site, with their memory in MiB. Needed for stages that ask for an amount of GPU memory.
     pub gpu_types: Vec<GpuType>,
     /// Largest number of jobs that are submitted at the same time, waiting or running.
@@ -72,6 +75,7 @@ impl Default for Settings {
             setup: Vec::new(),
             container: Vec::new(),
             binary: None,
+            processor: None,
             gpu_types: Vec::new(),
             max_jobs: 1000,
             time_limit: None,
@@ -94,6 +98,7 @@ impl Settings {
         note(check_name("account", self.account.as_deref()));
         note(check_name("qos", self.qos.as_deref()));
         note(check_constraint(self.constraint.as_deref()));
+        note(check_processor(self.processor.as_deref()));
         self.extra.iter().for_each(|line| note(check_extra(line)));
         self.modules
             .iter()
@@ -197,6 +202,19 @@ fn check_constraint(text: Option<&str>) -> Result<(), Error> {
             "constraint",
             format_args!("is not a constraint: {text:?}"),
             "use features with `&` and `|`, as in `sbatch --constraint`",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the name of a kind of processor.
+fn check_processor(name: Option<&str>) -> Result<(), Error> {
+    let is_good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    match name {
+        Some(name) if name.is_empty() || !name.chars().all(is_good) => Err(Error::setting(
+            "processor",
+            format_args!("is not a kind of processor: {name:?}"),
+            "use the kind that `runner doctor --executor slurm` shows, such as `x86-avx512`",
         )),
         _ => Ok(()),
     }
@@ -322,6 +340,7 @@ mod tests {
             setup: strings(&["a\nb", "#SBATCH --exclusive"]),
             container: strings(&[""]),
             binary: Some("bin/runner".into()),
+            processor: Some("AVX 512".to_owned()),
             gpu_types: vec![GpuType {
                 name: "a100:2".to_owned(),
                 memory: 40960,
@@ -333,7 +352,7 @@ mod tests {
             ..Settings::default()
         };
         let found = errors(&settings);
-        assert_eq!(found.len(), 17, "{found:#?}");
+        assert_eq!(found.len(), 18, "{found:#?}");
         assert!(found.contains(&"`slurm.extra` sets `-J`, which runner sets itself".to_owned()));
         assert!(found.contains(&"`slurm.poll` is NaN s".to_owned()));
     }
@@ -344,7 +363,7 @@ mod tests {
             "partition": "gpu,long", "account": "lab_1", "constraint": "[a100|h100]&ib",
             "extra": ["#SBATCH --exclusive", "#SBATCH  --mail-user=a@b.c"], "modules": ["cuda/12.4", "gcc"],
             "setup": ["source ~/env && true"], "container": ["apptainer", "exec", "my image.sif"],
-            "binary": "/opt/runner", "gpu_types": [{"name": "a100", "memory": 40960}], "time_limit": 60
+            "binary": "/opt/runner", "processor": "x86-avx512", "gpu_types": [{"name": "a100", "memory": 40960}], "time_limit": 60
         }"##;
         let settings: Settings = serde_json::from_str(text).unwrap();
         settings.check().unwrap();

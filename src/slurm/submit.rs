@@ -181,17 +181,8 @@ impl Submitter {
         elements: usize,
         lock: fs::File,
     ) -> Result<u32, Error> {
-        let site = &self.settings;
         let mut arguments = options;
-        let named = [
-            ("partition", &site.partition),
-            ("account", &site.account),
-            ("qos", &site.qos),
-            ("constraint", &site.constraint),
-        ];
-        for (option, value) in named {
-            arguments.extend(value.as_ref().map(|value| format!("--{option}={value}")));
-        }
+        arguments.extend(self.settings.place_options());
         if elements > 1 {
             arguments.push(format!("--array=0-{}", elements - 1));
         }
@@ -200,7 +191,7 @@ impl Submitter {
             "--requeue".to_owned(),
             "--kill-on-invalid-dep=yes".to_owned(),
             "--open-mode=append".to_owned(),
-            format!("--signal=B:USR1@{}", site.grace),
+            format!("--signal=B:USR1@{}", self.settings.grace),
             format!("--comment={}", tag::comment(tag)),
             format!("--job-name={}", tag::name(tag)),
             format!("--chdir={}", one_line_path(submission)?),
@@ -208,7 +199,35 @@ impl Submitter {
             "--output=/dev/null".to_owned(),
             one_line_path(&submission.join(SCRIPT))?.to_owned(),
         ]);
-        let answer = self.client.run_holding("sbatch", &arguments, Some(lock))?;
+        self.client.sbatch(&arguments, Some(lock))
+    }
+}
+
+impl Settings {
+    /// Returns the options of `sbatch` that say where jobs run, and who pays for them.
+    pub(crate) fn place_options(&self) -> Vec<String> {
+        let named = [
+            ("partition", &self.partition),
+            ("account", &self.account),
+            ("qos", &self.qos),
+            ("constraint", &self.constraint),
+        ];
+        let given = named.into_iter().filter_map(|(option, value)| {
+            let value = value.as_ref()?;
+            Some(format!("--{option}={value}"))
+        });
+        given.collect()
+    }
+}
+
+impl Client {
+    /// Runs `sbatch`, and returns the id of the job.
+    pub(crate) fn sbatch(
+        &self,
+        arguments: &[String],
+        held: Option<fs::File>,
+    ) -> Result<u32, Error> {
+        let answer = self.run_holding("sbatch", arguments, held)?;
         // `--parsable` prints the id, and on some sites `;` and the name of the cluster.
         let id = answer.text.lines().last().unwrap_or_default();
         let id = id.split(';').next().unwrap_or_default().trim();

@@ -91,7 +91,7 @@ pub use inventory::{Entry, Inventory, Reading, Unread};
 pub use latest::Shown;
 pub use lease::Lease;
 pub use memo::Memo;
-pub use owner::{NotSignalled, Owner};
+pub use owner::{DRIVER_JOB, NotSignalled, Owner};
 pub use probe::{Probe, probe};
 pub use processors::{Matching, is_processor};
 pub use remote::{CreateFile, Remote, Traffic};

@@ -30,7 +30,14 @@ pub struct Owner {
     boot: Option<String>,
     /// The namespace that its id belongs to: containers have their own.
     namespace: Option<String>,
+    /// Id of the Slurm job that runs only this process, if `runner submit` started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slurm_job: Option<u32>,
 }
+
+/// Variable that `runner submit` sets to the id of its job. Jobs that are submitted from there inherit it, so it counts
+/// only if it is the id of the job in which this process runs.
+pub const DRIVER_JOB: &str = "RUNNER_DRIVER_JOB";
 
 /// Reason why a process cannot be signalled.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +62,7 @@ impl Owner {
             started: started(pid),
             boot: boot(),
             namespace: namespace(),
+            slurm_job: slurm_job(),
         }
     }
 
@@ -131,6 +139,12 @@ fn boot() -> Option<String> {
 fn namespace() -> Option<String> {
     let link = fs::read_link("/proc/self/ns/pid").ok()?;
     Some(link.to_string_lossy().into_owned())
+}
+
+fn slurm_job() -> Option<u32> {
+    let id = |name| std::env::var(name).ok()?.parse().ok();
+    let job: Option<u32> = id(DRIVER_JOB);
+    job.filter(|job| id("SLURM_JOB_ID") == Some(*job))
 }
 
 /// Returns when a process started, in ticks since boot: field 22 of `/proc/PID/stat` (proc(5)).

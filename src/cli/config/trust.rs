@@ -8,9 +8,9 @@ use crate::report::Console;
 
 /// Allow the settings of this project's `.runner.toml` that reach outside the project
 ///
-/// A project can set where its artifacts are kept, and a shared cache. A folder outside the project and a shared
-/// cache take effect only after this command, which prints what it allows and stores the consent in `trusted.json` next to the user's
-/// `config.toml`. The consent applies to the current values; if they change, run the command again.
+/// A project can set where its artifacts are kept, a shared cache, and how jobs are submitted to a cluster. A folder
+/// outside the project, a shared cache and the table `[slurm]` take effect only after this command, which prints what
+/// it allows and stores the consent in `trusted.json` next to the user's `config.toml`. The consent applies to the current values; if they change, run the command again.
 #[derive(Debug, Args)]
 pub(super) struct Trust {
     /// Revoke the consent for this project
@@ -48,6 +48,15 @@ impl Trust {
                 "allowed: `{}` is `{}` ({})",
                 key.name(),
                 setting.value,
+                setting.place
+            ));
+        }
+        for (key, setting) in config.untrusted_site() {
+            trust.add_site(&folder, key, setting);
+            allowed.push(format!(
+                "allowed: `{}` is `{}` ({})",
+                config::site::full_name(key),
+                setting.text(),
                 setting.place
             ));
         }

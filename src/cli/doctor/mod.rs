@@ -3,6 +3,7 @@
 mod cpu;
 mod cuda;
 mod shared;
+mod slurm;
 mod text;
 
 #[cfg(test)]
@@ -10,7 +11,7 @@ mod tests;
 
 use std::fs::Metadata;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use contract::{Precision, files};
 use engine::devices::DeviceChoice;
 use engine::error::Error;
@@ -21,11 +22,15 @@ use store::{FORMAT, probe};
 use self::cpu::Cpu;
 use self::cuda::Cuda;
 use self::shared::Shared;
+use self::slurm::Slurm;
 use super::pipeline::StoreArgs;
 use super::unwritten;
 use crate::report::Console;
 
 /// Show the processors and GPUs of this machine, and compare the results of a GPU with those of the CPU
+///
+/// With `--executor slurm`, also check the cluster: submit one small job that checks the binary, the kind of processor
+/// and the shared folder on a node, and wait for its end.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     /// Device that must work: auto (whatever there is), cpu, cuda, cuda:0
@@ -35,11 +40,29 @@ pub(super) struct Doctor {
     /// GPUs without TF32)
     #[arg(long, value_name = "NAME", env = "RUNNER_PRECISION", default_value_t)]
     precision: Precision,
+    // The id differs from the key of a configuration file: a job is submitted only if this was typed.
+    /// Place for stages to check as well: slurm (submits one small job)
+    #[arg(
+        long = "executor",
+        id = "doctor.executor",
+        value_name = "PLACE",
+        default_value = "local",
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
+    executor: CheckedExecutor,
     #[command(flatten)]
     store: StoreArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// Values of `--executor`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CheckedExecutor {
+    Local,
+    Slurm,
 }
 
 /// Everything that was found.
@@ -53,6 +76,8 @@ struct Findings {
     /// `None` if no shared cache is set.
     remote: Option<Shared>,
     cuda: Cuda,
+    /// `None` unless it was asked for.
+    slurm: Option<Slurm>,
     /// Descriptions of what is wrong and what to do.
     problems: Vec<String>,
 }
@@ -76,7 +101,7 @@ struct StoreFolder {
 
 impl Doctor {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
-        let findings = self.findings()?;
+        let findings = self.findings(console)?;
         let text = if self.json {
             serde_json::to_string(&findings).map_err(|e| Error::Internal(e.to_string()))?
         } else {
@@ -89,7 +114,7 @@ impl Doctor {
         }
     }
 
-    fn findings(&self) -> Result<Findings, Error> {
+    fn findings(&self, console: &Console) -> Result<Findings, Error> {
         let folder = self.store.folder();
         let probe = probe(folder);
         let machine = Machine::current(&probe.folder);
@@ -105,6 +130,11 @@ impl Doctor {
         let remote = Shared::detect(&self.store)?;
         let why_not = remote.as_ref().and_then(|remote| remote.why_not.clone());
         problems.extend(why_not.map(|why| format!("the shared cache does not work: {why}")));
+        let slurm = match self.executor {
+            CheckedExecutor::Slurm => Some(Slurm::detect(&self.store, console)?),
+            CheckedExecutor::Local => None,
+        };
+        problems.extend(slurm.iter().flat_map(|slurm| slurm.problems.clone()));
         Ok(Findings {
             runner: env!("CARGO_PKG_VERSION"),
             is_built_with_cuda: stages::device::CLASSES.contains(&"cuda"),
@@ -122,6 +152,7 @@ impl Doctor {
             },
             remote,
             cuda,
+            slurm,
             problems,
         })
     }

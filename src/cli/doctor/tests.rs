@@ -54,6 +54,7 @@ fn findings() -> Findings {
             },
             missing: None,
         },
+        slurm: None,
         problems: Vec::new(),
     }
 }

@@ -26,6 +26,9 @@ impl Findings {
         if let Some(remote) = &self.remote {
             text += &format!("\n{}", paragraph("remote", [remote.text()]));
         }
+        if let Some(slurm) = &self.slurm {
+            text += &format!("\n{}", paragraph("slurm", slurm.lines()));
+        }
         // The first problem is printed as the error that ends the command.
         for problem in self.problems.iter().skip(1) {
             text += &format!("\nproblem: {problem}");

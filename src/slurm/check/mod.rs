@@ -130,7 +130,7 @@ impl SharedCheck {
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.node.created_twice {
-            problems.push("the node could create a file that the driver had created: exclusive creation does not work".to_owned());
+            problems.push("the node could create a file that the driver had created: exclusive creation does not work there; keep the store on another file system".to_owned());
         }
         for (name, taken) in [
             ("flock", &self.node.flock_taken),
@@ -138,23 +138,23 @@ impl SharedCheck {
         ] {
             match taken {
                 Ok(false) => {}
-                Ok(true) => problems.push(format!("the node could take a lock that the driver holds: `{name}` locks do not reach other machines")),
-                Err(error) => problems.push(format!("the file system has no `{name}` locks: {error}")),
+                Ok(true) => problems.push(format!("the node could take a lock that the driver holds: `{name}` locks do not reach other machines; mount the file system with locks (NFS: without `nolock` and `local_lock`; Lustre: with `flock`), or keep the store on another one")),
+                Err(error) => problems.push(format!("the file system has no `{name}` locks: {error}; mount it with locks (Lustre: with `flock`), or keep the store on another one")),
             }
         }
         if self.torn > 0 {
             problems.push(format!(
-                "{} of {} reads saw no whole file while the node replaced it: rename is not atomic",
+                "{} of {} reads saw no whole file while the node replaced it: rename is not atomic; keep the store on another file system",
                 self.torn, self.reads
             ));
         }
         match self.node.clock {
             None => problems
-                .push("the node did not see a new file of the driver within a minute".to_owned()),
+                .push("the node did not see a new file of the driver within a minute; keep the store on a file system that shows changes earlier (NFS: `actimeo` of some seconds)".to_owned()),
             // Ages of files are compared with minutes.
             Some((ahead, error)) if ahead.abs() > 5000 + error => {
                 problems.push(format!(
-                    "the clocks of node and driver differ by {} ms",
+                    "the clocks of node and driver differ by {} ms; ask the site to synchronize them (NTP)",
                     ahead.abs()
                 ));
             }
