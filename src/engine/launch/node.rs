@@ -112,15 +112,23 @@ pub(super) fn version() -> Result<String, String> {
     }
 }
 
+/// Returns the facts by which driver and node recognize each other.
+///
+/// # Errors
+/// If the file of this program cannot be read.
+pub fn identity(catalogue: &Catalogue) -> Result<Identity, Error> {
+    Ok(Identity {
+        version: version().map_err(Error::System)?,
+        processor: (catalogue.processor)().to_owned(),
+    })
+}
+
 /// Runs the job of a folder. Returns the exit code for the batch script.
 ///
 /// # Errors
 /// If the job cannot be run. The driver then finds no ending.
 pub fn run(folder: PathBuf, catalogue: &Catalogue) -> Result<i32, Error> {
-    let identity = Identity {
-        version: version().map_err(Error::System)?,
-        processor: (catalogue.processor)().to_owned(),
-    };
+    let identity = identity(catalogue)?;
     let system = |error: slurm::Error| Error::System(error.to_string());
     let stopper = Arc::new(Stopper {
         local: Arc::new(Local::default()),
