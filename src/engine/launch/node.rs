@@ -30,6 +30,8 @@ pub(super) struct NodeWork {
     pub key: Key,
     /// Name of the stage instance.
     pub stage: String,
+    /// Working folder of the driver, where relative paths start.
+    pub folder: PathBuf,
     /// Absolute path of the store.
     pub store: PathBuf,
     /// Its `staging`, `gpus` and `resume` are set by the node.
@@ -170,6 +172,7 @@ fn stage(
     if let Err(failure) = check_processor(&work, node, catalogue) {
         return Ok((Some(failed(&failure)?), Used::default()));
     }
+    std::env::set_current_dir(&work.folder).map_err(Error::io("enter", &work.folder))?;
     let store = Store::open(&work.store)?;
     let checkpoints = work.checkpoints.map(|key| store.checkpoints(&key));
     let checkpoints = checkpoints.transpose()?;

@@ -134,25 +134,26 @@ impl Slurm {
             })) => (Some(*checkpoints.key()), resume),
             Work::BuiltIn(None) | Work::Program(_) => (None, false),
         };
+        let absolute = |path: &Path| {
+            std::path::absolute(path).map_err(|error| Failure::io("find", path, error))
+        };
         let (has_own_gpus, failed_outputs) = match launch.work {
             Work::Program(Scratch {
                 has_own_gpus,
                 failed_outputs,
                 ..
-            }) => (has_own_gpus, failed_outputs.to_owned()),
+            }) => (has_own_gpus, absolute(failed_outputs)?),
             Work::BuiltIn(_) => (false, PathBuf::new()),
-        };
-        let absolute = |path: &Path| {
-            std::path::absolute(path).map_err(|error| Failure::io("find", path, error))
         };
         let limits = launch.limits;
         let work = NodeWork {
             key: launch.key,
             stage: launch.stage.to_owned(),
+            folder: absolute(Path::new("."))?,
             store: absolute(launch.store.root())?,
             request: launch.request.clone(),
             has_own_gpus,
-            failed_outputs: absolute(&failed_outputs)?,
+            failed_outputs,
             checkpoints,
             resume,
             timeout: limits.timeout,
