@@ -50,6 +50,11 @@ fn of(path: &str) -> Option<&'static str> {
   runner run pipelines/table1.yaml -k --retries 2 --timeout 2h
   runner run pipelines/table1.yaml --strict --junit results.xml"
         }
+        "submit" => {
+            "\
+  runner submit pipelines/table1.yaml
+  runner submit --time 2d --partition long pipelines/table1.yaml --keep-going"
+        }
         "plan" => {
             "\
   runner plan pipelines/table1.yaml
@@ -64,9 +69,10 @@ fn of(path: &str) -> Option<&'static str> {
         }
         "doctor" => {
             "\
-  runner doctor                  check GPUs and libraries, and test them
-  runner doctor --device cuda    exit code 1 if no GPU works
-  runner doctor --json           print the same as JSON"
+  runner doctor                     check GPUs and libraries, and test them
+  runner doctor --device cuda       exit code 1 if no GPU works
+  runner doctor --executor slurm    check a cluster with one small job
+  runner doctor --json              print the same as JSON"
         }
         "push" => {
             "\

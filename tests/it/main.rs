@@ -56,6 +56,8 @@ mod sandbox;
 mod schema;
 #[cfg(target_os = "linux")]
 mod serve;
+#[cfg(target_os = "linux")]
+mod slurm;
 mod snapshots;
 mod sources;
 mod spec;

@@ -104,7 +104,8 @@ fn every_command_of_the_readme_parses() {
     }
 }
 
-/// Runs all commands in order, in one folder, except for benchmarks, servers, and those that need external data.
+/// Runs all commands in order, in one folder, except for benchmarks, servers, and those that need external data or a
+/// cluster.
 #[test]
 fn the_commands_of_the_readme_work() {
     let sandbox = sandbox();
@@ -114,7 +115,8 @@ fn the_commands_of_the_readme_work() {
             continue;
         };
         let subcommand = args[0].as_str();
-        if ["bench", "serve"].contains(&subcommand) || args.iter().any(|arg| arg == "--profile") {
+        let needs_more = |arg: &String| ["--profile", "--executor"].contains(&arg.as_str());
+        if ["bench", "serve", "submit"].contains(&subcommand) || args.iter().any(needs_more) {
             continue;
         }
         // Expands `*` as a shell would if `table1.yaml` were the only pipeline.

@@ -175,8 +175,20 @@ fn a_thousand_jobs_at_once() {
     let Some(cluster) = Cluster::start(&["--cpus", "8", "--nodes", "2"]) else {
         return;
     };
+    let calls = cluster.root("calls");
+    let count = |name: &str| {
+        let file = crate::quote::word(calls.to_str().unwrap());
+        format!("echo {name} >>{file}; exec \"$REAL\" \"$@\"")
+    };
+    let names = ["sbatch", "squeue", "scontrol"];
+    let scripts = names.map(count);
+    let counted: Vec<_> = names
+        .into_iter()
+        .zip(scripts.iter().map(String::as_str))
+        .collect();
+    let client = cluster.client_with(&counted);
+    let driver = Driver::new(cluster.submitter(client, |_| {}), VERSION).unwrap();
     let jobs = jobs(&cluster, 1000);
-    let driver = cluster.driver();
     let (began, before) = (Instant::now(), cpu_seconds());
     let followed = run_all(&driver, &jobs);
     let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - before);
@@ -184,6 +196,18 @@ fn a_thousand_jobs_at_once() {
     say(&format!(
         "1,000 jobs: {seconds:.1} s, {cpu:.1} s of CPU time for the driver"
     ));
+    let calls = std::fs::read_to_string(calls).unwrap();
+    for name in names {
+        let count = calls.lines().filter(|line| *line == name).count();
+        say(&format!("calls of {name}: {count}"));
+    }
+    let folder = crate::quote::word(cluster.shared().to_str().unwrap());
+    for kind in ["f", "d"] {
+        let listed = cluster.slurm(&format!(
+            "cd {folder} && find . -type {kind} | sed 's/[0-9a-f]\\{{16\\}}/TAG/; s/job[0-9]*/JOB/; s/slurm-[0-9]*/slurm-N/' | sort | uniq -c; du -s --apparent-size -B1 ."
+        ));
+        say(&listed);
+    }
 }
 
 /// Returns the CPU time of this process, without that of its children.
