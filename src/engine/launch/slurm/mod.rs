@@ -70,7 +70,9 @@ impl Slurm {
         settings: &Settings,
         on_interrupt: OnInterrupt,
     ) -> Result<Self, String> {
-        let jobs = store.jobs_folder();
+        // Nodes start in another folder.
+        let jobs = std::path::absolute(store.jobs_folder())
+            .map_err(|error| format!("failed to find the store: {error}"))?;
         allow_many_files();
         let binary = std::env::current_exe()
             .map_err(|error| format!("failed to find the path of this program: {error}"))?;
