@@ -1,5 +1,6 @@
 //! `runner plan`: shows what would run, with estimates, and saves plans.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
@@ -11,6 +12,7 @@ use engine::graph::Graph;
 use engine::plan;
 use engine::run::replay::known_graph;
 use engine::run::{planned, saved_plan};
+use engine::spec::Executor;
 use engine::wording;
 use serde_json::{Value, json};
 use store::Store;
@@ -150,6 +152,9 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, notes: &RunNot
     if let Some(devices) = graph.devices().filter(|_| forecast.totals.stages > 0) {
         text.push_str(&format!("\ndevice: {devices}"));
     }
+    for (executor, count) in elsewhere(graph, plan) {
+        text.push_str(&format!("\n{executor}: {}", wording::stages(count)));
+    }
     if forecast.totals.stages > 0 {
         text.push_str(&format!("\n{}", totals(forecast)));
     }
@@ -157,6 +162,18 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, notes: &RunNot
         text.push_str(&format!("\n{line}"));
     }
     text
+}
+
+/// Returns the numbers of stages to run on other machines.
+fn elsewhere<'a>(graph: &'a Graph, plan: &plan::Plan) -> BTreeMap<&'a Executor, usize> {
+    let mut counts = BTreeMap::new();
+    for action in plan.misses() {
+        let executor = &graph.stages[action.node].executor;
+        if !executor.is_local() {
+            *counts.entry(executor).or_default() += 1;
+        }
+    }
+    counts
 }
 
 /// `about 42 min; memory: 1.2 GiB; disk: 800.0 MiB`, or what is not known: `at least 3 s: 5 of 8 stages have never
@@ -202,6 +219,7 @@ fn object(
     let mut stages = status::objects(graph, plan);
     notes.add_to(&mut stages, plan);
     for (stage, action) in stages.iter_mut().zip(&plan.actions) {
+        stage["executor"] = json!(graph.stages[action.node].executor);
         stage["estimate"] = forecast.stages.get(&action.node).map_or(Value::Null, |e| {
             json!({
                 "seconds": e.seconds,

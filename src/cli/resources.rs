@@ -23,11 +23,16 @@ pub(super) struct ResourceArgs {
 impl ResourceArgs {
     /// Resources for the stages of a graph on `machine`.
     pub(super) fn capacity(&self, graph: &Graph, machine: &Machine) -> Capacity {
+        let mut stages = graph.stages.node_weights();
+        let elsewhere = match stages.all(|stage| stage.executor.is_local()) {
+            true => 0,
+            false => MOST_ELSEWHERE,
+        };
         Capacity {
             cpus: self.jobs.map_or(machine.cpus, usize::from),
             memory: self.memory.or(machine.ram),
             gpus: graph.gpus.clone(),
-            elsewhere: MOST_ELSEWHERE,
+            elsewhere,
         }
     }
 }

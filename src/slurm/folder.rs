@@ -169,7 +169,11 @@ impl JobFolder {
         self.put(COLLECTED, &true, Durability::None)
     }
 
-    pub(crate) fn is_collected(&self) -> Result<bool, Error> {
+    /// Returns `true` if the ending of the attempt was used.
+    ///
+    /// # Errors
+    /// If the folder cannot be accessed.
+    pub fn is_collected(&self) -> Result<bool, Error> {
         let path = self.path.join(COLLECTED);
         files::exists(&path).map_err(Error::io("access", &path))
     }

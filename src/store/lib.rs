@@ -10,6 +10,7 @@
 //!     cas/ab/<hex>.tree      a tree (the files of one output port), under its own digest
 //!     actions/<key>.json     an action record, under its action key and its content key
 //!     remote/<key>.json    a record of a shared cache; its outputs may be missing here
+//!     jobs/                  jobs on a cluster, by action key; the package `slurm` decides what is in it
 //!     remotes/               what is known about shared caches; the package `remote` decides what is in it
 //!     leases.lock            one byte for each key, locked by the process that fills the miss
 //!     last/, metrics/, sources/    memos: they save time and explain misses; results do not depend on them

@@ -49,7 +49,13 @@ impl Failure {
 
     /// Returns the failure with `more` appended to its message.
     #[must_use]
-    pub fn with(mut self, more: &str) -> Self {
+    pub fn with(self, more: &str) -> Self {
+        self.map(|message| message.push_str(more))
+    }
+
+    /// Returns the failure with a changed message.
+    #[must_use]
+    pub fn map(mut self, change: impl FnOnce(&mut String)) -> Self {
         match &mut self {
             Self::Data(message)
             | Self::Training(message)
@@ -57,7 +63,7 @@ impl Failure {
             | Self::System(message)
             | Self::OutOfMemory(message)
             | Self::TimedOut(message)
-            | Self::Internal(message) => message.push_str(more),
+            | Self::Internal(message) => change(message),
             Self::Cancelled => {}
         }
         self

@@ -217,6 +217,13 @@ fn run_stage(
     };
     let stage = (catalogue.parse)(&request.kind, request.params.clone());
     let stage = stage.map_err(|invalid| Error::Internal(invalid.to_string()))?;
+    if stage.canonical() != request.params {
+        return Ok(Ending::failed(Failure::Data(
+            "the stage has other parameters on this node, because a variable in its `env` is set here and not on the \
+             machine of the driver; unset it in `slurm.setup`, or give it a value in the pipeline"
+                .to_owned(),
+        )));
+    }
     // An interrupted job continues, even if the stage had to start over.
     let resume = work.resume || node.started().restart > 0;
     let launch = Launch {

@@ -3,6 +3,7 @@
 use contract::Gpu;
 use serde::{Deserialize, Serialize};
 
+use super::slots::is_zero;
 use super::{Capacity, Entry, OnFailure, Outcome, Queue, Slots};
 
 /// The stages that a round runs.
@@ -18,7 +19,7 @@ pub struct Schedule {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<u64>,
     /// Number of stages that other machines may run at once.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub elsewhere: usize,
     /// `true` if stages that do not depend on a failed stage still run.
     pub keep_going: bool,

@@ -28,12 +28,16 @@ stages:
     inputs: { parts: one.o }
     params:
       shell: true
-      argv: "echo all >> \"$PROJECT/ran\"; cat inputs/parts/*/* > o"
+      argv: "echo all >> \"$PROJECT/ran\"; cat parts/*/* > o"
       outputs: { o: o }
 "#;
 
+/// `$PROJECT` in the pipeline stands for the folder of the sandbox.
 fn sandbox(pipeline: &str) -> Sandbox {
-    let sandbox = Sandbox::new(pipeline);
+    let sandbox = Sandbox::new("");
+    let folder = sandbox.path("");
+    let text = pipeline.replace("$PROJECT", folder.to_str().unwrap());
+    fs::write(sandbox.path("pipeline.yaml"), text).unwrap();
     configure(&sandbox, FAST);
     sandbox
 }
@@ -42,7 +46,6 @@ fn sandbox(pipeline: &str) -> Sandbox {
 fn command(cluster: &Cluster, sandbox: &Sandbox, args: &[&str]) -> Command {
     let run = ["run", "pipeline.yaml", "--executor", "slurm"];
     let mut command = cluster.command(sandbox, &[&run, args].concat());
-    command.env("PROJECT", sandbox.path(""));
     command.stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -120,9 +123,8 @@ fn a_driver_that_is_killed_loses_nothing_and_submits_nothing_twice() {
     let Some(cluster) = Cluster::shared() else {
         return;
     };
-    let here = Sandbox::new(COUNTING);
-    let mut local = here.command(&["run", "pipeline.yaml"]);
-    let ended: Finished = local.env("PROJECT", here.path("")).output().unwrap().into();
+    let here = sandbox(COUNTING);
+    let ended = here.runner(&["run", "pipeline.yaml"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let (times, kills) = if is_full() { (10, 3) } else { (1, 3) };
     for time in 0..times {
@@ -255,7 +257,7 @@ stages:
     });
     cluster.shell(&format!("scancel {job}"));
     let ended = finish(driver);
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.code, Some(100), "{ended:?}");
     let record = there.last_run();
     for (name, words) in [
         ("fails", ["exit code 3", "wrong flag"]),
@@ -295,7 +297,7 @@ fn a_node_with_another_kind_of_processor_refuses_a_training() {
     let there = Sandbox::new(TINY);
     configure(&there, &format!("{FAST}processor = \"x86-other\"\n"));
     let ended = run(&cluster, &there, &["-k", "--json"]);
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.code, Some(100), "{ended:?}");
     let error = stage(&there.last_run(), "cnn[4]")["error"].to_string();
     assert!(error.contains("`slurm.processor`"), "{error}");
     assert!(error.contains("x86-other"), "{error}");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use contract::{Failure, Gathered, printable};
+use contract::{Failure, Gathered, ShowPath, printable};
 use slurm::decide::Loss;
 use slurm::{EndResult, JobFolder, Lost, Outcome};
 
@@ -34,11 +34,13 @@ impl Ended {
     }
 }
 
-/// Interprets the end of a job. After a success, the outputs are in the folder `staging` as well.
+/// Interprets the end of a job. After a success, the outputs are in the folder `staging` as well. `log` is the
+/// copy of the job's log.
 pub(super) fn end(
     folder: &JobFolder,
     outcome: Outcome,
     staging: &Path,
+    log: &Path,
 ) -> Result<(Gathered, f64, Usage), Ended> {
     let ending = match outcome {
         Outcome::Ended(ending) => ending,
@@ -78,8 +80,12 @@ pub(super) fn end(
             link_all(&from, staging).map_err(|error| failed(Failure::io("read", &from, error)))?;
             Ok((outputs.into_gathered(), ending.seconds, usage))
         }
-        EndResult::Failed(value) => match serde_json::from_value(value) {
-            Ok(failure) => Err(failed(failure)),
+        EndResult::Failed(value) => match serde_json::from_value::<Failure>(value) {
+            // The job folder will be removed.
+            Ok(failure) => Err(failed(failure.map(|message| {
+                let there = folder.log();
+                *message = message.replace(&*there.shown(), &log.shown());
+            }))),
             Err(_) => Err(unreadable("a failure that cannot be read")),
         },
         EndResult::Refused(why) => Err(failed(Failure::Data(why))),

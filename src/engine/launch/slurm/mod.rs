@@ -11,6 +11,7 @@
 //! | failed | the failure |
 //! | out of memory, timed out | the same failure, so it may be retried |
 //! | lost with its node, preempted, forgotten | failure of the system, so it may be retried |
+//! | of an earlier run: failed, or lost before this run | a warning, and another attempt |
 //! | cancelled, rejected or held for a reason that does not pass | failure that is not retried |
 //! | left behind by Ctrl-C | cancelled; the job goes on |
 
@@ -26,7 +27,8 @@ use std::time::{Duration, Instant};
 use contract::{Failure, Gathered, StageEvent, lock};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use slurm::{
-    Client, Driver, Followed, JobFolder, NewJob, Pack, Report, Resources, Settings, Submitter,
+    Client, Driver, EndResult, Followed, JobFolder, NewJob, Outcome, Pack, Report, Resources,
+    Settings, Submitter,
 };
 
 use super::node::{NodeWork, version};
@@ -99,7 +101,10 @@ impl Slurm {
         on_event: &dyn Fn(StageEvent),
     ) -> Result<(Gathered, f64, Usage), Ended> {
         let job = self.job(launch).map_err(Ended::without_usage)?;
+        pass_over_failure(&job.root, on_event)
+            .map_err(|error| Ended::without_usage(Failure::System(said(&error))))?;
         loop {
+            let is_adopted = AtomicBool::default();
             let log = Mutex::new(LogCopy::default());
             let root = &job.root;
             let followed = self.shared.driver.run(&job, &|report| {
@@ -107,12 +112,19 @@ impl Slurm {
                     return;
                 };
                 lock(&log).copy(&folder.log(), launch.log);
+                if let Report::Submitted { adopted: true, .. } = report {
+                    is_adopted.store(true, Ordering::Relaxed);
+                }
                 pass_on(report, &folder, launch, on_event);
             });
             let Followed { folder, outcome } =
                 followed.map_err(|error| Ended::without_usage(Failure::System(said(&error))))?;
             lock(&log).copy(&folder.log(), launch.log);
-            let ended = end(&folder, outcome, &launch.request.staging);
+            let is_lost = matches!(outcome, Outcome::Lost(_)) && is_adopted.into_inner();
+            if let Some(text) = place_at_end(&outcome, self.is_stopping()) {
+                on_event(StageEvent::Place { node: None, text });
+            }
+            let ended = end(&folder, outcome, &launch.request.staging, launch.log);
             let is_current = has_sources(&folder, &launch.placement.sources);
             match ended {
                 Ok(outputs) if is_current => return Ok(outputs),
@@ -121,9 +133,11 @@ impl Slurm {
             }
             let marked = folder.put_collected();
             marked.map_err(|error| Ended::without_usage(Failure::System(said(&error))))?;
-            // An earlier driver may have submitted the job before a source was written to.
-            if let Err(ended) = ended {
-                return Err(ended);
+            match ended {
+                // An earlier driver submitted the job before a source was written to.
+                Ok(_) => {}
+                Err(ended) if is_lost => on_event(about_earlier(&ended.failure)),
+                Err(ended) => return Err(ended),
             }
         }
     }
@@ -300,6 +314,44 @@ fn pass_on(report: Report, folder: &JobFolder, launch: &Launch<'_>, on_event: &d
             }
             on_event(event);
         }
+    }
+}
+
+/// If the job of an earlier run has failed meanwhile, makes the next attempt a new one, as a run on one machine would.
+fn pass_over_failure(root: &Path, on_event: &dyn Fn(StageEvent)) -> Result<(), slurm::Error> {
+    let Some((_, folder)) = JobFolder::latest(root)? else {
+        return Ok(());
+    };
+    let ending = folder.ending()?;
+    let failure = match ending.map(|ending| ending.result) {
+        Some(EndResult::Failed(value)) => serde_json::from_value(value).ok(),
+        Some(EndResult::Refused(why)) => Some(Failure::Data(why)),
+        Some(EndResult::Succeeded(_) | EndResult::Paused) | None => None,
+    };
+    match failure {
+        Some(failure) if !folder.is_collected()? => {
+            on_event(about_earlier(&failure));
+            folder.put_collected()
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the words about a job that a stopped run leaves behind or has cancelled.
+fn place_at_end(outcome: &Outcome, is_stopping: bool) -> Option<String> {
+    match outcome {
+        Outcome::Left(Some(id)) => Some(format!("Slurm job {id} goes on")),
+        Outcome::NotSubmitted => Some("its job was not submitted".to_owned()),
+        Outcome::Lost(lost) if is_stopping => Some(lost.to_string()),
+        _ => None,
+    }
+}
+
+/// Warns about the job of an earlier run, after which the stage starts again.
+fn about_earlier(failure: &Failure) -> StageEvent {
+    StageEvent::Warning {
+        message: format!("its job of an earlier run failed: {failure}"),
+        about_run_only: true,
     }
 }
 
