@@ -199,6 +199,7 @@ mod tests {
         let table = DeTable::parse(source.text()).unwrap();
         let mut errors = Vec::new();
         let site = read(table.get_ref(), &source, &mut errors);
+        errors.sort_by(|a, b| a.place.cmp(&b.place));
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
         match errors.is_empty() {
             true => Ok(settings(&site).unwrap()),

@@ -265,7 +265,9 @@ fn partition_text(partition: &Partition) -> String {
 
 impl Job {
     fn lines(&self, folder: &str) -> Vec<String> {
-        let id = self.id.as_deref().unwrap_or("(not submitted)");
+        let Some(id) = &self.id else {
+            return vec!["the job was not submitted".to_owned()];
+        };
         let mut lines = vec![match (&self.node, &self.version, &self.processor) {
             (Some(node), Some(version), Some(processor)) => {
                 format!("job {id} on {node}: runner {version}, kind {processor}")

@@ -28,7 +28,7 @@ fn a_site_that_works_is_described() {
     let found = cluster.runner(&sandbox, &DOCTOR);
     assert_eq!(found.code, Some(0), "{found:?}");
     for words in [
-        "slurm   slurm 2",
+        "slurm   slurm",
         "without accounting (not needed)",
         "partition main: up, 2 nodes, time limit infinite",
         "limits: 1000 elements of an array",
