@@ -135,7 +135,7 @@ fn ctrl_c_cancels_the_job_of_the_check() {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let doctor = command.spawn().unwrap();
     let job = wait_for("the job", || {
-        let waiting = "squeue -h -t pending -n '' -o '%i %r'";
+        let waiting = "squeue -h -t pending -o '%i %r'";
         let jobs = cluster.shell(waiting);
         let line = jobs.lines().find(|line| line.ends_with("BeginTime"))?;
         line.split(' ').next()?.parse::<u64>().ok()
