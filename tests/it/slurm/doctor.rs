@@ -12,7 +12,7 @@ const DOCTOR: [&str; 5] = ["doctor", "--executor", "slurm", "--device", "cpu"];
 /// Runs the check, which must find a problem, and returns the error.
 fn problem(cluster: &Cluster, table: &str) -> String {
     let sandbox = Sandbox::new("");
-    configure(&sandbox, table);
+    configure(&sandbox, &format!("late = 2\n{table}"));
     let found = cluster.runner(&sandbox, &DOCTOR);
     assert_eq!(found.code, Some(1), "{found:?}");
     assert_eq!(list(&sandbox.path("artifacts/v1/checks")).len(), 0);
