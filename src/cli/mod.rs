@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod doctor;
 mod examples;
+mod executors;
 mod expectations;
 mod explain;
 mod faults;

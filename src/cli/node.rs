@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use engine::error::Error;
-use serde_json::Value;
-use slurm::{EndResult, Identity, JobFolder, Node, Start, Used, check};
+use engine::launch::node;
+use slurm::Identity;
+
+use super::pipeline::catalogue;
 
 /// Run the job of a folder on a node of a cluster
 #[derive(Debug, Args)]
@@ -17,35 +19,14 @@ pub(super) struct NodeArgs {
 
 impl NodeArgs {
     pub(super) fn execute(self) -> Result<ExitCode, Error> {
-        let code = match Node::start(JobFolder::at(self.folder), &identity()).map_err(described)? {
-            Start::Run(node) => run(*node)?,
-            Start::Idle(_) => 0,
-        };
+        let code = node::run(self.folder, &catalogue())?;
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
     }
 }
 
 /// Facts about this binary and this machine by which driver and node recognize each other.
-pub(super) fn identity() -> Identity {
-    Identity {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        processor: stages::device::processor().to_owned(),
-    }
-}
-
-/// Runs the work of a job, and returns the exit code for Slurm.
-fn run(node: Node) -> Result<i32, Error> {
-    let result = match check::on_node(&node.request().work) {
-        Ok(Some(answer)) => EndResult::Succeeded(answer),
-        Ok(None) => EndResult::Refused("this version does not know the work of the job".to_owned()),
-        Err(error) => EndResult::Failed(Value::String(error.to_string())),
-    };
-    node.end(result, Used::default()).map_err(described)
-}
-
-/// Converts an error of the protocol, with its hint. On a node, it is written to the log of the job.
-fn described(error: slurm::Error) -> Error {
-    Error::System(with_hint(&error))
+pub(super) fn identity() -> Result<Identity, Error> {
+    node::identity(&catalogue())
 }
 
 /// The text of an error, with its hint.

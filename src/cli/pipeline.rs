@@ -14,7 +14,7 @@ use engine::error::Error;
 use engine::graph::{Catalogue, Graph};
 use engine::launch::worker::Kinds;
 use engine::plan::rehash_sources;
-use engine::spec::{KeyOption, LoadOptions, Place, Source, suggest};
+use engine::spec::{Executor, KeyOption, LoadOptions, Place, Source, suggest};
 use engine::sweep::Experiment;
 use petgraph::graph::NodeIndex;
 use remote::Remote;
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use store::{FORMAT, Matching, Store};
 
 use super::command_line::variable;
+use super::executors;
 use super::remote::{RemoteArgs, none_set};
 use crate::config::{Config, SettingKey};
 
@@ -55,6 +56,10 @@ pub(super) struct Overrides {
     #[arg(long, value_name = "NAME", env = "RUNNER_PRECISION", value_parser = checked::<Precision>)]
     #[serde(default)]
     precision: Option<String>,
+    /// Where stages run that name no executor: local, slurm, ssh:HOST
+    #[arg(long, value_name = "PLACE", env = "RUNNER_EXECUTOR", value_parser = checked::<Executor>)]
+    #[serde(default)]
+    executor: Option<String>,
     /// Folders outside the project from which files may be included, separated by `:`
     #[arg(
         long,
@@ -70,11 +75,12 @@ pub(super) struct Overrides {
     pub is_from_plan: bool,
 }
 
-/// Origin of the values of `--device` and `--precision`; `None` if that is not known.
+/// Origin of the values of options that set a key of the pipeline; `None` if that is not known.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sources {
     device: Option<ValueSource>,
     precision: Option<ValueSource>,
+    executor: Option<ValueSource>,
 }
 
 impl FromArgMatches for Sources {
@@ -82,6 +88,7 @@ impl FromArgMatches for Sources {
         Ok(Self {
             device: matches.value_source(SettingKey::Device.name()),
             precision: matches.value_source(SettingKey::Precision.name()),
+            executor: matches.value_source(SettingKey::Executor.name()),
         })
     }
 
@@ -193,6 +200,7 @@ impl Overrides {
             options: self.options().iter().map(KeyValue::option).collect(),
             sets: self.sets.clone(),
             include_from: self.include_from.clone(),
+            processors: executors::processors(),
             is_foreign: self.is_from_plan,
         };
         Experiment::read(file, &options, catalogue()).map_err(Error::Invalid)
@@ -222,10 +230,15 @@ impl Overrides {
     }
 
     fn options(&self) -> Vec<KeyValue<'_>> {
-        let Sources { device, precision } = self.sources;
+        let Sources {
+            device,
+            precision,
+            executor,
+        } = self.sources;
         [
             (SettingKey::Device, &self.device, device),
             (SettingKey::Precision, &self.precision, precision),
+            (SettingKey::Executor, &self.executor, executor),
         ]
         .into_iter()
         .filter_map(|(key, value, source)| {

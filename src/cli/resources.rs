@@ -6,6 +6,9 @@ use engine::graph::Graph;
 use engine::scheduler::Capacity;
 use engine::spec::parse_bytes;
 
+/// Number of stages that other machines may run at once. Each takes a thread here. Executors have limits of their own.
+const MOST_ELSEWHERE: usize = 4096;
+
 /// Limits of a run; without them it may use the whole machine.
 #[derive(Debug, Default, Args)]
 pub(super) struct ResourceArgs {
@@ -24,6 +27,7 @@ impl ResourceArgs {
             cpus: self.jobs.map_or(machine.cpus, usize::from),
             memory: self.memory.or(machine.ram),
             gpus: graph.gpus.clone(),
+            elsewhere: MOST_ELSEWHERE,
         }
     }
 }

@@ -20,6 +20,7 @@ use engine::spec::{Limits, Retries, parse_duration};
 use engine::sweep::Experiment;
 use store::Store;
 
+use super::executors::{self, OnInterruptArg};
 use super::expectations::{self, ExpectationArgs};
 use super::notify::NotifyArgs;
 use super::pipeline::{ANALYSIS, Overrides, SourceArgs, StoreArgs, catalogue};
@@ -73,6 +74,9 @@ pub(super) struct Run {
     /// their own; runner waits 1, 2, 4, … seconds before a retry, except after a timeout
     #[arg(long, value_name = "N", env = "RUNNER_RETRIES", value_parser = clap::value_parser!(u32).range(..=100))]
     retries: Option<u32>,
+    /// What happens to stages on other machines after Ctrl-C: leave (a second Ctrl-C within 10 s cancels them), cancel
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "leave")]
+    on_interrupt: OnInterruptArg,
     /// Start trainings from the beginning instead of resuming them from checkpoints
     #[arg(long)]
     no_resume: bool,
@@ -258,7 +262,9 @@ impl Run {
         session: &mut Option<Session<'a>>,
         (store, console, logs): (&'a Store, &'a Console, &RunLog),
     ) -> Result<(), Error> {
+        let executors = executors::of(experiment.graph(), self.on_interrupt)?;
         let request = RunRequest {
+            executors: &executors,
             sets: invocation.sets,
             select: &|graph, round| invocation.selection.options_of(graph, round),
             accept: &|graph, plan| match invocation.saved {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use contract::Precision;
 use engine::devices::DeviceChoice;
-use engine::spec::{parse_bytes, parse_duration};
+use engine::spec::{Executor, parse_bytes, parse_duration};
 use toml::de::DeValue;
 
 /// A setting of a configuration file.
@@ -17,6 +17,7 @@ pub enum SettingKey {
     Profile,
     Device,
     Precision,
+    Executor,
     KeepGoing,
     Timeout,
     Retries,
@@ -27,7 +28,7 @@ pub enum SettingKey {
 }
 
 impl SettingKey {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Artifacts,
         Self::Match,
         Self::Jobs,
@@ -35,6 +36,7 @@ impl SettingKey {
         Self::Profile,
         Self::Device,
         Self::Precision,
+        Self::Executor,
         Self::KeepGoing,
         Self::Timeout,
         Self::Retries,
@@ -54,6 +56,7 @@ impl SettingKey {
             Self::Profile => "profile",
             Self::Device => "device",
             Self::Precision => "precision",
+            Self::Executor => "executor",
             Self::KeepGoing => "keep_going",
             Self::Timeout => "timeout",
             Self::Retries => "retries",
@@ -95,7 +98,7 @@ impl SettingKey {
                 "none"
             }
             Self::RemoteMode => "read-write",
-            Self::Device | Self::Precision => "set by the pipeline",
+            Self::Device | Self::Precision | Self::Executor => "set by the pipeline",
             Self::KeepGoing => "false; true for sweeps",
             Self::Retries => "0",
         }
@@ -142,6 +145,12 @@ impl SettingKey {
                 "`\"auto\"`, `\"cpu\"`, `\"cuda\"`, or `\"cuda:0\"` and so on",
                 text()
                     .and_then(|text| text.parse::<DeviceChoice>().ok())
+                    .map(string),
+            ),
+            Self::Executor => (
+                "`\"local\"`, `\"slurm\"` or `\"ssh:HOST\"`",
+                text()
+                    .and_then(|text| text.parse::<Executor>().ok())
                     .map(string),
             ),
             Self::Precision => (

@@ -17,7 +17,7 @@ use super::key::{found, whole};
 pub(super) const TABLE: &str = "slurm";
 
 /// All keys with what they take and their built-in defaults, as shown to the user.
-const KEYS: [(&str, &str, &str); 16] = [
+const KEYS: [(&str, &str, &str); 17] = [
     ("partition", "a name", "the site's"),
     ("account", "a name", "the site's"),
     ("qos", "a name", "the site's"),
@@ -28,6 +28,7 @@ const KEYS: [(&str, &str, &str); 16] = [
     ("container", "a list of strings", "none"),
     ("binary", "a path", "that of the driver"),
     ("processor", "a kind of processor", "that of the driver"),
+    ("gpu", "the model of a GPU", "none"),
     (
         "gpu_types",
         "a list of tables such as `{ name = \"a100\", memory = 40960 }`",

@@ -6,6 +6,7 @@
 //! | `artifacts`, a folder outside, also through a link | yes: runs write and read results there |
 //! | those of the table `remote` | yes: runs read results there, and write them |
 //! | those of the table `slurm` | yes: they contain commands that run on a cluster |
+//! | `executor`, unless it is `local` | yes: stages run on other machines, in the user's name |
 //! | `notify` | not possible: it would run a command of the project's author, so only the user's file may set it |
 //! | all others | no: they only control how stages run, or are part of the key |
 //!
@@ -115,6 +116,7 @@ fn lasting(key: SettingKey, value: &str) -> String {
 pub(super) fn reaches_outside(key: SettingKey, value: &str, folder: &Path) -> bool {
     match key {
         SettingKey::Artifacts => !resolved(Path::new(value)).starts_with(resolved(folder)),
+        SettingKey::Executor => value != "local",
         SettingKey::Match
         | SettingKey::Jobs
         | SettingKey::Memory

@@ -144,6 +144,18 @@ impl Display for Bars {
                 state.add(stage, reason);
                 state.draw_overall();
             }
+            // Many stages may be in the queue of a cluster, and they have no progress.
+            Event::StagePlace {
+                stage, node: None, ..
+            } => {
+                let queued = state.running.remove(stage);
+                state.clear(queued);
+                state.draw_overall();
+            }
+            Event::StagePlace { stage, text, .. } => {
+                state.add(stage, text);
+                state.draw_overall();
+            }
             Event::StageProgress { stage, .. } => state.draw(stage, at),
             Event::StageEnded { stage } => {
                 let ended = state.running.remove(&stage.name);

@@ -97,6 +97,9 @@ impl Display for Lines {
                     state.live.console.message(&line);
                 }
             }
+            Event::StagePlace { stage, text, .. } if chatty => {
+                state.live.console.message(&format!("{stage}: {text}"));
+            }
             Event::StageProgress { stage, progress } if chatty => {
                 state.progress(stage, progress, at);
             }

@@ -38,6 +38,9 @@ pub struct Settings {
     /// Kind of processor of the nodes, such as `x86-avx512`. It is part of the keys of stages that compute, and a node of
     /// another kind refuses them. `None` means the kind of the driver's machine.
     pub processor: Option<String>,
+    /// Model of the GPUs of the nodes, as `nvidia-smi` names it. It is part of the keys of stages that compute on a GPU,
+    /// and a node with another model refuses them. `None` means that stages compute on the CPU.
+    pub gpu: Option<String>,
     /// Types of GPUs of the site, with their memory in MiB. Needed for stages that ask for an amount of GPU memory.
     pub gpu_types: Vec<GpuType>,
     /// Largest number of jobs that are submitted at the same time, waiting or running.
@@ -76,6 +79,7 @@ impl Default for Settings {
             container: Vec::new(),
             binary: None,
             processor: None,
+            gpu: None,
             gpu_types: Vec::new(),
             max_jobs: 1000,
             time_limit: None,

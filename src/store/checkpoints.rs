@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{self, Found, sync};
 use super::inventory::Unread;
 use super::sealed::{seal, unseal};
-use super::{Blob, Error, Store, lock};
+use super::{Blob, Error, Staging, Store, lock};
 use crate::keys::Key;
 
 const MANIFEST: &str = "checkpoint.json";
@@ -87,6 +87,15 @@ impl Store {
 }
 
 impl Checkpoints<'_> {
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Returns a fresh folder, in which a stage can write checkpoints for [`Checkpoints::keep`].
+    pub fn staging(&self) -> Result<Staging, Error> {
+        self.store.staging()
+    }
+
     /// Returns the complete checkpoints, the furthest first. Damaged ones are set aside. For one that cannot
     /// be read, a warning is logged and the checkpoint stays.
     pub fn furthest_first(&self) -> Result<Vec<Artifact>, Error> {

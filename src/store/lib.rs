@@ -208,6 +208,11 @@ impl Store {
         self.home.join("runs")
     }
 
+    /// Returns the folder for jobs on a cluster, by action key. The store does not decide what is in it.
+    pub fn jobs_folder(&self) -> PathBuf {
+        self.home.join("jobs")
+    }
+
     /// Returns the folder for what this machine remembers about shared caches.
     pub fn remotes_folder(&self) -> PathBuf {
         self.home.join("remotes")

@@ -80,7 +80,7 @@ impl Outputs<'_> {
                 .map_err(|why| metrics::wrong(path, &why))?;
             warnings.extend(measured.warnings());
             let file = Made::File {
-                name: METRICS_FILE,
+                name: METRICS_FILE.into(),
                 bytes: json::bytes(&measured.metrics).map_err(|e| Failure::io("write", path, e))?,
             };
             made.insert(METRICS_PORT.to_owned(), file);

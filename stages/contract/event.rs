@@ -17,6 +17,13 @@ pub enum StageEvent {
         #[serde(rename = "passing")]
         about_run_only: bool,
     },
+    /// The place where the stage waits or runs, from its launcher.
+    Place {
+        /// Name of the machine, once the stage runs there.
+        node: Option<String>,
+        /// Sentence fragment: `waits as Slurm job 17`.
+        text: String,
+    },
     /// A line worth keeping in the run's record (`best epoch 7, threshold 0.62`).
     Note {
         message: String,

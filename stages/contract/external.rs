@@ -1,5 +1,6 @@
 //! Stages whose work is done by a user's program.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -35,7 +36,10 @@ pub enum Made {
     /// The file or folder at this path in the staging folder.
     At(PathBuf),
     /// A file with this name and content.
-    File { name: &'static str, bytes: Vec<u8> },
+    File {
+        name: Cow<'static, str>,
+        bytes: Vec<u8>,
+    },
 }
 
 /// Program to run.

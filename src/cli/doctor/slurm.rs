@@ -12,8 +12,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use slurm::check::{self, Checked, SharedCheck};
 use slurm::{
-    Client, Driver, EndResult, Lost, Outcome, Partition, Report, Resources, Settings, Submitter,
-    Survey,
+    Client, Driver, EndResult, Identity, Lost, Outcome, Partition, Report, Resources, Settings,
+    Submitter, Survey,
 };
 use store::FORMAT;
 use tempfile::TempDir;
@@ -89,10 +89,10 @@ impl Slurm {
         let config = Config::load().map_err(Error::Invalid)?;
         let settings = config.slurm().map_err(Error::Invalid)?;
         let folder = args.folder().join(FORMAT).join(FOLDER);
-        let own = identity().processor;
+        let Identity { version, processor } = identity()?;
         let mut found = Self {
             folder: folder.to_string_lossy().into_owned(),
-            expected_processor: settings.processor.clone().unwrap_or(own),
+            expected_processor: settings.processor.clone().unwrap_or(processor),
             ..Self::default()
         };
         let client = Client::default();
@@ -101,7 +101,7 @@ impl Slurm {
             Err(error) => found.problems.push(with_hint(&error)),
         }
         if found.problems.is_empty()
-            && let Err(error) = found.check(client, settings, &folder, console)
+            && let Err(error) = found.check((client, settings, &version), &folder, console)
         {
             found.problems.push(with_hint(&error));
         }
@@ -135,8 +135,7 @@ impl Slurm {
 
     fn check(
         &mut self,
-        client: Client,
-        settings: Settings,
+        (client, settings, version): (Client, Settings, &str),
         folder: &Path,
         console: &Console,
     ) -> Result<(), slurm::Error> {
@@ -149,7 +148,7 @@ impl Slurm {
         };
         let binary = std::env::current_exe().unwrap_or_default();
         let submitter = Submitter::new(client, settings, place.path(), &binary)?;
-        let driver = Arc::new(Driver::new(submitter, &identity().version)?);
+        let driver = Arc::new(Driver::new(submitter, version)?);
         let _cancel_on_signal = cancel_on_signal(&driver);
         let resources = Resources {
             cpus: 1,

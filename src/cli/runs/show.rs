@@ -129,6 +129,7 @@ fn running(now: &ProgressNow) -> String {
                 wording::duration((now.now - stage.started).max(0.0))
             ),
         }];
+        parts.extend(stage.place.as_ref().map(|place| place.text.clone()));
         parts.extend(
             stage
                 .left(now.now)

@@ -32,6 +32,15 @@ pub struct Chosen {
 }
 
 impl Chosen {
+    /// Returns the result of choosing the CPU.
+    pub fn cpu() -> Self {
+        Self {
+            device: Device::Cpu,
+            gpus: Vec::new(),
+            without: None,
+        }
+    }
+
     /// Returns the result of choosing a GPU on another machine that has one.
     pub fn assumed_cuda(precision: Precision) -> Self {
         Self {
@@ -97,9 +106,8 @@ impl DeviceChoice {
             }
         };
         let cpu = |without| Chosen {
-            device: Device::Cpu,
-            gpus: Vec::new(),
             without,
+            ..Chosen::cpu()
         };
         match (self, self.depends_on_gpus().then(find_gpus)) {
             (_, None) => Ok(cpu(None)),

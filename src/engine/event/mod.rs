@@ -84,6 +84,14 @@ pub enum Event {
         /// A few words: `samples after epoch 20`.
         caption: String,
     },
+    /// The place where the stage waits or runs, if it is not this machine.
+    StagePlace {
+        stage: String,
+        /// Name of the machine, once the stage runs there.
+        node: Option<String>,
+        /// Sentence fragment: `waits as Slurm job 17`.
+        text: String,
+    },
     /// Something that the user should know, although the stage continues.
     StageWarning {
         stage: String,
@@ -117,6 +125,7 @@ impl Event {
             | Self::StageStartsOver { stage, .. }
             | Self::StageProgress { stage, .. }
             | Self::StagePicture { stage, .. }
+            | Self::StagePlace { stage, .. }
             | Self::StageWarning { stage, .. }
             | Self::StageNote { stage, .. } => Some(stage),
             Self::StageEnded { stage } => Some(&stage.name),
@@ -175,6 +184,9 @@ pub struct StageReport {
     /// Peak resident set size of its process, in MiB.
     #[serde(serialize_with = "rounded")]
     pub peak_memory_mib: Option<f64>,
+    /// Name of the machine that ran it; `None` for the machine of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// Reason for its execution, in a few words; `None` if it was not, or in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -196,6 +208,7 @@ impl StageReport {
             seconds: None,
             cpu_seconds: None,
             peak_memory_mib: None,
+            node: None,
             reason: None,
             error: None,
             warnings: Vec::new(),

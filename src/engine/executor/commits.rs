@@ -87,6 +87,9 @@ impl Recorder<'_> {
             match &kept {
                 Ok(()) => {
                     self.clean_up_checkpoints(action, result.checkpoints);
+                    let executor = &self.context.graph.stages[action.node].executor;
+                    let launcher = self.context.launcher;
+                    launcher.recorded(executor, &action.action_key);
                     update_view(&self.context, action, &result.record.outputs);
                 }
                 Err(failure) => {

@@ -6,25 +6,25 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use contract::{Failure, Folder, Gathered, Made, Port, Request, Resume, ShowPath, files};
+use contract::{Failure, Folder, Made, Port, Request, ShowPath, StageEvent, files};
 use jiff::Timestamp;
 
-use super::built_in::{Messages, run_worker};
 use super::commits::NewResult;
 use super::context::Context;
-use super::external::{Scratch, run_program};
+use super::failed_outputs_folder;
 use super::failure::store_failure;
 use super::inputs::{Inputs, artifacts};
+use super::stage_events::StageEvents;
 use super::state::Outputs;
-use super::watched::Watched;
+use super::watched::{Reader, Watched};
 use crate::event::StageReport;
 use crate::graph::Limits;
-use crate::launch::Ending;
+use crate::launch::{Ending, Kept, Launch, Placement, Scratch, Work};
 use crate::plan::{MissReason, PlannedAction, SourceState, Stamps, State, source_state};
 use crate::scheduler::Grant;
 use crate::spec::suggest::distinct;
 use store::keys::Key;
-use store::{ActionRecord, Checkpoints, Deadline, Guard, Staging};
+use store::{ActionRecord, Checkpoints, Deadline, Guard};
 
 /// Maximum number of times that a stage runs again because its sources were written to, but have the same content.
 const MOST_TOUCHES: usize = 5;
@@ -143,64 +143,79 @@ fn attempt(
     let action = making.action;
     let instance = &context.graph.stages[action.node];
     let external = instance.stage.external();
-    // The deadline includes the time for reading inputs and outputs.
-    let deadline = Deadline::new(limits.timeout, context.launcher.stopping());
-    let inputs = Watched::begin(making.inputs, context.store, external.is_some(), &deadline)?;
-    let staging = context.store.staging().map_err(store_failure)?;
-    // Dropped after the checkpoint writer has stored its content.
-    let kept = match checkpoints {
-        Some(_) => Some(context.store.staging().map_err(store_failure)?),
-        None => None,
+    let is_here = instance.executor.is_local();
+    // The deadline includes the time for reading inputs and outputs. Elsewhere, a stage may wait for days before it
+    // starts.
+    let timeout = limits.timeout.filter(|_| is_here);
+    let deadline = Deadline::new(timeout, context.launcher.stopping());
+    let reader = match external {
+        _ if !is_here => Reader::Elsewhere,
+        Some(_) => Reader::Program,
+        None => Reader::Worker,
     };
-    let kept = kept.as_ref().map(Staging::path);
+    let inputs = Watched::begin(making.inputs, context.store, reader, &deadline)?;
+    let staging = context.store.staging().map_err(store_failure)?;
     let request = Request {
         kind: instance.kind.name.to_owned(),
         params: instance.stage.canonical(),
         seed: instance.seed,
         // A program can see this number, so it is the declared number of cores, not a measured one.
-        cpus: instance.threads().min(making.grant.cpus),
+        cpus: match is_here {
+            true => instance.threads().min(making.grant.cpus),
+            false => instance.threads(),
+        },
         device: instance.device,
         gpus: gpus(context, making.grant),
         inputs: artifacts(making.inputs, context.store),
         staging: staging.path().to_owned(),
-        resume: match checkpoints.zip(kept) {
-            Some((checkpoints, folder)) => Some(Resume {
-                folder: folder.to_owned(),
-                kept: kept_checkpoints(context, action, checkpoints, start.resume)?,
-            }),
-            None => None,
+        resume: None,
+    };
+    let name = context.name(action.node);
+    let failed_outputs = failed_outputs_folder(context.folder, &name);
+    let work = match external {
+        Some(external) => Work::Program(Scratch {
+            external,
+            has_own_gpus: instance.resources.gpus.is_some(),
+            failed_outputs: &failed_outputs,
+        }),
+        None => Work::BuiltIn(checkpoints.map(|checkpoints| Kept {
+            checkpoints,
+            resume: start.resume,
+        })),
+    };
+    let events = StageEvents::begin(context, action, &start.reason, checkpoints, staging.path());
+    let ending = context.launcher.run(
+        &Launch {
+            key: action.action_key,
+            stage: &name,
+            placement: &Placement {
+                executor: instance.executor.clone(),
+                pack: instance.pack,
+                gpus: instance.gpus(),
+                gpu_memory: instance.gpu_memory(),
+                processor: instance.processor.clone(),
+                sources: start.stamps.to_string(),
+            },
+            store: context.store,
+            request: &request,
+            staging: staging.folder(),
+            work,
+            limits,
+            log: &context.log(action),
+            on_linked: &|| inputs.start(),
         },
-    };
-    let (ending, messages, made) = match external {
-        Some(external) => {
-            let scratch = Scratch {
-                request: &request,
-                folder: staging.folder(),
-                inputs: &inputs,
-            };
-            let (ending, Gathered { made, warnings }) =
-                run_program(context, action, external, &start.reason, &scratch, limits);
-            let messages = Messages {
-                warnings,
-                ..Messages::default()
-            };
-            (ending, messages, made)
+        &|event| events.receive(event),
+    );
+    if let Ok(gathered) = &ending.result {
+        for message in &gathered.warnings {
+            let message = message.clone();
+            events.receive(StageEvent::Warning {
+                message,
+                about_run_only: false,
+            });
         }
-        None => {
-            inputs.start();
-            let (ending, messages) = run_worker(
-                context,
-                action,
-                &start.reason,
-                &request,
-                limits,
-                checkpoints,
-            );
-            let ports = instance.outputs.iter();
-            let made = ports.map(|p| (p.name.clone(), Made::At(PathBuf::from(&p.name))));
-            (ending, messages, made.collect())
-        }
-    };
+    }
+    let messages = events.into_messages();
     let Ending {
         result,
         seconds,
@@ -215,9 +230,14 @@ fn attempt(
             .max(report.peak_memory_mib.unwrap_or_default()),
     );
     report.warnings.clone_from(&messages.warnings);
+    report.node.clone_from(&messages.node);
     // Checked even after a failure, so that no other stage reads an input that was changed.
     let inputs_check = inputs.check(&deadline)?;
-    result?;
+    let mut made = result?.made;
+    if external.is_none() {
+        let ports = instance.outputs.iter();
+        made.extend(ports.map(|port| (port.name.clone(), Made::At(PathBuf::from(&port.name)))));
+    }
 
     match source_state(context.graph, context.store, action, &start.stamps)
         .map_err(|e| Failure::System(e.to_string()))?
@@ -267,23 +287,6 @@ fn gpus(context: &Context<'_>, grant: &Grant) -> Vec<String> {
     gpus.map(|gpu| gpu.uuid.clone()).collect()
 }
 
-/// Returns the checkpoints to resume from. If the stage must start over, removes
-/// them all and returns none.
-fn kept_checkpoints(
-    context: &Context<'_>,
-    action: &PlannedAction,
-    checkpoints: &Checkpoints<'_>,
-    resume: bool,
-) -> Result<Vec<contract::Artifact>, Failure> {
-    let kept = if resume {
-        checkpoints.furthest_first()
-    } else {
-        checkpoints.discard_all().map(|()| Vec::new())
-    };
-    tracing::debug!(stage = %context.name(action.node), ?kept, "checkpoints");
-    kept.map_err(store_failure)
-}
-
 /// Ingests the output of every port.
 fn ingest(
     context: &Context<'_>,
@@ -296,7 +299,7 @@ fn ingest(
     for port in ports {
         let missing = || Failure::Internal(format!("the stage made no output `{}`", port.name));
         let tree = match made.remove(&port.name).ok_or_else(missing)? {
-            Made::File { name, bytes } => context.store.ingest_bytes(name, &bytes),
+            Made::File { name, bytes } => context.store.ingest_bytes(&name, &bytes),
             Made::At(path) => match staging.stat(&path) {
                 Err(error) if files::is_absence(&error) => return Err(missing()),
                 // Ingesting reports other errors.

@@ -5,25 +5,22 @@
 //! | --- | --- |
 //! | a miss that the scheduler starts | `fill.rs` |
 //! | find its result in the store after all, or take the lease | `hits.rs` |
-//! | otherwise make it: run the stage, retry, ingest the outputs | `make.rs`, `built_in.rs`, `external.rs` |
+//! | otherwise make it: run the stage, retry, ingest the outputs | `make.rs`, `stage_events.rs` |
 //! | record results in batches, on a thread of its own | `commits.rs` |
 //! | send events in the order of dependencies | `announcer.rs` |
 //!
 //! All parts read the [`Context`]. What changes is in the [`ExecutionState`].
 
 mod announcer;
-mod built_in;
-mod checkpoint_writer;
 mod commits;
 mod context;
-mod external;
-mod failed_outputs;
 mod failure;
 mod fill;
 mod hits;
 mod inputs;
 mod make;
 mod pictures;
+mod stage_events;
 mod state;
 mod verify;
 mod versions;
@@ -53,7 +50,6 @@ use state::{ExecutionState, KnownOutputs};
 use store::{ActionRecord, Store, component};
 use views::update_view;
 
-pub use failed_outputs::failed_outputs_folder;
 pub use pictures::{MOST_PICTURE, picture_file};
 pub use state::Outputs;
 pub use verify::damaged_artifacts;
@@ -287,4 +283,9 @@ fn schedule<'a>(
 /// Returns the log file of a stage instance in the folder of its run.
 pub fn log_file(run: &Path, name: &str) -> PathBuf {
     run.join(format!("{}.log", component(name)))
+}
+
+/// Returns the folder for the outputs of a failed stage, in the folder of its run.
+pub fn failed_outputs_folder(run: &Path, stage: &str) -> PathBuf {
+    log_file(run, stage).with_added_extension("outputs")
 }

@@ -7,12 +7,12 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use contract::{Failure, Invalid, Program, StageEvent};
+use contract::{Failure, Invalid, Program};
 use petgraph::graph::NodeIndex;
 
 use crate::error::Error;
 use crate::graph::{Graph, Limits};
-use crate::launch::{Launch, Launcher, Local, WHOLE_LOG, Work};
+use crate::launch::{Local, WHOLE_LOG};
 use crate::plan::{UnknownVersion, unknown_versions};
 use store::Store;
 
@@ -56,7 +56,7 @@ pub fn ask_versions(graph: &Graph, store: &Store, nodes: &[NodeIndex]) -> Result
     Ok(())
 }
 
-fn ask(unknown: &UnknownVersion, store: &Store, launcher: &dyn Launcher) -> Result<String, String> {
+fn ask(unknown: &UnknownVersion, store: &Store, launcher: &Local) -> Result<String, String> {
     let staging = store.staging().map_err(|error| error.to_string())?;
     let folder = staging.path().join("empty");
     fs::create_dir(&folder).map_err(|error| error.to_string())?;
@@ -77,15 +77,8 @@ fn ask(unknown: &UnknownVersion, store: &Store, launcher: &dyn Launcher) -> Resu
         timeout: Some(PATIENCE),
         ..Limits::default()
     };
-    let launch = Launch {
-        work: Work::Program(&program),
-        limits,
-        log: &log,
-    };
-    let ending = launcher.run(&launch, &|event| {
-        if let StageEvent::Warning { message, .. } = event {
-            tracing::warn!("`{}` {message}", unknown.command);
-        }
+    let ending = launcher.run_program(&program, limits, &log, &|message| {
+        tracing::warn!("`{}` {message}", unknown.command);
     });
     ending.result.map_err(|failure| match failure {
         // The log that the message names will be removed with the staging folder.

@@ -32,12 +32,21 @@ const MOST: usize = 64;
 /// Longest time that a process which opens a watched file for writing is blocked.
 const POLL: Duration = Duration::from_millis(20);
 
+/// The code that reads the inputs of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    Worker,
+    /// A user's program, which reads copies of small files.
+    Program,
+    /// A worker or a program on another machine. What it opens cannot be noticed here.
+    Elsewhere,
+}
+
 /// The inputs of a running stage.
 pub(super) struct Watched<'a> {
     store: &'a Store,
     inputs: Vec<Input<'a>>,
-    /// `true` if the stage is a user's program, which reads copies of small files.
-    is_program: bool,
+    reader: Reader,
     watches: Arc<Vec<Watch>>,
     /// Dropping it ends the thread that lets writers continue.
     _releasing: Option<Sender<()>>,
@@ -57,17 +66,21 @@ struct Watch {
 }
 
 impl<'a> Watched<'a> {
-    /// Watches the inputs and verifies their content. `is_program` is `true` if a user's program will read them. It
-    /// gets copies of small files.
+    /// Watches the inputs and verifies their content.
     pub(super) fn begin(
         inputs: &'a Inputs,
         store: &'a Store,
-        is_program: bool,
+        reader: Reader,
         deadline: &Deadline<'_>,
     ) -> Result<Self, Failure> {
         let mut watches = Vec::new();
         let mut watch = |blob: &Blob| {
-            if watches.len() == MOST || (is_program && is_small(blob)) {
+            let is_watched = match reader {
+                Reader::Worker => true,
+                Reader::Program => !is_small(blob),
+                Reader::Elsewhere => false,
+            };
+            if watches.len() == MOST || !is_watched {
                 return None;
             }
             watches.push(Watch {
@@ -97,7 +110,7 @@ impl<'a> Watched<'a> {
         Ok(Self {
             store,
             inputs: watched,
-            is_program,
+            reader,
             _releasing: release_writers(&watches),
             watches,
         })
@@ -153,13 +166,16 @@ impl<'a> Watched<'a> {
     /// Returns the failure for an input that was written to. Only a user's program writes to inputs of its stage.
     fn written(&self, input: &Input<'_>) -> Failure {
         let role = input.role;
-        Failure::Data(match self.is_program {
-            true => format!(
+        Failure::Data(match self.reader {
+            Reader::Program => format!(
                 "the program changed its input `{role}`; to change an input, have the program copy it first"
             ),
-            false => {
+            Reader::Worker => {
                 format!("another process changed its input `{role}` while the stage ran; run again")
             }
+            Reader::Elsewhere => format!(
+                "the program or another process changed its input `{role}` while the stage ran; run again"
+            ),
         })
     }
 
@@ -167,9 +183,9 @@ impl<'a> Watched<'a> {
     /// then set aside by another stage.
     fn missing(&self, input: &Input<'_>) -> Failure {
         let role = input.role;
-        let who = match self.is_program {
-            true => "the program or another process",
-            false => "another process",
+        let who = match self.reader {
+            Reader::Program | Reader::Elsewhere => "the program or another process",
+            Reader::Worker => "another process",
         };
         Failure::Data(format!(
             "its input `{role}` is no longer in the store: {who} removed or changed it while the stage ran; run again"
@@ -178,7 +194,7 @@ impl<'a> Watched<'a> {
 
     /// Returns whether the stage reads a copy of its own instead of the store's file.
     fn is_copied(&self, blob: &Blob) -> bool {
-        self.is_program && is_small(blob)
+        self.reader == Reader::Program && is_small(blob)
     }
 
     /// Ends the watch. Call this after the stage's own links to its inputs are removed. Removing a link changes a
@@ -276,14 +292,15 @@ mod tests {
         let tree = tree.unwrap();
         let beyond = store.files_of(&tree)[&format!("{MOST:03}")].clone();
         let inputs = Inputs::from([("in".to_owned(), vec![Input::of(tree)])]);
-        for is_program in [false, true] {
-            let watched = Watched::begin(&inputs, &store, is_program, &Deadline::NONE).unwrap();
+        for reader in [Reader::Worker, Reader::Program, Reader::Elsewhere] {
+            let watched = Watched::begin(&inputs, &store, reader, &Deadline::NONE).unwrap();
             watched.start();
             let times = fs::FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
             let file = contract::files::open(&beyond).unwrap();
             file.set_times(times).unwrap();
             let check = watched.check(&Deadline::NONE).unwrap();
-            assert_eq!(matches!(check, InputsCheck::Sure), is_program);
+            let is_sure = reader == Reader::Program;
+            assert_eq!(matches!(check, InputsCheck::Sure), is_sure, "{reader:?}");
             watched.end();
         }
     }
@@ -301,10 +318,10 @@ mod tests {
     }
 
     /// The message after `change` was done to the file of an input while the stage ran.
-    fn message(is_program: bool, change: impl Fn(&Path)) -> String {
+    fn message(reader: Reader, change: impl Fn(&Path)) -> String {
         let folder = tempfile::tempdir().unwrap();
         let (store, inputs, file) = one_file(folder.path());
-        let watched = Watched::begin(&inputs, &store, is_program, &Deadline::NONE).unwrap();
+        let watched = Watched::begin(&inputs, &store, reader, &Deadline::NONE).unwrap();
         watched.start();
         change(&file);
         watched.check(&Deadline::NONE).unwrap_err().to_string()
@@ -317,11 +334,11 @@ mod tests {
             fs::write(file, "other").unwrap();
         };
         assert_eq!(
-            message(true, change),
+            message(Reader::Program, change),
             "the program changed its input `train`; to change an input, have the program copy it first"
         );
         assert_eq!(
-            message(false, change),
+            message(Reader::Worker, change),
             "another process changed its input `train` while the stage ran; run again"
         );
     }
@@ -340,9 +357,9 @@ mod tests {
             )
         };
         let another = missing("another process");
-        assert_eq!(message(false, remove), another);
-        assert_eq!(message(false, move_store), another);
+        assert_eq!(message(Reader::Worker, remove), another);
+        assert_eq!(message(Reader::Worker, move_store), another);
         let program = missing("the program or another process");
-        assert_eq!(message(true, remove), program);
+        assert_eq!(message(Reader::Program, remove), program);
     }
 }

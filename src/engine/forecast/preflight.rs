@@ -47,7 +47,8 @@ pub fn preflight(
             .errors
             .extend(refusals.map(|error| (Some(node), error)));
         // A stage on a GPU uses the GPU's memory, not the machine's.
-        if graph.stages[node].device != Device::Cpu {
+        let instance = &graph.stages[node];
+        if instance.device != Device::Cpu || !instance.executor.is_local() {
             continue;
         }
         memory(graph, node, estimate, machine, &mut findings);
@@ -130,7 +131,11 @@ pub fn refusals(
     capacity: &Capacity,
     machine: &Machine,
 ) -> Vec<Diagnostic> {
-    let gpu = graph.missing(node).or_else(|| gpus(graph, node, capacity));
+    let missing = graph.missing(node);
+    if !graph.stages[node].executor.is_local() {
+        return missing.into_iter().collect();
+    }
+    let gpu = missing.or_else(|| gpus(graph, node, capacity));
     let cpus = cpus(graph, node, capacity, machine);
     let memory = declared_memory(graph, node, capacity);
     [gpu, cpus, memory].into_iter().flatten().collect()

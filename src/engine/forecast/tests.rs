@@ -53,6 +53,7 @@ fn forecast_of(text: &str) -> (Graph, Forecast, Capacity, tempfile::TempDir) {
         cpus: 2,
         memory: Some(64 << 30),
         gpus: graph.gpus.clone(),
+        elsewhere: 0,
     };
     let forecast = forecast(
         &graph,

@@ -16,7 +16,9 @@ pub(super) fn of(
     instances: &[Instance],
     catalogue: &Catalogue,
 ) -> (Vec<Gpu>, Option<NoGpu>) {
-    let takes_some = |instance: &Instance| instance.missing.is_none() && instance.gpus() > 0;
+    let takes_some = |instance: &Instance| {
+        instance.executor.is_local() && instance.missing.is_none() && instance.gpus() > 0
+    };
     let chosen = computing.chosen.as_ref();
     match chosen.map_or(&[][..], |chosen| &chosen.gpus) {
         [] if instances.iter().any(takes_some) => {

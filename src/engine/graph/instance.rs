@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use contract::{ArtifactType, Device, Invalid, KindInfo, MetricInfo, Port, Signature, Stage};
 
 use super::Catalogue;
-use super::device::{self, Assigned, Computing};
+use super::device::{self, Assigned, Machines};
 use super::empty_input::EmptyInput;
 use super::expand::Draft;
 use super::folds;
 use super::name::InstanceName;
 use crate::scheduler::Slots;
 use crate::spec::{
-    Diagnostic, Entry, Fault, Limits, Node, Pipeline, Place, Plain, Resources, Value, decode_all,
-    diagnose,
+    Diagnostic, Entry, Executor, Fault, Limits, Node, Pack, Pipeline, Place, Plain, Resources,
+    Value, decode_all, diagnose,
 };
 
 /// A stage at one point of its matrix.
@@ -33,6 +33,9 @@ pub struct Instance {
     pub processor: Option<String>,
     pub resources: Resources,
     pub limits: Limits,
+    pub executor: Executor,
+    /// Number of instances of its stage that share one job.
+    pub pack: u32,
     /// Reason why it cannot run on this machine, if the GPU that it requests is missing.
     pub(crate) missing: Option<Diagnostic>,
     pub(super) params: Params,
@@ -73,14 +76,18 @@ impl Instance {
         self.resources.cpus.unwrap_or(1)
     }
 
-    /// Returns the resources that it takes while it runs: those that it declares, or else those in `demand`.
+    /// Returns the resources of this machine that it takes while it runs: those that it declares, or else those in `demand`.
     pub fn slots(&self, demand: Demand) -> Slots {
+        if !self.executor.is_local() {
+            return Slots::ELSEWHERE;
+        }
         let asked = self.resources;
         Slots {
             cpus: asked.cpus.or(demand.cpus).unwrap_or(1),
             memory: asked.memory.or(demand.memory.map(rounded_up)).unwrap_or(0),
             gpus: self.gpus(),
             gpu_memory: self.gpu_memory(),
+            elsewhere: 0,
         }
     }
 
@@ -218,7 +225,7 @@ pub(super) fn instance(
     draft: &Draft<'_>,
     pipeline: &Pipeline,
     catalogue: &Catalogue,
-    computing: &Computing,
+    machines: &Machines,
 ) -> Result<Instance, Vec<Diagnostic>> {
     let params = Params::of(draft)
         .with_positive(draft)
@@ -237,6 +244,8 @@ pub(super) fn instance(
         true => draft.spec.seed.unwrap_or(pipeline.seed),
         false => 0,
     };
+    let executor = executor(draft, pipeline);
+    let computing = machines.of(&executor);
     let Assigned { device, missing } = device::of(draft, pipeline, computing)?;
     let computes = draft.kind.computes;
     Ok(Instance {
@@ -253,12 +262,20 @@ pub(super) fn instance(
             memory: resources.memory,
             retries: draft.spec.retries,
         },
+        executor,
+        pack: draft.spec.pack.map_or(1, Pack::get),
         missing,
         params,
         classes: None,
         empty_inputs: Vec::new(),
         resources_entry: draft.spec.resources_entry.clone(),
     })
+}
+
+/// Returns the executor of a draft: its own, or the pipeline's.
+pub(super) fn executor(draft: &Draft<'_>, pipeline: &Pipeline) -> Executor {
+    let own = draft.spec.executor.as_ref();
+    own.unwrap_or(&pipeline.executor).clone()
 }
 
 fn parse(catalogue: &Catalogue, kind: &KindInfo, params: &Node) -> Result<Box<dyn Stage>, Fault> {

@@ -38,6 +38,7 @@ use petgraph::visit::EdgeRef;
 use rayon::prelude::*;
 
 pub use self::catalogue::{Catalogue, ParseStage};
+pub(crate) use self::device::gpu_models;
 pub use self::expect::Expectation;
 pub use self::instance::{Demand, Instance};
 pub use self::metric::PortMetric;
@@ -120,11 +121,11 @@ impl Graph {
         if errors.is_empty() {
             errors.extend(folds::check(&pipeline, &drafts, catalogue));
         }
-        let computing = device::choose(&pipeline, &drafts, catalogue);
+        let machines = device::choose(&pipeline, &drafts, catalogue);
         let read: Vec<Result<Instance, Vec<Diagnostic>>> = drafts
             .par_iter()
             .with_min_len(INSTANCES)
-            .map(|draft| instance::instance(draft, &pipeline, catalogue, &computing))
+            .map(|draft| instance::instance(draft, &pipeline, catalogue, &machines))
             .collect();
         let read = read.into_iter();
         let mut instances: Vec<Option<Instance>> = read
@@ -153,7 +154,7 @@ impl Graph {
             let explain = |error| pipeline.inclusions.explain(error);
             return Err(errors.into_iter().map(explain).collect());
         };
-        let (gpus, no_gpu) = gpus::of(&pipeline, &computing, &instances, catalogue);
+        let (gpus, no_gpu) = gpus::of(&pipeline, &machines.here, &instances, catalogue);
         warnings.extend(gpus::warnings(&pipeline, &instances));
         let objective = pipeline.objective.as_deref();
         warnings.extend(reuse::warnings(&instances, &order, &wiring, objective));
@@ -194,7 +195,7 @@ impl Graph {
             copies,
             reach: None,
             expectations,
-            computing: computing.chosen.into_iter().collect(),
+            computing: machines.here.chosen.into_iter().collect(),
             gpus,
             no_gpu,
             warnings,

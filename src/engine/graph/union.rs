@@ -34,6 +34,8 @@ pub(crate) fn identities(graph: &Graph) -> Vec<Identity> {
             processor,
             resources,
             limits,
+            executor,
+            pack,
             missing,
             params: _,
             classes: _,
@@ -41,7 +43,7 @@ pub(crate) fn identities(graph: &Graph) -> Vec<Identity> {
             resources_entry: _,
         } = instance;
         let mut text = format!(
-            "{name}\n{}\n{}\n{seed}\n{device:?}\n{processor:?}\n{}\n{resources:?}\n{limits:?}\n",
+            "{name}\n{}\n{}\n{seed}\n{device:?}\n{processor:?}\n{}\n{resources:?}\n{limits:?}\n{executor} {pack}\n",
             kind.name,
             stage.canonical(),
             missing.is_some(),

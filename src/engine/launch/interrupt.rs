@@ -57,7 +57,7 @@ impl Interrupt {
 }
 
 /// Asks workers and programs to stop, and kills programs that have not ended after [`PROGRAM_SECONDS`].
-fn stop(launcher: &Arc<dyn Launcher>) {
+pub(super) fn stop(launcher: &Arc<dyn Launcher>) {
     launcher.stop();
     let later = {
         let launcher = Arc::clone(launcher);

@@ -1,32 +1,41 @@
 //! Places where stages run.
 //!
 //! A [`Launcher`] runs a stage somewhere, passes on its events, and tells how it ended. Everything that is
-//! particular to a place (processes, signals, limits, logs) is behind it. There is one place so far: processes
-//! on [this machine](Local).
+//! particular to a place (processes, signals, limits, logs) is behind it.
 //!
-//! A launcher does not decide whether a result is good. It gets a folder for the outputs in the request; the
-//! executor ingests, checks and records what is in it.
+//! A launcher does not decide whether a result is good. It gets a folder for the outputs; the executor ingests,
+//! checks and records what is in it.
 
 mod interrupt;
 mod local;
+pub mod node;
+mod places;
+mod slurm;
 pub mod worker;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use contract::{Failure, Program, Request, StageEvent};
+use contract::{External, Failure, Folder, Gathered, Request, StageEvent};
+use store::keys::Key;
+use store::{Checkpoints, Store};
 
 use crate::graph::Limits;
+use crate::spec::Executor;
 
 pub use interrupt::{Interrupt, PROGRAM_SECONDS};
 pub(crate) use local::WHOLE_LOG;
 pub use local::{Local, VISIBLE_GPUS, own_binary, peak_memory_mib, warden};
+pub use places::Places;
 
 /// A place where stages run.
 pub trait Launcher: Send + Sync {
     /// Runs a stage to its end. Blocks meanwhile, and passes on events as they come. After a stop was
     /// requested, it does not start anything.
     fn run(&self, launch: &Launch<'_>, on_event: &dyn Fn(StageEvent)) -> Ending;
+
+    /// Cleans up after a stage whose result is in the store now.
+    fn recorded(&self, _executor: &Executor, _key: &Key) {}
 
     /// Returns the flag that is set once a stop was requested.
     fn stopping(&self) -> &AtomicBool;
@@ -52,28 +61,103 @@ pub trait Launcher: Send + Sync {
 
 /// A stage to run.
 pub struct Launch<'a> {
+    /// Action key.
+    pub key: Key,
+    /// Name of the stage instance, for people.
+    pub stage: &'a str,
+    pub placement: &'a Placement,
+    pub store: &'a Store,
+    /// The stage's work. Its field `resume` is `None`: the launcher sets it where checkpoints are kept.
+    pub request: &'a Request,
+    /// The folder `request.staging`, opened before anything ran in it.
+    pub staging: &'a Folder,
     pub work: Work<'a>,
     pub limits: Limits,
     /// File for the output of a program, or for the standard error of a worker. New output is appended.
     pub log: &'a Path,
+    /// Called before the stage reads its inputs, when it has its own links to them.
+    pub on_linked: &'a dyn Fn(),
 }
 
-/// The work of a stage.
+/// Where a stage runs, and what it needs there. Does not matter to a launcher of this machine.
+#[derive(Clone, Debug, Default)]
+pub struct Placement {
+    pub executor: Executor,
+    /// Number of stages that may share a job.
+    pub pack: u32,
+    /// Number of GPUs.
+    pub gpus: usize,
+    /// Memory that each GPU must have, in bytes.
+    pub gpu_memory: Option<u64>,
+    /// Kind of processor for which the result is recorded. `None` if the stage does not compute.
+    pub processor: Option<String>,
+    /// Digest of the stamps of its sources. If it changed since the stage was started elsewhere, the stage may have read
+    /// something else.
+    pub sources: String,
+}
+
+/// Settings of the places other than this machine.
+#[derive(Clone, Debug, Default)]
+pub struct Executors {
+    pub slurm: ::slurm::Settings,
+    pub on_interrupt: OnInterrupt,
+}
+
+/// What happens to stages elsewhere after Ctrl-C.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnInterrupt {
+    /// They go on, unless a second Ctrl-C follows.
+    #[default]
+    Leave,
+    Cancel,
+}
+
+/// The code that does the work of a stage.
 #[derive(Clone, Copy)]
 pub enum Work<'a> {
     /// A built-in stage, which a worker process runs.
-    Request(&'a Request),
+    BuiltIn(Option<Kept<'a>>),
     /// A user's program.
-    Program(&'a Program),
+    Program(Scratch<'a>),
 }
 
-/// End of a stage, with the resources that it used.
+/// The checkpoints of a stage that keeps some.
+#[derive(Clone, Copy)]
+pub struct Kept<'a> {
+    pub checkpoints: &'a Checkpoints<'a>,
+    /// `false` to start over: earlier checkpoints are then removed.
+    pub resume: bool,
+}
+
+/// A program that runs in the staging folder.
+#[derive(Clone, Copy)]
+pub struct Scratch<'a> {
+    pub external: &'a dyn External,
+    /// `true` if it sees the GPUs of the request only, `false` if it sees all that this process sees.
+    pub has_own_gpus: bool,
+    /// Folder for the declared outputs of a program that failed, for inspection.
+    pub failed_outputs: &'a Path,
+}
+
+/// End of a stage, or of a process, with the resources that it used.
 #[derive(Debug)]
-pub struct Ending {
-    pub result: Result<(), Failure>,
+pub struct Ending<T = Gathered> {
+    /// The outputs of a program. The outputs of a built-in stage are in the staging folder, one for each port.
+    pub result: Result<T, Failure>,
     /// Wall time in seconds.
     pub seconds: f64,
     pub usage: Usage,
+}
+
+impl<T> Ending<T> {
+    /// The end of a stage that did not run.
+    pub fn failed(failure: Failure) -> Self {
+        Self {
+            result: Err(failure),
+            seconds: 0.0,
+            usage: Usage::default(),
+        }
+    }
 }
 
 /// Resources that a process used in its life.

@@ -18,6 +18,7 @@ mod tests;
 mod tools;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
 
 use contract::{FORMAT_VERSION, IndexEntry, Invalid, ShowPath, Tool};
 use petgraph::graph::NodeIndex;
@@ -93,6 +94,12 @@ pub struct PlannedAction {
 /// the paths to them. It stays the same only if none of them was written to or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamps(Digest);
+
+impl fmt::Display for Stamps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// The planned state of every stage.
 #[derive(Clone, Debug, Default)]

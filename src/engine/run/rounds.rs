@@ -12,6 +12,7 @@ use crate::executor::{ask_versions, damaged_artifacts};
 use crate::forecast::preflight::{Findings, check};
 use crate::forecast::{Forecast, Machine, RecordScope, forecast, resume_points};
 use crate::graph::{Graph, ParseStage};
+use crate::launch::Executors;
 use crate::plan::{Plan, PlanOptions, wanted};
 use crate::scheduler::{Capacity, OnFailure};
 use crate::spec::Limits;
@@ -34,6 +35,8 @@ pub struct RunRequest<'a> {
     /// `true` if trainings resume from checkpoints.
     pub resume: bool,
     pub parse: ParseStage,
+    /// Settings of the places other than this machine.
+    pub executors: &'a Executors,
     pub observe: Observe<'a>,
 }
 
@@ -94,7 +97,7 @@ pub fn run_rounds<'a>(
                     profile: experiment.profile.as_deref(),
                     sets: request.sets,
                 };
-                let begun = Session::begin(&subject, store, request.observe)?;
+                let begun = Session::begin(&subject, store, request.executors, request.observe)?;
                 (none.insert(begun), HashMap::new())
             }
         };

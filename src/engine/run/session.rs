@@ -16,7 +16,7 @@ use crate::event::{Event, Reporter, RunReport};
 use crate::executor::{self, Execution};
 use crate::forecast::Machine;
 use crate::graph::{Demand, Graph};
-use crate::launch::{Interrupt, Launcher, Local};
+use crate::launch::{Executors, Interrupt, Launcher, Places};
 use crate::plan::{Plan, State};
 use crate::run::RunId;
 use crate::run::commit;
@@ -90,6 +90,7 @@ impl<'a> Session<'a> {
     pub fn begin(
         subject: &Subject<'_>,
         store: &'a Store,
+        executors: &Executors,
         observe: Observe<'_>,
     ) -> Result<Self, Error> {
         let (runs, numbers) = (store.runs_folder(), store.numbers_folder());
@@ -103,7 +104,7 @@ impl<'a> Session<'a> {
         reporter.add(EventLog::create(&folder).map_err(Error::io("write to", &folder))?);
         observe(&folder, &mut reporter).map_err(Error::io("write to", &folder))?;
         let reporter = Arc::new(reporter);
-        let launcher: Arc<dyn Launcher> = Arc::new(Local::default());
+        let launcher: Arc<dyn Launcher> = Arc::new(Places::new(executors.clone()));
         let observers = Arc::clone(&reporter);
         let interrupt = Interrupt::watch(Arc::clone(&launcher), move |signal, stop| {
             observers.send_after(stop, &Event::Interrupted { signal })

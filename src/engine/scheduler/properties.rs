@@ -125,6 +125,7 @@ fn entries(gpus: usize) -> impl Strategy<Value = Vec<Entry>> {
                         memory,
                         gpus,
                         gpu_memory,
+                        elsewhere: 0,
                     },
                 },
             )

@@ -17,6 +17,9 @@ pub struct Schedule {
     /// Memory of each GPU, in bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<u64>,
+    /// Number of stages that other machines may run at once.
+    #[serde(default)]
+    pub elsewhere: usize,
     /// `true` if stages that do not depend on a failed stage still run.
     pub keep_going: bool,
 }
@@ -77,6 +80,7 @@ impl Schedule {
             cpus: capacity.cpus,
             memory: capacity.memory,
             gpus: capacity.gpus.iter().map(|gpu| gpu.memory).collect(),
+            elsewhere: capacity.elsewhere,
             keep_going: on_failure == OnFailure::KeepGoing,
         }
     }
@@ -150,6 +154,7 @@ impl Schedule {
             cpus: self.cpus.max(1),
             memory: self.memory,
             gpus: self.gpus.iter().enumerate().map(gpu).collect(),
+            elsewhere: self.elsewhere.max(1),
         }
     }
 }

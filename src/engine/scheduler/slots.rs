@@ -16,6 +16,17 @@ pub struct Slots {
     /// it has its GPUs to itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu_memory: Option<u64>,
+    /// 1 if another machine runs it, which takes no other resource here.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub elsewhere: usize,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Resources that a run may use.
@@ -25,6 +36,8 @@ pub struct Capacity {
     /// Main memory in bytes. `None` if unknown; memory then limits no action.
     pub memory: Option<u64>,
     pub gpus: Vec<Gpu>,
+    /// Number of actions that other machines may run at once.
+    pub elsewhere: usize,
 }
 
 /// The free part of a [`Capacity`].
@@ -33,6 +46,7 @@ pub struct Free {
     cpus: usize,
     memory: u64,
     gpus: Vec<FreeGpu>,
+    elsewhere: usize,
 }
 
 /// Resources that were granted to an action.
@@ -43,6 +57,7 @@ pub struct Grant {
     pub gpus: Vec<usize>,
     memory: u64,
     gpu_memory: Option<u64>,
+    elsewhere: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,13 +77,23 @@ impl Slots {
             memory: 0,
             gpus: 0,
             gpu_memory: None,
+            elsewhere: 0,
         }
     }
+
+    /// Slots of an action that another machine runs.
+    pub const ELSEWHERE: Self = Self {
+        elsewhere: 1,
+        ..Self::cpus(0)
+    };
 
     /// Returns the slots to grant to an action that requests `self` in `capacity`: at least one cpu, and at
     /// most all cpus and memory. So an action that was measured to need more than the machine has runs alone. GPUs
     /// are not capped, because no action can run with fewer.
     pub fn granted_of(self, capacity: &Capacity) -> Self {
+        if self.elsewhere > 0 {
+            return self;
+        }
         Self {
             cpus: self.cpus.clamp(1, capacity.cpus.max(1)),
             memory: self.memory.min(capacity.memory.unwrap_or(u64::MAX)),
@@ -89,6 +114,7 @@ impl Capacity {
             cpus: self.cpus,
             memory: self.memory.unwrap_or(u64::MAX),
             gpus: gpus.collect(),
+            elsewhere: self.elsewhere,
         }
     }
 }
@@ -96,13 +122,14 @@ impl Capacity {
 impl Free {
     /// Returns whether no further action can start.
     pub fn is_used_up(&self) -> bool {
-        self.cpus == 0
+        self.cpus == 0 && self.elsewhere == 0
     }
 
     /// Takes the resources in `slots`. `None` if they are not free. Of the GPUs with enough free memory to
     /// share, it prefers one that is in use and then the fullest, so that other GPUs stay unused.
     pub fn take(&mut self, slots: Slots) -> Option<Grant> {
-        if slots.cpus > self.cpus || slots.memory > self.memory {
+        if slots.cpus > self.cpus || slots.memory > self.memory || slots.elsewhere > self.elsewhere
+        {
             return None;
         }
         let gpus = match slots.gpu_memory {
@@ -126,6 +153,7 @@ impl Free {
         };
         self.cpus -= slots.cpus;
         self.memory -= slots.memory;
+        self.elsewhere -= slots.elsewhere;
         for &index in &gpus {
             let gpu = &mut self.gpus[index];
             gpu.users += 1;
@@ -137,13 +165,16 @@ impl Free {
             gpus,
             memory: slots.memory,
             gpu_memory: slots.gpu_memory,
+            elsewhere: slots.elsewhere,
         })
     }
 
     /// Returns whether [`Free::take`] would succeed.
     pub fn has(&self, slots: Slots) -> bool {
         if slots.gpus == 0 {
-            return slots.cpus <= self.cpus && slots.memory <= self.memory;
+            return slots.cpus <= self.cpus
+                && slots.memory <= self.memory
+                && slots.elsewhere <= self.elsewhere;
         }
         self.clone().take(slots).is_some()
     }
@@ -159,7 +190,9 @@ impl Free {
             ..waiting
         };
         let lacks_gpus = waiting.gpus > 0 && !self.has(needs_gpus(0, 0));
+        let lacks_place = waiting.elsewhere > self.elsewhere;
         (lacks_cpus && slots.cpus > 0)
+            || (lacks_place && slots.elsewhere > 0)
             || (lacks_memory && slots.memory > 0)
             || (lacks_gpus && slots.gpus > 0)
     }
@@ -168,6 +201,7 @@ impl Free {
     pub fn give_back(&mut self, grant: &Grant) {
         self.cpus += grant.cpus;
         self.memory += grant.memory;
+        self.elsewhere += grant.elsewhere;
         for &index in &grant.gpus {
             let gpu = &mut self.gpus[index];
             gpu.users -= 1;
@@ -195,24 +229,22 @@ pub(super) mod tests {
             cpus,
             memory: None,
             gpus: gpus.collect(),
+            elsewhere: 2,
         }
     }
 
     const fn whole(gpus: usize) -> Slots {
         Slots {
-            cpus: 1,
-            memory: 0,
             gpus,
-            gpu_memory: None,
+            ..Slots::cpus(1)
         }
     }
 
     const fn share(memory: u64) -> Slots {
         Slots {
-            cpus: 1,
-            memory: 0,
             gpus: 1,
             gpu_memory: Some(memory),
+            ..Slots::cpus(1)
         }
     }
 
@@ -311,8 +343,12 @@ pub(super) mod tests {
             (1..4_usize).prop_map(Slots::cpus),
             (1..3_usize).prop_map(whole),
             (1..=20_u64).prop_map(share),
+            Just(Slots::ELSEWHERE),
         ];
-        (slots, 0..50_u64).prop_map(|(slots, memory)| Slots { memory, ..slots })
+        (slots, 0..50_u64).prop_map(|(slots, memory)| match slots.elsewhere {
+            0 => Slots { memory, ..slots },
+            _ => slots,
+        })
     }
 
     proptest! {

@@ -74,11 +74,15 @@ impl Document {
             is_trial,
         };
         let mut loader = Loader::new(&self.file, &self.options.include_from);
-        Pipeline::resolve(&self.file, self.node.clone(), given, &mut loader).map_err(
-            |mut errors| {
+        match Pipeline::resolve(&self.file, self.node.clone(), given, &mut loader) {
+            Ok(mut pipeline) => {
+                pipeline.processors.clone_from(&self.options.processors);
+                Ok(pipeline)
+            }
+            Err(mut errors) => {
                 Diagnostic::sort(&mut errors);
-                errors
-            },
-        )
+                Err(errors)
+            }
+        }
     }
 }

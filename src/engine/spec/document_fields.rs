@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value as Any;
 
+use super::executor::Executor;
 use super::expect::{ExpectForm, OfMetrics};
 use super::include::{IncludeForm, Loader};
 use super::name::{self, Named, Names, check_name, check_names};
@@ -58,6 +59,10 @@ pub(crate) struct DocumentFields {
     /// Precision of multiplications on GPUs. Default `tf32`.
     #[serde(default)]
     pub(super) precision: Precision,
+    /// Where stages without their own `executor` run: `local` (this machine, the default), `slurm` or `ssh:HOST`.
+    /// Ignored in included files.
+    #[serde(default)]
+    pub(super) executor: Executor,
     /// Other pipeline files by name. Their models and stages can be used here with this name as prefix:
     /// `NAME.STAGE`.
     #[serde(rename = "include")]

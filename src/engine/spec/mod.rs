@@ -16,6 +16,7 @@ mod deserializer;
 mod diagnostic;
 mod document;
 mod document_fields;
+mod executor;
 mod expect;
 mod faults;
 mod folds;
@@ -40,6 +41,7 @@ mod vars;
 mod wording;
 mod yaml;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use contract::{ShowPath, files};
@@ -51,6 +53,7 @@ pub use diagnostic::Diagnostic;
 pub(crate) use document::Document;
 pub(crate) use document_fields::DocumentFields;
 pub use document_fields::VERSION as DOCUMENT_VERSION;
+pub use executor::{Executor, Processors};
 pub(crate) use expect::ExpectSpec;
 pub(crate) use faults::{Fault, decode_all, diagnose};
 pub(crate) use include::{Inclusions, Scope};
@@ -64,8 +67,8 @@ pub use place::{Place, Source};
 pub(crate) use project::project_of;
 pub use project::{PROJECT_FILE, is_project};
 pub use promote::{as_written, profile_values, promote, single_trial, with_given};
-pub use stage::Resources;
 pub(crate) use stage::{Axis, StageSpec, resource_place};
+pub use stage::{Pack, Resources};
 pub(crate) use sweep::{AshaFields, Method, SweepSpec};
 pub(crate) use table::{Paper, TableSpec};
 pub(crate) use vars::Vars;
@@ -81,6 +84,8 @@ pub struct LoadOptions {
     pub sets: Vec<String>,
     /// Folders outside the project from which files may be included.
     pub include_from: Vec<PathBuf>,
+    /// Processors of other machines, by executor.
+    pub processors: BTreeMap<Executor, Processors>,
     /// `true` if someone other than the user chose the file. Errors then quote its text only if it is a pipeline.
     pub is_foreign: bool,
 }

@@ -100,7 +100,7 @@ pub(super) fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(
     match path.as_slice() {
         path if is_own => assign(document, path, value),
         // These names always set the document's keys, as the options do, even if a var has the same name.
-        [(name, place)] if matches!(name.as_str(), "device" | "precision") => {
+        [(name, place)] if matches!(name.as_str(), "device" | "precision" | "executor") => {
             insert(document, entry(name, place, value));
             Ok(())
         }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::assignment::Assignment;
 use super::document_fields::{DocumentFields, NO_STAGE};
+use super::executor::{Executor, Processors};
 use super::expect::ExpectSpec;
 use super::folds::{self, FoldCount};
 use super::include::{self, Include, Inclusions, Loader, Scope};
@@ -43,6 +44,10 @@ pub struct Pipeline {
     pub(crate) device_place: Option<Place>,
     pub precision: Precision,
     pub(crate) precision_place: Option<Place>,
+    /// Executor of stages without their own.
+    pub(crate) executor: Executor,
+    /// Processors of other machines, by executor.
+    pub(crate) processors: BTreeMap<Executor, Processors>,
     pub(crate) sweep: Option<SweepSpec>,
     /// If this is a trial of a sweep: the stage that measures the objective.
     pub(crate) objective: Option<String>,
@@ -178,6 +183,8 @@ impl Pipeline {
             device_place: document.get("device").map(|node| node.place.clone()),
             precision: fields.precision,
             precision_place: document.get("precision").map(|node| node.place.clone()),
+            executor: fields.executor,
+            processors: BTreeMap::new(),
             sweep,
             objective: None,
             scopes: vec![Scope {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value as Any;
 
+use super::executor::Executor;
 use super::limits::{self, Retries};
 use super::name::{LONGEST_NAME, Named, check_names};
 use super::node::Entry;
@@ -33,6 +34,9 @@ pub(crate) struct StageSpec {
     pub resources_entry: Option<Entry>,
     pub timeout: Option<Duration>,
     pub retries: Option<Retries>,
+    /// `None`: the pipeline's.
+    pub executor: Option<Executor>,
+    pub pack: Option<Pack>,
     pub seed: Option<u64>,
     /// The pipeline's positive class, for stages that measure a classifier.
     pub positive: Option<Entry>,
@@ -74,6 +78,30 @@ pub struct Resources {
     pub memory: Option<u64>,
 }
 
+/// Number of instances of a stage that share one Slurm job, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct Pack(u32);
+
+impl Pack {
+    pub const MOST: u32 = 10_000;
+
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for Pack {
+    type Error = String;
+
+    fn try_from(number: u32) -> Result<Self, Self::Error> {
+        match number {
+            1..=Self::MOST => Ok(Self(number)),
+            _ => Err(format!("expected a number from 1 to {}", Self::MOST)),
+        }
+    }
+}
+
 /// A stage of a pipeline.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +132,11 @@ pub(crate) struct StageFields {
     /// Number of retries after a failure of the system or of a program, or after a time or memory limit was
     /// exceeded. Bad data and diverged training are not retried.
     retries: Option<Retries>,
+    /// Where the stage runs: `local` (this machine), `slurm` or `ssh:HOST`. Default: the pipeline's `executor`.
+    executor: Option<Executor>,
+    /// Number of instances that share one Slurm job. Use it for stages that take seconds.
+    #[schemars(with = "Option<u32>", range(min = 1, max = Pack::MOST))]
+    pack: Option<Pack>,
     /// Seed of this stage. Default: the pipeline's seed.
     seed: Option<u64>,
     /// Number of repetitions of this stage and everything that depends on it: with its seed, the next one,
@@ -165,6 +198,8 @@ impl StageSpec {
             resources_entry: node.entry("resources").cloned(),
             timeout: fields.timeout,
             retries: fields.retries,
+            executor: fields.executor,
+            pack: fields.pack,
             seed: fields.seed,
             positive: None,
             seeds,

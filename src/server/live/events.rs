@@ -25,6 +25,12 @@ impl LiveRun {
                     stage.state = LiveState::Running(Box::new(Running::new(time, reason)));
                 }
             }
+            Event::StagePlace { stage, text, .. } => {
+                self.changed = end;
+                if let Some(running) = self.running(&stage, end) {
+                    running.place = Some(text);
+                }
+            }
             Event::StageProgress { stage, progress } => {
                 self.changed = end;
                 if let Some(running) = self.running(&stage, end) {

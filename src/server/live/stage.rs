@@ -30,6 +30,8 @@ pub(crate) enum LiveState {
 pub(crate) struct Running {
     pub(crate) since: Timestamp,
     pub(crate) reason: String,
+    /// The place where it waits or runs, if it is not the machine of the run.
+    pub(crate) place: Option<String>,
     pub(crate) progress: Option<Progress>,
     /// The first progress and its time, from which the time left is estimated.
     pub(crate) start: Option<(f64, Timestamp)>,
@@ -53,6 +55,7 @@ impl Running {
         Self {
             since,
             reason,
+            place: None,
             progress: None,
             start: None,
             series: Series::default(),

@@ -154,6 +154,7 @@ pub(super) struct Card<'a> {
     pub(super) since: String,
     pub(super) took: String,
     pub(super) reason: &'a str,
+    pub(super) place: &'a str,
 }
 
 /// The newest picture that a running stage showed.
@@ -351,6 +352,7 @@ pub(super) fn card<'a>(
         since: running.since.to_string(),
         took: wording::duration(elapsed),
         reason: &running.reason,
+        place: running.place.as_deref().unwrap_or_default(),
     }
 }
 

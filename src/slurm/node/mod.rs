@@ -169,12 +169,12 @@ impl Node {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn event(&mut self, event: &impl Serialize) -> Result<(), Error> {
+    pub fn event(&self, event: &impl Serialize) -> Result<(), Error> {
         let what = "an event";
         let mut line =
             serde_json::to_vec(event).map_err(|source| Error::Serialize { what, source })?;
         line.push(b'\n');
-        let written = self.events.write_all(&line);
+        let written = (&self.events).write_all(&line);
         written.map_err(Error::io("write", self.folder.path()))
     }
 

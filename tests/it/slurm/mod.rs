@@ -1,6 +1,7 @@
 //! Runs on a real Slurm cluster on this machine, if `RUNNER_TEST_SLURM` is 1 (see `tests/cluster/README.md`).
 
 mod doctor;
+mod runs;
 mod settings;
 mod submit;
 
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::sandbox::{Finished, Sandbox, skip};
+use crate::sandbox::{Finished, Sandbox, list, skip};
 
 /// Longest wait for anything that a cluster does. A job that was put back into the queue waits there for 2 minutes, until
 /// the credential of its first start has expired.

@@ -3,32 +3,57 @@
 //! A requested GPU that is missing is not an error here. The instance keeps the key that it has on a machine
 //! with the GPU, so that its cached results can be shown and used. [`Assigned`] has the reason why it cannot
 //! run.
+//!
+//! A stage that another machine runs computes on the processors that the user declares for that machine
+//! ([`Processors`]). The machine refuses the stage if it has others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{Device, Gpu};
+use contract::Device;
 
 use super::expand::Draft;
+use super::instance::executor;
 use super::{Catalogue, Resources};
 use crate::devices::{Chosen, DeviceChoice, NoSuchDevice};
-use crate::spec::{Diagnostic, Pipeline, resource_place};
+use crate::spec::{Diagnostic, Executor, Pipeline, Processors, resource_place};
 
-/// The pipeline's `device`, resolved for this machine.
+/// The pipeline's `device`, resolved for this machine and for each other executor.
+pub(super) struct Machines {
+    pub here: Computing,
+    elsewhere: BTreeMap<Executor, Computing>,
+}
+
+impl Machines {
+    pub(super) fn of(&self, executor: &Executor) -> &Computing {
+        self.elsewhere.get(executor).unwrap_or(&self.here)
+    }
+}
+
+/// The pipeline's `device`, resolved for the machines of one executor.
+#[derive(Default)]
 pub(super) struct Computing {
     /// `None` if no stage computes.
     pub chosen: Option<Chosen>,
     /// The reason why the requested GPU is not available.
     missing: Option<Diagnostic>,
+    /// Kind of the CPUs. `None` means the kind of this machine.
+    cpu: Option<String>,
+    /// Model of the GPUs of another machine.
+    gpu: Option<String>,
 }
 
 impl Computing {
     /// Returns the kind of the processor behind a device.
     pub(super) fn processor(&self, device: Device, catalogue: &Catalogue) -> String {
         match device {
-            Device::Cpu => (catalogue.processor)().to_owned(),
+            Device::Cpu => match &self.cpu {
+                Some(declared) => declared.clone(),
+                None => (catalogue.processor)().to_owned(),
+            },
             Device::Cuda { .. } => {
-                let gpus = self.chosen.as_ref().map_or(&[][..], |chosen| &chosen.gpus);
-                gpu_models(gpus)
+                let chosen = self.chosen.as_ref();
+                let here = chosen.map_or(&[][..], |chosen| &chosen.gpus).iter();
+                gpu_models(here.map(|gpu| &*gpu.name).chain(self.gpu.as_deref()))
             }
         }
     }
@@ -36,7 +61,7 @@ impl Computing {
 
 /// Returns the models of GPUs as one name: `gpu-nvidia-h200`; `gpu` if there are none. A stage may take any of the
 /// GPUs, so different models are all in the name.
-fn gpu_models(gpus: &[Gpu]) -> String {
+pub(crate) fn gpu_models<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let word = |text: &str| -> String {
         let plain = |c: char| match c.to_ascii_lowercase() {
             c if c.is_ascii_alphanumeric() => c,
@@ -44,7 +69,7 @@ fn gpu_models(gpus: &[Gpu]) -> String {
         };
         text.chars().map(plain).collect()
     };
-    let models: BTreeSet<String> = gpus.iter().map(|gpu| word(&gpu.name)).collect();
+    let models: BTreeSet<String> = names.map(word).collect();
     let models = models.iter().map(|model| format!("-{model}"));
     format!("gpu{}", models.collect::<String>())
 }
@@ -55,33 +80,70 @@ pub(super) struct Assigned {
     pub missing: Option<Diagnostic>,
 }
 
-/// Resolves the pipeline's `device`. GPUs are looked for only if a stage may take one.
-pub(super) fn choose(
-    pipeline: &Pipeline,
-    drafts: &[Draft<'_>],
-    catalogue: &Catalogue,
-) -> Computing {
-    let asks = |draft: &Draft<'_>| draft.kind.computes && draft.spec.resources.gpus != Some(0);
-    let choice = match drafts.iter().any(asks) {
+/// Resolves the pipeline's `device`. GPUs of this machine are looked for only if a stage may take one.
+pub(super) fn choose(pipeline: &Pipeline, drafts: &[Draft<'_>], catalogue: &Catalogue) -> Machines {
+    let computing = drafts.iter().filter(|draft| draft.kind.computes);
+    let mut elsewhere = BTreeMap::new();
+    let (mut computes, mut asks) = (false, false);
+    for draft in computing {
+        match executor(draft, pipeline) {
+            Executor::Local => {
+                computes = true;
+                asks |= draft.spec.resources.gpus != Some(0);
+            }
+            executor => {
+                elsewhere
+                    .entry(executor)
+                    .or_insert_with_key(|executor| there(pipeline, executor));
+            }
+        }
+    }
+    let choice = match asks {
         true => pipeline.device,
         // If all stages stay on the CPU, the driver is not needed.
         false => DeviceChoice::Cpu,
     };
-    if !drafts.iter().any(|draft| draft.kind.computes) {
-        return Computing {
-            chosen: None,
-            missing: None,
-        };
-    }
-    match choice.resolve(pipeline.precision, catalogue.gpus) {
-        Ok(chosen) => Computing {
+    let here = match computes.then(|| choice.resolve(pipeline.precision, catalogue.gpus)) {
+        None => Computing::default(),
+        Some(Ok(chosen)) => Computing {
             chosen: Some(chosen),
-            missing: None,
+            ..Computing::default()
         },
-        Err(error) => Computing {
+        Some(Err(error)) => Computing {
             chosen: Some(Chosen::assumed_cuda(pipeline.precision)),
             missing: Some(no_such_device(pipeline, &error)),
+            ..Computing::default()
         },
+    };
+    Machines { here, elsewhere }
+}
+
+/// Resolves the pipeline's `device` for the machines of an executor, whose GPUs the user declares.
+fn there(pipeline: &Pipeline, executor: &Executor) -> Computing {
+    let declared = pipeline.processors.get(executor);
+    let Processors { cpu, gpu } = declared.cloned().unwrap_or_default();
+    let missing = match (pipeline.device, &gpu) {
+        (DeviceChoice::Cuda(_), None) => {
+            let message = format!("no GPU of the executor `{executor}` is configured");
+            let missing = match &pipeline.device_place {
+                Some(place) => Diagnostic::at(place, message),
+                None => Diagnostic::new(message),
+            };
+            let hint = "set `gpu` to its model in the executor's settings, or use `--device cpu`";
+            Some(missing.hint(hint.to_owned()))
+        }
+        _ => None,
+    };
+    let chosen = match pipeline.device {
+        DeviceChoice::Cuda(_) => Chosen::assumed_cuda(pipeline.precision),
+        DeviceChoice::Auto if gpu.is_some() => Chosen::assumed_cuda(pipeline.precision),
+        DeviceChoice::Auto | DeviceChoice::Cpu => Chosen::cpu(),
+    };
+    Computing {
+        chosen: Some(chosen),
+        missing,
+        cpu,
+        gpu,
     }
 }
 

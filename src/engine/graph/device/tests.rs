@@ -73,10 +73,8 @@ const TF32: Device = Device::Cuda {
 fn only_stages_that_compute_take_a_gpu() {
     let graph = graph(&[], two);
     let whole = Slots {
-        cpus: 1,
-        memory: 0,
         gpus: 1,
-        gpu_memory: None,
+        ..Slots::cpus(1)
     };
     assert_eq!(of(&graph, "cnn"), (TF32, whole));
     for stage in ["xrays", "report"] {
@@ -103,10 +101,9 @@ fn one_gpu_may_be_named_and_shared() {
     let graph = graph(&sets, two);
     let precision = Precision::Float32;
     let share = Slots {
-        cpus: 1,
-        memory: 0,
         gpus: 1,
         gpu_memory: Some(8 << 30),
+        ..Slots::cpus(1)
     };
     assert_eq!(of(&graph, "cnn"), (Device::Cuda { precision }, share));
     assert_eq!(indices(&graph), [1]);

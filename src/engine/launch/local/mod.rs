@@ -1,5 +1,9 @@
 //! Runs stages in processes on this machine.
 
+mod built_in;
+mod checkpoint_writer;
+mod external;
+mod failed_outputs;
 mod leftovers;
 mod logs;
 mod memory;
@@ -11,11 +15,13 @@ pub mod warden;
 mod watch;
 mod workers;
 
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use contract::StageEvent;
+use contract::{Program, StageEvent};
 
 use super::{Ending, Launch, Launcher, Work};
+use crate::graph::Limits;
 use logs::Logs;
 use workers::Workers;
 
@@ -31,24 +37,24 @@ pub struct Local {
     logs: Logs,
 }
 
+impl Local {
+    /// Runs a program that is not a stage. Processes that it leaves running are ended and reported to `warn`.
+    pub(crate) fn run_program(
+        &self,
+        program: &Program,
+        limits: Limits,
+        log: &Path,
+        warn: &dyn Fn(String),
+    ) -> Ending<()> {
+        program::run(program, (log, &self.logs), &self.workers, limits, warn)
+    }
+}
+
 impl Launcher for Local {
     fn run(&self, launch: &Launch<'_>, on_event: &dyn Fn(StageEvent)) -> Ending {
-        let Self { workers, logs } = self;
         match launch.work {
-            Work::Request(request) => {
-                let log = (launch.log, logs);
-                process::run(request, log, workers, launch.limits, on_event)
-            }
-            Work::Program(program) => {
-                let warn = |message| {
-                    on_event(StageEvent::Warning {
-                        message,
-                        about_run_only: true,
-                    });
-                };
-                let log = (launch.log, logs);
-                program::run(program, log, workers, launch.limits, &warn)
-            }
+            Work::BuiltIn(kept) => built_in::run(self, launch, kept, on_event),
+            Work::Program(scratch) => external::run(self, launch, scratch, on_event),
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) fn run(
     workers: &Workers,
     limits: Limits,
     on_event: &dyn Fn(StageEvent),
-) -> Ending {
+) -> Ending<()> {
     let started = Instant::now();
     let ran = logs.record(log, |out, written| {
         converse(request, (log, out, written), workers, limits, on_event)

@@ -34,7 +34,7 @@ pub(super) fn run(
     workers: &Workers,
     limits: Limits,
     warn: &dyn Fn(String),
-) -> Ending {
+) -> Ending<()> {
     let started = Instant::now();
     let tag = workers.tag();
     let ran = logs.record(log, |out, written| {

@@ -69,6 +69,8 @@ pub struct RunningStage {
     pub name: String,
     pub reason: String,
     pub started: f64,
+    /// The place where it waits or runs, if it is not this machine.
+    pub place: Option<Place>,
     /// Position from which it resumed.
     pub resumed: Option<Position>,
     /// Its last checkpoint of this run.
@@ -77,7 +79,22 @@ pub struct RunningStage {
     pub progress: Option<(Progress, f64)>,
 }
 
+/// Place of a stage that another machine runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Name of the machine, once the stage runs there.
+    pub node: Option<String>,
+    /// Sentence fragment: `waits as Slurm job 17`.
+    pub text: String,
+}
+
 impl RunningStage {
+    /// `true` if it waits for a machine.
+    pub fn is_queued(&self) -> bool {
+        let place = self.place.as_ref();
+        place.is_some_and(|place| place.node.is_none())
+    }
+
     /// Estimates the seconds left from the progress since the start. `None` without progress.
     pub fn left(&self, now: f64) -> Option<f64> {
         let (progress, at) = self.progress.as_ref()?;
@@ -147,9 +164,23 @@ impl RunProgress {
                     name: stage.clone(),
                     reason: reason.clone(),
                     started: at,
+                    place: None,
                     resumed: None,
                     checkpoint: None,
                     progress: None,
+                });
+            }
+            Event::StagePlace { stage, node, text } => {
+                let place = Some(Place {
+                    node: node.clone(),
+                    text: text.clone(),
+                });
+                self.with_running(stage, |running| {
+                    if node.is_some() {
+                        // The time before is not part of its own.
+                        running.started = at;
+                    }
+                    running.place = place;
                 });
             }
             Event::StageResumed { stage, from } => {

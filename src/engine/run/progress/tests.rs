@@ -51,6 +51,7 @@ fn scheduled(stages: &[(&str, bool)], later_trials: Option<usize>) -> Event {
         cpus: 1,
         memory: None,
         gpus: Vec::new(),
+        elsewhere: 0,
     };
     Event::Scheduled {
         schedule: Schedule::new(&entries, names, &capacity, OnFailure::Stop),

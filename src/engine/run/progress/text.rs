@@ -54,12 +54,18 @@ impl RunProgress {
             true => String::new(),
             false => format!(" ({})", parts.join(", ")),
         };
-        let (running, waiting) = (self.running.len(), self.waiting_text());
-        let now = match (running, waiting) {
-            (0, Some(waiting)) => waiting,
-            (_, Some(waiting)) => format!("{running} running, {waiting}"),
-            (_, None) => format!("{running} running"),
-        };
+        let queued = self.running.iter().filter(|stage| stage.is_queued());
+        let queued = queued.count();
+        let (running, waiting) = (self.running.len() - queued, self.waiting_text());
+        let mut now = Vec::new();
+        if running > 0 || (queued == 0 && waiting.is_none()) {
+            now.push(format!("{running} running"));
+        }
+        if queued > 0 {
+            now.push(format!("{queued} queued"));
+        }
+        now.extend(waiting);
+        let now = now.join(", ");
         format!(
             "{done} of {}{not_good}, {now}",
             wording::stages(self.stages)

@@ -74,7 +74,7 @@ impl Given {
     /// If a profile cannot hold it.
     fn set(document: &Node, assignment: Assignment) -> Result<Self, Diagnostic> {
         /// Keys that `--set` takes for those of the document, even if a var has the same name.
-        const OWN: [&str; 2] = ["device", "precision"];
+        const OWN: [&str; 3] = ["device", "precision", "executor"];
         let mut path = names(&assignment);
         let first = path[0].as_str();
         let is_alone = path.len() == 1;

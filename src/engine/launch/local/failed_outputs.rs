@@ -8,18 +8,12 @@ use std::path::{Path, PathBuf};
 
 use contract::{Folder, ShowPath};
 
-use super::log_file;
 use store::remove;
 
 /// Maximum number of bytes that are kept of one file.
 const MOST: u64 = 16 << 20;
 /// Maximum number of files that are kept.
 const FILES: usize = 16;
-
-/// Returns the folder for the outputs of a failed stage, in the folder of its run.
-pub fn failed_outputs_folder(run: &Path, stage: &str) -> PathBuf {
-    log_file(run, stage).with_added_extension("outputs")
-}
 
 /// Copies the regular files among `outputs` from `staging` to `target`; only the beginning of large files.
 /// Returns the text that names the copies, for the end of a message, or an empty text if there are none.

@@ -1,0 +1,310 @@
+//! The node's side of a Slurm job: `runner node JOB_FOLDER`.
+//!
+//! The node opens the store of the driver, runs the stage as a process of its own, stores its checkpoints, and leaves its
+//! outputs in the job folder. It records no result: the driver checks and records it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use contract::{Device, Failure, Folder, Gathered, Made, Request, StageEvent, lock};
+use serde::{Deserialize, Serialize};
+use slurm::{EndResult, Identity, Interrupt, Interrupts, JobFolder, Node, Start, Used, check};
+
+use super::interrupt::stop;
+use super::{Ending, Kept, Launch, Launcher, Local, Placement, Scratch, VISIBLE_GPUS, Work};
+use crate::error::Error;
+use crate::graph::{Catalogue, Limits, gpu_models};
+use store::keys::Key;
+use store::{Checkpoints, Store};
+
+/// Interval between two events about the progress of a stage. Each repeats the newest measurement.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// The work of a job.
+#[derive(Serialize, Deserialize)]
+pub(super) struct NodeWork {
+    /// Action key of the stage.
+    pub key: Key,
+    /// Name of the stage instance.
+    pub stage: String,
+    /// Working folder of the driver, where relative paths start.
+    pub folder: PathBuf,
+    /// Absolute path of the store.
+    pub store: PathBuf,
+    /// Its `staging`, `gpus` and `resume` are set by the node.
+    pub request: Request,
+    pub has_own_gpus: bool,
+    /// Folder for the outputs of a program that failed.
+    pub failed_outputs: PathBuf,
+    /// Key of the checkpoints, if the stage keeps any.
+    pub checkpoints: Option<Key>,
+    /// `false` to start over. A job that was interrupted continues in any case.
+    pub resume: bool,
+    pub timeout: Option<Duration>,
+    pub memory: Option<u64>,
+    /// Kind of processor that the stage needs. `None` if it does not compute.
+    pub processor: Option<String>,
+    /// Digest of the stamps of the stage's sources.
+    pub sources: String,
+}
+
+/// Outputs of a stage, which are in the folder for outputs.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Outputs {
+    made: BTreeMap<String, Output>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Output {
+    At(PathBuf),
+    File { name: String, bytes: Vec<u8> },
+}
+
+impl Outputs {
+    fn new(gathered: Gathered) -> Self {
+        let made = gathered.made.into_iter().map(|(port, made)| {
+            let output = match made {
+                Made::At(path) => Output::At(path),
+                Made::File { name, bytes } => Output::File {
+                    name: name.into_owned(),
+                    bytes,
+                },
+            };
+            (port, output)
+        });
+        Self {
+            made: made.collect(),
+            warnings: gathered.warnings,
+        }
+    }
+
+    pub(super) fn into_gathered(self) -> Gathered {
+        let made = self.made.into_iter().map(|(port, output)| {
+            let made = match output {
+                Output::At(path) => Made::At(path),
+                Output::File { name, bytes } => Made::File {
+                    name: name.into(),
+                    bytes,
+                },
+            };
+            (port, made)
+        });
+        Gathered {
+            made: made.collect(),
+            warnings: self.warnings,
+        }
+    }
+}
+
+/// Returns the version of this program with a digest of its file, so that two builds of one version differ.
+pub(super) fn version() -> Result<String, String> {
+    let path = std::env::current_exe();
+    let digest = path.and_then(|path| {
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        Ok(store::digest_open(&file, bytes)?.0.to_string())
+    });
+    match digest {
+        Ok(digest) => Ok(format!("{} ({:.12})", env!("CARGO_PKG_VERSION"), digest)),
+        Err(error) => Err(format!("failed to read the file of this program: {error}")),
+    }
+}
+
+/// Returns the facts by which driver and node recognize each other.
+///
+/// # Errors
+/// If the file of this program cannot be read.
+pub fn identity(catalogue: &Catalogue) -> Result<Identity, Error> {
+    Ok(Identity {
+        version: version().map_err(Error::System)?,
+        processor: (catalogue.processor)().to_owned(),
+    })
+}
+
+/// Runs the job of a folder. Returns the exit code for the batch script.
+///
+/// # Errors
+/// If the job cannot be run. The driver then finds no ending.
+pub fn run(folder: PathBuf, catalogue: &Catalogue) -> Result<i32, Error> {
+    let identity = identity(catalogue)?;
+    let system = |error: slurm::Error| Error::System(error.to_string());
+    let stopper = Arc::new(Stopper {
+        local: Arc::new(Local::default()),
+        saves_checkpoints: OnceLock::new(),
+    });
+    let for_signals = Arc::clone(&stopper);
+    let _interrupts = Interrupts::listen(move |interrupt| for_signals.interrupt(interrupt))
+        .map_err(|error| Error::System(format!("failed to watch for signals: {error}")))?;
+    let node = match Node::start(JobFolder::at(folder), &identity).map_err(system)? {
+        Start::Run(node) => *node,
+        Start::Idle(idle) => {
+            eprintln!("there is nothing to do here: {idle:?}");
+            return Ok(0);
+        }
+    };
+    let (result, used) = match check::on_node(&node.request().work).map_err(system)? {
+        Some(answer) => (Some(EndResult::Succeeded(answer)), Used::default()),
+        None => stage(&node, catalogue, &stopper)?,
+    };
+    match result {
+        Some(result) => node.end(result, used).map_err(system),
+        // It was killed before it had a result.
+        None => Ok(1),
+    }
+}
+
+/// Runs the stage of a job. Returns `None` as the result if it was stopped and cannot continue later.
+fn stage(
+    node: &Node,
+    catalogue: &Catalogue,
+    stopper: &Stopper,
+) -> Result<(Option<EndResult>, Used), Error> {
+    let work = NodeWork::deserialize(&node.request().work)
+        .map_err(|error| Error::System(format!("the work of the job cannot be read: {error}")))?;
+    let failed = |failure: &Failure| {
+        let value = serde_json::to_value(failure).map_err(|e| Error::Internal(e.to_string()));
+        value.map(EndResult::Failed)
+    };
+    if let Err(failure) = check_processor(&work, node, catalogue) {
+        return Ok((Some(failed(&failure)?), Used::default()));
+    }
+    std::env::set_current_dir(&work.folder).map_err(Error::io("enter", &work.folder))?;
+    let store = Store::open(&work.store)?;
+    let checkpoints = work.checkpoints.map(|key| store.checkpoints(&key));
+    let checkpoints = checkpoints.transpose()?;
+    let _ = stopper.saves_checkpoints.set(checkpoints.is_some());
+    let ending = run_stage(
+        &work,
+        node,
+        catalogue,
+        (&store, checkpoints.as_ref()),
+        stopper,
+    )?;
+    let used = Used {
+        seconds: ending.seconds,
+        cpu_seconds: ending.usage.cpu_seconds,
+        peak_memory_mib: ending.usage.peak_memory_mib,
+    };
+    let result = match ending.result {
+        Ok(gathered) => {
+            let outputs = serde_json::to_value(Outputs::new(gathered));
+            let outputs = outputs.map_err(|error| Error::Internal(error.to_string()))?;
+            Some(EndResult::Succeeded(outputs))
+        }
+        Err(Failure::Cancelled) => checkpoints.map(|_| EndResult::Paused),
+        Err(failure) => Some(failed(&failure)?),
+    };
+    Ok((result, used))
+}
+
+fn run_stage(
+    work: &NodeWork,
+    node: &Node,
+    catalogue: &Catalogue,
+    (store, checkpoints): (&Store, Option<&Checkpoints<'_>>),
+    stopper: &Stopper,
+) -> Result<Ending, Error> {
+    let outputs = node.outputs();
+    let staging = Folder::open(&outputs).map_err(Error::io("open", &outputs))?;
+    let request = Request {
+        staging: outputs,
+        gpus: visible_gpus(),
+        ..work.request.clone()
+    };
+    let stage = (catalogue.parse)(&request.kind, request.params.clone());
+    let stage = stage.map_err(|invalid| Error::Internal(invalid.to_string()))?;
+    // An interrupted job continues, even if the stage had to start over.
+    let resume = work.resume || node.started().restart > 0;
+    let launch = Launch {
+        stage: &work.stage,
+        placement: &Placement::default(),
+        store,
+        request: &request,
+        staging: &staging,
+        work: match stage.external() {
+            Some(external) => Work::Program(Scratch {
+                external,
+                has_own_gpus: work.has_own_gpus,
+                failed_outputs: &work.failed_outputs,
+            }),
+            None => Work::BuiltIn(checkpoints.map(|checkpoints| Kept {
+                checkpoints,
+                resume,
+            })),
+        },
+        limits: Limits {
+            timeout: work.timeout,
+            memory: work.memory,
+            retries: None,
+        },
+        log: &node.folder().log(),
+        on_linked: &|| {},
+        key: work.key,
+    };
+    let latest = Mutex::new(None);
+    let ending = stopper.local.run(&launch, &|event| {
+        if let StageEvent::Progress(_) = &event {
+            let mut latest = lock(&latest);
+            if latest.is_some_and(|latest: Instant| latest.elapsed() < PROGRESS) {
+                return;
+            }
+            *latest = Some(Instant::now());
+        }
+        if let Err(error) = node.event(&event) {
+            tracing::warn!("an event is lost: {error}");
+        }
+    });
+    if let Some(left) = stopper.local.finish() {
+        tracing::warn!("the program {left}");
+    }
+    Ok(ending)
+}
+
+/// Stops the stage of this node when Slurm asks for it.
+struct Stopper {
+    local: Arc<dyn Launcher>,
+    /// `false` if the stage cannot continue later, so that it may as well run until the time limit.
+    saves_checkpoints: OnceLock<bool>,
+}
+
+impl Stopper {
+    fn interrupt(&self, interrupt: Interrupt) {
+        match interrupt {
+            Interrupt::BeforeLimit if self.saves_checkpoints.get() == Some(&false) => {}
+            Interrupt::BeforeLimit | Interrupt::Terminated => stop(&self.local),
+        }
+    }
+}
+
+/// Returns the GPUs that Slurm has assigned to this job.
+fn visible_gpus() -> Vec<String> {
+    let gpus = std::env::var(VISIBLE_GPUS).unwrap_or_default();
+    let gpus = gpus.split(',').filter(|gpu| !gpu.is_empty());
+    gpus.map(str::to_owned).collect()
+}
+
+/// Checks that this node has the kind of processor for which the result will be recorded.
+fn check_processor(work: &NodeWork, node: &Node, catalogue: &Catalogue) -> Result<(), Failure> {
+    let Some(needed) = &work.processor else {
+        return Ok(());
+    };
+    let found = match work.request.device {
+        Device::Cpu => (catalogue.processor)().to_owned(),
+        Device::Cuda { .. } => match (catalogue.gpus)() {
+            Ok(gpus) => gpu_models(gpus.iter().map(|gpu| &*gpu.name)),
+            Err(why) => return Err(Failure::Data(format!("no GPU on this node: {why}"))),
+        },
+    };
+    if found == *needed {
+        return Ok(());
+    }
+    let name = &node.started().node;
+    Err(Failure::Data(format!(
+        "the processor of node `{name}` is of the kind {found}, and the result is for {needed}; set `slurm.processor` \
+         or `slurm.gpu` to what the nodes have, or choose nodes with `slurm.constraint`"
+    )))
+}
