@@ -225,6 +225,17 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_has_every_key() {
+        let text = include_str!("../../docs/cluster.md");
+        for (key, _) in keys() {
+            let row = text
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{key}` |")));
+            assert!(row.is_some_and(|row| row.split('|').count() == 6), "{key}");
+        }
+    }
+
+    #[test]
     fn values_of_every_type_are_read() {
         let text = r##"
             partition = "gpu"

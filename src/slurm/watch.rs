@@ -47,12 +47,6 @@ impl Pace {
         pause
     }
 
-    /// Halves the pauses, and returns the next one.
-    pub fn shorten(&mut self) -> Duration {
-        self.pause = (self.pause / 2).max(Self::FIRST);
-        self.pause
-    }
-
     /// Starts again with short pauses.
     pub fn reset(&mut self) {
         self.pause = Self::FIRST;
@@ -256,10 +250,7 @@ mod tests {
         let mut pace = Pace::up_to(1.0);
         let pauses: Vec<u128> = (0..6).map(|_| pace.pause().as_millis()).collect();
         assert_eq!(pauses, [200, 300, 450, 675, 1000, 1000]);
-        assert_eq!(pace.shorten(), Duration::from_millis(500));
-        assert_eq!(pace.pause(), Duration::from_millis(500));
         pace.reset();
-        assert_eq!(pace.shorten(), Pace::FIRST);
         assert_eq!(pace.pause(), Pace::FIRST);
     }
 

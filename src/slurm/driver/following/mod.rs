@@ -139,12 +139,10 @@ impl Following {
         self.look_at = self.look_at.min(soon).max(self.look_rest);
     }
 
-    /// Looks in short intervals again, and asks in shorter ones. While jobs are submitted all the time, there are about
-    /// two questions for each submission.
-    fn quicken(&mut self) {
-        self.look_soon();
-        let pause = self.ask_pace.shorten();
-        self.ask_at = self.ask_at.min(Instant::now() + pause);
+    /// Asks in short intervals again.
+    fn ask_soon(&mut self) {
+        self.ask_pace.reset();
+        self.ask_at = self.ask_at.min(Instant::now() + Pace::FIRST);
     }
 
     fn leave(&mut self) {
@@ -170,7 +168,8 @@ impl Following {
             // Cancelled once it is known whether they are in Slurm.
             Phase::Searching | Phase::Submitting => true,
         });
-        self.quicken();
+        self.look_soon();
+        self.ask_soon();
     }
 
     fn look(&mut self) {
