@@ -17,7 +17,7 @@ use super::key::{found, whole};
 pub(super) const TABLE: &str = "slurm";
 
 /// All keys with what they take and their built-in defaults, as shown to the user.
-const KEYS: [(&str, &str, &str); 17] = [
+const KEYS: [(&str, &str, &str); 18] = [
     ("partition", "a name", "the site's"),
     ("account", "a name", "the site's"),
     ("qos", "a name", "the site's"),
@@ -35,6 +35,7 @@ const KEYS: [(&str, &str, &str); 17] = [
         "none",
     ),
     ("max_jobs", "a whole number", "1000"),
+    ("memory", "a whole number of MiB", "the site's"),
     ("time_limit", "a whole number of minutes", "none"),
     ("grace", "a whole number of seconds", "120"),
     ("poll", "a number of seconds", "10"),
