@@ -68,6 +68,7 @@ impl Submit {
         let run = command_line::run_of(&arguments)?;
         run.check()?;
         let settings = self.settings()?;
+        let minutes = self.minutes(&settings)?;
         let store = run.store().alone()?;
         let logs = store.root().join(FORMAT).join(LOGS);
         let logs = std::path::absolute(&logs).map_err(Error::io("find", &logs))?;
@@ -80,7 +81,7 @@ impl Submit {
             logs: logs.clone(),
             cpus: self.cpus.into(),
             memory: self.memory,
-            minutes: self.minutes(&settings)?,
+            minutes,
             id_variable: DRIVER_JOB,
             defaults: vec![
                 ("RUNNER_EXECUTOR", "slurm".to_owned()),

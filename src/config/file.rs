@@ -269,7 +269,7 @@ error: `remote.mode` takes `\"read\"`, `\"write\"` or `\"read-write\"`, found th
         assert_eq!(settings.site["partition"].text(), "gpu");
         assert_eq!(settings.site["partition"].place.to_string(), "f:3:13");
         let types = settings.site["gpu_types"].text();
-        assert_eq!(types, r#"[{"name":"a100","memory":40960}]"#);
+        assert_eq!(types, r#"[{"memory":40960,"name":"a100"}]"#);
 
         let refused = errors("slurm = 3\njob = 1\nslrum.qos = 'x'");
         assert!(refused.contains("`slurm` is a table"), "{refused}");

@@ -17,7 +17,7 @@ use super::key::{found, whole};
 pub(super) const TABLE: &str = "slurm";
 
 /// All keys with what they take and their built-in defaults, as shown to the user.
-const KEYS: [(&str, &str, &str); 17] = [
+const KEYS: [(&str, &str, &str); 18] = [
     ("partition", "a name", "the site's"),
     ("account", "a name", "the site's"),
     ("qos", "a name", "the site's"),
@@ -35,6 +35,7 @@ const KEYS: [(&str, &str, &str); 17] = [
         "none",
     ),
     ("max_jobs", "a whole number", "1000"),
+    ("memory", "a whole number of MiB", "the site's"),
     ("time_limit", "a whole number of minutes", "none"),
     ("grace", "a whole number of seconds", "120"),
     ("poll", "a number of seconds", "10"),
@@ -200,6 +201,7 @@ mod tests {
         let table = DeTable::parse(source.text()).unwrap();
         let mut errors = Vec::new();
         let site = read(table.get_ref(), &source, &mut errors);
+        errors.sort_by(|a, b| a.place.cmp(&b.place));
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
         match errors.is_empty() {
             true => Ok(settings(&site).unwrap()),
@@ -220,6 +222,17 @@ mod tests {
             if let Value::Number(number) = &defaults[key] {
                 assert_eq!(number.as_f64(), shown.parse().ok(), "{key}");
             }
+        }
+    }
+
+    #[test]
+    fn the_documentation_has_every_key() {
+        let text = include_str!("../../docs/cluster.md");
+        for (key, _) in keys() {
+            let row = text
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{key}` |")));
+            assert!(row.is_some_and(|row| row.split('|').count() == 6), "{key}");
         }
     }
 

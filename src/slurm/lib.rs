@@ -112,7 +112,7 @@ pub use reasons::{Permanent, hint_of_refusal, permanent};
 pub use records::{Claim, EndResult, Ending, JobRecord, Request, Started};
 pub use recover::{Recovered, Recovery};
 pub use resources::{Pack, Resources};
-pub use script::AGAIN;
+pub use script::{AGAIN, TAG_VARIABLE};
 pub use settings::{GpuType, Settings};
 pub use site::SiteLimits;
 pub use state::{Exit, JobId, Seen, State};

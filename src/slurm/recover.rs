@@ -221,7 +221,7 @@ impl Submitter {
 }
 
 /// Age from which the folder of a submission may be removed. A younger one may be about to be locked.
-const SWEEPABLE: Duration = Duration::from_secs(3600);
+pub(crate) const SWEEPABLE: Duration = Duration::from_secs(3600);
 
 /// Returns `true` if no driver holds the submission, and no job of it can still need it.
 fn is_unused(submission: &Path) -> Result<bool, Error> {

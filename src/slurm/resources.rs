@@ -3,7 +3,7 @@
 //! | request | option | rounding |
 //! | --- | --- | --- |
 //! | `cpus` | `--ntasks=1 --cpus-per-task` | |
-//! | `memory` (bytes) | `--mem`, in MiB for the node | up |
+//! | `memory` (bytes), or else the site's `memory` | `--mem`, in MiB for the node | up |
 //! | `seconds` | `--time`, in minutes, with the grace time and a minute more; at most the site's `time_limit` | up |
 //! | `gpus` | `--gres=gpu:N` | |
 //! | `gpu_memory` (bytes) | `--gres=gpu:TYPE:N` with the smallest type of the site that has enough | |
@@ -21,7 +21,7 @@ const EARLY_SIGNAL: f64 = 60.0;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resources {
     pub cpus: u32,
-    /// Memory in bytes. `None` means the site's default.
+    /// Memory in bytes. `None` means the default of the settings, or else the site's.
     pub memory: Option<u64>,
     /// Longest time in seconds that the stage may take. `None` means the site's default.
     pub seconds: Option<f64>,
@@ -70,9 +70,9 @@ impl Resources {
             "--ntasks=1".to_owned(),
             format!("--cpus-per-task={}", all(self.cpus)?),
         ];
-        if let Some(bytes) = self.memory {
-            // Slurm reads `--mem=0` as "all memory of the node".
-            let mib = bytes.div_ceil(MIB).max(1);
+        // Slurm reads `--mem=0` as "all memory of the node".
+        let asked = self.memory.map(|bytes| bytes.div_ceil(MIB).max(1));
+        if let Some(mib) = asked.or(settings.memory) {
             options.push(format!(
                 "--mem={}M",
                 mib.saturating_mul(pack.at_once.into())
@@ -220,6 +220,23 @@ mod tests {
             let expected = format!("--cpus-per-task=2 --time={minutes}");
             assert_eq!(options(&asked, Pack::NONE, &site), expected);
         }
+    }
+
+    #[test]
+    fn the_settings_have_a_default_for_memory() {
+        let site = Settings {
+            memory: Some(2048),
+            ..site()
+        };
+        let one = |memory| {
+            let asked = Resources {
+                memory,
+                ..resources()
+            };
+            options(&asked, Pack::NONE, &site)
+        };
+        assert_eq!(one(None), "--cpus-per-task=2 --mem=2048M");
+        assert_eq!(one(Some(MIB)), "--cpus-per-task=2 --mem=1M");
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) const SCRIPT: &str = "script";
 pub(crate) const LIST: &str = "jobs";
 
 /// Variable with the tag of the submission, by which a node knows whether its job still has the claim.
-pub(crate) const TAG_VARIABLE: &str = "RUNNER_SUBMISSION";
+pub const TAG_VARIABLE: &str = "RUNNER_SUBMISSION";
 
 /// Returns the script of the submission `tag`. `binary` is run on the node as `BINARY node JOB_FOLDER`, and
 /// `submission` is the folder of the list of jobs. Both fit on one line.

@@ -45,6 +45,8 @@ pub struct Settings {
     pub gpu_types: Vec<GpuType>,
     /// Largest number of jobs that are submitted at the same time, waiting or running.
     pub max_jobs: u32,
+    /// Memory in MiB of a stage that asks for none. `None` means the site's default, which may be small.
+    pub memory: Option<u64>,
     /// Longest time limit of a job, in minutes. A longer stage is resumed in the next job. `None` means the limit
     /// that the stage asks for.
     pub time_limit: Option<u32>,
@@ -82,6 +84,7 @@ impl Default for Settings {
             gpu: None,
             gpu_types: Vec::new(),
             max_jobs: 1000,
+            memory: None,
             time_limit: None,
             grace: 120,
             poll: 10.0,
@@ -150,6 +153,13 @@ impl Settings {
                 "max_jobs",
                 "is 0",
                 "give the number of jobs that may be submitted at the same time",
+            )));
+        }
+        if self.memory == Some(0) {
+            note(Err(Error::setting(
+                "memory",
+                "is 0",
+                "give the memory of a stage in MiB, or leave it out",
             )));
         }
         if self.time_limit == Some(0) {
@@ -350,13 +360,14 @@ mod tests {
                 memory: 40960,
             }],
             max_jobs: 0,
+            memory: Some(0),
             time_limit: Some(1),
             poll: f64::NAN,
             late: 0.0,
             ..Settings::default()
         };
         let found = errors(&settings);
-        assert_eq!(found.len(), 18, "{found:#?}");
+        assert_eq!(found.len(), 19, "{found:#?}");
         assert!(found.contains(&"`slurm.extra` sets `-J`, which runner sets itself".to_owned()));
         assert!(found.contains(&"`slurm.poll` is NaN s".to_owned()));
     }

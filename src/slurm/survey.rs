@@ -58,9 +58,7 @@ impl Client {
     }
 
     fn partitions(&self, settings: &Settings) -> Result<Vec<Partition>, Error> {
-        let mut arguments = ["-h", "-a", "-o", "%P|%a|%l|%D|%G"]
-            .map(str::to_owned)
-            .to_vec();
+        let mut arguments = ["-h", "-o", "%P|%a|%l|%D|%G"].map(str::to_owned).to_vec();
         // A variable has the same effect as the option.
         let wanted = match &settings.partition {
             Some(partition) => Some(partition.clone()),

@@ -1,8 +1,9 @@
 //! Checks Slurm with one small job.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use contract::{ShowPath, files, lock};
 use engine::error::Error;
@@ -28,6 +29,8 @@ const FOLDER: &str = "checks";
 
 /// Time that the job may take, in seconds. It takes a second, or up to two minutes if something does not work.
 const SECONDS: f64 = 300.0;
+/// Time for the request to cancel the job.
+const CANCELLING: Duration = Duration::from_secs(5);
 /// Memory of the job in bytes.
 const MEMORY: u64 = 256 << 20;
 
@@ -149,7 +152,8 @@ impl Slurm {
         let binary = std::env::current_exe().unwrap_or_default();
         let submitter = Submitter::new(client, settings, place.path(), &binary)?;
         let driver = Arc::new(Driver::new(submitter, version)?);
-        let _cancel_on_signal = cancel_on_signal(&driver);
+        let is_cancelled = Arc::new(AtomicBool::new(false));
+        let _listening = cancel_on_signal(&driver, &is_cancelled);
         let resources = Resources {
             cpus: 1,
             memory: Some(MEMORY),
@@ -184,6 +188,10 @@ impl Slurm {
         job.seconds_to_end = seconds();
         match checked? {
             Checked::Answered(shared) => self.take_answer(&shared, &mut job),
+            Checked::NoAnswer(_) if is_cancelled.load(Ordering::SeqCst) => {
+                let text = "the check was cancelled; start it again";
+                self.problems.push(text.to_owned());
+            }
             Checked::NoAnswer(outcome) => {
                 if matches!(outcome, Outcome::Left(_)) {
                     // The job still uses it.
@@ -264,7 +272,9 @@ fn partition_text(partition: &Partition) -> String {
 
 impl Job {
     fn lines(&self, folder: &str) -> Vec<String> {
-        let id = self.id.as_deref().unwrap_or("(not submitted)");
+        let Some(id) = &self.id else {
+            return vec!["the job was not submitted".to_owned()];
+        };
         let mut lines = vec![match (&self.node, &self.version, &self.processor) {
             (Some(node), Some(version), Some(processor)) => {
                 format!("job {id} on {node}: runner {version}, kind {processor}")
@@ -315,8 +325,8 @@ impl Drop for Listening {
     }
 }
 
-/// Cancels the job on Ctrl-C and SIGTERM. The check then ends with a job that was cancelled.
-fn cancel_on_signal(driver: &Arc<Driver>) -> Option<Listening> {
+/// Cancels the job on Ctrl-C and SIGTERM, and sets the flag. The check then ends soon.
+fn cancel_on_signal(driver: &Arc<Driver>, is_cancelled: &Arc<AtomicBool>) -> Option<Listening> {
     let mut signals = match Signals::new([SIGINT, SIGTERM]) {
         Ok(signals) => signals,
         Err(error) => {
@@ -325,10 +335,14 @@ fn cancel_on_signal(driver: &Arc<Driver>) -> Option<Listening> {
         }
     };
     let listening = Listening(signals.handle());
-    let driver = Arc::clone(driver);
+    let (driver, is_cancelled) = (Arc::clone(driver), Arc::clone(is_cancelled));
     std::thread::spawn(move || {
-        for _ in signals.forever() {
+        if signals.forever().next().is_some() {
+            is_cancelled.store(true, Ordering::SeqCst);
             driver.cancel();
+            // Files of the job are of no interest, so they are not waited for.
+            std::thread::sleep(CANCELLING);
+            driver.leave();
         }
     });
     Some(listening)

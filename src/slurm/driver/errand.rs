@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
+use std::time::Instant;
 
 use crate::records::JobRecord;
-use crate::recover::{Recovered, Recovery};
+use crate::recover::{Recovered, Recovery, SWEEPABLE};
 use crate::resources::{Pack, Resources};
 use crate::site::SiteLimits;
 use crate::state::{JobId, State};
@@ -68,10 +69,18 @@ pub(super) fn start(submitter: Submitter, answers: Sender<Input>) -> Errands {
     let own = submitter.clone();
     thread::spawn(move || {
         let mut watch = Watch::new(submitter.client.clone());
+        let mut swept = Instant::now();
         for errand in errands {
             let answer = carry_out(&submitter, &mut watch, errand);
             if answers.send(Input::Answer(answer)).is_err() {
                 return;
+            }
+            // A run of days would otherwise keep the files of all its submissions.
+            if swept.elapsed() >= SWEEPABLE {
+                swept = Instant::now();
+                if let Err(error) = submitter.sweep() {
+                    tracing::debug!(%error, "old submissions are not removed");
+                }
             }
         }
     });

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::cluster::{Cluster, VERSION, result, run_all, say, wait_until};
-use crate::{Driver, Followed, NewJob, Pack};
+use crate::{Driver, Followed, NewJob, Pack, Settings};
 
 fn jobs(cluster: &Cluster, count: usize) -> Vec<NewJob> {
     (0..count)
@@ -169,38 +169,42 @@ fn two_hundred_trivial_jobs_against_a_handwritten_array() {
     }
 }
 
+const COUNTED: [&str; 3] = ["sbatch", "squeue", "scontrol"];
+
+/// Returns a driver whose calls of Slurm's commands are counted in a file.
+fn counting(cluster: &Cluster, change: impl FnOnce(&mut Settings)) -> Driver {
+    let file = crate::quote::word(cluster.root("calls").to_str().unwrap());
+    let scripts = COUNTED.map(|name| format!("echo {name} >>{file}; exec \"$REAL\" \"$@\""));
+    let scripts = COUNTED.into_iter().zip(scripts.iter().map(String::as_str));
+    let client = cluster.client_with(&scripts.collect::<Vec<_>>());
+    Driver::new(cluster.submitter(client, change), VERSION).unwrap()
+}
+
+/// Runs jobs, and prints the time and the calls.
+fn measure(cluster: &Cluster, driver: &Driver, jobs: &[NewJob]) {
+    let (began, before) = (Instant::now(), cpu_seconds());
+    let followed = run_all(driver, jobs);
+    let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - before);
+    check_all(cluster, &followed);
+    let count = jobs.len();
+    say(&format!(
+        "{count} jobs: {seconds:.1} s, {cpu:.1} s of CPU time for the driver"
+    ));
+    let calls = std::fs::read_to_string(cluster.root("calls")).unwrap();
+    for name in COUNTED {
+        let count = calls.lines().filter(|line| *line == name).count();
+        say(&format!("calls of {name}: {count}"));
+    }
+}
+
 #[test]
 #[ignore = "measures time"]
 fn a_thousand_jobs_at_once() {
     let Some(cluster) = Cluster::start(&["--cpus", "8", "--nodes", "2"]) else {
         return;
     };
-    let calls = cluster.root("calls");
-    let count = |name: &str| {
-        let file = crate::quote::word(calls.to_str().unwrap());
-        format!("echo {name} >>{file}; exec \"$REAL\" \"$@\"")
-    };
-    let names = ["sbatch", "squeue", "scontrol"];
-    let scripts = names.map(count);
-    let counted: Vec<_> = names
-        .into_iter()
-        .zip(scripts.iter().map(String::as_str))
-        .collect();
-    let client = cluster.client_with(&counted);
-    let driver = Driver::new(cluster.submitter(client, |_| {}), VERSION).unwrap();
-    let jobs = jobs(&cluster, 1000);
-    let (began, before) = (Instant::now(), cpu_seconds());
-    let followed = run_all(&driver, &jobs);
-    let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - before);
-    check_all(&cluster, &followed);
-    say(&format!(
-        "1,000 jobs: {seconds:.1} s, {cpu:.1} s of CPU time for the driver"
-    ));
-    let calls = std::fs::read_to_string(calls).unwrap();
-    for name in names {
-        let count = calls.lines().filter(|line| *line == name).count();
-        say(&format!("calls of {name}: {count}"));
-    }
+    let driver = counting(&cluster, |_| {});
+    measure(&cluster, &driver, &jobs(&cluster, 1000));
     let folder = crate::quote::word(cluster.shared().to_str().unwrap());
     for kind in ["f", "d"] {
         let listed = cluster.slurm(&format!(
@@ -208,6 +212,24 @@ fn a_thousand_jobs_at_once() {
         ));
         say(&listed);
     }
+}
+
+/// The load on the controller while few jobs are allowed and each that ends is replaced.
+#[test]
+#[ignore = "measures time"]
+fn a_full_queue_is_refilled() {
+    let Some(cluster) = Cluster::start(&["--cpus", "8", "--nodes", "2"]) else {
+        return;
+    };
+    let driver = counting(&cluster, |settings| {
+        settings.max_jobs = 16;
+        settings.poll = 10.0;
+    });
+    let mut jobs = jobs(&cluster, 200);
+    for job in &mut jobs {
+        job.work["units"] = json!(50);
+    }
+    measure(&cluster, &driver, &jobs);
 }
 
 /// Returns the CPU time of this process, without that of its children.

@@ -12,7 +12,7 @@ const DOCTOR: [&str; 5] = ["doctor", "--executor", "slurm", "--device", "cpu"];
 /// Runs the check, which must find a problem, and returns the error.
 fn problem(cluster: &Cluster, table: &str) -> String {
     let sandbox = Sandbox::new("");
-    configure(&sandbox, table);
+    configure(&sandbox, &format!("late = 2\n{table}"));
     let found = cluster.runner(&sandbox, &DOCTOR);
     assert_eq!(found.code, Some(1), "{found:?}");
     assert_eq!(list(&sandbox.path("artifacts/v1/checks")).len(), 0);
@@ -28,7 +28,7 @@ fn a_site_that_works_is_described() {
     let found = cluster.runner(&sandbox, &DOCTOR);
     assert_eq!(found.code, Some(0), "{found:?}");
     for words in [
-        "slurm   slurm 2",
+        "slurm   slurm",
         "without accounting (not needed)",
         "partition main: up, 2 nodes, time limit infinite",
         "limits: 1000 elements of an array",
@@ -135,7 +135,7 @@ fn ctrl_c_cancels_the_job_of_the_check() {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let doctor = command.spawn().unwrap();
     let job = wait_for("the job", || {
-        let waiting = "squeue -h -t pending -n '' -o '%i %r'";
+        let waiting = "squeue -h -t pending -o '%i %r'";
         let jobs = cluster.shell(waiting);
         let line = jobs.lines().find(|line| line.ends_with("BeginTime"))?;
         line.split(' ').next()?.parse::<u64>().ok()

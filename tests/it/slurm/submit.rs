@@ -3,20 +3,25 @@
 use super::*;
 use crate::sandbox::TINY;
 
-/// A pipeline with a program that waits for the file `gate`, and runs in the driver's job.
-const GATED: &str = r#"
-version: 1
-name: gated
-stages:
-  it:
-    kind: command
-    params: { shell: true, argv: "touch \"$PROJECT/started\"; while ! [ -e \"$PROJECT/gate\" ]; do sleep 0.1; done; echo done > o", outputs: { o: o } }
-"#;
+/// Returns a pipeline with a program that waits for the file `gate`, and runs in the driver's job.
+fn gated() -> Sandbox {
+    let sandbox = Sandbox::new("");
+    let [started, gate] = ["started", "gate"].map(|name| sandbox.path(name));
+    let argv = format!(
+        "touch {}; while ! [ -e {} ]; do sleep 0.1; done; echo done > o",
+        started.display(),
+        gate.display()
+    );
+    let stage =
+        format!("kind: command, params: {{ shell: true, argv: \"{argv}\", outputs: {{ o: o }} }}");
+    let pipeline = format!("version: 1\nname: gated\nstages: {{ it: {{ {stage} }} }}\n");
+    fs::write(sandbox.path("pipeline.yaml"), pipeline).unwrap();
+    sandbox
+}
 
 /// Submits with `args`, and returns the id of the job and the path of its log.
 fn submit(cluster: &Cluster, sandbox: &Sandbox, args: &[&str]) -> (u64, PathBuf) {
     let mut command = cluster.command(sandbox, &[&["submit", "--json"], args].concat());
-    command.env("PROJECT", sandbox.path(""));
     command.env("RUNNER_EXECUTOR", "local");
     let submitted: Finished = command.output().unwrap().into();
     assert_eq!(submitted.code, Some(0), "{submitted:?}");
@@ -127,7 +132,7 @@ fn a_driver_is_cancelled_from_its_machine_and_from_others() {
         return;
     };
     for is_elsewhere in [false, true] {
-        let sandbox = Sandbox::new(GATED);
+        let sandbox = gated();
         let (job, log) = submit(&cluster, &sandbox, &["pipeline.yaml"]);
         wait_for("the stage", || {
             sandbox.path("started").exists().then_some(())
@@ -169,7 +174,7 @@ fn a_driver_goes_on_after_its_time_limit() {
     let Some(cluster) = Cluster::shared() else {
         return;
     };
-    let sandbox = Sandbox::new(GATED);
+    let sandbox = gated();
     let (job, log) = submit(&cluster, &sandbox, &["pipeline.yaml"]);
     wait_for("the stage", || {
         sandbox.path("started").exists().then_some(())

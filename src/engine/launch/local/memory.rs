@@ -15,6 +15,17 @@ pub(super) fn held(pid: Pid) -> Option<u64> {
     Some((kib("RssAnon:")? + kib("RssShmem:")?) * 1024)
 }
 
+/// Returns what a person can do if the kernel killed a stage for lack of memory. In a Slurm job, it had no more than it
+/// asked for.
+pub(super) fn remedy() -> &'static str {
+    match std::env::var_os(slurm::TAG_VARIABLE) {
+        Some(_) => {
+            "raise `resources.memory` of the stage, or `slurm.memory` for stages that do not set it"
+        }
+        None => "lower `--jobs`, or reduce the memory that the stage needs",
+    }
+}
+
 /// Number of processes that the kernel has killed for lack of memory, as counted for the whole machine and
 /// for this process's control group. Either count may be hidden from this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,6 +11,7 @@ use contract::{Failure, Request, ShowPath, StageEvent};
 use signal_hook::consts::{SIGABRT, SIGKILL};
 
 use super::logs::{Logs, tail};
+use super::memory::remedy;
 use super::own_binary::own_binary;
 use super::usage::{reap, wait};
 use super::watch::{Excess, watch};
@@ -164,8 +165,8 @@ impl Ended<'_> {
         let name = signal.and_then(signal_hook::low_level::signal_name);
         match (signal, name) {
             (Some(SIGKILL), _) if self.oom_killed => Failure::OutOfMemory(format!(
-                "the kernel killed its worker process, which had used up to {peak:.0} MiB; lower \
-                 `--jobs`, or reduce the memory that the stage needs"
+                "the kernel killed its worker process, which had used up to {peak:.0} MiB; {}",
+                remedy()
             )),
             (Some(SIGKILL), _) => Failure::System(format!(
                 "its worker process was killed by SIGKILL, which runner did not send; it had used up to \

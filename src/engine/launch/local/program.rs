@@ -12,6 +12,7 @@ use signal_hook::consts::SIGKILL;
 
 use super::leftovers::Tag;
 use super::logs::{Logs, tail};
+use super::memory::remedy;
 use super::usage::{reap, wait};
 use super::watch::watch;
 use super::workers::{Workers, pid};
@@ -131,9 +132,9 @@ fn judge(status: ExitStatus, usage: &Usage, oom_killed: bool, output_tail: &str)
     let signal = status.signal();
     if oom_killed {
         return Failure::OutOfMemory(format!(
-            "the kernel killed the program, which had used up to {:.0} MiB; lower `--jobs`, or reduce the \
-             memory that the stage needs",
-            usage.peak_memory_mib
+            "the kernel killed the program, which had used up to {:.0} MiB; {}",
+            usage.peak_memory_mib,
+            remedy()
         ));
     }
     let how = match signal.map(|signal| (signal, signal_hook::low_level::signal_name(signal))) {

@@ -42,6 +42,8 @@ pub(super) struct Following {
     ask_at: Instant,
     ask_pace: Pace,
     look_at: Instant,
+    /// Earliest time of the next look.
+    look_rest: Instant,
     look_pace: Pace,
 }
 
@@ -63,6 +65,7 @@ impl Following {
             ask_at: now,
             ask_pace: Pace::up_to(settings.poll),
             look_at: now,
+            look_rest: now,
             look_pace: Pace::up_to(MOST_LOOK.min(settings.poll)),
         }
     }
@@ -126,16 +129,20 @@ impl Following {
         }
         self.entries.insert(self.next_number, entry);
         self.next_number += 1;
-        self.quicken();
+        self.look_soon();
     }
 
-    /// Looks and asks in short intervals again.
-    fn quicken(&mut self) {
+    /// Looks in short intervals again.
+    fn look_soon(&mut self) {
         self.look_pace.reset();
-        self.ask_pace.reset();
         let soon = Instant::now() + Pace::FIRST;
-        self.look_at = self.look_at.min(soon);
-        self.ask_at = self.ask_at.min(soon);
+        self.look_at = self.look_at.min(soon).max(self.look_rest);
+    }
+
+    /// Asks in short intervals again.
+    fn ask_soon(&mut self) {
+        self.ask_pace.reset();
+        self.ask_at = self.ask_at.min(Instant::now() + Pace::FIRST);
     }
 
     fn leave(&mut self) {
@@ -161,7 +168,8 @@ impl Following {
             // Cancelled once it is known whether they are in Slurm.
             Phase::Searching | Phase::Submitting => true,
         });
-        self.quicken();
+        self.look_soon();
+        self.ask_soon();
     }
 
     fn look(&mut self) {
@@ -192,8 +200,8 @@ impl Following {
             self.finish(number, outcome);
         }
         // With many jobs on a slow file system, a look takes long. It then fills at most a tenth of the time.
-        let pause = self.look_pace.pause().max(now.elapsed() * 9);
-        self.look_at = Instant::now() + pause;
+        self.look_rest = Instant::now() + now.elapsed() * 9;
+        self.look_at = (Instant::now() + self.look_pace.pause()).max(self.look_rest);
     }
 
     fn finish(&mut self, number: Number, outcome: Outcome) {

@@ -121,6 +121,11 @@ impl Following {
         self.submitting.full = 0;
         self.submitting.retry = RETRY;
         self.submitting.chunk = self.submitting.chunk.saturating_mul(2);
+        // Endings are read from files. While jobs are submitted all the time, asking soon after each would ask all the
+        // time.
+        if !self.has_submitted() {
+            self.ask_soon();
+        }
         for (number, job) in numbers.into_iter().zip(jobs) {
             match job {
                 Some(job) => self.enter(number, job, false),
@@ -128,7 +133,7 @@ impl Following {
                 None => self.search_later(number, Duration::ZERO),
             }
         }
-        self.quicken();
+        self.look_soon();
     }
 
     pub(super) fn take_limits(&mut self, limits: Result<SiteLimits, Error>) {
