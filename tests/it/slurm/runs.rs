@@ -69,7 +69,10 @@ fn ran(sandbox: &Sandbox) -> Vec<String> {
 
 /// The outputs of the latest run, by path.
 fn outputs(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
-    files(&sandbox.path("artifacts/latest"))
+    let mut files = files(&sandbox.path("artifacts/latest"));
+    // Keys differ if a pipeline has the path of its sandbox in it.
+    files.retain(|(path, _)| !path.ends_with(".outputs.json"));
+    files
 }
 
 /// The report of a stage in the latest run's record.
@@ -225,7 +228,7 @@ stages:
   grows:
     kind: command
     resources: { memory: 100MiB }
-    params: { shell: true, argv: "head -c 400M /dev/zero | tail -c 300M > o", outputs: { o: o } }
+    params: { shell: true, argv: "exec awk 'BEGIN { s = \"x\"; while (1) s = s s }'", outputs: { o: o } }
   hangs:
     kind: command
     timeout: 2s
