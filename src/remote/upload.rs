@@ -16,9 +16,9 @@ use crate::download::read_tree;
 use crate::fault::{Fault, FaultKind};
 use crate::health::Side;
 use crate::keys::Envelope;
-use crate::lookup::{in_parallel, read_record};
+use crate::lookup::{Bounds, in_parallel, read_record};
 use crate::names::ObjectName;
-use crate::objects::{Body, How, Put};
+use crate::objects::{Body, How, Objects, Put};
 use crate::remote::Remote;
 
 /// Objects up to this size, in bytes, are written without a look at what is there: that is one request instead of two.
@@ -58,7 +58,7 @@ impl Remote {
             (*index, self.upload_pending(source, name))
         });
         results.sort_unstable_by_key(|(index, _)| *index);
-        self.known.save();
+        self.known.save_at_times(names.len());
         results.into_iter().map(|(_, result)| result).collect()
     }
 
@@ -143,7 +143,7 @@ impl Remote {
             return Ok(false);
         }
         self.attempt(Side::Write, |objects| {
-            let envelope = match read_record(objects, name) {
+            let envelope = match read_record(objects, name, &Bounds::none()) {
                 Ok(Some(envelope)) if self.accepts(name, &envelope) => envelope,
                 Ok(_) => return Ok(false),
                 Err(fault) if fault.kind == FaultKind::Damaged => return Ok(false),
@@ -153,24 +153,39 @@ impl Remote {
                 return Ok(false);
             };
             for digest in record.outputs.values() {
-                let object = ObjectName::Tree(*digest);
-                let tree = match read_tree(objects, digest) {
-                    Ok(Some((tree, _))) if !self.is_void(&object) => tree,
-                    Ok(_) => return Ok(false),
-                    Err(fault) if fault.kind == FaultKind::Damaged => return Ok(false),
-                    Err(fault) => return Err(fault),
-                };
-                for blob in tree.files.values() {
-                    let object = ObjectName::Blob(blob.digest);
-                    let found = objects.stat(&object.to_string())?;
-                    if self.is_void(&object) || found.is_none_or(|found| found.bytes != blob.bytes)
-                    {
-                        return Ok(false);
-                    }
+                if !self.has_output(objects, digest)? {
+                    return Ok(false);
                 }
             }
             Ok(true)
         })
+    }
+
+    /// `true` if the remote has a tree and all its blobs, as far as their sizes show. An output that two records name is
+    /// examined once.
+    fn has_output(&self, objects: &dyn Objects, digest: &Digest) -> Result<bool, Fault> {
+        if lock(&self.complete).contains(digest) {
+            return Ok(true);
+        }
+        let tree = match read_tree(objects, digest, &Bounds::none()) {
+            Ok(Some((tree, _))) if !self.is_void(&ObjectName::Tree(*digest)) => tree,
+            Ok(_) => return Ok(false),
+            Err(fault) if fault.kind == FaultKind::Damaged => return Ok(false),
+            Err(fault) => return Err(fault),
+        };
+        let blobs: Vec<&Blob> = tree.files.values().collect();
+        let found = in_parallel(UPLOADS, &blobs, |blob| {
+            let object = ObjectName::Blob(blob.digest);
+            let found = objects.stat(&object.to_string())?;
+            Ok(!self.is_void(&object) && found.is_some_and(|found| found.bytes == blob.bytes))
+        });
+        for is_there in found {
+            if !is_there? {
+                return Ok(false);
+            }
+        }
+        lock(&self.complete).insert(*digest);
+        Ok(true)
     }
 
     /// Uploads a tree after its blobs. `false` if the local folder does not have all of it.

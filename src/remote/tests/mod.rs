@@ -88,6 +88,9 @@ impl Machine {
 pub(super) fn short_limits() -> Limits {
     Limits {
         connect: Duration::from_millis(500),
+        answer: Duration::from_millis(500),
+        lookups: Duration::from_secs(30),
+        each_lookup: Duration::from_millis(10),
         stall: Duration::from_millis(500),
         attempts: 4,
         pause: Duration::from_millis(2),

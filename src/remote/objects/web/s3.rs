@@ -113,26 +113,23 @@ impl Bucket {
         signed(list, &[])
     }
 
-    /// Reads a page of a list, and returns the token of the next page, if there is one. `None` if the page is damaged.
-    pub(super) fn read_list(
-        &self,
-        text: &str,
-        each: &mut dyn FnMut(Entry),
-    ) -> Option<Option<String>> {
+    /// Reads a page of a list, and the token of the next page, if there is one. `None` if the page is damaged.
+    pub(super) fn read_list(&self, text: &str) -> Option<(Vec<Entry>, Option<String>)> {
         let page = ListObjectsV2::parse_response(text).ok()?;
+        let mut entries = Vec::new();
         for object in page.contents {
             // Objects of others, such as markers of folders, have other names.
             let Some(name) = object.key.strip_prefix(&self.prefix) else {
                 continue;
             };
             let modified: jiff::Timestamp = object.last_modified?.parse().ok()?;
-            each(Entry {
+            entries.push(Entry {
                 name: name.to_owned(),
                 bytes: object.size?,
                 modified: modified.as_second(),
             });
         }
-        Some(page.next_continuation_token)
+        Some((entries, page.next_continuation_token))
     }
 
     pub(super) fn sign_begin(&self, name: &str) -> String {

@@ -13,7 +13,7 @@ use crate::address::Address;
 use crate::aws;
 use crate::counters::Counters;
 use crate::fault::{Fault, FaultKind};
-use crate::objects::{Body, Entry, How, Objects, Put, Sink, Stat};
+use crate::objects::{Body, How, Objects, Page, Put, Sink, Stat};
 use crate::secret::Secret;
 use crate::settings::{Settings, SetupError, Variables};
 
@@ -279,7 +279,7 @@ impl Objects for Server {
         matches!(self.place, Place::Bucket(_))
     }
 
-    fn list(&self, folder: &str, each: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
+    fn list(&self, folder: &str, page: &mut Page<'_>) -> Result<(), Fault> {
         let Place::Bucket(bucket) = &self.place else {
             return Err(self.connection.fault(
                 FaultKind::Unsupported,
@@ -293,9 +293,11 @@ impl Objects for Server {
             if !head.is_success() {
                 return Err(self.refusal(&head, "list objects"));
             }
-            after = bucket
-                .read_list(&text, each)
+            let (entries, next) = bucket
+                .read_list(&text)
                 .ok_or_else(|| self.connection.foreign("its list of objects is damaged"))?;
+            page(entries)?;
+            after = next;
             if after.is_none() {
                 return Ok(());
             }
