@@ -27,9 +27,9 @@ use store::keys::{Digest, Key};
 use crate::download::read_tree;
 use crate::fault::{Fault, FaultKind};
 use crate::health::Side;
-use crate::lookup::{Bounds, SHARDS, in_parallel, read_record};
+use crate::lookup::{Bounds, PAGE, SHARDS, in_parallel, read_record};
 use crate::names::{ACTIONS, CAS, ObjectName, TEMPORARY};
-use crate::objects::Entry;
+use crate::objects::{Entry, Objects};
 use crate::remote::Remote;
 
 /// Age in seconds from which an uploader renews the time of an object.
@@ -67,6 +67,14 @@ pub struct Collection {
 }
 
 impl Collection {
+    /// Lets young blobs and trees be deleted, too.
+    #[cfg(test)]
+    pub(crate) fn without_grace(mut self, objects: Vec<(ObjectName, u64)>) -> Self {
+        self.grace = 0;
+        self.objects = objects;
+        self
+    }
+
     /// Returns the number of blobs and trees to delete.
     pub fn objects(&self) -> usize {
         self.objects.len()
@@ -205,31 +213,53 @@ impl Remote {
         Ok(parts.into_iter().flatten().collect())
     }
 
-    /// Lists a folder of records or blobs, in parts. A server lists them at the same time: each page takes as long as
-    /// hundreds of lookups. `add` is called with every object.
+    /// Lists a folder of records or blobs. If it fills many pages, its 256 parts are listed at the same time. `add` is
+    /// called with every object.
     fn list_parts<T: Default + Send>(
         &self,
         folder: &str,
         add: impl Fn(&mut T, Entry) + Sync,
     ) -> Result<Vec<T>, Fault> {
-        let folders: Vec<String> = match self.objects.lists_in_pages() {
-            true => (0..SHARDS)
-                .map(|shard| format!("{folder}/{shard:02x}"))
-                .collect(),
-            false => vec![folder.to_owned()],
+        let most = match self.objects.lists_in_pages() {
+            true => 3 * PAGE,
+            false => usize::MAX,
         };
+        if let Some(all) = self.list_up_to(most, folder, &add)? {
+            return Ok(vec![all]);
+        }
+        let folders: Vec<String> = (0..SHARDS)
+            .map(|shard| format!("{folder}/{shard:02x}"))
+            .collect();
         let parts = in_parallel(self.settings.limits.requests, &folders, |folder| {
-            self.attempt(Side::Read, |objects| {
-                // An attempt that fails is repeated from the start.
-                let mut part = T::default();
-                objects.list(folder, &mut |page| {
-                    page.into_iter().for_each(|entry| add(&mut part, entry));
-                    Ok(())
-                })?;
-                Ok(part)
-            })
+            let part = self.list_up_to(usize::MAX, folder, &add)?;
+            Ok(part.unwrap_or_default())
         });
         parts.into_iter().collect()
+    }
+
+    /// Lists a folder. `None` if it has more than `most` objects.
+    fn list_up_to<T: Default>(
+        &self,
+        most: usize,
+        folder: &str,
+        add: &impl Fn(&mut T, Entry),
+    ) -> Result<Option<T>, Fault> {
+        self.attempt(Side::Read, |objects| {
+            // An attempt that fails is repeated from the start.
+            let (mut listed, mut number) = (T::default(), 0);
+            let ended = objects.list(folder, &mut |page| {
+                number += page.len();
+                if number > most {
+                    return Err(Fault::off());
+                }
+                page.into_iter().for_each(|entry| add(&mut listed, entry));
+                Ok(())
+            });
+            match ended {
+                Err(_) if number > most => Ok(None),
+                ended => ended.map(|()| Some(listed)),
+            }
+        })
     }
 
     /// Reads records and their trees. A record without one of its trees is void.
@@ -263,24 +293,36 @@ impl Remote {
 
     /// Returns the outputs of a record, or `None` if it is void.
     fn outputs(&self, name: &Key) -> Result<Option<Vec<Digest>>, Fault> {
-        let found = absent_if_damaged(self.attempt(Side::Read, |objects| {
-            read_record(objects, name, &Bounds::none())
-        }))?;
+        let found = self.settled(|objects| read_record(objects, name, &Bounds::none()))?;
         let record = found.and_then(|found| ActionRecord::decode(&found.record, name).ok());
         Ok(record.map(|record| record.outputs.into_values().collect()))
     }
 
     /// Returns the objects that a tree needs, or `None` if there is no such tree.
     fn needs_of_tree(&self, digest: &Digest) -> Result<Option<Vec<(ObjectName, u64)>>, Fault> {
-        let found = absent_if_damaged(self.attempt(Side::Read, |objects| {
-            read_tree(objects, digest, &Bounds::none())
-        }))?;
+        let found = self.settled(|objects| read_tree(objects, digest, &Bounds::none()))?;
         Ok(found.map(|(tree, bytes)| {
             let blobs = tree.files.values();
             let blobs = blobs.map(|blob| (ObjectName::Blob(blob.digest), blob.bytes));
             let itself = (ObjectName::Tree(*digest), bytes.len() as u64);
             std::iter::once(itself).chain(blobs).collect()
         }))
+    }
+
+    /// Reads an object that should be there. Returns `None` only if it is found missing or damaged three times: what a
+    /// network damages must not be taken for void, because then its blobs would be deleted.
+    fn settled<T>(
+        &self,
+        mut read: impl FnMut(&dyn Objects) -> Result<Option<T>, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        for _ in 0..3 {
+            match self.attempt(Side::Read, &mut read) {
+                Ok(None) => {}
+                Err(fault) if fault.kind == FaultKind::Damaged => {}
+                found => return found,
+            }
+        }
+        Ok(None)
     }
 
     /// Deletes an object unless it is young again. Returns whether it was deleted.
@@ -349,14 +391,6 @@ impl Remote {
             }
         }
         Ok(deleted)
-    }
-}
-
-/// Treats an object as absent that is still damaged after another attempt.
-fn absent_if_damaged<T>(found: Result<Option<T>, Fault>) -> Result<Option<T>, Fault> {
-    match found {
-        Err(fault) if fault.kind == FaultKind::Damaged => Ok(None),
-        found => found,
     }
 }
 

@@ -22,7 +22,7 @@ use crate::settings::Limits;
 /// Number of folders of records: one for each of the first two digits of a key.
 pub(crate) const SHARDS: usize = 256;
 /// Names in a page of a list.
-const PAGE: usize = 1000;
+pub(crate) const PAGE: usize = 1000;
 /// A page of a list is as expensive as this many single lookups.
 const ASKS_PER_PAGE: usize = 5;
 /// Number of bytes that a batch of objects may take in any case.

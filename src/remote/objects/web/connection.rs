@@ -30,7 +30,7 @@ pub(super) type Headers<'a> = [(&'a str, &'a str)];
 pub(super) struct Head {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    /// The server's message, if the request failed.
+    /// The beginning of the body. Empty for the answer to a successful GET or POST.
     pub(super) message: String,
 }
 
@@ -259,14 +259,11 @@ impl Connection {
         Ok((head, answer))
     }
 
-    /// Reads the rest of an answer, so that the connection can be used again. It is kept if the request failed.
+    /// Reads the body of an answer, so that the connection can be used again.
     fn with_message(&self, mut head: Head, mut answer: Response<Answer>) -> Result<Head, Fault> {
         let limited = answer.body_mut().with_config().limit(LONGEST_MESSAGE);
         match limited.read_to_vec() {
-            Ok(bytes) if !head.is_success() => {
-                head.message = String::from_utf8_lossy(&bytes).into_owned();
-            }
-            Ok(_) => {}
+            Ok(bytes) => head.message = String::from_utf8_lossy(&bytes).into_owned(),
             // The status says enough.
             Err(_) if !head.is_success() => {}
             Err(error) => return Err(self.broken(&error.into_io())),

@@ -15,7 +15,7 @@ use super::s3::Bucket;
 use crate::fault::{Fault, FaultKind};
 
 /// Blobs above this size, in bytes, are uploaded in parts.
-pub(super) const LARGE: u64 = if cfg!(test) { 12 << 20 } else { 256 << 20 };
+pub(super) const LARGE: u64 = if cfg!(test) { 5 << 20 } else { 256 << 20 };
 /// Smallest size of a part. S3 allows no less than 5 MiB.
 const PART: u64 = if cfg!(test) { 5 << 20 } else { 64 << 20 };
 /// S3 allows this many parts.
@@ -74,10 +74,13 @@ fn send(
     let (url, body) = bucket.sign_end(name, upload, &tags);
     let (head, text) = connection.post(&url, &body)?;
     check(connection, &head)?;
-    // The status is sent before the parts are joined, so an error may follow.
-    match text.contains("<Error>") {
-        true => Err(connection.fault(FaultKind::Busy, "it failed to join the parts of a file")),
-        false => Ok(()),
+    // The status is sent before the parts are joined, so an error may follow. A gateway may answer instead, too.
+    match text.contains("CompleteMultipartUploadResult") {
+        true => Ok(()),
+        false => Err(connection.fault(
+            FaultKind::Busy,
+            "it did not confirm that the parts of a file were joined",
+        )),
     }
 }
 

@@ -271,8 +271,9 @@ impl Objects for Server {
         let head = self
             .connection
             .put(&target.url, headers, &Body::Bytes(b""))?;
-        // Some servers cannot copy, or not objects of this size. A new upload has the same effect.
-        Ok(head.is_success() && !head.message.contains("<Error>"))
+        // Some servers cannot copy, or not objects of this size. A new upload has the same effect. The status is sent
+        // before the object is copied, so an error may follow.
+        Ok(head.is_success() && head.message.contains("CopyObjectResult"))
     }
 
     fn lists_in_pages(&self) -> bool {
@@ -309,8 +310,18 @@ impl Objects for Server {
         let head = self
             .connection
             .delete(&target.url, &borrowed(&target.headers))?;
-        match head.is_success() || Self::is_absence(&head) {
-            true => Ok(()),
+        // A gateway that wants a login also answers with 200, or with 404.
+        let is_gone = match &self.place {
+            Place::Bucket(_) => head.status == 204 || head.message.contains("NoSuchKey"),
+            Place::Plain { .. } => head.is_success() || Self::is_absence(&head),
+        };
+        if is_gone {
+            return Ok(());
+        }
+        match head.is_success() {
+            true => Err(self
+                .connection
+                .foreign("it did not confirm that an object was deleted")),
             false => Err(self.refusal(&head, "delete an object")),
         }
     }
