@@ -16,6 +16,8 @@ use crate::fault::Fault;
 use crate::settings::{Settings, SetupError, Variables};
 
 pub(crate) use body::Body;
+#[cfg(feature = "s3")]
+pub use web::encryption;
 
 /// Receives the bytes of an object, in order.
 pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<(), Fault> + 'a;

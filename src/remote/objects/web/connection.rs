@@ -361,7 +361,7 @@ impl Connection {
 }
 
 /// Encryption with the system's certificates. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace them.
-fn encryption() -> TlsConfig {
+pub fn encryption() -> TlsConfig {
     let found = rustls_native_certs::load_native_certs();
     let roots: Vec<_> = found
         .certs
