@@ -12,7 +12,7 @@
 //!    reached the grace period: more than `LEAST_GRACE - REFRESH` (12 hours) later. The upload of one record and a
 //!    collection would have to take 11 hours together, because an uploader relies on a look for up to an hour.
 //! 4. Should that happen, or should a time be renewed between the last look and the deletion, two further looks repair
-//!    it: an uploader looks at the objects it did not write after it has written the record, and a collection lists the
+//!    it: an uploader looks at the objects it has renewed after it has written the record, and a collection lists the
 //!    records again at its end, and deletes the new ones that name an object that it deleted.
 //! 5. A reader that meets a record without its blobs treats it as void: that costs time, never a wrong result.
 //!

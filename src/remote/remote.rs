@@ -30,6 +30,8 @@ pub struct Remote {
     pub(crate) known: Known,
     pub(crate) pending: Pending,
     pub(crate) sent: Sent,
+    /// Blobs whose times were renewed.
+    pub(crate) renewed: Mutex<HashSet<Digest>>,
     /// Outputs that were found on the remote with all their blobs.
     pub(crate) complete: Mutex<HashSet<Digest>>,
     /// Objects that were found to be void or damaged. A later upload replaces them.
@@ -79,6 +81,7 @@ impl Remote {
             counters,
             health: Health::default(),
             sent: Sent::default(),
+            renewed: Mutex::default(),
             complete: Mutex::default(),
             void: Mutex::default(),
         })

@@ -116,9 +116,9 @@ impl Remote {
             return Ok(Uploaded::Present);
         }
         let outputs: BTreeSet<Digest> = record.outputs.values().copied().collect();
-        let mut skipped = Vec::new();
+        let mut renewed = Vec::new();
         for digest in &outputs {
-            if !self.send_output(source, digest, &mut skipped)? {
+            if !self.send_output(source, digest, &mut renewed)? {
                 return Ok(Uploaded::Missing);
             }
         }
@@ -130,7 +130,7 @@ impl Remote {
             self.send_processor(kind)?;
         }
         let uploaded = self.send_record(name, bytes)?;
-        for blob in &skipped {
+        for blob in &renewed {
             self.confirm(source, blob)?;
         }
         Ok(uploaded)
@@ -193,7 +193,7 @@ impl Remote {
         &self,
         source: &dyn Source,
         digest: &Digest,
-        skipped: &mut Vec<Blob>,
+        renewed: &mut Vec<Blob>,
     ) -> Result<bool, Fault> {
         let tree = source.tree(digest);
         let tree = tree.map_err(|error| self.reported(Fault::local("read a tree", &error)))?;
@@ -216,75 +216,69 @@ impl Remote {
             (*blob, self.send_blob(source, blob))
         });
         for (blob, result) in results {
-            match result? {
-                Sent::Written => {}
-                Sent::Skipped => skipped.push(blob),
-                Sent::Missing => return Ok(false),
+            if !result? {
+                return Ok(false);
+            }
+            if lock(&self.renewed).contains(&blob.digest) {
+                renewed.push(blob);
             }
         }
         let name = ObjectName::Tree(*digest);
         self.sent.once(&name, || {
             self.write(&name, &Body::Bytes(&bytes), How::Replace)?;
-            Ok(())
-        })?;
-        Ok(true)
+            Ok(true)
+        })
     }
 
-    /// Uploads a blob, unless it is there with the right size.
-    fn send_blob(&self, source: &dyn Source, blob: &Blob) -> Result<Sent, Fault> {
+    /// Uploads a blob, unless it is there with the right size. `false` if the local folder does not have it.
+    fn send_blob(&self, source: &dyn Source, blob: &Blob) -> Result<bool, Fault> {
         let name = ObjectName::Blob(blob.digest);
-        let mut sent = Sent::Skipped;
-        self.sent
-            .once(&name, || {
-                if blob.bytes > SMALL && !self.is_void(&name) && self.is_fresh(&name, blob.bytes)? {
-                    return Ok(());
-                }
-                sent = self.write_blob(source, blob, &name)?;
-                match sent {
-                    Sent::Missing => Err(Fault::off()),
-                    Sent::Written | Sent::Skipped => Ok(()),
-                }
-            })
-            .or_else(|fault| match sent {
-                Sent::Missing => Ok(()),
-                Sent::Written | Sent::Skipped => Err(fault),
-            })?;
-        Ok(sent)
+        self.sent.once(&name, || {
+            let is_small = blob.bytes <= SMALL;
+            if !is_small && !self.is_void(&name) && self.is_fresh(&name, blob)? {
+                return Ok(true);
+            }
+            self.write_blob(source, blob, &name)
+        })
     }
 
+    /// Uploads a blob. `false` if the local folder does not have it.
     fn write_blob(
         &self,
         source: &dyn Source,
         blob: &Blob,
         name: &ObjectName,
-    ) -> Result<Sent, Fault> {
+    ) -> Result<bool, Fault> {
         let opened = source.blob(&blob.digest);
         let opened = opened.map_err(|error| self.reported(Fault::local("open a blob", &error)))?;
         let Some(file) = opened else {
-            return Ok(Sent::Missing);
+            return Ok(false);
         };
         self.write(name, &Body::File(&file, *blob), How::Replace)?;
-        Ok(Sent::Written)
+        Ok(true)
     }
 
-    /// `true` if an object is there with the right size, and is too young to be deleted. Its time is renewed if needed.
-    fn is_fresh(&self, name: &ObjectName, bytes: u64) -> Result<bool, Fault> {
+    /// `true` if a blob is there with the right size, and is too young to be deleted. Its time is renewed if needed.
+    fn is_fresh(&self, name: &ObjectName, blob: &Blob) -> Result<bool, Fault> {
         let path = name.to_string();
         self.attempt(Side::Write, |objects| {
             let Some(found) = objects.stat(&path)? else {
                 return Ok(false);
             };
-            if found.bytes != bytes {
+            if found.bytes != blob.bytes {
                 return Ok(false);
             }
             match found.modified {
                 Some(modified) if objects.now()? - modified < REFRESH => Ok(true),
-                _ => objects.touch(&path),
+                _ => {
+                    lock(&self.renewed).insert(blob.digest);
+                    objects.touch(&path)
+                }
             }
         })
     }
 
-    /// Uploads a blob again if it was deleted after [`Remote::send_blob`] had found it.
+    /// Uploads a blob again if a collection deleted it at the moment at which its time was renewed.
     fn confirm(&self, source: &dyn Source, blob: &Blob) -> Result<(), Fault> {
         let name = ObjectName::Blob(blob.digest);
         let path = name.to_string();
@@ -300,8 +294,9 @@ impl Remote {
         let name = ObjectName::Processor(kind);
         self.sent.once(&name, || {
             self.write(&name, &Body::Bytes(b""), How::Replace)?;
-            Ok(())
-        })
+            Ok(true)
+        })?;
+        Ok(())
     }
 
     /// Creates the record. If there is one that is not sound, replaces it.
@@ -338,14 +333,4 @@ impl Remote {
         }
         Ok(put)
     }
-}
-
-/// What happened to a blob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sent {
-    Written,
-    /// The remote has it.
-    Skipped,
-    /// The local folder does not have it.
-    Missing,
 }
