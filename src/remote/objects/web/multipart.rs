@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
 use blake3::Hasher;
-use rusty_s3::actions::CreateMultipartUpload;
 use store::Blob;
 use store::keys::Digest;
 
@@ -32,13 +31,12 @@ pub(super) fn put(
 ) -> Result<(), Fault> {
     let (head, text) = connection.post(&bucket.sign_begin(name), "")?;
     check(connection, &head)?;
-    let begun = CreateMultipartUpload::parse_response(&text)
-        .map_err(|_| connection.foreign("its answer to a large upload is damaged"))?;
-    let upload = begun.upload_id();
-    let joined = send(connection, bucket, name, file, blob, upload);
+    let upload = Bucket::read_begin(&text)
+        .ok_or_else(|| connection.foreign("its answer to a large upload is damaged"))?;
+    let joined = send(connection, bucket, name, file, blob, &upload);
     if joined.is_err() {
         // The server bills for parts that stay. Many buckets have a rule that removes them.
-        let _ = connection.delete(&bucket.sign_abort(name, upload), &[]);
+        let _ = connection.delete(&bucket.sign_abort(name, &upload), &[]);
     }
     joined
 }

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use super::answer::refusal;
 use super::connection::{Connection, Head, Headers, seconds};
 use super::multipart;
-use super::s3::{Bucket, Signed};
+use super::s3::Bucket;
 use crate::address::Address;
 use crate::aws;
 use crate::counters::Counters;
@@ -105,15 +105,15 @@ fn authorization(
 
 impl Server {
     /// Makes a request that needs no further headers.
-    fn target(&self, name: &str, signed: Signed) -> Target {
-        self.with_headers(name, signed, Vec::new())
+    fn target(&self, name: &str, method: &str) -> Target {
+        self.with_headers(name, method, Vec::new())
     }
 
     /// Makes a request with headers, which are signed. Their names are in lowercase.
     fn with_headers(
         &self,
         name: &str,
-        signed: Signed,
+        method: &str,
         mut headers: Vec<(&'static str, String)>,
     ) -> Target {
         match &self.place {
@@ -130,7 +130,7 @@ impl Server {
                 }
             }
             Place::Bucket(bucket) => Target {
-                url: bucket.sign(name, signed, &headers),
+                url: bucket.sign(method, name, &headers),
                 headers,
             },
         }
@@ -178,7 +178,7 @@ impl Objects for Server {
 
     fn get(&self, name: &str, from: u64, sink: &mut Sink<'_>) -> Result<bool, Fault> {
         // The range is not signed: S3 does not require it.
-        let target = self.target(name, Signed::Get);
+        let target = self.target(name, "GET");
         let range = format!("bytes={from}-");
         let mut headers = borrowed(&target.headers);
         if from > 0 {
@@ -210,7 +210,7 @@ impl Objects for Server {
     }
 
     fn stat(&self, name: &str) -> Result<Option<Stat>, Fault> {
-        let target = self.target(name, Signed::Head);
+        let target = self.target(name, "HEAD");
         let head = self
             .connection
             .head(&target.url, &borrowed(&target.headers))?;
@@ -245,7 +245,7 @@ impl Objects for Server {
             }
             headers.push(("if-none-match", "*".to_owned()));
         }
-        let target = self.with_headers(name, Signed::Put, headers);
+        let target = self.with_headers(name, "PUT", headers);
         let headers = borrowed(&target.headers);
         let head = self.connection.put(&target.url, &headers, body)?;
         match head.status {
@@ -266,7 +266,7 @@ impl Objects for Server {
             ("x-amz-copy-source", bucket.copy_source(name)),
             ("x-amz-metadata-directive", "REPLACE".to_owned()),
         ];
-        let target = self.with_headers(name, Signed::Put, headers);
+        let target = self.with_headers(name, "PUT", headers);
         let headers: &Headers<'_> = &borrowed(&target.headers);
         let head = self
             .connection
@@ -306,7 +306,7 @@ impl Objects for Server {
     }
 
     fn delete(&self, name: &str) -> Result<(), Fault> {
-        let target = self.target(name, Signed::Delete);
+        let target = self.target(name, "DELETE");
         let head = self
             .connection
             .delete(&target.url, &borrowed(&target.headers))?;
