@@ -58,7 +58,7 @@ fn share(place: &Place, through: &Place, round: usize) {
         .remove(0);
     // A write that was confirmed is there.
     if pushed.is_ok() {
-        check(fetched(&c.remote(place), &name).expect("a confirmed upload is complete"));
+        check(fetched(&c.patient_remote(place), &name).expect("a confirmed upload is complete"));
     } else {
         assert_eq!(remote.pending().unwrap(), std::slice::from_ref(&name));
     }
@@ -71,10 +71,10 @@ fn share(place: &Place, through: &Place, round: usize) {
 
     // What was not uploaded can be uploaded later.
     let left = a.remote(through).pending().unwrap();
-    let remote = a.remote(place);
+    let remote = a.patient_remote(place);
     let repaired = remote.push(&a.source(), &left);
     assert!(repaired.iter().all(Result::is_ok), "{repaired:?}");
-    let remote = Machine::new().remote(place);
+    let remote = Machine::new().patient_remote(place);
     let contents = fetched(&remote, &name);
     assert!(
         contents.is_some(),
@@ -176,10 +176,10 @@ fn share_large(place: &Place, through: &Place, round: usize) {
     let pushed = remote.push(&a.source(), &[name]).remove(0);
     if pushed.is_err() {
         assert_eq!(remote.pending().unwrap(), [name]);
-        let repaired = a.remote(place).push(&a.source(), &[name]).remove(0);
+        let repaired = a.patient_remote(place).push(&a.source(), &[name]).remove(0);
         assert!(repaired.is_ok(), "{pushed:?} {repaired:?}");
     }
-    let contents = fetched(&b.remote(place), &name);
+    let contents = fetched(&b.patient_remote(place), &name);
     assert!(contents.is_some_and(|contents| contents["file"] == content));
 }
 
@@ -192,12 +192,15 @@ fn collect(place: &Place, through: &Place, round: usize) {
         let files: [(&str, &[u8]); 2] = [("common", &contents[2]), ("own", &contents[i])];
         machine.record(&format!("{i}"), &files)
     });
-    for pushed in machine.remote(place).push(&machine.source(), &names) {
+    for pushed in machine
+        .patient_remote(place)
+        .push(&machine.source(), &names)
+    {
         pushed.unwrap();
     }
     let check =
         |index: usize| {
-            let found = fetched(&Machine::new().remote(place), &names[index]);
+            let found = fetched(&Machine::new().patient_remote(place), &names[index]);
             assert!(found.is_some_and(
                 |found| found["common"] == contents[2] && found["own"] == contents[index]
             ));
@@ -235,11 +238,11 @@ fn collect(place: &Place, through: &Place, round: usize) {
     });
     let collected = machine.remote(through).collect(&plan);
     check(0);
-    let reader = Machine::new().remote(place);
+    let reader = Machine::new().patient_remote(place);
     if is_chosen && collected.is_ok() {
         assert_eq!(reader.look_up(&names[1..]), [None]);
     }
-    let again = machine.remote(place);
+    let again = machine.patient_remote(place);
     let uploaded = again.push(&machine.source(), &names[1..]).remove(0);
     assert!(uploaded.is_ok(), "{uploaded:?}");
     (0..2).for_each(check);
@@ -270,7 +273,7 @@ fn one_broken_request_is_repaired_by_the_next_attempt() {
             let content = noise(round as u64, 100_000);
             let name = a.record(&format!("{how:?} {kind}"), &[("file", &content)]);
             if kind.starts_with("GET") {
-                let remote = a.remote(&place);
+                let remote = a.patient_remote(&place);
                 remote
                     .push(&a.source(), std::slice::from_ref(&name))
                     .remove(0)
@@ -329,7 +332,7 @@ fn a_large_upload_is_sent_in_parts() {
             .push(&machine.source(), std::slice::from_ref(&name))
             .remove(0);
         assert!(pushed.is_ok(), "{kind} {how:?}: {pushed:?}");
-        assert!(fetched(&Machine::new().remote(&place), &name).unwrap()["file"] == content);
+        assert!(fetched(&Machine::new().patient_remote(&place), &name).unwrap()["file"] == content);
         let object = ObjectName::Blob(blake3::hash(&content).into()).to_string();
         remote.objects.delete(&object).unwrap();
     }
@@ -341,7 +344,7 @@ fn a_large_upload_is_sent_in_parts() {
     let mut damaged = content;
     damaged[3] ^= 1;
     fs::write(&path, damaged).unwrap();
-    let remote = machine.remote(&place);
+    let remote = machine.patient_remote(&place);
     let error = remote
         .push(&machine.source(), &[name])
         .remove(0)
@@ -360,7 +363,7 @@ fn a_large_download_is_continued() {
         let machine = Machine::new();
         let content = noise(9, 5_000_000);
         let name = machine.record("large", &[("file", &content)]);
-        let remote = machine.remote(&place);
+        let remote = machine.patient_remote(&place);
         remote
             .push(&machine.source(), std::slice::from_ref(&name))
             .remove(0)
