@@ -168,7 +168,14 @@ impl RemoteArgs {
             line.parse()
                 .map_err(|error| Error::Usage(format!("{}:{}: {error}", file.shown(), index + 1)))
         });
-        keys.collect::<Result<_, _>>().map(Some)
+        let keys: Vec<PublicKey> = keys.collect::<Result<_, _>>()?;
+        match keys.is_empty() {
+            true => Err(Error::Usage(format!(
+                "`{}` has no keys, so no result would be used; add the line that `runner keys show` prints",
+                file.shown()
+            ))),
+            false => Ok(Some(keys)),
+        }
     }
 }
 

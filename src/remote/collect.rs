@@ -12,24 +12,24 @@
 //!    reached the grace period: more than `LEAST_GRACE - REFRESH` (12 hours) later. The upload of one record and a
 //!    collection would have to take 11 hours together, because an uploader relies on a look for up to an hour.
 //! 4. Should that happen, or should a time be renewed between the last look and the deletion, two further looks repair
-//!    it: an uploader looks at the objects it did not write after it has written the record, and a collection lists the
+//!    it: an uploader looks at the objects it has renewed after it has written the record, and a collection lists the
 //!    records again at its end, and deletes the new ones that name an object that it deleted.
 //! 5. A reader that meets a record without its blobs treats it as void: that costs time, never a wrong result.
 //!
 //! If any request fails, a plan fails: an object is never taken for unneeded because a record could not be read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use store::ActionRecord;
 use store::keys::{Digest, Key};
-use store::{ActionRecord, Tree};
 
 use crate::download::read_tree;
 use crate::fault::{Fault, FaultKind};
 use crate::health::Side;
-use crate::lookup::{in_parallel, read_record};
-use crate::names::{ACTIONS, CAS, ObjectName};
-use crate::objects::Entry;
+use crate::lookup::{Bounds, PAGE, SHARDS, in_parallel, read_record};
+use crate::names::{ACTIONS, CAS, ObjectName, TEMPORARY};
+use crate::objects::{Entry, Objects};
 use crate::remote::Remote;
 
 /// Age in seconds from which an uploader renews the time of an object.
@@ -63,10 +63,18 @@ pub struct Collection {
     objects: Vec<(ObjectName, u64)>,
     grace: i64,
     /// All records that were listed.
-    seen: BTreeSet<Key>,
+    seen: HashSet<Key>,
 }
 
 impl Collection {
+    /// Lets young blobs and trees be deleted, too.
+    #[cfg(test)]
+    pub(crate) fn without_grace(mut self, objects: Vec<(ObjectName, u64)>) -> Self {
+        self.grace = 0;
+        self.objects = objects;
+        self
+    }
+
     /// Returns the number of blobs and trees to delete.
     pub fn objects(&self) -> usize {
         self.objects.len()
@@ -81,12 +89,31 @@ pub struct Removed {
     pub bytes: u64,
 }
 
-/// A record, when it was written, and the objects that it needs with their sizes. `None` if it is void.
+/// A record, and when it was written.
 struct Listed {
     name: Key,
     modified: i64,
     bytes: u64,
-    needs: Option<BTreeMap<ObjectName, u64>>,
+    /// Digests of its trees. `None` if it is void.
+    outputs: Option<Vec<Digest>>,
+}
+
+/// Objects that a tree needs, with their sizes: itself and its blobs. `None` if there is no such tree.
+type Needs = HashMap<Digest, Option<Vec<(ObjectName, u64)>>>;
+
+impl Listed {
+    /// Returns the objects that the record needs, with their sizes.
+    fn needs<'a>(&self, trees: &'a Needs) -> impl Iterator<Item = &'a (ObjectName, u64)> {
+        let outputs = self.outputs.iter().flatten();
+        outputs.flat_map(|digest| trees.get(digest).into_iter().flatten().flatten())
+    }
+}
+
+/// Blobs and trees that are not needed, and the bytes of all others.
+#[derive(Default)]
+struct Unneeded {
+    objects: Vec<(ObjectName, u64)>,
+    kept_bytes: u64,
 }
 
 impl Remote {
@@ -97,16 +124,16 @@ impl Remote {
     pub fn plan_collection(&self, policy: &Policy) -> Result<Collection, Fault> {
         let grace = policy.grace.max(LEAST_GRACE);
         let grace = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
-        let entries = self.list(ACTIONS)?;
+        let entries = self.list_records(|_| true)?;
         let now = self.attempt(Side::Read, |objects| objects.now())?;
-        let mut records = self.examine(entries)?;
+        let (mut records, trees) = self.examine(entries)?;
         records.sort_unstable_by(|a, b| (a.modified, &a.name).cmp(&(b.modified, &b.name)));
         let seen = records.iter().map(|record| record.name).collect();
-        let (kept, removed) = choose(records, policy, now, grace);
+        let (kept, removed) = choose(records, &trees, policy, now, grace);
 
         let needed: HashSet<&ObjectName> = kept
             .iter()
-            .flat_map(|record| record.needs.iter().flat_map(BTreeMap::keys))
+            .flat_map(|record| record.needs(&trees).map(|(name, _)| name))
             .collect();
         let mut collection = Collection {
             records: removed.into_iter().map(|record| record.name).collect(),
@@ -116,16 +143,20 @@ impl Remote {
             seen,
             ..Collection::default()
         };
-        for entry in self.list(CAS)? {
+        let parts = self.list_parts(CAS, |unneeded: &mut Unneeded, entry| {
             let Ok(name) = entry.name.parse::<ObjectName>() else {
-                continue;
+                return;
             };
             if needed.contains(&name) || now - entry.modified < grace {
-                collection.kept_bytes += entry.bytes;
+                unneeded.kept_bytes += entry.bytes;
             } else {
-                collection.bytes += entry.bytes;
-                collection.objects.push((name, entry.bytes));
+                unneeded.objects.push((name, entry.bytes));
             }
+        })?;
+        for mut part in parts {
+            collection.kept_bytes += part.kept_bytes;
+            collection.bytes += part.objects.iter().map(|(_, bytes)| bytes).sum::<u64>();
+            collection.objects.append(&mut part.objects);
         }
         Ok(collection)
     }
@@ -155,6 +186,7 @@ impl Remote {
             Err(_) => collection.objects.iter().cloned().collect(),
         };
         let repaired = self.delete_new_records_of(&gone, &collection.seen);
+        self.delete_torn_files(collection.grace);
         self.known.save();
         deleted?;
         Ok(Removed {
@@ -164,64 +196,133 @@ impl Remote {
         })
     }
 
-    fn list(&self, folder: &str) -> Result<Vec<Entry>, Fault> {
+    /// Lists the records whose names are `wanted`.
+    fn list_records(&self, wanted: impl Fn(&Key) -> bool + Sync) -> Result<Vec<Listed>, Fault> {
+        let parts = self.list_parts(ACTIONS, |records: &mut Vec<Listed>, entry| {
+            if let Ok(ObjectName::Record(name)) = entry.name.parse()
+                && wanted(&name)
+            {
+                records.push(Listed {
+                    name,
+                    modified: entry.modified,
+                    bytes: entry.bytes,
+                    outputs: None,
+                });
+            }
+        })?;
+        Ok(parts.into_iter().flatten().collect())
+    }
+
+    /// Lists a folder of records or blobs. If it fills many pages, its 256 parts are listed at the same time. `add` is
+    /// called with every object.
+    fn list_parts<T: Default + Send>(
+        &self,
+        folder: &str,
+        add: impl Fn(&mut T, Entry) + Sync,
+    ) -> Result<Vec<T>, Fault> {
+        let most = match self.objects.lists_in_pages() {
+            true => 3 * PAGE,
+            false => usize::MAX,
+        };
+        if let Some(all) = self.list_up_to(most, folder, &add)? {
+            return Ok(vec![all]);
+        }
+        let folders: Vec<String> = (0..SHARDS)
+            .map(|shard| format!("{folder}/{shard:02x}"))
+            .collect();
+        let parts = in_parallel(self.settings.limits.requests, &folders, |folder| {
+            let part = self.list_up_to(usize::MAX, folder, &add)?;
+            Ok(part.unwrap_or_default())
+        });
+        parts.into_iter().collect()
+    }
+
+    /// Lists a folder. `None` if it has more than `most` objects.
+    fn list_up_to<T: Default>(
+        &self,
+        most: usize,
+        folder: &str,
+        add: &impl Fn(&mut T, Entry),
+    ) -> Result<Option<T>, Fault> {
         self.attempt(Side::Read, |objects| {
-            let mut entries = Vec::new();
-            objects.list(folder, &mut |entry| entries.push(entry))?;
-            Ok(entries)
+            // An attempt that fails is repeated from the start.
+            let (mut listed, mut number) = (T::default(), 0);
+            let ended = objects.list(folder, &mut |page| {
+                number += page.len();
+                if number > most {
+                    return Err(Fault::off());
+                }
+                page.into_iter().for_each(|entry| add(&mut listed, entry));
+                Ok(())
+            });
+            match ended {
+                Err(_) if number > most => Ok(None),
+                ended => ended.map(|()| Some(listed)),
+            }
         })
     }
 
-    /// Reads records and their trees.
-    fn examine(&self, entries: Vec<Entry>) -> Result<Vec<Listed>, Fault> {
-        let names = entries
-            .into_iter()
-            .filter_map(|entry| match entry.name.parse() {
-                Ok(ObjectName::Record(name)) => Some((name, entry)),
-                _ => None,
-            });
-        let names: Vec<_> = names.collect();
+    /// Reads records and their trees. A record without one of its trees is void.
+    fn examine(&self, records: Vec<Listed>) -> Result<(Vec<Listed>, Needs), Fault> {
         let threads = self.settings.limits.requests;
-        let outputs = in_parallel(threads, &names, |(name, entry)| {
-            let outputs = self.outputs(name)?;
-            Ok((*name, entry.clone(), outputs))
+        let records = in_parallel(threads, &records, |record| {
+            Ok(Listed {
+                outputs: self.outputs(&record.name)?,
+                ..*record
+            })
         });
-        let outputs: Vec<_> = outputs.into_iter().collect::<Result<_, Fault>>()?;
+        let mut records: Vec<Listed> = records.into_iter().collect::<Result<_, Fault>>()?;
         // Many records share trees.
-        let digests = outputs
+        let outputs = records
             .iter()
-            .flat_map(|(_, _, outputs)| outputs.iter().flatten());
-        let digests: Vec<Digest> = digests
-            .copied()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
+            .flat_map(|record| record.outputs.iter().flatten());
+        let digests: HashSet<Digest> = outputs.copied().collect();
+        let digests: Vec<Digest> = digests.into_iter().collect();
         let trees = in_parallel(threads, &digests, |digest| {
-            Ok((*digest, self.listing(digest)?))
+            Ok((*digest, self.needs_of_tree(digest)?))
         });
-        let trees: HashMap<Digest, Option<(Tree, u64)>> =
-            trees.into_iter().collect::<Result<_, Fault>>()?;
-        let records = outputs.into_iter().map(|(name, entry, outputs)| Listed {
-            name,
-            modified: entry.modified,
-            bytes: entry.bytes,
-            needs: outputs.and_then(|outputs| needs(&outputs, &trees)),
-        });
-        Ok(records.collect())
+        let trees: Needs = trees.into_iter().collect::<Result<_, Fault>>()?;
+        for record in &mut records {
+            let is_there = |digest: &Digest| trees.get(digest).is_some_and(Option::is_some);
+            record
+                .outputs
+                .take_if(|outputs| !outputs.iter().all(is_there));
+        }
+        Ok((records, trees))
     }
 
     /// Returns the outputs of a record, or `None` if it is void.
     fn outputs(&self, name: &Key) -> Result<Option<Vec<Digest>>, Fault> {
-        let found =
-            absent_if_damaged(self.attempt(Side::Read, |objects| read_record(objects, name)))?;
+        let found = self.settled(|objects| read_record(objects, name, &Bounds::none()))?;
         let record = found.and_then(|found| ActionRecord::decode(&found.record, name).ok());
         Ok(record.map(|record| record.outputs.into_values().collect()))
     }
 
-    fn listing(&self, digest: &Digest) -> Result<Option<(Tree, u64)>, Fault> {
-        let found =
-            absent_if_damaged(self.attempt(Side::Read, |objects| read_tree(objects, digest)))?;
-        Ok(found.map(|(tree, bytes)| (tree, bytes.len() as u64)))
+    /// Returns the objects that a tree needs, or `None` if there is no such tree.
+    fn needs_of_tree(&self, digest: &Digest) -> Result<Option<Vec<(ObjectName, u64)>>, Fault> {
+        let found = self.settled(|objects| read_tree(objects, digest, &Bounds::none()))?;
+        Ok(found.map(|(tree, bytes)| {
+            let blobs = tree.files.values();
+            let blobs = blobs.map(|blob| (ObjectName::Blob(blob.digest), blob.bytes));
+            let itself = (ObjectName::Tree(*digest), bytes.len() as u64);
+            std::iter::once(itself).chain(blobs).collect()
+        }))
+    }
+
+    /// Reads an object that should be there. Returns `None` only if it is found missing or damaged three times: what a
+    /// network damages must not be taken for void, because then its blobs would be deleted.
+    fn settled<T>(
+        &self,
+        mut read: impl FnMut(&dyn Objects) -> Result<Option<T>, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        for _ in 0..3 {
+            match self.attempt(Side::Read, &mut read) {
+                Ok(None) => {}
+                Err(fault) if fault.kind == FaultKind::Damaged => {}
+                found => return found,
+            }
+        }
+        Ok(None)
     }
 
     /// Deletes an object unless it is young again. Returns whether it was deleted.
@@ -243,36 +344,47 @@ impl Remote {
         })
     }
 
+    /// Deletes files that were being written to a folder when their writer was killed. A failure costs only space.
+    fn delete_torn_files(&self, grace: i64) {
+        let torn = self.attempt(Side::Write, |objects| {
+            let now = objects.now()?;
+            let mut torn = Vec::new();
+            objects.list(TEMPORARY, &mut |page| {
+                let old = page
+                    .into_iter()
+                    .filter(|entry| now - entry.modified >= grace);
+                torn.extend(old.map(|entry| entry.name));
+                Ok(())
+            })?;
+            Ok(torn)
+        });
+        for name in torn.unwrap_or_default() {
+            let _ = self.attempt(Side::Write, |objects| objects.delete(&name));
+        }
+    }
+
     /// Deletes records that were written during the collection and that name an object that it deleted.
     fn delete_new_records_of(
         &self,
         gone: &HashMap<ObjectName, u64>,
-        seen: &BTreeSet<Key>,
+        seen: &HashSet<Key>,
     ) -> Result<usize, Fault> {
         if gone.is_empty() {
             return Ok(0);
         }
-        let mut entries = self.list(ACTIONS)?;
-        entries.retain(|entry| match entry.name.parse() {
-            Ok(ObjectName::Record(name)) => !seen.contains(&name),
-            _ => false,
-        });
+        let new = self.list_records(|name| !seen.contains(name))?;
+        let (new, trees) = self.examine(new)?;
         let mut deleted = 0;
-        for record in self.examine(entries)? {
-            let is_void = match &record.needs {
-                Some(needs) => {
-                    let mut lost = needs.keys().filter(|name| gone.contains_key(name));
-                    // The uploader may have written it again.
-                    lost.try_fold(false, |is_void, name| {
-                        let path = name.to_string();
-                        let found = self.attempt(Side::Read, |objects| objects.stat(&path))?;
-                        Ok(is_void || found.is_none())
-                    })?
-                }
-                // A tree is missing.
-                None => true,
-            };
-            if is_void {
+        for record in new {
+            let names = record.needs(&trees).map(|(name, _)| name);
+            let mut lost = names.filter(|name| gone.contains_key(name));
+            // The uploader may have written it again.
+            let lacks_object = lost.try_fold(false, |lacks_object, name| {
+                let path = name.to_string();
+                let found = self.attempt(Side::Read, |objects| objects.stat(&path))?;
+                Ok(lacks_object || found.is_none())
+            })?;
+            if lacks_object || record.outputs.is_none() {
                 let path = ObjectName::Record(record.name).to_string();
                 self.attempt(Side::Write, |objects| objects.delete(&path))?;
                 deleted += 1;
@@ -282,17 +394,10 @@ impl Remote {
     }
 }
 
-/// Treats an object as absent that is still damaged after another attempt.
-fn absent_if_damaged<T>(found: Result<Option<T>, Fault>) -> Result<Option<T>, Fault> {
-    match found {
-        Err(fault) if fault.kind == FaultKind::Damaged => Ok(None),
-        found => found,
-    }
-}
-
 /// Divides records, oldest first, into those that are kept and those that are deleted.
 fn choose(
     records: Vec<Listed>,
+    trees: &Needs,
     policy: &Policy,
     now: i64,
     grace: i64,
@@ -301,53 +406,37 @@ fn choose(
         let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
         now.saturating_sub(age)
     });
-    let (mut kept, mut removed): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| {
-        let is_void = record.needs.is_none() && now - record.modified >= grace;
+    let (kept, mut removed): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| {
+        let is_void = record.outputs.is_none() && now - record.modified >= grace;
         let is_old = oldest.is_some_and(|oldest| record.modified < oldest);
         policy.keep.contains(&record.name) || !(is_void || is_old)
     });
     let Some(most) = policy.most_bytes else {
         return (kept, removed);
     };
-    let mut uses: HashMap<ObjectName, usize> = HashMap::new();
+    let mut uses: HashMap<&ObjectName, usize> = HashMap::new();
     let mut total = 0;
     for record in &kept {
         total += record.bytes;
-        for (name, bytes) in record.needs.iter().flatten() {
-            let count = uses.entry(name.clone()).or_default();
+        for (name, bytes) in record.needs(trees) {
+            let count = uses.entry(name).or_default();
             total += if *count == 0 { *bytes } else { 0 };
             *count += 1;
         }
     }
-    let mut index = 0;
-    while total > most && index < kept.len() {
-        if policy.keep.contains(&kept[index].name) {
-            index += 1;
+    let (mut kept, candidates) = (Vec::new(), kept);
+    for record in candidates {
+        if total <= most || policy.keep.contains(&record.name) {
+            kept.push(record);
             continue;
         }
-        let record = kept.remove(index);
         total -= record.bytes;
-        for (name, bytes) in record.needs.iter().flatten() {
-            let count = uses.entry(name.clone()).or_default();
+        for (name, bytes) in record.needs(trees) {
+            let count = uses.entry(name).or_default();
             *count -= 1;
             total -= if *count == 0 { *bytes } else { 0 };
         }
         removed.push(record);
     }
     (kept, removed)
-}
-
-/// Returns the objects that a record needs, or `None` if a tree is missing.
-fn needs(
-    outputs: &[Digest],
-    trees: &HashMap<Digest, Option<(Tree, u64)>>,
-) -> Option<BTreeMap<ObjectName, u64>> {
-    let mut needs = BTreeMap::new();
-    for digest in outputs {
-        let (tree, bytes) = trees.get(digest)?.as_ref()?;
-        needs.insert(ObjectName::Tree(*digest), *bytes);
-        let blobs = tree.files.values();
-        needs.extend(blobs.map(|blob| (ObjectName::Blob(blob.digest), blob.bytes)));
-    }
-    Some(needs)
 }

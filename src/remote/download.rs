@@ -9,7 +9,7 @@ use store::{Blob, Tree};
 
 use crate::fault::{Fault, FaultKind};
 use crate::health::Side;
-use crate::lookup::{in_parallel, read};
+use crate::lookup::{Bounds, in_parallel, read};
 use crate::names::ObjectName;
 use crate::objects::Objects;
 use crate::remote::Remote;
@@ -23,7 +23,11 @@ impl Remote {
     /// # Errors
     /// If the remote does not answer, or the tree is damaged.
     pub fn tree(&self, digest: &Digest) -> Result<Option<Vec<u8>>, Fault> {
-        let found = self.attempt(Side::Read, |objects| read_tree(objects, digest));
+        self.tree_within(digest, &Bounds::none())
+    }
+
+    fn tree_within(&self, digest: &Digest, bounds: &Bounds) -> Result<Option<Vec<u8>>, Fault> {
+        let found = self.attempt(Side::Read, |objects| read_tree(objects, digest, bounds));
         if found
             .as_ref()
             .is_err_and(|fault| fault.kind == FaultKind::Damaged)
@@ -42,8 +46,9 @@ impl Remote {
     pub fn trees(&self, digests: &[Digest]) -> Vec<Option<Vec<u8>>> {
         let items: Vec<_> = digests.iter().enumerate().collect();
         let threads = self.settings.limits.requests;
+        let bounds = Bounds::of_trees(digests.len());
         let mut found = in_parallel(threads, &items, |(index, digest)| {
-            (*index, self.tree(digest).ok().flatten())
+            (*index, self.tree_within(digest, &bounds).ok().flatten())
         });
         found.sort_unstable_by_key(|(index, _)| *index);
         found.into_iter().map(|(_, tree)| tree).collect()
@@ -88,8 +93,9 @@ impl Remote {
 pub(crate) fn read_tree(
     objects: &dyn Objects,
     digest: &Digest,
+    bounds: &Bounds,
 ) -> Result<Option<(Tree, Vec<u8>)>, Fault> {
-    let Some(bytes) = read(objects, &ObjectName::Tree(*digest), MOST_TREE)? else {
+    let Some(bytes) = read(objects, &ObjectName::Tree(*digest), MOST_TREE, bounds)? else {
         return Ok(None);
     };
     let tree = Tree::decode(digest, &bytes).map_err(|_| {

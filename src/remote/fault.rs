@@ -17,15 +17,17 @@ pub struct Fault {
 /// Kinds of faults. The kind decides whether a request is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// No connection, a connection that broke, or one without progress.
+    /// No connection, or one that broke.
     Connection,
+    /// No answer, or no progress, within the time limit.
+    Timeout,
     /// The server is overloaded or failed.
     Busy,
     /// The bytes are not those that were written.
     Damaged,
     /// The server refuses: no access, no bucket, read-only, full, a wrong address.
     Refused,
-    /// This kind of remote cannot do it: an HTTP server cannot list.
+    /// This remote cannot do it: an HTTP server cannot list, or an object is too large for the server.
     Unsupported,
     /// A file of this machine cannot be read or written.
     Local,
@@ -63,7 +65,9 @@ impl Fault {
     /// `true` if the same request may succeed a moment later.
     pub(crate) fn is_transient(&self) -> bool {
         match self.kind {
-            FaultKind::Connection | FaultKind::Busy | FaultKind::Damaged => true,
+            FaultKind::Connection | FaultKind::Timeout | FaultKind::Busy | FaultKind::Damaged => {
+                true
+            }
             FaultKind::Refused | FaultKind::Unsupported | FaultKind::Local | FaultKind::Off => {
                 false
             }

@@ -5,11 +5,12 @@
 //! | fault | effect |
 //! | --- | --- |
 //! | no connection, server overloaded | off after [`Limits::failures`](crate::Limits::failures) in a row |
-//! | damaged content | counts an eighth of that: one damaged object says little about the others |
+//! | no answer in time | off after two in a row, because each costs many seconds |
+//! | damaged content | off after eight times as many as failed connections: it says little about other objects |
 //! | refused | off at once |
 //! | local, unsupported | none |
 //!
-//! If no operation ever succeeded, a lost connection switches both off.
+//! If no operation ever succeeded, a lost connection or a timeout switches both off.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -28,6 +29,8 @@ pub(crate) enum Side {
 
 /// Weight of a failed connection. A damaged object has the weight 1.
 const CONNECTION: u32 = 8;
+/// Timeouts in a row after which a remote is not asked any more.
+const TIMEOUTS: u32 = 2;
 
 /// What went wrong with a remote: the first problem, and the number of others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +76,7 @@ impl Health {
     }
 
     pub(crate) fn is_off(&self, side: Side) -> bool {
-        self.switch(side).is_off.load(Ordering::Relaxed) || *lock(&self.is_stopping)
+        self.switch(side).is_off.load(Ordering::Relaxed) || self.is_stopping()
     }
 
     pub(crate) fn succeeded(&self, side: Side) {
@@ -84,7 +87,9 @@ impl Health {
     /// Counts a failed attempt.
     pub(crate) fn failed(&self, side: Side, fault: &Fault, most: u32) {
         let switch = self.switch(side);
+        let limit = most.saturating_mul(CONNECTION);
         let weight = match fault.kind {
+            FaultKind::Timeout => limit.div_ceil(TIMEOUTS),
             FaultKind::Connection | FaultKind::Busy => CONNECTION,
             FaultKind::Damaged => 1,
             FaultKind::Refused => {
@@ -94,16 +99,33 @@ impl Health {
             FaultKind::Unsupported | FaultKind::Local | FaultKind::Off => return,
         };
         let before = switch.failures.fetch_add(weight, Ordering::Relaxed);
-        if before.saturating_add(weight) < most.saturating_mul(CONNECTION) {
-            return;
+        if before.saturating_add(weight) >= limit {
+            self.turn_off(
+                side,
+                matches!(fault.kind, FaultKind::Connection | FaultKind::Timeout),
+            );
         }
-        switch.is_off.store(true, Ordering::Relaxed);
-        let has_worked = self.has_worked.load(Ordering::Relaxed);
-        if fault.kind == FaultKind::Connection && !has_worked {
-            // Without a connection, the other direction does not work either.
+    }
+
+    /// Asks no more. If the reason `is_silence` and nothing ever worked, the other direction does not work either.
+    pub(crate) fn turn_off(&self, side: Side, is_silence: bool) {
+        self.switch(side).is_off.store(true, Ordering::Relaxed);
+        if is_silence && !self.has_worked.load(Ordering::Relaxed) {
             self.read.is_off.store(true, Ordering::Relaxed);
             self.write.is_off.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Asks no more if nothing ever worked.
+    pub(crate) fn turn_off_if_silent(&self) {
+        if !self.has_worked.load(Ordering::Relaxed) {
+            self.turn_off(Side::Read, true);
+        }
+    }
+
+    /// `true` after [`Health::stop`].
+    pub(crate) fn is_stopping(&self) -> bool {
+        *lock(&self.is_stopping)
     }
 
     /// Remembers the first problem, and counts the others.

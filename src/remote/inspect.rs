@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::health::Side;
 use crate::names::{ACTIONS, CAS, FORMAT, ObjectName, PROCESSORS};
 use crate::objects::{Body, How};
 use crate::remote::Remote;
+
+/// Largest number of kinds of processors that are used.
+const MOST_PROCESSORS: usize = 1000;
 
 /// What is on a remote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,13 +47,16 @@ impl Remote {
         self.attempt(Side::Read, |objects| {
             let mut contents = Contents::default();
             for folder in [ACTIONS, CAS] {
-                objects.list(folder, &mut |entry| {
-                    contents.bytes += entry.bytes;
-                    match entry.name.parse() {
-                        Ok(ObjectName::Record(_)) => contents.records += 1,
-                        Ok(ObjectName::Blob(_)) => contents.blobs += 1,
-                        Ok(ObjectName::Tree(_) | ObjectName::Processor(_)) | Err(_) => {}
+                objects.list(folder, &mut |page| {
+                    for entry in page {
+                        contents.bytes += entry.bytes;
+                        match entry.name.parse() {
+                            Ok(ObjectName::Record(_)) => contents.records += 1,
+                            Ok(ObjectName::Blob(_)) => contents.blobs += 1,
+                            Ok(ObjectName::Tree(_) | ObjectName::Processor(_)) | Err(_) => {}
+                        }
                     }
+                    Ok(())
                 })?;
             }
             Ok(contents)
@@ -64,12 +70,25 @@ impl Remote {
     pub fn processors(&self) -> Result<BTreeSet<String>, Fault> {
         self.attempt(Side::Read, |objects| {
             let mut kinds = BTreeSet::new();
-            objects.list(PROCESSORS, &mut |entry| {
-                if let Ok(ObjectName::Processor(kind)) = entry.name.parse() {
-                    kinds.insert(kind);
+            objects.list(PROCESSORS, &mut |page| {
+                for entry in page {
+                    if let Ok(ObjectName::Processor(kind)) = entry.name.parse() {
+                        kinds.insert(kind);
+                    }
+                }
+                match kinds.len() > MOST_PROCESSORS {
+                    true => Err(too_many()),
+                    false => Ok(()),
                 }
             })?;
             Ok(kinds)
         })
     }
+}
+
+fn too_many() -> Fault {
+    Fault::new(
+        FaultKind::Unsupported,
+        format!("the remote lists more than {MOST_PROCESSORS} kinds of processors"),
+    )
 }

@@ -34,6 +34,15 @@ struct Answer {
     content: Content,
 }
 
+impl Answer {
+    fn bytes(&self) -> u64 {
+        match &self.content {
+            Content::Record(record) => record.len() as u64,
+            Content::Absent | Content::Forgotten => 0,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Content {
     Record(String),
@@ -46,6 +55,8 @@ enum Content {
 struct State {
     /// `None` until the file was read.
     answers: Option<HashMap<Key, Answer>>,
+    /// Bytes of the answers that were added.
+    bytes: u64,
     is_changed: bool,
     saved: Option<Instant>,
 }
@@ -100,8 +111,15 @@ impl Known {
     fn set(&self, name: &Key, content: Content) {
         let answer = Answer { at: now(), content };
         let mut state = lock(&self.state);
-        state.is_changed = true;
+        let state = &mut *state;
         let answers = state.answers.get_or_insert_with(|| self.read());
+        // More than this would not be written either.
+        state.bytes = state.bytes.saturating_add(answer.bytes());
+        if state.bytes > 2 * MOST_BYTES && matches!(answer.content, Content::Record(_)) {
+            answers.remove(name);
+            return;
+        }
+        state.is_changed = true;
         answers.insert(*name, answer);
     }
 

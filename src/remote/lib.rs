@@ -56,7 +56,8 @@ pub use counters::Statistics;
 pub use fault::{Fault, FaultKind};
 pub use health::Problem;
 pub use inspect::Contents;
-
+#[cfg(feature = "s3")]
+pub use objects::encryption;
 pub use remote::Remote;
 pub use settings::{ABSENCE, Limits, Settings, SetupError};
 pub use shared::{LocalFolder, SharedCache};

@@ -12,6 +12,8 @@ pub(crate) const FORMAT: &str = "v1";
 pub(crate) const ACTIONS: &str = "v1/actions";
 pub(crate) const CAS: &str = "v1/cas";
 pub(crate) const PROCESSORS: &str = "v1/processors";
+/// Folder of files that are being written, in a remote that is a folder.
+pub(crate) const TEMPORARY: &str = "v1/tmp";
 
 /// Text that names no object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contract::lock;
 use store::keys::{Digest, Key};
@@ -30,6 +30,10 @@ pub struct Remote {
     pub(crate) known: Known,
     pub(crate) pending: Pending,
     pub(crate) sent: Sent,
+    /// Blobs whose times were renewed.
+    pub(crate) renewed: Mutex<HashSet<Digest>>,
+    /// Outputs that were found on the remote with all their blobs.
+    pub(crate) complete: Mutex<HashSet<Digest>>,
     /// Objects that were found to be void or damaged. A later upload replaces them.
     pub(crate) void: Mutex<HashSet<ObjectName>>,
 }
@@ -77,6 +81,8 @@ impl Remote {
             counters,
             health: Health::default(),
             sent: Sent::default(),
+            renewed: Mutex::default(),
+            complete: Mutex::default(),
             void: Mutex::default(),
         })
     }
@@ -99,10 +105,14 @@ impl Remote {
         self.known.save();
     }
 
-    /// Ends all pauses, and lets every later operation fail at once. Requests that are under way end within
-    /// [`Limits::stall`](crate::Limits::stall).
+    /// Ends all pauses, and lets every later operation fail at once. Requests in progress end by themselves, at the
+    /// latest after their time limits.
     pub fn stop(&self) {
         self.health.stop();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.health.is_stopping()
     }
 
     /// Notes that a record is void: its outputs are not all there, or are damaged. It counts as absent from now on,
@@ -114,6 +124,8 @@ impl Remote {
 
     pub(crate) fn distrust_object(&self, name: ObjectName) {
         self.sent.forget(&name);
+        // It may be part of any of them.
+        lock(&self.complete).clear();
         lock(&self.void).insert(name);
     }
 
@@ -124,6 +136,16 @@ impl Remote {
     /// Runs an operation again while it fails for a reason that may pass.
     pub(crate) fn attempt<T>(
         &self,
+        side: Side,
+        operation: impl FnMut(&dyn Objects) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.attempt_until(None, side, operation)
+    }
+
+    /// Like [`Remote::attempt`]. Makes no further attempt after `end`.
+    pub(crate) fn attempt_until<T>(
+        &self,
+        end: Option<Instant>,
         side: Side,
         mut operation: impl FnMut(&dyn Objects) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
@@ -144,7 +166,9 @@ impl Remote {
             };
             self.health.failed(side, &fault, limits.failures);
             damaged += u32::from(fault.kind == FaultKind::Damaged);
-            let wait = self.wait(attempt, &fault);
+            let wait = self
+                .wait(attempt, &fault)
+                .filter(|wait| end.is_none_or(|end| Instant::now() + *wait < end));
             let is_last = attempt >= limits.attempts || damaged >= DAMAGED_ATTEMPTS;
             let Some(wait) = wait.filter(|_| fault.is_transient() && !is_last) else {
                 return Err(self.reported(fault));
@@ -156,7 +180,7 @@ impl Remote {
         Err(Fault::off())
     }
 
-    /// Returns the pause before the next attempt. `None` if the server wants a longer one than is waited.
+    /// Returns the pause before the next attempt, or `None` if the server asks for a longer one than allowed.
     fn wait(&self, attempt: u32, fault: &Fault) -> Option<Duration> {
         let limits = &self.settings.limits;
         let doubled = limits.pause.saturating_mul(1 << (attempt - 1).min(16));

@@ -27,15 +27,16 @@ pub(crate) struct Sent {
 
 impl Sent {
     /// Calls `send` unless the object is known to be present. If another thread is sending it, waits for that thread.
+    /// Returns whether the object is present, as `send` does.
     pub(crate) fn once(
         &self,
         name: &ObjectName,
-        send: impl FnOnce() -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        send: impl FnOnce() -> Result<bool, Fault>,
+    ) -> Result<bool, Fault> {
         let mut objects = lock(&self.objects);
         loop {
             match objects.get(name) {
-                Some(State::Present(since)) if since.elapsed() < VALID => return Ok(()),
+                Some(State::Present(since)) if since.elapsed() < VALID => return Ok(true),
                 Some(State::UnderWay) => {
                     let waited = self.changed.wait(objects);
                     objects = waited.unwrap_or_else(PoisonError::into_inner);
@@ -52,7 +53,7 @@ impl Sent {
             is_sent: false,
         };
         let result = send();
-        claim.is_sent = result.is_ok();
+        claim.is_sent = matches!(result, Ok(true));
         result
     }
 

@@ -45,7 +45,12 @@ impl Settings {
 pub struct Limits {
     /// Time for a connection.
     pub connect: Duration,
-    /// Time in which at least 16 KiB must arrive or leave. Also the time in which an answer must begin.
+    /// Time in which the answer to a read must begin. Also the longest pause between two of its parts.
+    pub answer: Duration,
+    /// Time for a batch of lookups, to which [`Limits::each_lookup`] is added for each name.
+    pub lookups: Duration,
+    pub each_lookup: Duration,
+    /// Time in which at least 16 KiB must arrive or leave. Also the time in which the answer to a write must begin.
     pub stall: Duration,
     /// Attempts of one operation.
     pub attempts: u32,
@@ -63,6 +68,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
+            answer: Duration::from_secs(10),
+            lookups: Duration::from_secs(10),
+            each_lookup: Duration::from_millis(10),
             stall: Duration::from_secs(30),
             attempts: 4,
             pause: Duration::from_millis(250),

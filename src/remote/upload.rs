@@ -16,9 +16,9 @@ use crate::download::read_tree;
 use crate::fault::{Fault, FaultKind};
 use crate::health::Side;
 use crate::keys::Envelope;
-use crate::lookup::{in_parallel, read_record};
+use crate::lookup::{Bounds, in_parallel, read_record};
 use crate::names::ObjectName;
-use crate::objects::{Body, How, Put};
+use crate::objects::{Body, How, Objects, Put};
 use crate::remote::Remote;
 
 /// Objects up to this size, in bytes, are written without a look at what is there: that is one request instead of two.
@@ -58,7 +58,7 @@ impl Remote {
             (*index, self.upload_pending(source, name))
         });
         results.sort_unstable_by_key(|(index, _)| *index);
-        self.known.save();
+        self.known.save_at_times(names.len());
         results.into_iter().map(|(_, result)| result).collect()
     }
 
@@ -116,9 +116,9 @@ impl Remote {
             return Ok(Uploaded::Present);
         }
         let outputs: BTreeSet<Digest> = record.outputs.values().copied().collect();
-        let mut skipped = Vec::new();
+        let mut renewed = Vec::new();
         for digest in &outputs {
-            if !self.send_output(source, digest, &mut skipped)? {
+            if !self.send_output(source, digest, &mut renewed)? {
                 return Ok(Uploaded::Missing);
             }
         }
@@ -130,7 +130,7 @@ impl Remote {
             self.send_processor(kind)?;
         }
         let uploaded = self.send_record(name, bytes)?;
-        for blob in &skipped {
+        for blob in &renewed {
             self.confirm(source, blob)?;
         }
         Ok(uploaded)
@@ -143,7 +143,7 @@ impl Remote {
             return Ok(false);
         }
         self.attempt(Side::Write, |objects| {
-            let envelope = match read_record(objects, name) {
+            let envelope = match read_record(objects, name, &Bounds::none()) {
                 Ok(Some(envelope)) if self.accepts(name, &envelope) => envelope,
                 Ok(_) => return Ok(false),
                 Err(fault) if fault.kind == FaultKind::Damaged => return Ok(false),
@@ -153,24 +153,39 @@ impl Remote {
                 return Ok(false);
             };
             for digest in record.outputs.values() {
-                let object = ObjectName::Tree(*digest);
-                let tree = match read_tree(objects, digest) {
-                    Ok(Some((tree, _))) if !self.is_void(&object) => tree,
-                    Ok(_) => return Ok(false),
-                    Err(fault) if fault.kind == FaultKind::Damaged => return Ok(false),
-                    Err(fault) => return Err(fault),
-                };
-                for blob in tree.files.values() {
-                    let object = ObjectName::Blob(blob.digest);
-                    let found = objects.stat(&object.to_string())?;
-                    if self.is_void(&object) || found.is_none_or(|found| found.bytes != blob.bytes)
-                    {
-                        return Ok(false);
-                    }
+                if !self.has_output(objects, digest)? {
+                    return Ok(false);
                 }
             }
             Ok(true)
         })
+    }
+
+    /// `true` if the remote has a tree and all its blobs, as far as their sizes show. An output that two records name is
+    /// examined once.
+    fn has_output(&self, objects: &dyn Objects, digest: &Digest) -> Result<bool, Fault> {
+        if lock(&self.complete).contains(digest) {
+            return Ok(true);
+        }
+        let tree = match read_tree(objects, digest, &Bounds::none()) {
+            Ok(Some((tree, _))) if !self.is_void(&ObjectName::Tree(*digest)) => tree,
+            Ok(_) => return Ok(false),
+            Err(fault) if fault.kind == FaultKind::Damaged => return Ok(false),
+            Err(fault) => return Err(fault),
+        };
+        let blobs: Vec<&Blob> = tree.files.values().collect();
+        let found = in_parallel(UPLOADS, &blobs, |blob| {
+            let object = ObjectName::Blob(blob.digest);
+            let found = objects.stat(&object.to_string())?;
+            Ok(!self.is_void(&object) && found.is_some_and(|found| found.bytes == blob.bytes))
+        });
+        for is_there in found {
+            if !is_there? {
+                return Ok(false);
+            }
+        }
+        lock(&self.complete).insert(*digest);
+        Ok(true)
     }
 
     /// Uploads a tree after its blobs. `false` if the local folder does not have all of it.
@@ -178,7 +193,7 @@ impl Remote {
         &self,
         source: &dyn Source,
         digest: &Digest,
-        skipped: &mut Vec<Blob>,
+        renewed: &mut Vec<Blob>,
     ) -> Result<bool, Fault> {
         let tree = source.tree(digest);
         let tree = tree.map_err(|error| self.reported(Fault::local("read a tree", &error)))?;
@@ -201,75 +216,69 @@ impl Remote {
             (*blob, self.send_blob(source, blob))
         });
         for (blob, result) in results {
-            match result? {
-                Sent::Written => {}
-                Sent::Skipped => skipped.push(blob),
-                Sent::Missing => return Ok(false),
+            if !result? {
+                return Ok(false);
+            }
+            if lock(&self.renewed).contains(&blob.digest) {
+                renewed.push(blob);
             }
         }
         let name = ObjectName::Tree(*digest);
         self.sent.once(&name, || {
             self.write(&name, &Body::Bytes(&bytes), How::Replace)?;
-            Ok(())
-        })?;
-        Ok(true)
+            Ok(true)
+        })
     }
 
-    /// Uploads a blob, unless it is there with the right size.
-    fn send_blob(&self, source: &dyn Source, blob: &Blob) -> Result<Sent, Fault> {
+    /// Uploads a blob, unless it is there with the right size. `false` if the local folder does not have it.
+    fn send_blob(&self, source: &dyn Source, blob: &Blob) -> Result<bool, Fault> {
         let name = ObjectName::Blob(blob.digest);
-        let mut sent = Sent::Skipped;
-        self.sent
-            .once(&name, || {
-                if blob.bytes > SMALL && !self.is_void(&name) && self.is_fresh(&name, blob.bytes)? {
-                    return Ok(());
-                }
-                sent = self.write_blob(source, blob, &name)?;
-                match sent {
-                    Sent::Missing => Err(Fault::off()),
-                    Sent::Written | Sent::Skipped => Ok(()),
-                }
-            })
-            .or_else(|fault| match sent {
-                Sent::Missing => Ok(()),
-                Sent::Written | Sent::Skipped => Err(fault),
-            })?;
-        Ok(sent)
+        self.sent.once(&name, || {
+            let is_small = blob.bytes <= SMALL;
+            if !is_small && !self.is_void(&name) && self.is_fresh(&name, blob)? {
+                return Ok(true);
+            }
+            self.write_blob(source, blob, &name)
+        })
     }
 
+    /// Uploads a blob. `false` if the local folder does not have it.
     fn write_blob(
         &self,
         source: &dyn Source,
         blob: &Blob,
         name: &ObjectName,
-    ) -> Result<Sent, Fault> {
+    ) -> Result<bool, Fault> {
         let opened = source.blob(&blob.digest);
         let opened = opened.map_err(|error| self.reported(Fault::local("open a blob", &error)))?;
         let Some(file) = opened else {
-            return Ok(Sent::Missing);
+            return Ok(false);
         };
         self.write(name, &Body::File(&file, *blob), How::Replace)?;
-        Ok(Sent::Written)
+        Ok(true)
     }
 
-    /// `true` if an object is there with the right size, and is too young to be deleted. Its time is renewed if needed.
-    fn is_fresh(&self, name: &ObjectName, bytes: u64) -> Result<bool, Fault> {
+    /// `true` if a blob is there with the right size, and is too young to be deleted. Its time is renewed if needed.
+    fn is_fresh(&self, name: &ObjectName, blob: &Blob) -> Result<bool, Fault> {
         let path = name.to_string();
         self.attempt(Side::Write, |objects| {
             let Some(found) = objects.stat(&path)? else {
                 return Ok(false);
             };
-            if found.bytes != bytes {
+            if found.bytes != blob.bytes {
                 return Ok(false);
             }
             match found.modified {
                 Some(modified) if objects.now()? - modified < REFRESH => Ok(true),
-                _ => objects.touch(&path),
+                _ => {
+                    lock(&self.renewed).insert(blob.digest);
+                    objects.touch(&path)
+                }
             }
         })
     }
 
-    /// Uploads a blob again if it was deleted after [`Remote::send_blob`] had found it.
+    /// Uploads a blob again if a collection deleted it at the moment at which its time was renewed.
     fn confirm(&self, source: &dyn Source, blob: &Blob) -> Result<(), Fault> {
         let name = ObjectName::Blob(blob.digest);
         let path = name.to_string();
@@ -285,8 +294,9 @@ impl Remote {
         let name = ObjectName::Processor(kind);
         self.sent.once(&name, || {
             self.write(&name, &Body::Bytes(b""), How::Replace)?;
-            Ok(())
-        })
+            Ok(true)
+        })?;
+        Ok(())
     }
 
     /// Creates the record. If there is one that is not sound, replaces it.
@@ -323,14 +333,4 @@ impl Remote {
         }
         Ok(put)
     }
-}
-
-/// What happened to a blob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sent {
-    Written,
-    /// The remote has it.
-    Skipped,
-    /// The local folder does not have it.
-    Missing,
 }

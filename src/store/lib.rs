@@ -95,7 +95,7 @@ pub use memo::Memo;
 pub use owner::{DRIVER_JOB, NotSignalled, Owner};
 pub use probe::{Probe, probe};
 pub use processors::{Matching, is_processor};
-pub use remote::{CreateFile, Remote, Traffic};
+pub use remote::{Remote, Traffic};
 pub use results::Results;
 pub use sealed::{Damaged, seal, unseal};
 pub use session::Staging;

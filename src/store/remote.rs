@@ -2,14 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::fs::File;
-use std::io;
+use std::path::PathBuf;
 
 use super::{ActionRecord, Blob};
 use crate::keys::{Digest, Key};
-
-/// Function that creates the file for the blob at a position.
-pub type CreateFile<'a> = dyn Fn(usize) -> io::Result<File> + Sync + 'a;
 
 /// Bytes that were moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,9 +28,9 @@ pub trait Remote: Debug + Send + Sync {
     /// Returns the encoded trees under digests, in their order.
     fn trees(&self, digests: &[Digest]) -> Vec<Option<Vec<u8>>>;
 
-    /// Writes the content of each blob to the new file that `create` returns for its position. Returns for each blob
-    /// whether the file has the right size and digest.
-    fn fetch(&self, blobs: &[Blob], create: &CreateFile<'_>) -> Vec<bool>;
+    /// Writes the content of each blob to a new file. Returns for each blob whether its file has the right size and
+    /// digest. Other files may exist in part, or not at all.
+    fn fetch(&self, blobs: Vec<(Blob, PathBuf)>) -> Vec<bool>;
 
     /// Passes on a record that is in the local folder with its outputs. Returns at once.
     fn offer(&self, record: &ActionRecord);
@@ -47,6 +43,9 @@ pub trait Remote: Debug + Send + Sync {
 
     /// Returns the bytes that were received and sent so far.
     fn traffic(&self) -> Traffic;
+
+    /// Ends all waits for the place: the run is stopping. From now on, the place has no results.
+    fn stop(&self);
 
     /// Ends passing on records, and returns how many are left for later.
     fn finish(&self) -> usize;

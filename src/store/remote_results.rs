@@ -2,13 +2,13 @@
 //!
 //! `remote/<key>.json` holds a record that the [`Remote`] returned. Its outputs may be missing here. The record is
 //! trusted as little as the place that it comes from: it names outputs by digest, and every byte is checked against
-//! these digests before it gets a name in the local folder. If one output cannot be copied, the record is void: this
+//! these digests before it gets a name in the local folder. A record that another process kept is not used: that process
+//! may have trusted another place, or other keys. If one output cannot be copied, the record is void: this
 //! process ignores it from then on, so the stage is a miss.
 //!
 //! Once all its outputs are here, a record moves to the action cache.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ use crate::keys::{Digest, Key};
 pub(super) struct RemoteRecords {
     /// Keys of the records that name an output.
     keys: BTreeMap<Digest, BTreeSet<Key>>,
+    /// Keys under which this process keeps a record of the shared cache.
+    kept: HashSet<Key>,
     /// Keys of records with an output that could not be copied.
     void: HashSet<Key>,
 }
@@ -36,8 +38,8 @@ impl Store {
     }
 
     /// Returns the shared cache.
-    pub fn remote(&self) -> Option<&dyn Remote> {
-        self.remote.as_deref()
+    pub fn remote(&self) -> Option<&Arc<dyn Remote>> {
+        self.remote.as_ref()
     }
 
     /// Returns whether an output is completely in the local folder.
@@ -94,14 +96,18 @@ impl Store {
         let path = self.remote_path(key);
         self.create_folder(&self.home.join("remote"))?;
         self.set_aside_foreign(&path)?;
-        self.session()?.write(&path, &bytes)
+        self.session()?.write(&path, &bytes)?;
+        lock(&self.remote_records).kept.insert(*key);
+        Ok(())
     }
 
-    /// Returns the record of the shared cache that is kept under a key, unless it is void.
+    /// Returns the record of the shared cache that this process keeps under a key, unless it is void.
     fn remote_record(&self, key: &Key) -> Result<Option<ActionRecord>, Error> {
-        if lock(&self.remote_records).void.contains(key) {
+        let remote_records = lock(&self.remote_records);
+        if !remote_records.kept.contains(key) || remote_records.void.contains(key) {
             return Ok(None);
         }
+        drop(remote_records);
         let path = self.remote_path(key);
         match files::read(&path).map_err(Error::io("read", &path))? {
             Found::Bytes(bytes) => Ok(ActionRecord::decode(&bytes, key).ok()),
@@ -162,7 +168,7 @@ impl Store {
             .collect();
         let files = trees.iter().flatten().flat_map(|tree| tree.files.values());
         let blobs: BTreeMap<Digest, Blob> = files.map(|blob| (blob.digest, *blob)).collect();
-        let here = self.fetch_blobs(remote, blobs.into_values().collect())?;
+        let here = self.fetch_blobs(&**remote, blobs.into_values().collect())?;
         for (output, tree) in missing.iter().zip(trees) {
             let is_complete =
                 |tree: &Tree| tree.files.values().all(|blob| here.contains(&blob.digest));
@@ -205,7 +211,8 @@ impl Store {
         let missing: Vec<Blob> = missing.into_iter().map(|(blob, _)| blob).collect();
         let session = self.session()?;
         let files: Vec<PathBuf> = missing.iter().map(|_| session.fresh("fetched")).collect();
-        let fetched = remote.fetch(&missing, &|position| File::create_new(&files[position]));
+        let wanted = missing.iter().copied().zip(files.iter().cloned());
+        let fetched = remote.fetch(wanted.collect());
         for ((blob, file), is_fetched) in missing.iter().zip(&files).zip(fetched) {
             if is_fetched && files::digest(file).is_ok_and(|f| f == (blob.digest, blob.bytes)) {
                 self.ingest_own_file(file, &Deadline::NONE)?;

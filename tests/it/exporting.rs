@@ -292,7 +292,7 @@ fn a_server_that_is_none_or_refuses_is_one_clear_error() {
     assert!(!said.contains('\u{1b}'), "{said}");
 
     let done = send(&sandbox, "https://127.0.0.1:1", &[]);
-    fails(&done, 2, &["https is not supported", "ssh -L"]);
+    fails(&done, 1, &["failed to reach", "https://127.0.0.1:1"]);
     let done = send(&sandbox, "http://me:secret@127.0.0.1:1", &[]);
     let said = fails(&done, 2, &["must not contain credentials"]);
     assert!(!said.contains("secret"), "{said}");

@@ -106,7 +106,10 @@ impl<'a> Session<'a> {
         let reporter = Arc::new(reporter);
         let launcher: Arc<dyn Launcher> = Arc::new(Places::new(executors.clone()));
         let observers = Arc::clone(&reporter);
+        let remote = store.remote().map(Arc::clone);
         let interrupt = Interrupt::watch(Arc::clone(&launcher), move |signal, stop| {
+            // A shared cache may hang. The run must not wait for it.
+            remote.iter().for_each(|remote| remote.stop());
             observers.send_after(stop, &Event::Interrupted { signal })
         })
         .map_err(|e| Error::System(format!("failed to watch for signals: {e}")))?;

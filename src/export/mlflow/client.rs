@@ -66,7 +66,8 @@ impl From<Problem> for Error {
 
 impl Client {
     pub(super) fn new(server: Server) -> Self {
-        let config = Agent::config_builder()
+        #[cfg_attr(not(feature = "https"), expect(unused_mut))]
+        let mut config = Agent::config_builder()
             .http_status_as_error(false)
             // A redirected POST would arrive as a GET, and credentials are meant for this server only.
             .max_redirects(0)
@@ -74,10 +75,13 @@ impl Client {
             .timeout_connect(Some(CONNECT))
             .timeout_recv_response(Some(ANSWER))
             .timeout_recv_body(Some(ANSWER))
-            .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")))
-            .build();
+            .user_agent(concat!("runner/", env!("CARGO_PKG_VERSION")));
+        #[cfg(feature = "https")]
+        if server.is_encrypted() {
+            config = config.tls_config(remote::encryption());
+        }
         Self {
-            agent: config.new_agent(),
+            agent: config.build().new_agent(),
             server,
         }
     }
@@ -175,8 +179,12 @@ impl Client {
             ureq::Error::HostNotFound => "there is no such host".to_owned(),
             other => other.to_string(),
         };
+        let hint = match cause.contains("certificate") {
+            true => "if the certificate is your own, name it in `SSL_CERT_FILE`",
+            false => "is it running? `mlflow server` starts one",
+        };
         Problem::Other(Error::System(format!(
-            "failed to reach the MLflow server {}: {}; is it running? `mlflow server` starts one",
+            "failed to reach the MLflow server {}: {}; {hint}",
             self.server,
             one_line(&cause)
         )))
@@ -198,4 +206,92 @@ pub(super) enum Content {
 
 fn shown(message: &str) -> String {
     one_line(&cut(message.trim(), LONGEST_MESSAGE)).into_owned()
+}
+
+#[cfg(all(test, feature = "https"))]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::path::Path;
+    use std::process::Command;
+    use std::sync::Arc;
+    use std::{env, thread};
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+    use super::*;
+
+    const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../remote/tests/tls");
+
+    /// Starts a server with the certificate of the tests, which answers one request. Returns its port.
+    fn start() -> u16 {
+        let folder = Path::new(FOLDER);
+        let certificate = CertificateDer::from_pem_file(folder.join("certificate.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            let connection = ServerConnection::new(Arc::new(config)).unwrap();
+            let mut stream = StreamOwned::new(connection, listener.accept().unwrap().0);
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                // A client that does not accept the certificate ends the connection.
+                let Ok(1) = stream.read(&mut byte) else {
+                    return;
+                };
+                request.extend(byte);
+            }
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{\"a\": 1}";
+            stream.write_all(answer).unwrap();
+        });
+        port
+    }
+
+    /// Runs in a process of its own, because the certificates come from an environment variable.
+    #[test]
+    #[ignore = "run by another test, in a process of its own"]
+    fn child() {
+        let Ok(expected) = env::var("RUNNER_TEST_EXPECTED") else {
+            return;
+        };
+        let server = Server::parse(&format!("https://localhost:{}", start())).unwrap();
+        match (Client::new(server).get("runs/get", &[]), &*expected) {
+            (Ok(answer), "trusted") => assert_eq!(answer["a"], 1),
+            (Err(Problem::Other(error)), "unknown") => {
+                assert!(error.to_string().contains("SSL_CERT_FILE"), "{error}");
+            }
+            _ => panic!("{expected}"),
+        }
+    }
+
+    #[test]
+    fn encryption_uses_the_certificates_of_the_system_or_the_user() {
+        for expected in ["trusted", "unknown"] {
+            let mut command = Command::new(env::current_exe().unwrap());
+            command
+                .args(["--exact", "mlflow::client::tests::child", "--ignored"])
+                .env("RUNNER_TEST_EXPECTED", expected)
+                .env_remove("SSL_CERT_FILE")
+                .env_remove("SSL_CERT_DIR");
+            if expected == "trusted" {
+                command.env("SSL_CERT_FILE", Path::new(FOLDER).join("certificate.pem"));
+            }
+            let output = command.output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                output.status.success() && text.contains("1 passed"),
+                "{text}"
+            );
+        }
+    }
 }

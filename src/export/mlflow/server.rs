@@ -30,6 +30,13 @@ impl Server {
         Self::with(address, authorization).map_err(Error::Usage)
     }
 
+    /// Returns `true` if requests to the server are encrypted.
+    #[cfg(feature = "https")]
+    pub(super) fn is_encrypted(&self) -> bool {
+        let scheme = self.address.split(':').next().unwrap_or_default();
+        scheme.eq_ignore_ascii_case("https")
+    }
+
     fn with(address: &str, authorization: Option<String>) -> Result<Self, String> {
         const EXAMPLE: &str = "an address such as http://127.0.0.1:5000";
         let uri: Uri = address
@@ -43,13 +50,12 @@ impl Server {
             ));
         }
         match uri.scheme_str() {
-            Some("http") if !authority.is_empty() => {}
-            Some("https") => {
+            Some("https") if cfg!(not(feature = "https")) => {
                 return Err(format!(
-                    "`{address}`: https is not supported; forward a port to the server (`ssh -L \
-                     5000:127.0.0.1:5000 HOST`) and give http://127.0.0.1:5000"
+                    "`{address}`: https needs a build with the feature `s3`; this one can use http only"
                 ));
             }
+            Some("http" | "https") if !authority.is_empty() => {}
             _ => return Err(format!("`{address}`: TARGET must be {EXAMPLE}")),
         }
         if uri.query().is_some() || address.contains('#') {
@@ -111,7 +117,10 @@ mod tests {
             let error = parsed(bad).unwrap_err();
             assert!(error.contains("TARGET must"), "{error}");
         }
-        assert!(parsed("https://host").unwrap_err().contains("ssh -L"));
+        match cfg!(feature = "https") {
+            true => assert_eq!(parsed("https://host/a/").unwrap(), "https://host/a"),
+            false => assert!(parsed("https://host").unwrap_err().contains("feature")),
+        }
         let error = parsed("http://me:secret@host").unwrap_err();
         assert!(!error.contains("secret"), "{error}");
     }

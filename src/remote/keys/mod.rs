@@ -15,7 +15,7 @@
 
 mod envelope;
 mod file;
-mod hex;
+pub(crate) mod hex;
 
 use std::fmt;
 use std::str::FromStr;

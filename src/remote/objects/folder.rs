@@ -4,21 +4,21 @@
 //! so that readers see all of it or nothing. Folders are created as needed, except the remote's own folder: if it is
 //! missing, a file system is probably not mounted.
 
-use std::fs::{self, File, FileTimes, Metadata, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
 use contract::{ShowPath, files};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 use tempfile::NamedTempFile;
 
 use super::body::is_local;
-use super::{Body, Entry, How, Objects, Put, Sink, Stat, local_now};
+use super::{Body, Entry, How, Objects, Page, Put, Sink, Stat, local_now};
 use crate::counters::Counters;
 use crate::fault::{Fault, FaultKind};
-use crate::names::FORMAT;
+use crate::names::TEMPORARY;
 
 /// Bytes read or written at once.
 const PIECE: usize = 1 << 17;
@@ -75,7 +75,7 @@ impl Folder {
     /// Creates a file below `v1/tmp`.
     fn fresh(&self) -> Result<NamedTempFile, Fault> {
         self.check_root()?;
-        let tmp = self.root.join(FORMAT).join("tmp");
+        let tmp = self.root.join(TEMPORARY);
         files::create_folders(&tmp).map_err(|error| refused("create", &tmp, &error))?;
         let mut builder = tempfile::Builder::new();
         // The umask decides who may read it, as for other files of a shared folder.
@@ -179,12 +179,20 @@ impl Objects for Folder {
         let Some(file) = self.open(name)? else {
             return Ok(false);
         };
-        let times = FileTimes::new().set_modified(SystemTime::now());
-        // Only the owner may do this. Others write the file again.
-        Ok(file.set_times(times).is_ok())
+        // The file server's time, not this machine's: a collection compares it with the file server's clock.
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
+        };
+        let times = Timestamps {
+            last_access: now,
+            last_modification: now,
+        };
+        // This needs the permission to write. Without it, the file is written again.
+        Ok(rustix::fs::futimens(&file, &times).is_ok())
     }
 
-    fn list(&self, folder: &str, each: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
+    fn list(&self, folder: &str, page: &mut Page<'_>) -> Result<(), Fault> {
         self.counters.requests.add(1);
         self.check_root()?;
         let mut waiting = vec![(self.root.join(folder), folder.to_owned())];
@@ -194,6 +202,7 @@ impl Objects for Folder {
                 Err(error) if files::is_absence(&error) => continue,
                 Err(error) => return Err(refused("read", &path, &error)),
             };
+            let mut listed = Vec::new();
             for entry in entries {
                 let entry = entry.map_err(|error| refused("read", &path, &error))?;
                 let Some(file) = entry.file_name().to_str().map(str::to_owned) else {
@@ -208,13 +217,14 @@ impl Objects for Folder {
                 if found.is_dir() {
                     waiting.push((entry.path(), name));
                 } else if found.is_file() {
-                    each(Entry {
+                    listed.push(Entry {
                         name,
                         bytes: found.len(),
                         modified: found.mtime(),
                     });
                 }
             }
+            page(listed)?;
         }
         Ok(())
     }

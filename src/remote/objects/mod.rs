@@ -16,9 +16,14 @@ use crate::fault::Fault;
 use crate::settings::{Settings, SetupError, Variables};
 
 pub(crate) use body::Body;
+#[cfg(feature = "s3")]
+pub use web::encryption;
 
 /// Receives the bytes of an object, in order.
 pub(crate) type Sink<'a> = dyn FnMut(&[u8]) -> Result<(), Fault> + 'a;
+
+/// Receives a part of a listing.
+pub(crate) type Page<'a> = dyn FnMut(Vec<Entry>) -> Result<(), Fault> + 'a;
 
 /// An object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +77,9 @@ pub(crate) trait Objects: Send + Sync {
         false
     }
 
-    /// Lists the objects whose names begin with `folder` and a `/`, in any order.
-    fn list(&self, folder: &str, each: &mut dyn FnMut(Entry)) -> Result<(), Fault>;
+    /// Lists the objects whose names begin with `folder` and a `/`, in any order. `page` is called with a part of them at
+    /// a time; its error ends the list.
+    fn list(&self, folder: &str, page: &mut Page<'_>) -> Result<(), Fault>;
 
     /// Deletes an object. It may be gone already.
     fn delete(&self, name: &str) -> Result<(), Fault>;

@@ -118,6 +118,22 @@ fn young_objects_stay_even_if_nothing_needs_them() {
     assert_eq!(shared.remote.look_up(&[old]), [None]);
 }
 
+/// A writer that is killed leaves a temporary file.
+#[test]
+fn files_of_killed_writers_go_when_they_are_old() {
+    let shared = Shared::new();
+    shared.push("one", &[("file", b"one")]);
+    let tmp = shared.root().join("v1/tmp");
+    fs::write(tmp.join("old"), "torn").unwrap();
+    age(&tmp, DAY);
+    fs::write(tmp.join("new"), "being written").unwrap();
+    let plan = shared.remote.plan_collection(&Policy::default()).unwrap();
+    shared.remote.collect(&plan).unwrap();
+    let left: Vec<_> = fs::read_dir(&tmp).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].file_name(), "new");
+}
+
 #[test]
 fn the_oldest_records_go_until_the_size_fits() {
     let shared = Shared::new();

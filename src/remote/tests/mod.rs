@@ -72,6 +72,11 @@ impl Machine {
         self.remote_with(place, |_| {})
     }
 
+    /// Opens a remote with the usual limits. A busy machine takes longer than the short ones.
+    pub(super) fn patient_remote(&self, place: &Place) -> Remote {
+        self.remote_with(place, |settings| settings.limits = Limits::default())
+    }
+
     pub(super) fn remote_with(&self, place: &Place, set: impl FnOnce(&mut Settings)) -> Remote {
         let mut settings = Settings::new(place.address.clone(), Mode::ReadWrite, self.memory());
         settings.limits = short_limits();
@@ -88,6 +93,9 @@ impl Machine {
 pub(super) fn short_limits() -> Limits {
     Limits {
         connect: Duration::from_millis(500),
+        answer: Duration::from_millis(500),
+        lookups: Duration::from_secs(30),
+        each_lookup: Duration::from_millis(10),
         stall: Duration::from_millis(500),
         attempts: 4,
         pause: Duration::from_millis(2),

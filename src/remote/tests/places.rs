@@ -92,6 +92,17 @@ impl Place {
         place
     }
 
+    /// A part of the place, with results of its own.
+    pub(super) fn below(&self, part: &str) -> Self {
+        let mut place = self.with(&[]);
+        match &mut place.address {
+            Address::Bucket { prefix, .. } => *prefix += &format!("{part}/"),
+            Address::Server { rest, .. } => *rest += &format!("/{part}"),
+            Address::Folder(path) => path.push(part),
+        }
+        place
+    }
+
     /// Host and port of the server.
     pub(super) fn host(&self) -> String {
         match &self.address {

@@ -45,11 +45,13 @@ pub(super) enum Break {
     Delay,
     /// Never answers.
     Hang,
+    /// Sends the head of the answer, half of its body, and then nothing.
+    Stall,
     /// Sends the answer byte by byte.
     Drip,
 }
 
-pub(super) const BREAKS: [Break; 25] = [
+pub(super) const BREAKS: [Break; 26] = [
     Break::Close,
     Break::Reset,
     Break::CutRequest,
@@ -74,6 +76,7 @@ pub(super) const BREAKS: [Break; 25] = [
     Break::Later,
     Break::Delay,
     Break::Hang,
+    Break::Stall,
     Break::Drip,
 ];
 
@@ -173,12 +176,7 @@ impl Proxy {
             Some(Break::Later) => return answer(503, "Retry-After: 0\r\n", ""),
             Some(Break::Foreign) => return answer(200, "", "<html>please log in</html>"),
             Some(Break::Delay) => thread::sleep(Duration::from_millis(30)),
-            Some(Break::Hang) => {
-                // Until the other side gives up.
-                let mut byte = [0];
-                let _ = stream.read(&mut byte);
-                return None;
-            }
+            Some(Break::Hang) => return wait_for_end(stream),
             _ => {}
         }
         let (head, body) = self.ask(request, is_head)?;
@@ -205,6 +203,10 @@ impl Proxy {
             Some(Break::CutAnswer) => {
                 send(&head, &body[..half])?;
                 None
+            }
+            Some(Break::Stall) => {
+                send(&head, &body[..half])?;
+                wait_for_end(stream)
             }
             Some(Break::Shorten) => send(&with_length(half), &body[..half]),
             Some(Break::AnnounceMore) => {
@@ -288,6 +290,12 @@ fn read_line(reader: &mut impl std::io::BufRead) -> Option<String> {
 }
 
 /// The kind of a request: method, and folder or purpose.
+/// Waits until the other side gives up.
+fn wait_for_end(mut stream: &TcpStream) -> Option<()> {
+    let _ = stream.read(&mut [0]);
+    None
+}
+
 fn kind(request: &Request) -> String {
     let path = &request.path;
     let what = if path.contains("list-type=2") {

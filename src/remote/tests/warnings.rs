@@ -41,16 +41,78 @@ fn an_unreachable_server_is_asked_a_few_times_only() {
     assert_eq!(remote.statistics().requests, before);
 }
 
+/// Without the limits of these tests, it takes 10 seconds, whether one name is looked up or many are.
 #[test]
-fn a_server_that_never_answers_is_given_up() {
+fn a_server_that_never_answers_is_given_up_once() {
     let place = Place::server();
     let proxy = Proxy::start(&place.host());
-    proxy.set(|_| Some(Break::Hang));
-    let begun = Instant::now();
-    let problem = warning(&Machine::new().remote(&place.through(&proxy.host())));
-    assert!(problem.is_off, "{problem:?}");
-    // 200 names with four attempts each would take minutes.
-    assert!(begun.elapsed() < Duration::from_secs(30));
+    let machine = Machine::new();
+    let name = machine.record("one", &[("file", b"x")]);
+    machine.remote(&place).push(&machine.source(), &[name]);
+    for how in [Break::Hang, Break::Stall] {
+        proxy.set(move |_| Some(how));
+        for names in [vec![name], vec![name; 200]] {
+            let remote = Machine::new().remote_with(&place.through(&proxy.host()), |settings| {
+                settings.limits.lookups = Duration::from_millis(400);
+                settings.limits.each_lookup = Duration::ZERO;
+            });
+            let begun = Instant::now();
+            assert!(remote.look_up(&names).iter().all(Option::is_none));
+            let problem = remote.problem().unwrap();
+            assert!(problem.is_off, "{how:?} {problem:?}");
+            // 200 names with four attempts each would take minutes.
+            assert!(begun.elapsed() < Duration::from_secs(30));
+            let before = remote.statistics().requests;
+            remote.look_up(&[named("x")]);
+            assert_eq!(remote.statistics().requests, before);
+        }
+    }
+}
+
+/// Lookups end after a time that depends on their number. What was found by then can still be fetched.
+#[test]
+fn lookups_of_a_slow_server_end_early() {
+    let place = Place::server();
+    let proxy = Proxy::start(&place.host());
+    let machine = Machine::new();
+    let name = machine.record("one", &[("file", b"x")]);
+    machine.remote(&place).push(&machine.source(), &[name]);
+    proxy.set(|_| Some(Break::Delay));
+    let remote = Machine::new().remote_with(&place.through(&proxy.host()), |settings| {
+        settings.limits.lookups = Duration::from_millis(400);
+        settings.limits.each_lookup = Duration::ZERO;
+    });
+    let mut names = vec![name];
+    names.extend((0..20_000).map(|i| named(&i.to_string())));
+    assert!(remote.look_up(&names)[0].is_some());
+    assert!(remote.statistics().requests < 10_000);
+    let problem = remote.problem().unwrap();
+    assert!(
+        !problem.is_off && problem.first.contains("is slow"),
+        "{problem:?}"
+    );
+    assert!(fetched(&remote, &name).is_some());
+}
+
+/// One file that is too large for a server says nothing about others.
+#[test]
+fn a_file_that_is_too_large_does_not_end_uploads() {
+    let place = Place::server();
+    let proxy = Proxy::start(&place.host());
+    let machine = Machine::new();
+    let names = ["one", "two"].map(|name| machine.record(name, &[("file", name.as_bytes())]));
+    proxy.break_once("PUT blob", Break::Status(413));
+    let remote = machine.remote(&place.through(&proxy.host()));
+    for (name, is_uploaded) in names.iter().zip([false, true]) {
+        let pushed = remote.push(&machine.source(), &[*name]).remove(0);
+        assert_eq!(pushed.is_ok(), is_uploaded, "{pushed:?}");
+    }
+    assert_eq!(remote.pending().unwrap(), names[..1]);
+    let problem = remote.problem().unwrap();
+    assert!(
+        !problem.is_off && problem.first.contains("too large"),
+        "{problem:?}"
+    );
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Results in a shared cache. The cache of these tests is another store, with faults.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use super::*;
@@ -64,8 +62,8 @@ impl Remote for Other {
             .collect()
     }
 
-    fn fetch(&self, blobs: &[Blob], create: &CreateFile<'_>) -> Vec<bool> {
-        let copy = |(position, blob): (usize, &Blob)| {
+    fn fetch(&self, blobs: Vec<(Blob, PathBuf)>) -> Vec<bool> {
+        let copy = |(blob, path): (Blob, PathBuf)| {
             *lock(&self.fetched) += 1;
             let mut bytes = fs::read(self.store().blob_path(&blob.digest)).unwrap();
             match self.fault {
@@ -73,12 +71,11 @@ impl Remote for Other {
                 Fault::CutOff => bytes.truncate(bytes.len() - 1),
                 _ => {}
             }
-            let mut file: File = create(position).unwrap();
-            file.write_all(&bytes).unwrap();
+            fs::write(path, &bytes).unwrap();
             // It claims that all is well: the store must not believe it.
             true
         };
-        blobs.iter().enumerate().map(copy).collect()
+        blobs.into_iter().map(copy).collect()
     }
 
     fn offer(&self, record: &ActionRecord) {
@@ -96,6 +93,8 @@ impl Remote for Other {
     fn waiting(&self) -> usize {
         0
     }
+
+    fn stop(&self) {}
 
     fn finish(&self) -> usize {
         0
@@ -176,6 +175,27 @@ fn an_output_is_copied_when_it_is_read() {
         Some(record)
     );
     assert_eq!(names(&here.home().join("remote")), [""; 0]);
+}
+
+/// Another process may have trusted another shared cache, or other keys.
+#[test]
+fn a_record_that_another_process_kept_is_not_used() {
+    let pair = Pair::new(Fault::None);
+    assert!(matches!(pair.look_up(), Lookup::Hit(_)));
+    assert_eq!(names(&pair.here.home().join("remote")).len(), 1);
+    let empty = Fixture::new();
+    let mut again = pair.here.reopened();
+    again.attach(Arc::new(Other {
+        folder: empty.store.root().to_owned(),
+        fault: Fault::None,
+        offered: Mutex::default(),
+        distrusted: Mutex::default(),
+        fetched: Mutex::default(),
+    }));
+    let found = again
+        .results()
+        .look_up(&[pair.record.action_key, pair.record.content_key]);
+    assert_eq!(found.unwrap(), [Lookup::Absent, Lookup::Absent]);
 }
 
 #[test]

@@ -21,29 +21,33 @@ fn server_that_refuses(status: &'static str) -> Place {
     }
 }
 
+/// Reads a request, and returns its first line. `None` at the end of the connection.
+pub(super) fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<String> {
+    let mut first = String::new();
+    reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+        let line = line.trim_end().to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).ok()?;
+    Some(first)
+}
+
 /// Answers the requests of a connection. `None` at its end.
 fn answer(connection: &TcpStream, status: &str) -> Option<()> {
     let mut reader = BufReader::new(connection);
     loop {
-        let mut first = String::new();
-        reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-            let line = line.trim_end().to_ascii_lowercase();
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
-            if line.is_empty() {
-                break;
-            }
-        }
-        std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).ok()?;
-        let status = if first.starts_with("PUT") {
-            status
-        } else {
-            "404 Not Found"
+        let status = match read_request(&mut reader)?.starts_with("PUT") {
+            true => status,
+            false => "404 Not Found",
         };
         let mut to = connection;
         write!(to, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").ok()?;

@@ -3,6 +3,7 @@
 
 mod commands;
 mod faults;
+mod hanging;
 mod settings;
 
 use std::fs;

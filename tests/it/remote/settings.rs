@@ -130,4 +130,8 @@ fn only_results_that_an_accepted_key_has_signed_are_used() {
     let refused = other.runner(&place, &read);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.contains("team.keys:1: "), "{refused:?}");
+    fs::write(other.0.path("team.keys"), "# nobody yet\n").unwrap();
+    let refused = other.runner(&place, &read);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("has no keys"), "{refused:?}");
 }

@@ -39,7 +39,9 @@ pub(super) fn refusal(connection: &Connection, head: &Head, what: &str) -> Fault
             (FaultKind::Refused, region(head))
         }
         (_, "RequestTimeout" | "SlowDown") => (FaultKind::Busy, "it is overloaded".to_owned()),
-        (_, "EntityTooLarge") => (FaultKind::Refused, "the file is too large for it".to_owned()),
+        (411 | 413, _) | (_, "EntityTooLarge") => {
+            (FaultKind::Unsupported, "the file is too large for it".to_owned())
+        }
         (_, "QuotaExceeded" | "XMinioStorageFull") | (507, _) => (
             FaultKind::Refused,
             "it is full; `runner cache gc --remote` makes space".to_owned(),
@@ -65,7 +67,6 @@ pub(super) fn refusal(connection: &Connection, head: &Head, what: &str) -> Fault
         (408 | 409 | 425 | 429, _) | (500.., _) => {
             (FaultKind::Busy, "it is overloaded or failed".to_owned())
         }
-        (411 | 413, _) => (FaultKind::Refused, "the file is too large for it".to_owned()),
         _ => (FaultKind::Refused, "it refuses the request".to_owned()),
     };
     let mut text = format!("failed to {what}: {why} (status {}", head.status);

@@ -30,7 +30,7 @@ pub(super) type Headers<'a> = [(&'a str, &'a str)];
 pub(super) struct Head {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    /// The server's message, if the request failed.
+    /// The beginning of the body. Empty for the answer to a successful GET or POST.
     pub(super) message: String,
 }
 
@@ -49,6 +49,7 @@ pub(super) struct Connection {
     agent: Agent,
     /// The address as it is shown in errors. URLs of requests are never shown: they contain signatures.
     shown: String,
+    answer: Duration,
     stall: Duration,
     counters: Arc<Counters>,
     /// The server's clock minus this machine's, in seconds.
@@ -87,6 +88,7 @@ impl Connection {
                 KnownNames::default(),
             ),
             shown,
+            answer: limits.answer,
             stall: limits.stall,
             counters: Arc::clone(counters),
             ahead: AtomicI64::new(0),
@@ -111,10 +113,7 @@ impl Connection {
         skip: impl FnOnce(&Head) -> Result<u64, Fault>,
         sink: &mut Sink<'_>,
     ) -> Result<Head, Fault> {
-        let mut request = self.agent.get(url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
+        let request = self.patient(self.agent.get(url), headers);
         let (head, mut answer) = self.answered(request.call())?;
         if !head.is_success() {
             return self.with_message(head, answer);
@@ -154,10 +153,7 @@ impl Connection {
     }
 
     pub(super) fn head(&self, url: &str, headers: &Headers<'_>) -> Result<Head, Fault> {
-        let mut request = self.agent.head(url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
+        let request = self.patient(self.agent.head(url), headers);
         let (head, answer) = self.answered(request.call())?;
         self.with_message(head, answer)
     }
@@ -169,6 +165,22 @@ impl Connection {
         }
         let (head, answer) = self.answered(request.call())?;
         self.with_message(head, answer)
+    }
+
+    /// Adds headers, and the time limits of a read.
+    fn patient(
+        &self,
+        mut request: ureq::RequestBuilder<ureq::typestate::WithoutBody>,
+        headers: &Headers<'_>,
+    ) -> ureq::RequestBuilder<ureq::typestate::WithoutBody> {
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request
+            .config()
+            .timeout_recv_response(Some(self.answer))
+            .timeout_per_read(Some(self.answer))
+            .build()
     }
 
     /// Sends a PUT request.
@@ -247,14 +259,11 @@ impl Connection {
         Ok((head, answer))
     }
 
-    /// Reads the rest of an answer, so that the connection can be used again. It is kept if the request failed.
+    /// Reads the body of an answer, so that the connection can be used again.
     fn with_message(&self, mut head: Head, mut answer: Response<Answer>) -> Result<Head, Fault> {
         let limited = answer.body_mut().with_config().limit(LONGEST_MESSAGE);
         match limited.read_to_vec() {
-            Ok(bytes) if !head.is_success() => {
-                head.message = String::from_utf8_lossy(&bytes).into_owned();
-            }
-            Ok(_) => {}
+            Ok(bytes) => head.message = String::from_utf8_lossy(&bytes).into_owned(),
             // The status says enough.
             Err(_) if !head.is_success() => {}
             Err(error) => return Err(self.broken(&error.into_io())),
@@ -266,7 +275,7 @@ impl Connection {
     fn failed(&self, error: &ureq::Error) -> Fault {
         let (kind, why) = match error {
             ureq::Error::Io(error) => return self.broken(error),
-            ureq::Error::Timeout(_) => (FaultKind::Connection, "it does not answer in time"),
+            ureq::Error::Timeout(_) => (FaultKind::Timeout, "it does not answer in time"),
             ureq::Error::HostNotFound => (
                 FaultKind::Connection,
                 "there is no such host; check the address and the network",
@@ -321,6 +330,7 @@ impl Connection {
                 &format!("no encrypted connection ({inner}); if its certificate is your own, name it in `SSL_CERT_FILE`"),
             );
         }
+        let mut kind = FaultKind::Connection;
         let why = match error.kind() {
             io::ErrorKind::ConnectionRefused => "nothing listens at this address".to_owned(),
             io::ErrorKind::ConnectionReset
@@ -328,6 +338,7 @@ impl Connection {
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::UnexpectedEof => "the connection broke".to_owned(),
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                kind = FaultKind::Timeout;
                 "there is no progress".to_owned()
             }
             // The kind of an unknown name is private to the standard library.
@@ -335,9 +346,9 @@ impl Connection {
                 "no server of this name is known, or there is no connection to the network"
                     .to_owned()
             }
-            kind => kind.to_string(),
+            other => other.to_string(),
         };
-        self.fault(FaultKind::Connection, &why)
+        self.fault(kind, &why)
     }
 
     pub(super) fn foreign(&self, why: &str) -> Fault {
@@ -350,7 +361,7 @@ impl Connection {
 }
 
 /// Encryption with the system's certificates. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace them.
-fn encryption() -> TlsConfig {
+pub fn encryption() -> TlsConfig {
     let found = rustls_native_certs::load_native_certs();
     let roots: Vec<_> = found
         .certs

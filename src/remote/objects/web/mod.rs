@@ -8,4 +8,5 @@ mod pace;
 mod s3;
 mod server;
 
+pub use connection::encryption;
 pub(super) use server::open;

@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
 use blake3::Hasher;
-use rusty_s3::actions::CreateMultipartUpload;
 use store::Blob;
 use store::keys::Digest;
 
@@ -15,7 +14,7 @@ use super::s3::Bucket;
 use crate::fault::{Fault, FaultKind};
 
 /// Blobs above this size, in bytes, are uploaded in parts.
-pub(super) const LARGE: u64 = if cfg!(test) { 12 << 20 } else { 256 << 20 };
+pub(super) const LARGE: u64 = if cfg!(test) { 5 << 20 } else { 256 << 20 };
 /// Smallest size of a part. S3 allows no less than 5 MiB.
 const PART: u64 = if cfg!(test) { 5 << 20 } else { 64 << 20 };
 /// S3 allows this many parts.
@@ -32,13 +31,12 @@ pub(super) fn put(
 ) -> Result<(), Fault> {
     let (head, text) = connection.post(&bucket.sign_begin(name), "")?;
     check(connection, &head)?;
-    let begun = CreateMultipartUpload::parse_response(&text)
-        .map_err(|_| connection.foreign("its answer to a large upload is damaged"))?;
-    let upload = begun.upload_id();
-    let joined = send(connection, bucket, name, file, blob, upload);
+    let upload = Bucket::read_begin(&text)
+        .ok_or_else(|| connection.foreign("its answer to a large upload is damaged"))?;
+    let joined = send(connection, bucket, name, file, blob, &upload);
     if joined.is_err() {
         // The server bills for parts that stay. Many buckets have a rule that removes them.
-        let _ = connection.delete(&bucket.sign_abort(name, upload), &[]);
+        let _ = connection.delete(&bucket.sign_abort(name, &upload), &[]);
     }
     joined
 }
@@ -74,10 +72,13 @@ fn send(
     let (url, body) = bucket.sign_end(name, upload, &tags);
     let (head, text) = connection.post(&url, &body)?;
     check(connection, &head)?;
-    // The status is sent before the parts are joined, so an error may follow.
-    match text.contains("<Error>") {
-        true => Err(connection.fault(FaultKind::Busy, "it failed to join the parts of a file")),
-        false => Ok(()),
+    // The status is sent before the parts are joined, so an error may follow. A gateway may answer instead, too.
+    match text.contains("CompleteMultipartUploadResult") {
+        true => Ok(()),
+        false => Err(connection.fault(
+            FaultKind::Busy,
+            "it did not confirm that the parts of a file were joined",
+        )),
     }
 }
 

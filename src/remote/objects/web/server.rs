@@ -8,12 +8,12 @@ use base64::prelude::BASE64_STANDARD;
 use super::answer::refusal;
 use super::connection::{Connection, Head, Headers, seconds};
 use super::multipart;
-use super::s3::{Bucket, Signed};
+use super::s3::Bucket;
 use crate::address::Address;
 use crate::aws;
 use crate::counters::Counters;
 use crate::fault::{Fault, FaultKind};
-use crate::objects::{Body, Entry, How, Objects, Put, Sink, Stat};
+use crate::objects::{Body, How, Objects, Page, Put, Sink, Stat};
 use crate::secret::Secret;
 use crate::settings::{Settings, SetupError, Variables};
 
@@ -105,15 +105,15 @@ fn authorization(
 
 impl Server {
     /// Makes a request that needs no further headers.
-    fn target(&self, name: &str, signed: Signed) -> Target {
-        self.with_headers(name, signed, Vec::new())
+    fn target(&self, name: &str, method: &str) -> Target {
+        self.with_headers(name, method, Vec::new())
     }
 
     /// Makes a request with headers, which are signed. Their names are in lowercase.
     fn with_headers(
         &self,
         name: &str,
-        signed: Signed,
+        method: &str,
         mut headers: Vec<(&'static str, String)>,
     ) -> Target {
         match &self.place {
@@ -130,7 +130,7 @@ impl Server {
                 }
             }
             Place::Bucket(bucket) => Target {
-                url: bucket.sign(name, signed, &headers),
+                url: bucket.sign(method, name, &headers),
                 headers,
             },
         }
@@ -178,7 +178,7 @@ impl Objects for Server {
 
     fn get(&self, name: &str, from: u64, sink: &mut Sink<'_>) -> Result<bool, Fault> {
         // The range is not signed: S3 does not require it.
-        let target = self.target(name, Signed::Get);
+        let target = self.target(name, "GET");
         let range = format!("bytes={from}-");
         let mut headers = borrowed(&target.headers);
         if from > 0 {
@@ -210,7 +210,7 @@ impl Objects for Server {
     }
 
     fn stat(&self, name: &str) -> Result<Option<Stat>, Fault> {
-        let target = self.target(name, Signed::Head);
+        let target = self.target(name, "HEAD");
         let head = self
             .connection
             .head(&target.url, &borrowed(&target.headers))?;
@@ -245,7 +245,7 @@ impl Objects for Server {
             }
             headers.push(("if-none-match", "*".to_owned()));
         }
-        let target = self.with_headers(name, Signed::Put, headers);
+        let target = self.with_headers(name, "PUT", headers);
         let headers = borrowed(&target.headers);
         let head = self.connection.put(&target.url, &headers, body)?;
         match head.status {
@@ -266,20 +266,21 @@ impl Objects for Server {
             ("x-amz-copy-source", bucket.copy_source(name)),
             ("x-amz-metadata-directive", "REPLACE".to_owned()),
         ];
-        let target = self.with_headers(name, Signed::Put, headers);
+        let target = self.with_headers(name, "PUT", headers);
         let headers: &Headers<'_> = &borrowed(&target.headers);
         let head = self
             .connection
             .put(&target.url, headers, &Body::Bytes(b""))?;
-        // Some servers cannot copy, or not objects of this size. A new upload has the same effect.
-        Ok(head.is_success() && !head.message.contains("<Error>"))
+        // Some servers cannot copy, or not objects of this size. A new upload has the same effect. The status is sent
+        // before the object is copied, so an error may follow.
+        Ok(head.is_success() && head.message.contains("CopyObjectResult"))
     }
 
     fn lists_in_pages(&self) -> bool {
         matches!(self.place, Place::Bucket(_))
     }
 
-    fn list(&self, folder: &str, each: &mut dyn FnMut(Entry)) -> Result<(), Fault> {
+    fn list(&self, folder: &str, page: &mut Page<'_>) -> Result<(), Fault> {
         let Place::Bucket(bucket) = &self.place else {
             return Err(self.connection.fault(
                 FaultKind::Unsupported,
@@ -293,9 +294,11 @@ impl Objects for Server {
             if !head.is_success() {
                 return Err(self.refusal(&head, "list objects"));
             }
-            after = bucket
-                .read_list(&text, each)
+            let (entries, next) = bucket
+                .read_list(&text)
                 .ok_or_else(|| self.connection.foreign("its list of objects is damaged"))?;
+            page(entries)?;
+            after = next;
             if after.is_none() {
                 return Ok(());
             }
@@ -303,12 +306,22 @@ impl Objects for Server {
     }
 
     fn delete(&self, name: &str) -> Result<(), Fault> {
-        let target = self.target(name, Signed::Delete);
+        let target = self.target(name, "DELETE");
         let head = self
             .connection
             .delete(&target.url, &borrowed(&target.headers))?;
-        match head.is_success() || Self::is_absence(&head) {
-            true => Ok(()),
+        // A gateway that wants a login also answers with 200, or with 404.
+        let is_gone = match &self.place {
+            Place::Bucket(_) => head.status == 204 || head.message.contains("NoSuchKey"),
+            Place::Plain { .. } => head.is_success() || Self::is_absence(&head),
+        };
+        if is_gone {
+            return Ok(());
+        }
+        match head.is_success() {
+            true => Err(self
+                .connection
+                .foreign("it did not confirm that an object was deleted")),
             false => Err(self.refusal(&head, "delete an object")),
         }
     }
