@@ -89,7 +89,7 @@ fn a_project_needs_consent_for_each_setting_and_overrides_the_user() {
 /// The stages of a sweep are not known when the settings are read.
 #[test]
 fn a_sweep_uses_the_settings_and_needs_consent_too() {
-    let sweep = "version: 1\nname: p\nvars: { x: 0 }\nstages: { it: { kind: command, params: { argv: [\"true\", \"${x}\"] } } }\nsweep: { axes: { x: [1, 2] }, objective: { metric: it.x, direction: maximize } }\n";
+    let sweep = "version: 1\nname: p\nvars: { x: 0 }\nstages: { it: { kind: command, params: { argv: [/bin/true, \"${x}\"], metrics: m.json } } }\nsweep: { axes: { x: [1, 2] }, objective: { metric: it.x, direction: maximize } }\n";
     let sandbox = Sandbox::new(sweep);
     fs::write(
         sandbox.path(".runner.toml"),
@@ -108,7 +108,7 @@ fn a_sweep_uses_the_settings_and_needs_consent_too() {
     assert!(!refused.stderr.contains("failed to run"), "{refused:?}");
     sandbox.runner(&["config", "trust"]);
     let reached = without_slurm(&sandbox, &run);
-    assert_ne!(reached.code, Some(0), "{reached:?}");
+    assert_eq!(reached.code, Some(100), "{reached:?}");
     assert!(reached.stderr.contains("failed to run `"), "{reached:?}");
     assert!(!reached.stderr.contains("config trust"), "{reached:?}");
 }
