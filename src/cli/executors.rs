@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use engine::error::Error;
 use engine::graph::Graph;
 use engine::launch::{Executors, OnInterrupt};
-use engine::spec::{Executor, Processors};
+use engine::spec::{Diagnostic, Executor, Processors};
 
 use crate::config::Config;
 
@@ -37,18 +37,28 @@ pub(super) fn processors() -> BTreeMap<Executor, Processors> {
     slurm.into_iter().collect()
 }
 
-/// Returns the settings of the executors that a graph uses.
+/// A diagnostic on one line.
+fn said(error: &Diagnostic) -> String {
+    match &error.hint {
+        Some(hint) => format!("{}; {hint}", error.message),
+        None => error.message.clone(),
+    }
+}
+
+/// Returns the settings of executors. `graph` has the stages that are known at the beginning of a run.
 ///
 /// # Errors
-/// If they cannot be used, or lack the user's consent.
+/// If settings that one of these stages needs cannot be used, or lack the user's consent.
 pub(super) fn of(graph: &Graph, on_interrupt: OnInterruptArg) -> Result<Executors, Error> {
     let mut stages = graph.stages.node_weights();
-    let slurm = match stages.any(|stage| stage.executor == Executor::Slurm) {
-        true => Config::load().and_then(|config| config.slurm()),
-        false => Ok(slurm::Settings::default()),
+    let is_needed = stages.any(|stage| stage.executor == Executor::Slurm);
+    let slurm = match Config::load().and_then(|config| config.slurm()) {
+        Err(errors) if is_needed => return Err(Error::Invalid(errors)),
+        // A later round of a sweep may need them.
+        slurm => slurm.map_err(|errors| errors.iter().map(said).collect::<Vec<_>>().join("; ")),
     };
     Ok(Executors {
-        slurm: slurm.map_err(Error::Invalid)?,
+        slurm,
         on_interrupt: on_interrupt.into(),
     })
 }

@@ -97,9 +97,11 @@ pub struct Placement {
 }
 
 /// Settings of the places other than this machine.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Executors {
-    pub slurm: ::slurm::Settings,
+    /// Settings of the site's Slurm, or the reason why they cannot be used. It matters only if a stage runs there, and
+    /// the stages of a sweep are not known at its beginning.
+    pub slurm: Result<::slurm::Settings, String>,
     pub on_interrupt: OnInterrupt,
 }
 

@@ -42,7 +42,8 @@ impl Places {
         match executor {
             Executor::Local => Err("this machine is always prepared".to_owned()),
             Executor::Slurm => {
-                let slurm = Slurm::new(store, &executors.slurm, executors.on_interrupt)?;
+                let settings = executors.slurm.as_ref().map_err(String::clone)?;
+                let slurm = Slurm::new(store, settings, executors.on_interrupt)?;
                 Ok(Arc::new(slurm))
             }
             Executor::Ssh(_) => Err(format!("the executor `{executor}` is not available")),

@@ -86,6 +86,33 @@ fn a_project_needs_consent_for_each_setting_and_overrides_the_user() {
     assert!(!refused.stderr.contains("slurm.partition"), "{refused:?}");
 }
 
+/// The stages of a sweep are not known when the settings are read.
+#[test]
+fn a_sweep_uses_the_settings_and_needs_consent_too() {
+    let sweep = "version: 1\nname: p\nvars: { x: 0 }\nstages: { it: { kind: command, params: { argv: [/bin/true, \"${x}\"], metrics: m.json } } }\nsweep: { axes: { x: [1, 2] }, objective: { metric: it.x, direction: maximize } }\n";
+    let sandbox = Sandbox::new(sweep);
+    fs::write(
+        sandbox.path(".runner.toml"),
+        "[slurm]\npartition = 'theirs'\n",
+    )
+    .unwrap();
+    let run = ["run", "pipeline.yaml", "--executor", "slurm"];
+    let refused = without_slurm(&sandbox, &run);
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    for words in [
+        "sets `slurm.partition` to `theirs`",
+        "`runner config trust`",
+    ] {
+        assert!(refused.stderr.contains(words), "{words}: {refused:?}");
+    }
+    assert!(!refused.stderr.contains("failed to run"), "{refused:?}");
+    sandbox.runner(&["config", "trust"]);
+    let reached = without_slurm(&sandbox, &run);
+    assert_eq!(reached.code, Some(100), "{reached:?}");
+    assert!(reached.stderr.contains("failed to run `"), "{reached:?}");
+    assert!(!reached.stderr.contains("config trust"), "{reached:?}");
+}
+
 #[test]
 fn wrong_settings_are_all_shown_before_anything_is_done() {
     let sandbox = Sandbox::new(crate::sandbox::TINY);
