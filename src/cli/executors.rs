@@ -28,13 +28,25 @@ impl From<OnInterruptArg> for OnInterrupt {
 
 /// Returns the processors that are configured for executors. Settings that cannot be used are reported by [`of`].
 pub(super) fn processors() -> BTreeMap<Executor, Processors> {
-    let slurm = Config::load().and_then(|config| config.slurm());
-    let slurm = slurm.map(|settings| Processors {
-        cpu: settings.processor,
-        gpu: settings.gpu,
-    });
-    let slurm = slurm.map(|processors| (Executor::Slurm, processors));
-    slurm.into_iter().collect()
+    let Ok(config) = Config::load() else {
+        return BTreeMap::new();
+    };
+    let mut processors = BTreeMap::new();
+    if let Ok(slurm) = config.slurm() {
+        let declared = Processors {
+            cpu: slurm.processor,
+            gpu: slurm.gpu,
+        };
+        processors.insert(Executor::Slurm, declared);
+    }
+    for (host, settings) in config.ssh().unwrap_or_default() {
+        let declared = Processors {
+            cpu: settings.processor,
+            gpu: settings.gpu,
+        };
+        processors.insert(Executor::Ssh(host), declared);
+    }
+    processors
 }
 
 /// Returns the settings of the executors that a graph uses.
@@ -42,13 +54,27 @@ pub(super) fn processors() -> BTreeMap<Executor, Processors> {
 /// # Errors
 /// If they cannot be used, or lack the user's consent.
 pub(super) fn of(graph: &Graph, on_interrupt: OnInterruptArg) -> Result<Executors, Error> {
-    let mut stages = graph.stages.node_weights();
-    let slurm = match stages.any(|stage| stage.executor == Executor::Slurm) {
-        true => Config::load().and_then(|config| config.slurm()),
-        false => Ok(slurm::Settings::default()),
-    };
-    Ok(Executors {
-        slurm: slurm.map_err(Error::Invalid)?,
+    let executors = graph.stages.node_weights().map(|stage| &stage.executor);
+    let (mut uses_slurm, mut uses_ssh) = (false, false);
+    for executor in executors {
+        match executor {
+            Executor::Local => {}
+            Executor::Slurm => uses_slurm = true,
+            Executor::Ssh(_) => uses_ssh = true,
+        }
+    }
+    let mut executors = Executors {
         on_interrupt: on_interrupt.into(),
-    })
+        ..Executors::default()
+    };
+    if uses_slurm || uses_ssh {
+        let config = Config::load().map_err(Error::Invalid)?;
+        if uses_slurm {
+            executors.slurm = config.slurm().map_err(Error::Invalid)?;
+        }
+        if uses_ssh {
+            executors.ssh = config.ssh().map_err(Error::Invalid)?;
+        }
+    }
+    Ok(executors)
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use contract::{Failure, StageEvent, lock};
 
 use super::slurm::Slurm;
+use super::ssh::Ssh;
 use super::{Ending, Executors, Launch, Launcher, Local};
 use crate::spec::Executor;
 use store::Store;
@@ -45,7 +46,10 @@ impl Places {
                 let slurm = Slurm::new(store, &executors.slurm, executors.on_interrupt)?;
                 Ok(Arc::new(slurm))
             }
-            Executor::Ssh(_) => Err(format!("the executor `{executor}` is not available")),
+            Executor::Ssh(host) => {
+                let settings = executors.ssh.get(host).cloned().unwrap_or_default();
+                Ok(Arc::new(Ssh::new(host, &settings)?))
+            }
         }
     }
 
