@@ -207,7 +207,7 @@ impl Conversation<'_> {
                     stopping: self.stopping,
                 };
                 // An error of a local file must not look like one of the connection.
-                let mut file = Kind::local(file, &mut local)?;
+                let mut file = LocalFile::of(file, &mut local)?;
                 copy_exactly(&mut file, bytes, &mut to)
             };
             for blob in lacks {
@@ -490,13 +490,13 @@ fn here(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble {
 }
 
 /// A local file that is sent. Its errors are kept aside.
-struct Kind<'a> {
+struct LocalFile<'a> {
     file: File,
     error: &'a mut Option<io::Error>,
 }
 
-impl<'a> Kind<'a> {
-    fn local(file: io::Result<File>, error: &'a mut Option<io::Error>) -> io::Result<Self> {
+impl<'a> LocalFile<'a> {
+    fn of(file: io::Result<File>, error: &'a mut Option<io::Error>) -> io::Result<Self> {
         match file {
             Ok(file) => Ok(Self { file, error }),
             Err(why) => {
@@ -507,7 +507,7 @@ impl<'a> Kind<'a> {
     }
 }
 
-impl Read for Kind<'_> {
+impl Read for LocalFile<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.file.read(buffer) {
             Ok(read) => Ok(read),

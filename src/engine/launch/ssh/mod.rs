@@ -23,11 +23,10 @@ use contract::{Failure, Gathered, StageEvent, lock};
 
 use super::node::version;
 use super::{Ending, Launch, Launcher};
-use client::{Client, Exit};
+use client::Client;
 use conversation::Conversation;
 use protocol::{Ended, Hello};
 use slots::Slots;
-use trouble::Trouble;
 
 pub(super) use conversation::this_program;
 pub use settings::SshHost;
@@ -102,21 +101,16 @@ impl Ssh {
         let held = conversation.hold(&mut BufReader::new(output), input);
         let exit = connection.client.wait();
         lock(&self.connections).remove(&number);
-        held.map_err(|trouble| self.failure(trouble, exit))
+        let exit = exit.map_err(|error| tracing::debug!(%error, "failed to wait for `ssh`"));
+        held.map_err(|trouble| {
+            let program = (&*self.host, &*self.settings.binary);
+            let has_run = connection.is_running.load(Ordering::SeqCst);
+            trouble.failure(program, exit.ok().as_ref(), has_run)
+        })
     }
 
     fn start(&self) -> io::Result<(Client, std::process::ChildStdin, std::process::ChildStdout)> {
         Client::start(&self.host, &self.settings)
-    }
-
-    fn failure(&self, trouble: Trouble, exit: io::Result<Exit>) -> Failure {
-        match exit {
-            Ok(exit) => trouble.failure(&self.host, &self.settings.binary, Some(&exit)),
-            Err(error) => {
-                tracing::debug!(%error, "failed to wait for `ssh`");
-                trouble.failure(&self.host, &self.settings.binary, None)
-            }
-        }
     }
 
     fn connections(&self) -> Vec<Arc<Connection>> {

@@ -42,8 +42,13 @@ impl Trouble {
         }
     }
 
-    /// Returns the failure of a stage that was to run on `host`.
-    pub(super) fn failure(self, host: &str, binary: &str, exit: Option<&Exit>) -> Failure {
+    /// Returns the failure of a stage that was to run on `host`. `has_run` is `true` if it ran there for a while.
+    pub(super) fn failure(
+        self,
+        (host, binary): (&str, &str),
+        exit: Option<&Exit>,
+        has_run: bool,
+    ) -> Failure {
         match self {
             Self::Cancelled => Failure::Cancelled,
             Self::Here(why) => Failure::System(why),
@@ -54,7 +59,7 @@ impl Trouble {
                 one_line(&why)
             )),
             Self::Stream(error) => match exit {
-                Some(exit) => of_exit(host, binary, exit),
+                Some(exit) => of_exit(host, binary, exit, has_run),
                 None => Failure::System(format!("lost the connection to `{host}`: {error}")),
             },
         }
@@ -62,7 +67,7 @@ impl Trouble {
 }
 
 /// Returns the failure for a client that ended before the stage did.
-fn of_exit(host: &str, binary: &str, exit: &Exit) -> Failure {
+fn of_exit(host: &str, binary: &str, exit: &Exit, has_run: bool) -> Failure {
     let said = &exit.said;
     let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
     let shown = end_of(said);
@@ -82,9 +87,11 @@ fn of_exit(host: &str, binary: &str, exit: &Exit) -> Failure {
                  must work: use a key and `ssh-agent`"
             ))
         }
+        Some(255) if !has_run => Failure::System(format!(
+            "cannot reach `{host}`{shown}; check that `ssh {host}` works"
+        )),
         Some(255) => Failure::System(format!(
-            "cannot reach `{host}`, or lost the connection{shown}; the stage goes on from its last checkpoint when it \
-             runs again"
+            "lost the connection to `{host}`{shown}; a training goes on from its last checkpoint when it runs again"
         )),
         Some(127) => Failure::Data(format!(
             "there is no program `{binary}` on `{host}`{shown}; copy this one there, and set `ssh.{host}.binary` to its \
@@ -130,7 +137,7 @@ mod tests {
             said: said.to_owned(),
         };
         let lost = Trouble::Stream(io::ErrorKind::UnexpectedEof.into());
-        lost.failure("lab", "runner", Some(&exit))
+        lost.failure(("lab", "runner"), Some(&exit), true)
     }
 
     #[test]

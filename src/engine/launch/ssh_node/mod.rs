@@ -6,6 +6,8 @@
 //! and no checkpoints, only blobs.
 
 mod reports;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
