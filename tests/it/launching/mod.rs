@@ -1,6 +1,6 @@
 //! The launcher that CONTRIBUTING.md shows as an example runs stages as the engine's own does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -88,7 +88,8 @@ impl Bench {
             log: &self.root.path().join(format!("{name}.log")),
             on_linked: &|| {},
         };
-        self.nice.run(&launch, &|event| lock(&self.events).push(event))
+        self.nice
+            .run(&launch, &|event| lock(&self.events).push(event))
     }
 }
 
@@ -114,20 +115,30 @@ fn dataset(images: usize) -> (&'static str, Value) {
 #[test]
 fn the_example_of_a_launcher_runs_stages_and_resumes_them() {
     let bench = Bench::new();
-    bench.run("xrays", dataset(40), &[], None, None).result.unwrap();
+    bench
+        .run("xrays", dataset(40), &[], None, None)
+        .result
+        .unwrap();
     let training = |epochs: usize| {
         let model = json!(["flatten", { "dense": { "units": 1 } }]);
         ("train-cnn", json!({ "model": model, "epochs": epochs }))
     };
     let inputs = [("train", "xrays/train"), ("validation", "xrays/validation")];
-    let checkpoints = bench.store.checkpoints(&Key::derive("test", b"cnn")).unwrap();
+    let checkpoints = bench
+        .store
+        .checkpoints(&Key::derive("test", b"cnn"))
+        .unwrap();
     let run = |name: &str, epochs: usize| {
-        bench.run(name, training(epochs), &inputs, Some(&checkpoints), None).result
+        bench
+            .run(name, training(epochs), &inputs, Some(&checkpoints), None)
+            .result
     };
     run("first", 2).unwrap();
     run("longer", 4).unwrap();
     let events = lock(&bench.events);
-    let resumed = events.iter().any(|event| matches!(event, StageEvent::Resumed { from } if from.epoch == 2));
+    let resumed = events
+        .iter()
+        .any(|event| matches!(event, StageEvent::Resumed { from } if from.epoch == 2));
     assert!(resumed, "{events:?}");
     assert!(bench.root.path().join("longer/model").is_dir());
 }
@@ -135,7 +146,13 @@ fn the_example_of_a_launcher_runs_stages_and_resumes_them() {
 #[test]
 fn the_example_of_a_launcher_enforces_limits_and_stops() {
     let bench = Bench::new();
-    let late = bench.run("late", dataset(1_000_000), &[], None, Some(Duration::from_millis(50)));
+    let late = bench.run(
+        "late",
+        dataset(1_000_000),
+        &[],
+        None,
+        Some(Duration::from_millis(50)),
+    );
     assert!(matches!(late.result, Err(Failure::TimedOut(_))), "{late:?}");
     let wrong = json!({ "source": { "folder": { "path": "/nowhere" } }, "image_size": 16 });
     let wrong = bench.run("wrong", ("dataset", wrong), &[], None, None);

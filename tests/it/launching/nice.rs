@@ -4,7 +4,7 @@ pub(super) struct Nice {
     binary: PathBuf,
     stopping: AtomicBool,
     /// Process groups of the running workers.
-    running: Mutex<BTreeSet<Pid>>,
+    running: Mutex<HashSet<Pid>>,
 }
 
 impl Nice {

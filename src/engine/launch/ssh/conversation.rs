@@ -1,25 +1,24 @@
 //! The driver's part of a conversation with a host.
 
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::path::{Component, Path};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use contract::{Artifact, FORMAT_VERSION, Failure, Position, StageEvent, files};
+use contract::{FORMAT_VERSION, Failure, Position, StageEvent, files};
 
 use super::protocol::{
-    self, ALIVE, Ended, Files, FromDriver, FromHost, Hello, HostInput, HostWork, LOG_PIECE,
-    Listing, MOST_LOG, MOST_PICTURE, Outgoing, PROTOCOL, check_checkpoint, copy_exactly, invalid,
+    self, ALIVE, Ended, Files, FromDriver, FromHost, Hello, LOG_PIECE, Listing, MOST_LOG,
+    MOST_PICTURE, Outgoing, PROTOCOL, check_checkpoint, copy_exactly, invalid,
 };
+use super::request::request;
 use super::settings::SshHost;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, here};
 use crate::launch::{Kept, Launch, Work};
-use store::keys::Digest;
-use store::{Blob, Checkpoints, Store, digest_open, receive_file};
+use store::receive_file;
 
 /// Interval between looks at the request to stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -44,14 +43,6 @@ pub(super) struct Conversation<'a> {
     pub(super) on_event: &'a dyn Fn(StageEvent),
 }
 
-/// What the driver sends after its request.
-struct Content {
-    /// Blobs of the inputs.
-    blobs: BTreeMap<Digest, Blob>,
-    /// The furthest checkpoint.
-    checkpoint: Option<(Artifact, Files)>,
-}
-
 impl Conversation<'_> {
     /// Runs the stage to its end. The outputs are in the staging folder afterwards.
     pub(super) fn hold<W: Write + Send>(
@@ -73,7 +64,7 @@ impl Conversation<'_> {
         to: &Outgoing<W>,
     ) -> Result<Ended, Trouble> {
         self.greet(from)?;
-        let (work, content) = self.request()?;
+        let (work, content) = request(self.launch, self.host, self.settings, self.slot)?;
         let run = FromDriver::Run(Box::new(work));
         to.send(&run).map_err(Trouble::of)?;
         let lacks = match self.next(from)? {
@@ -81,7 +72,16 @@ impl Conversation<'_> {
             FromHost::Ended(ended) => return self.end(*ended, from),
             _ => return Err(Trouble::Peer("an answer is out of order".to_owned())),
         };
-        self.send_content(&lacks, &content, to)?;
+        content.check(&lacks)?;
+        let bytes: u64 = lacks.iter().map(|blob| blob.bytes).sum();
+        if bytes > 0 {
+            let size = bytesize::ByteSize::b(bytes).display().iec();
+            (self.on_event)(StageEvent::Place {
+                node: None,
+                text: format!("sends {size} to {}", self.host),
+            });
+        }
+        content.send(&lacks, self.launch.store, to, self.stopping)?;
         self.is_running.store(true, Ordering::SeqCst);
         (self.on_event)(StageEvent::Place {
             node: Some(self.host.to_owned()),
@@ -117,120 +117,6 @@ impl Conversation<'_> {
             contract::one_line(&text(&hello)),
             text(this)
         )))
-    }
-
-    /// Describes the stage.
-    fn request(&self) -> Result<(HostWork, Content), Trouble> {
-        let launch = self.launch;
-        let (checkpoints, resume) = match launch.work {
-            Work::BuiltIn(None) => (None, false),
-            Work::BuiltIn(Some(Kept {
-                checkpoints,
-                resume,
-            })) => (Some(checkpoints), resume),
-            Work::Program(_) => {
-                return Err(Trouble::Refused(format!(
-                    "programs cannot run on `{}`, which does not have their files; set `executor: local` for this stage",
-                    self.host
-                )));
-            }
-        };
-        let mut content = Content {
-            blobs: BTreeMap::new(),
-            checkpoint: checkpoints
-                .map(|checkpoints| furthest(checkpoints, resume))
-                .transpose()?
-                .flatten(),
-        };
-        let mut inputs = BTreeMap::new();
-        for (role, artifacts) in &launch.request.inputs {
-            let artifacts = artifacts.iter();
-            let list = artifacts.map(|artifact| input(launch.store, artifact));
-            let list = list.collect::<Result<Vec<_>, _>>()?;
-            let files = list.iter().flat_map(|input| input.content.files.values());
-            content.blobs.extend(files.map(|blob| (blob.digest, *blob)));
-            inputs.insert(role.clone(), list);
-        }
-        let mut request = launch.request.clone();
-        request.inputs.clear();
-        request.staging.clear();
-        request.gpus.clear();
-        let work = HostWork {
-            key: launch.key,
-            stage: launch.stage.to_owned(),
-            store: self.settings.store.clone(),
-            slot: self.slot,
-            request,
-            inputs,
-            keeps_checkpoints: checkpoints.is_some(),
-            checkpoint: content.checkpoint.as_ref().map(|(_, files)| files.clone()),
-            timeout: launch.limits.timeout,
-            memory: launch.limits.memory,
-            gpus: launch.placement.gpus,
-            processor: launch.placement.processor.clone(),
-            log: launch.log.to_owned(),
-        };
-        Ok((work, content))
-    }
-
-    fn send_content<W: Write>(
-        &self,
-        lacks: &[Blob],
-        content: &Content,
-        to: &Outgoing<W>,
-    ) -> Result<(), Trouble> {
-        let store = self.launch.store;
-        if let Some(blob) = lacks
-            .iter()
-            .find(|blob| content.blobs.get(&blob.digest) != Some(*blob))
-        {
-            let digest = blob.digest.short();
-            let why = format!("it asks for the blob `{digest}`, which is not an input");
-            return Err(Trouble::Peer(why));
-        }
-        let bytes: u64 = lacks.iter().map(|blob| blob.bytes).sum();
-        if bytes > 0 {
-            (self.on_event)(StageEvent::Place {
-                node: None,
-                text: format!(
-                    "sends {} to {}",
-                    bytesize::ByteSize::b(bytes).display().iec(),
-                    self.host
-                ),
-            });
-        }
-        let mut local = None;
-        let sent = to.send_with(&FromDriver::Content, |to| {
-            let mut send = |file: io::Result<File>, bytes| {
-                let mut to = Stoppable {
-                    to: &mut *to,
-                    stopping: self.stopping,
-                };
-                // An error of a local file must not look like one of the connection.
-                let mut file = LocalFile::of(file, &mut local)?;
-                copy_exactly(&mut file, bytes, &mut to)
-            };
-            for blob in lacks {
-                let file = store.open_blob(&blob.digest);
-                let file = file.and_then(|file| file.ok_or(io::ErrorKind::NotFound.into()));
-                send(file, blob.bytes)?;
-            }
-            if let Some((artifact, files)) = &content.checkpoint {
-                for (name, blob) in files {
-                    send(files::open(&artifact.files[name]), blob.bytes)?;
-                }
-            }
-            Ok(())
-        });
-        match (sent, local) {
-            (Ok(()), _) => Ok(()),
-            (Err(_), Some(error)) => {
-                let why = format!("failed to read an input while it was sent: {error}");
-                Err(Trouble::Here(why))
-            }
-            (Err(_), None) if self.is_stopping() => Err(Trouble::Cancelled),
-            (Err(error), None) => Err(Trouble::Stream(error)),
-        }
     }
 
     /// Receives events until the stage ends.
@@ -433,108 +319,5 @@ pub(in crate::launch) fn this_program(build: String) -> Hello {
         format: FORMAT_VERSION,
         platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
         build,
-    }
-}
-
-/// Describes an input by the digests of its files.
-fn input(store: &Store, artifact: &Artifact) -> Result<HostInput, Trouble> {
-    let mut files = Files::new();
-    for (name, path) in &artifact.files {
-        let blob = store.blob_at(path).ok_or_else(|| {
-            let label = &artifact.label;
-            Trouble::Here(format!(
-                "the file `{name}` of `{label}` is not in the store"
-            ))
-        })?;
-        files.insert(name.clone(), blob);
-    }
-    Ok(HostInput {
-        label: artifact.label.clone(),
-        content: Listing {
-            files,
-            folders: artifact.folders.iter().cloned().collect(),
-        },
-        entry: artifact.entry.clone(),
-    })
-}
-
-/// Returns the furthest checkpoint with the digests of its files, or removes all of them.
-fn furthest(
-    checkpoints: &Checkpoints<'_>,
-    resume: bool,
-) -> Result<Option<(Artifact, Files)>, Trouble> {
-    let failed = |error: store::Error| Trouble::Here(error.to_string());
-    if !resume {
-        checkpoints.discard_all().map_err(failed)?;
-        return Ok(None);
-    }
-    let found = checkpoints.furthest_first().map_err(failed)?;
-    let Some(artifact) = found.into_iter().next() else {
-        return Ok(None);
-    };
-    let mut files = Files::new();
-    for (name, path) in &artifact.files {
-        let digested = files::open(path).and_then(|file| {
-            let bytes = file.metadata()?.len();
-            digest_open(&file, bytes)
-        });
-        let (digest, bytes) = digested.map_err(here("read", path))?;
-        files.insert(name.clone(), Blob { digest, bytes });
-    }
-    Ok(Some((artifact, files)))
-}
-
-/// Converts an error of a local file for `map_err`.
-fn here(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble {
-    move |error| Trouble::Here(Failure::io(what, path, error).to_string())
-}
-
-/// A local file that is sent. Its errors are kept aside.
-struct LocalFile<'a> {
-    file: File,
-    error: &'a mut Option<io::Error>,
-}
-
-impl<'a> LocalFile<'a> {
-    fn of(file: io::Result<File>, error: &'a mut Option<io::Error>) -> io::Result<Self> {
-        match file {
-            Ok(file) => Ok(Self { file, error }),
-            Err(why) => {
-                *error = Some(why);
-                Err(io::ErrorKind::Other.into())
-            }
-        }
-    }
-}
-
-impl Read for LocalFile<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.file.read(buffer) {
-            Ok(read) => Ok(read),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
-            Err(error) => {
-                *self.error = Some(error);
-                Err(io::ErrorKind::Other.into())
-            }
-        }
-    }
-}
-
-/// A stream that fails once a stop was requested.
-struct Stoppable<'a> {
-    to: &'a mut dyn Write,
-    stopping: &'a AtomicBool,
-}
-
-impl Write for Stoppable<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.stopping.load(Ordering::SeqCst) {
-            return Err(io::Error::other("stopped"));
-        }
-        self.to.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
     }
 }

@@ -8,6 +8,7 @@
 mod client;
 mod conversation;
 pub(super) mod protocol;
+mod request;
 mod settings;
 mod slots;
 #[cfg(test)]

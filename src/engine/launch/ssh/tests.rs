@@ -330,6 +330,10 @@ fn a_host_that_breaks_a_rule_is_refused_and_writes_nothing_elsewhere() {
             ]
             .concat(),
         ),
+        (
+            "twice",
+            [hello(), lacks(vec![blob(INPUT), blob(INPUT)])].concat(),
+        ),
         ("order", [hello(), hello()].concat()),
         ("second lacks", with(lacks(vec![]))),
         ("place", with(event(place, None))),

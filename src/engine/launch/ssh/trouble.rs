@@ -8,6 +8,7 @@
 //! | this machine refused an operation | of the system |
 
 use std::io;
+use std::path::Path;
 
 use contract::{Failure, one_line};
 
@@ -64,6 +65,11 @@ impl Trouble {
             },
         }
     }
+}
+
+/// Converts an error of a file of this machine for `map_err`.
+pub(super) fn here(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble {
+    move |error| Trouble::Here(Failure::io(what, path, error).to_string())
 }
 
 /// Returns the failure for a client that ended before the stage did.

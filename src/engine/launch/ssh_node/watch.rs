@@ -94,3 +94,40 @@ impl State {
         self.began.elapsed().as_secs().saturating_sub(latest) > SILENCE.as_secs()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launch::Local;
+
+    fn watch(seconds_ago: u64, latest: u64) -> Watch {
+        let began = Instant::now().checked_sub(Duration::from_secs(seconds_ago));
+        Watch(Arc::new(State {
+            local: Arc::new(Local::default()),
+            began: began.unwrap(),
+            latest: AtomicU64::new(latest),
+            has_ended: AtomicBool::new(false),
+        }))
+    }
+
+    #[test]
+    fn a_driver_is_silent_after_two_minutes_without_a_sign_of_life() {
+        let silence = SILENCE.as_secs();
+        assert!(!watch(0, 0).0.is_silent());
+        assert!(watch(silence + 2, 0).0.is_silent());
+        assert!(!watch(silence + 2, 30).0.is_silent());
+    }
+
+    #[test]
+    fn a_request_to_stop_reaches_the_stage_and_other_messages_end_the_connection() {
+        let watch = watch(10, 0);
+        watch.read(&mut &b"{\"message\":\"alive\"}\n"[..]);
+        assert!(!watch.0.local.is_stopping());
+        assert!(watch.0.latest.load(Ordering::SeqCst) >= 10);
+        watch.read(&mut &b"what?\n{\"message\":\"stop\"}\n"[..]);
+        watch.read(&mut &b"{\"message\":\"content\"}\n{\"message\":\"stop\"}\n"[..]);
+        assert!(!watch.0.local.is_stopping());
+        watch.read(&mut &b"{\"message\":\"stop\"}\n"[..]);
+        assert!(watch.0.local.is_stopping());
+    }
+}
