@@ -292,8 +292,8 @@ fn a_second_interruption_kills_the_stage() {
     let driver = machines.start(&["--executor", "ssh:loopback", "-S", "epochs=2000"]);
     machines.wait_for_training();
     // Stopped, so that it cannot save a checkpoint.
-    let worker = machines.host_processes();
-    for process in &worker {
+    let processes = machines.host_processes();
+    for process in &processes {
         signal(*process, Signal::STOP).unwrap();
     }
     signal(driver.id(), Signal::INT).unwrap();
@@ -301,8 +301,9 @@ fn a_second_interruption_kills_the_stage() {
     signal(driver.id(), Signal::INT).unwrap();
     let killed = finish(driver);
     assert_eq!(killed.code, Some(130), "{killed:?}");
-    for process in &worker {
-        signal(*process, Signal::CONT).unwrap();
+    for process in &processes {
+        // Some systems end stopped processes that lost their session.
+        let _ = signal(*process, Signal::CONT);
     }
     machines.wait_for_quiet_host();
 }

@@ -20,8 +20,13 @@ stages:
     params: { shell: true, argv: "ls > names", outputs: { names: names } }
 "#;
     let sandbox = Sandbox::new(pipeline);
+    for folder in ["train/A", "train/B", "test/A", "test/B"] {
+        let folder = sandbox.path("images").join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("1.png"), "no image").unwrap();
+    }
     let run = sandbox.runner(&ON_HOST);
-    assert_ne!(run.code, Some(0), "{run:?}");
+    assert_eq!(run.code, Some(2), "{run:?}");
     for (stage, what) in [("xrays", "reads files"), ("count", "runs a program")] {
         let message =
             format!("`{stage}` {what} of this machine, so it cannot run on `nowhere.invalid`");
