@@ -28,13 +28,25 @@ impl From<OnInterruptArg> for OnInterrupt {
 
 /// Returns the processors that are configured for executors. Settings that cannot be used are reported by [`of`].
 pub(super) fn processors() -> BTreeMap<Executor, Processors> {
-    let slurm = Config::load().and_then(|config| config.slurm());
-    let slurm = slurm.map(|settings| Processors {
-        cpu: settings.processor,
-        gpu: settings.gpu,
-    });
-    let slurm = slurm.map(|processors| (Executor::Slurm, processors));
-    slurm.into_iter().collect()
+    let Ok(config) = Config::load() else {
+        return BTreeMap::new();
+    };
+    let mut processors = BTreeMap::new();
+    if let Ok(slurm) = config.slurm() {
+        let declared = Processors {
+            cpu: slurm.processor,
+            gpu: slurm.gpu,
+        };
+        processors.insert(Executor::Slurm, declared);
+    }
+    for (host, settings) in config.ssh().unwrap_or_default() {
+        let declared = Processors {
+            cpu: settings.processor,
+            gpu: settings.gpu,
+        };
+        processors.insert(Executor::Ssh(host), declared);
+    }
+    processors
 }
 
 /// A diagnostic on one line.
@@ -50,15 +62,31 @@ fn said(error: &Diagnostic) -> String {
 /// # Errors
 /// If settings that one of these stages needs cannot be used, or lack the user's consent.
 pub(super) fn of(graph: &Graph, on_interrupt: OnInterruptArg) -> Result<Executors, Error> {
-    let mut stages = graph.stages.node_weights();
-    let is_needed = stages.any(|stage| stage.executor == Executor::Slurm);
-    let slurm = match Config::load().and_then(|config| config.slurm()) {
-        Err(errors) if is_needed => return Err(Error::Invalid(errors)),
-        // A later round of a sweep may need them.
-        slurm => slurm.map_err(|errors| errors.iter().map(said).collect::<Vec<_>>().join("; ")),
+    let needs = |is_place: fn(&Executor) -> bool| {
+        let mut stages = graph.stages.node_weights();
+        stages.any(|stage| is_place(&stage.executor))
     };
+    let config = Config::load();
+    let slurm = config.clone().and_then(|config| config.slurm());
+    let ssh = config.and_then(|config| config.ssh());
     Ok(Executors {
-        slurm,
+        slurm: usable(slurm, needs(|place| *place == Executor::Slurm))?,
+        ssh: usable(ssh, needs(|place| matches!(place, Executor::Ssh(_))))?,
         on_interrupt: on_interrupt.into(),
     })
+}
+
+/// Returns settings, or the reason why they cannot be used, which may matter in a later round of a sweep.
+///
+/// # Errors
+/// If the settings are needed now.
+fn usable<T>(
+    settings: Result<T, Vec<Diagnostic>>,
+    is_needed: bool,
+) -> Result<Result<T, String>, Error> {
+    match settings {
+        Err(errors) if is_needed => Err(Error::Invalid(errors)),
+        Err(errors) => Ok(Err(errors.iter().map(said).collect::<Vec<_>>().join("; "))),
+        Ok(settings) => Ok(Ok(settings)),
+    }
 }

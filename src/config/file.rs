@@ -12,6 +12,7 @@ use engine::spec::{Diagnostic, Place, Source, suggest};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::hosts::{self, Hosts};
 use super::site::{self, Site};
 use super::{Setting, SettingKey};
 
@@ -30,6 +31,8 @@ pub(super) struct Settings {
     pub(super) options: BTreeMap<SettingKey, Setting>,
     /// The table `[slurm]`.
     pub(super) site: Site,
+    /// The tables `[ssh.HOST]`.
+    pub(super) hosts: Hosts,
 }
 
 /// Reads the user's file. If it does not exist, there are no settings. Relative paths in it start at the
@@ -86,6 +89,11 @@ fn parse(path: &Path, text: &str, base: Option<&Path>) -> Result<Settings, Vec<D
     {
         settings.site = site::read(table, &source, &mut errors);
     }
+    if let Some(tables) = table.get_ref().get(hosts::TABLE).map(Spanned::get_ref)
+        && let Some(tables) = tables.as_table()
+    {
+        settings.hosts = hosts::read(tables, &source, &mut errors);
+    }
     for (name, place, value) in entries(&table, &mut errors, &source) {
         let Some(key) = SettingKey::named(&name) else {
             let message = format!("unknown key `{name}`");
@@ -116,8 +124,8 @@ fn entries<'a>(
     for (name, value) in table.get_ref() {
         let keys = SettingKey::of_table(name.get_ref());
         match value.get_ref() {
-            // Read by `site`.
-            DeValue::Table(_) if name.get_ref() == site::TABLE => {}
+            // Read by `site` and `hosts`.
+            DeValue::Table(_) if [site::TABLE, hosts::TABLE].contains(&&**name.get_ref()) => {}
             DeValue::Table(inner) if !keys.is_empty() => {
                 for (key, value) in inner {
                     let full = format!("{}.{}", name.get_ref(), key.get_ref());
@@ -129,6 +137,11 @@ fn entries<'a>(
                 let keys = site::keys().map(|(key, _)| key);
                 let hint = suggest::list("keys", keys);
                 errors.push(Diagnostic::at(&source.place(value.span()), message).hint(hint));
+            }
+            _ if name.get_ref() == hosts::TABLE => {
+                let message = format!("`{}` is a table", hosts::TABLE);
+                let place = source.place(value.span());
+                errors.push(Diagnostic::at(&place, message).hint(hosts::a_host()));
             }
             _ if !keys.is_empty() => {
                 let message = format!("`{}` is a table", name.get_ref());
@@ -149,7 +162,8 @@ fn hint(name: &str) -> Option<String> {
         return Some("to change results, set values in the pipeline or on the command line".into());
     }
     let names = SettingKey::ALL.map(SettingKey::name);
-    suggest::hint("keys", name, names.into_iter().chain([site::TABLE]))
+    let tables = [site::TABLE, hosts::TABLE];
+    suggest::hint("keys", name, names.into_iter().chain(tables))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! project's folder therefore need the user's consent ([`Trust`]).
 
 mod file;
+pub mod hosts;
 mod key;
 pub mod site;
 mod trust;
@@ -20,8 +21,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use contract::{ShowPath, files};
+use engine::launch::SshHost;
 use engine::spec::{Diagnostic, PROJECT_FILE, Place, is_project};
 
+use self::hosts::Hosts;
 use self::site::Site;
 
 pub use self::key::SettingKey;
@@ -43,6 +46,8 @@ pub struct Config {
     untrusted: BTreeMap<SettingKey, Setting>,
     site: Site,
     untrusted_site: Site,
+    hosts: Hosts,
+    untrusted_hosts: Hosts,
 }
 
 impl Config {
@@ -58,6 +63,7 @@ impl Config {
                 Ok(settings) => {
                     config.settings.extend(settings.options);
                     config.site.extend(settings.site);
+                    config.hosts.extend(settings.hosts);
                 }
                 Err(found) => errors.extend(found),
             }
@@ -97,18 +103,35 @@ impl Config {
     /// If the project's file sets some to which the user did not consent, or if values from two files do not fit
     /// together.
     pub fn slurm(&self) -> Result<slurm::Settings, Vec<Diagnostic>> {
-        let refused: Vec<Diagnostic> = self
-            .untrusted_site()
-            .map(|(key, setting)| {
-                let name = site::full_name(key);
-                needs_consent(&name, &setting.text(), &setting.place)
-                    .hint("`runner config trust` allows it".to_owned())
-            })
-            .collect();
-        match refused.is_empty() {
-            true => site::settings(&self.site),
-            false => Err(refused),
+        let untrusted = self.untrusted_site.iter();
+        match without_consent(untrusted.map(|(key, setting)| (site::full_name(key), setting))) {
+            Some(refused) => Err(refused),
+            None => site::settings(&self.site),
         }
+    }
+
+    /// Returns the settings of the hosts that stages can run on over SSH.
+    ///
+    /// # Errors
+    /// If the project's file sets some to which the user did not consent.
+    pub fn ssh(&self) -> Result<BTreeMap<String, SshHost>, Vec<Diagnostic>> {
+        let untrusted = self.untrusted_hosts.iter();
+        let untrusted =
+            untrusted.map(|((host, key), setting)| (hosts::full_name(host, key), setting));
+        match without_consent(untrusted) {
+            Some(refused) => Err(refused),
+            None => Ok(hosts::settings(&self.hosts)),
+        }
+    }
+
+    /// Returns the names of the hosts with settings.
+    pub fn host_names(&self) -> impl Iterator<Item = &str> {
+        hosts::names(&self.hosts).into_iter()
+    }
+
+    /// Returns a value of the table of a host, unless the project's file sets it without the user's consent.
+    pub fn host(&self, host: &str, key: &'static str) -> Option<&SiteSetting> {
+        self.hosts.get(&(host.to_owned(), key))
     }
 
     /// Returns a value of the table `[slurm]`, unless the project's file sets it without the user's consent.
@@ -116,11 +139,14 @@ impl Config {
         self.site.get(key)
     }
 
-    /// The values of the project's table `[slurm]` to which the user did not consent.
-    pub fn untrusted_site(&self) -> impl Iterator<Item = (&'static str, &SiteSetting)> {
-        self.untrusted_site
-            .iter()
-            .map(|(key, setting)| (*key, setting))
+    /// The values of the project's tables `[slurm]` and `[ssh.HOST]` to which the user did not consent, with their full
+    /// names.
+    pub fn untrusted_places(&self) -> impl Iterator<Item = (String, &SiteSetting)> {
+        let site = self.untrusted_site.iter();
+        let site = site.map(|(key, setting)| (site::full_name(key), setting));
+        let hosts = self.untrusted_hosts.iter();
+        let hosts = hosts.map(|((host, key), setting)| (hosts::full_name(host, key), setting));
+        site.chain(hosts)
     }
 
     /// Lets the settings of the project's file override the user's, except for those that lack consent.
@@ -135,9 +161,15 @@ impl Config {
             Err(error) => return errors.push(error),
         };
         for (key, setting) in settings.site {
-            match trust.allows_site(folder, key, &setting) {
+            match trust.allows_place(folder, &site::full_name(key), &setting) {
                 true => self.site.insert(key, setting),
                 false => self.untrusted_site.insert(key, setting),
+            };
+        }
+        for ((host, key), setting) in settings.hosts {
+            match trust.allows_place(folder, &hosts::full_name(&host, key), &setting) {
+                true => self.hosts.insert((host, key), setting),
+                false => self.untrusted_hosts.insert((host, key), setting),
             };
         }
         for (key, setting) in settings.options {
@@ -156,6 +188,19 @@ impl Config {
             }
         }
     }
+}
+
+/// Returns the errors about settings of places that lack the user's consent, if there are some.
+fn without_consent<'a>(
+    untrusted: impl Iterator<Item = (String, &'a SiteSetting)>,
+) -> Option<Vec<Diagnostic>> {
+    let refused: Vec<Diagnostic> = untrusted
+        .map(|(name, setting)| {
+            needs_consent(&name, &setting.text(), &setting.place)
+                .hint("`runner config trust` allows it".to_owned())
+        })
+        .collect();
+    (!refused.is_empty()).then_some(refused)
 }
 
 /// The error about a setting of a project that takes effect only with the user's consent.

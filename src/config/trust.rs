@@ -6,6 +6,7 @@
 //! | `artifacts`, a folder outside, also through a link | yes: runs write and read results there |
 //! | those of the table `remote` | yes: runs read results there, and write them |
 //! | those of the table `slurm` | yes: they contain commands that run on a cluster |
+//! | those of the tables `ssh` | yes: they name programs and folders on other machines |
 //! | `executor`, unless it is `local` | yes: stages run on other machines, in the user's name |
 //! | `notify` | not possible: it would run a command of the project's author, so only the user's file may set it |
 //! | all others | no: they only control how stages run, or are part of the key |
@@ -23,7 +24,6 @@ use engine::atomic_file::{self, Flush};
 use engine::spec::Diagnostic;
 use serde::{Deserialize, Serialize};
 
-use super::site::full_name;
 use super::{SettingKey, SiteSetting, user_file};
 
 /// Largest file of consents that is read, in bytes.
@@ -70,16 +70,17 @@ impl Trust {
         settings.insert(key.name().to_owned(), lasting(key, value));
     }
 
-    /// Returns whether the user consented to this value of a setting of the table `[slurm]`.
-    pub(super) fn allows_site(&self, folder: &Path, key: &str, setting: &SiteSetting) -> bool {
+    /// Returns whether the user consented to this value of a setting of a place where stages run. `name` is its full
+    /// name, with that of its table.
+    pub(super) fn allows_place(&self, folder: &Path, name: &str, setting: &SiteSetting) -> bool {
         let settings = self.0.get(&resolved(folder));
-        let trusted = settings.and_then(|settings| settings.get(&full_name(key)));
+        let trusted = settings.and_then(|settings| settings.get(name));
         trusted.is_some_and(|trusted| *trusted == setting.text())
     }
 
-    pub fn add_site(&mut self, folder: &Path, key: &str, setting: &SiteSetting) {
+    pub fn add_place(&mut self, folder: &Path, name: &str, setting: &SiteSetting) {
         let settings = self.0.entry(resolved(folder)).or_default();
-        settings.insert(full_name(key), setting.text());
+        settings.insert(name.to_owned(), setting.text());
     }
 
     /// Removes all consents for a project, and returns whether there were any.

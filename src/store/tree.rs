@@ -76,7 +76,7 @@ impl Tree {
 
 /// Returns whether every name stays inside the folder that the tree is written to, and no name lies below a file or
 /// below an empty folder.
-fn are_safe(files: &BTreeMap<String, Blob>, folders: &BTreeSet<String>) -> bool {
+pub(super) fn are_safe(files: &BTreeMap<String, Blob>, folders: &BTreeSet<String>) -> bool {
     let is_taken = |name: &str| files.contains_key(name) || folders.contains(name);
     let names = || files.keys().chain(folders);
     names().all(|name| {

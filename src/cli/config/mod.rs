@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::command_line::{origin, with_defaults};
 use super::{command, unwritten};
+use crate::config::hosts;
 use crate::config::site::{self, text};
 use crate::config::{self, SettingKey, user_file};
 use crate::report::Console;
@@ -21,10 +22,11 @@ use crate::report::columns::columns;
 /// `.git`), or the user's `$XDG_CONFIG_HOME/runner/config.toml` (or `~/.config/runner/config.toml`). A file
 /// can set artifacts, match, jobs, memory, profile, device, precision, keep_going, timeout and retries, and in
 /// the table `[remote]` url, mode and keys. The table `[slurm]` says how jobs are submitted to a cluster; its
-/// settings are shown if there are some, and with --json always. A relative path in a project's file starts at the
+/// settings are shown if there are some, and with --json always. A table `[ssh.HOST]` has the settings of a host for
+/// `--executor ssh:HOST`. A relative path in a project's file starts at the
 /// folder of that file; in a user's file, it starts at the working directory.
 ///
-/// A project's file can put artifacts outside the project, and set a remote and a cluster, but this takes effect only
+/// A project's file can put artifacts outside the project, and set a remote, a cluster and hosts, but this takes effect only
 /// after `runner config trust`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -60,14 +62,19 @@ impl Config {
             .map(|key| Row::of_option(key, options, &config))
             .collect();
         let site = site::keys().map(|(key, default)| Row::of_site(key, default, &config));
+        let hosts = config.host_names().map(|host| Row::of_host(host, &config));
         if self.json {
             rows.extend(site);
+            rows.extend(hosts.flatten());
             return print_json(&rows, &config, console);
         }
         console.result(&table(rows)).map_err(unwritten)?;
         let site: Vec<Row> = site.collect();
         if site.iter().any(|row| row.origin.is_some()) {
             console.result(&table(site)).map_err(unwritten)?;
+        }
+        for rows in hosts {
+            console.result(&table(rows)).map_err(unwritten)?;
         }
         for (name, value, place) in untrusted(&config) {
             console.message(&format!(
@@ -114,6 +121,22 @@ impl Row {
     }
 }
 
+impl Row {
+    /// The keys of the table of a host.
+    fn of_host(host: &str, config: &config::Config) -> Vec<Self> {
+        let row = |(key, default)| {
+            let setting = config.host(host, key);
+            Self {
+                name: hosts::full_name(host, key),
+                value: setting.map(|setting| setting.value.clone()),
+                default,
+                origin: setting.map(|setting| setting.place.to_string()),
+            }
+        };
+        hosts::keys().map(row).collect()
+    }
+}
+
 fn table(rows: Vec<Row>) -> String {
     let cells = rows.into_iter().map(|row| {
         let value = row.value.as_ref().map(text);
@@ -147,9 +170,9 @@ fn untrusted(config: &config::Config) -> impl Iterator<Item = (String, Value, &P
         let value = setting.value.clone().into();
         (key.name().to_owned(), value, &setting.place)
     });
-    let site = config.untrusted_site().map(|(key, setting)| {
+    let places = config.untrusted_places().map(|(name, setting)| {
         let value = setting.value.clone();
-        (site::full_name(key), value, &setting.place)
+        (name, value, &setting.place)
     });
-    options.chain(site)
+    options.chain(places)
 }

@@ -8,8 +8,8 @@ use crate::report::Console;
 
 /// Allow the settings of this project's `.runner.toml` that reach outside the project
 ///
-/// A project can set where its artifacts are kept, a shared cache, and how jobs are submitted to a cluster. A folder
-/// outside the project, a shared cache and the table `[slurm]` take effect only after this command, which prints what
+/// A project can set where its artifacts are kept, a shared cache, and where its stages run. A folder outside the
+/// project, a shared cache and the tables `[slurm]` and `[ssh.HOST]` take effect only after this command, which prints what
 /// it allows and stores the consent in `trusted.json` next to the user's `config.toml`. The consent applies to the current values; if they change, run the command again.
 #[derive(Debug, Args)]
 pub(super) struct Trust {
@@ -51,11 +51,10 @@ impl Trust {
                 setting.place
             ));
         }
-        for (key, setting) in config.untrusted_site() {
-            trust.add_site(&folder, key, setting);
+        for (name, setting) in config.untrusted_places() {
+            trust.add_place(&folder, &name, setting);
             allowed.push(format!(
-                "allowed: `{}` is `{}` ({})",
-                config::site::full_name(key),
+                "allowed: `{name}` is `{}` ({})",
                 setting.text(),
                 setting.place
             ));

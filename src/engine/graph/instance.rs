@@ -11,6 +11,7 @@ use super::empty_input::EmptyInput;
 use super::expand::Draft;
 use super::folds;
 use super::name::InstanceName;
+use super::over_ssh;
 use crate::scheduler::Slots;
 use crate::spec::{
     Diagnostic, Entry, Executor, Fault, Limits, Node, Pack, Pipeline, Place, Plain, Resources,
@@ -36,7 +37,7 @@ pub struct Instance {
     pub executor: Executor,
     /// Number of instances of its stage that share one job.
     pub pack: u32,
-    /// Reason why it cannot run on this machine, if the GPU that it requests is missing.
+    /// Reason why it cannot run where it is to run: the GPU that it requests is missing, or the files that it reads.
     pub(crate) missing: Option<Diagnostic>,
     pub(super) params: Params,
     /// Names of the classes of the images that it measures on, if they are known before the run.
@@ -247,6 +248,9 @@ pub(super) fn instance(
     let executor = executor(draft, pipeline);
     let computing = machines.of(&executor);
     let Assigned { device, missing } = device::of(draft, pipeline, computing)?;
+    let spec = draft.spec;
+    let missing =
+        missing.or_else(|| over_ssh::refusal(&executor, &*stage, &spec.name, &spec.place));
     let computes = draft.kind.computes;
     Ok(Instance {
         name: draft.name.clone(),

@@ -21,6 +21,7 @@ mod instance;
 mod metric;
 mod name;
 mod order;
+mod over_ssh;
 mod ports;
 mod positive;
 mod reference;
@@ -246,7 +247,7 @@ impl Graph {
         self.inclusions.explain(Diagnostic::at(place, message))
     }
 
-    /// Returns the reason if an instance cannot run on this machine.
+    /// Returns the reason if an instance cannot run where it is to run.
     pub fn missing(&self, node: NodeIndex) -> Option<Diagnostic> {
         let missing = self.stages[node].missing.clone()?;
         Some(self.inclusions.explain(missing))

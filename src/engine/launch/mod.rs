@@ -11,12 +11,17 @@ mod local;
 pub mod node;
 mod places;
 mod slurm;
+mod ssh;
+pub mod ssh_node;
+mod this_node;
 pub mod worker;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use contract::{External, Failure, Folder, Gathered, Request, StageEvent};
+use serde::{Deserialize, Serialize};
 use store::keys::Key;
 use store::{Checkpoints, Store};
 
@@ -27,6 +32,7 @@ pub use interrupt::{Interrupt, PROGRAM_SECONDS};
 pub(crate) use local::WHOLE_LOG;
 pub use local::{Local, VISIBLE_GPUS, own_binary, peak_memory_mib, warden};
 pub use places::Places;
+pub use ssh::SshHost;
 
 /// A place where stages run.
 pub trait Launcher: Send + Sync {
@@ -102,6 +108,8 @@ pub struct Executors {
     /// Settings of the site's Slurm, or the reason why they cannot be used. It matters only if a stage runs there, and
     /// the stages of a sweep are not known at its beginning.
     pub slurm: Result<::slurm::Settings, String>,
+    /// Settings of hosts by the name that `ssh` takes, or the reason why they cannot be used.
+    pub ssh: Result<BTreeMap<String, SshHost>, String>,
     pub on_interrupt: OnInterrupt,
 }
 
@@ -163,7 +171,7 @@ impl<T> Ending<T> {
 }
 
 /// Resources that a process used in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// User and system time of all its threads, in seconds.
     pub cpu_seconds: f64,

@@ -6,22 +6,20 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use contract::{Device, Failure, Folder, Gathered, Made, Request, StageEvent, lock};
+use contract::{Failure, Folder, Gathered, Made, Request};
 use serde::{Deserialize, Serialize};
 use slurm::{EndResult, Identity, Interrupt, Interrupts, JobFolder, Node, Start, Used, check};
 
 use super::interrupt::stop;
+use super::this_node::{Throttle, processor_for};
 use super::{Ending, Kept, Launch, Launcher, Local, Placement, Scratch, VISIBLE_GPUS, Work};
 use crate::error::Error;
-use crate::graph::{Catalogue, Limits, gpu_models};
+use crate::graph::{Catalogue, Limits};
 use store::keys::Key;
 use store::{Checkpoints, Store};
-
-/// Interval between two events about the progress of a stage. Each repeats the newest measurement.
-const PROGRESS: Duration = Duration::from_secs(1);
 
 /// The work of a job.
 #[derive(Serialize, Deserialize)]
@@ -252,16 +250,11 @@ fn run_stage(
         on_linked: &|| {},
         key: work.key,
     };
-    let latest = Mutex::new(None);
+    let throttle = Throttle::default();
     let ending = stopper.local.run(&launch, &|event| {
-        if let StageEvent::Progress(_) = &event {
-            let mut latest = lock(&latest);
-            if latest.is_some_and(|latest: Instant| latest.elapsed() < PROGRESS) {
-                return;
-            }
-            *latest = Some(Instant::now());
-        }
-        if let Err(error) = node.event(&event) {
+        if throttle.passes(&event)
+            && let Err(error) = node.event(&event)
+        {
             tracing::warn!("an event is lost: {error}");
         }
     });
@@ -299,13 +292,7 @@ fn check_processor(work: &NodeWork, node: &Node, catalogue: &Catalogue) -> Resul
     let Some(needed) = &work.processor else {
         return Ok(());
     };
-    let found = match work.request.device {
-        Device::Cpu => (catalogue.processor)().to_owned(),
-        Device::Cuda { .. } => match (catalogue.gpus)() {
-            Ok(gpus) => gpu_models(gpus.iter().map(|gpu| &*gpu.name)),
-            Err(why) => return Err(Failure::Data(format!("no GPU on this node: {why}"))),
-        },
-    };
+    let found = processor_for(work.request.device, catalogue)?;
     if found == *needed {
         return Ok(());
     }

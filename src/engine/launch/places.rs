@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use contract::{Failure, StageEvent, lock};
 
 use super::slurm::Slurm;
+use super::ssh::Ssh;
 use super::{Ending, Executors, Launch, Launcher, Local};
 use crate::spec::Executor;
 use store::Store;
@@ -46,7 +47,11 @@ impl Places {
                 let slurm = Slurm::new(store, settings, executors.on_interrupt)?;
                 Ok(Arc::new(slurm))
             }
-            Executor::Ssh(_) => Err(format!("the executor `{executor}` is not available")),
+            Executor::Ssh(host) => {
+                let hosts = executors.ssh.as_ref().map_err(String::clone)?;
+                let settings = hosts.get(host).cloned().unwrap_or_default();
+                Ok(Arc::new(Ssh::new(host, &settings)?))
+            }
         }
     }
 
