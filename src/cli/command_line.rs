@@ -10,7 +10,6 @@ use clap::{ArgMatches, ColorChoice, FromArgMatches};
 use engine::error::Error;
 use engine::spec::Diagnostic;
 
-use super::run::Run;
 use super::{Cli, Color, command};
 use crate::config::{self, SettingKey};
 use crate::report::{Console, Verbosity};
@@ -54,22 +53,18 @@ impl CommandLine {
     }
 }
 
-/// Reads the command line of a `run` in another process. Exits the process for mistakes in it.
+/// Reads the command line of another process. Exits the process for mistakes in it.
 ///
 /// # Errors
 /// If a configuration file is invalid, or sets something that needs the user's consent.
-pub(super) fn run_of(args: &[OsString]) -> Result<Run, Error> {
+pub(super) fn of_another_process(args: &[OsString]) -> Result<Cli, Error> {
     let command = command();
     let mut matches = matches(command.clone(), args);
     let config = config_for(&command, &matches)?;
     if !config.is_empty() {
         matches = self::matches(with_defaults(command, &config), args);
     }
-    match Cli::from_arg_matches(&matches).map(|cli| cli.command) {
-        Ok(Some(super::Command::Run(run))) => Ok(run),
-        Ok(_) => Err(Error::Internal("`run` is not a subcommand".to_owned())),
-        Err(error) => Err(Error::Internal(error.to_string())),
-    }
+    Cli::from_arg_matches(&matches).map_err(|error| Error::Internal(error.to_string()))
 }
 
 /// The origin of the profile, unless it was typed.

@@ -14,7 +14,7 @@ use slurm::background::{self, Background};
 use store::{DRIVER_JOB, FORMAT};
 
 use super::node::with_hint;
-use super::{command_line, unwritten};
+use super::{Command, command_line, unwritten};
 use crate::config::Config;
 use crate::report::{Console, Verbosity};
 
@@ -65,7 +65,9 @@ impl Submit {
             .chain(self.run.iter().cloned())
             .collect();
         // Mistakes are shown here and not in the log of a job.
-        let run = command_line::run_of(&arguments)?;
+        let Some(Command::Run(run)) = command_line::of_another_process(&arguments)?.command else {
+            return Err(Error::Internal("`run` is not a subcommand".to_owned()));
+        };
         run.check()?;
         let settings = self.settings()?;
         let minutes = self.minutes(&settings)?;

@@ -58,7 +58,7 @@ fn idle(folder: &JobFolder, tag: &str) -> Idle {
 fn a_job_runs_once_and_its_files_tell_so() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = folder(temporary.path());
-    let mut node = run(&folder);
+    let node = run(&folder);
     assert_eq!(idle(&folder, "tag"), Idle::Running);
     assert_eq!(node.request().work, "work");
     assert!(node.outputs().ends_with("outputs/0"));

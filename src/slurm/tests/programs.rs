@@ -42,7 +42,7 @@ fn node() {
     std::process::exit(code);
 }
 
-fn work(mut node: Node) -> i32 {
+fn work(node: Node) -> i32 {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     let work = node.request().work.clone();
