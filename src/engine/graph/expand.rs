@@ -3,7 +3,9 @@
 use contract::KindInfo;
 
 use super::{Catalogue, InstanceName};
-use crate::spec::{Diagnostic, Entry, Expansion, Node, Pipeline, Scope, StageSpec, Value, suggest};
+use crate::spec::{
+    Diagnostic, Entry, Executor, Expansion, Node, Pipeline, Scope, StageSpec, Value, suggest,
+};
 
 /// Maximum number of instances in a pipeline.
 const MAX_INSTANCES: usize = 10_000;
@@ -17,6 +19,14 @@ pub(super) struct Draft<'a> {
     pub params: Option<Entry>,
     /// Interpolated references; a map, if there are any.
     pub inputs: Option<Entry>,
+}
+
+impl Draft<'_> {
+    /// Returns its executor: that of its stage, or the pipeline's.
+    pub(super) fn executor(&self, pipeline: &Pipeline) -> Executor {
+        let own = self.spec.executor.as_ref();
+        own.unwrap_or(&pipeline.executor).clone()
+    }
 }
 
 /// Returns all instances: stages in the order of the document, with the last axis of a matrix changing

@@ -245,7 +245,7 @@ pub(super) fn instance(
         true => draft.spec.seed.unwrap_or(pipeline.seed),
         false => 0,
     };
-    let executor = executor(draft, pipeline);
+    let executor = draft.executor(pipeline);
     let computing = machines.of(&executor);
     let Assigned { device, missing } = device::of(draft, pipeline, computing)?;
     let spec = draft.spec;
@@ -274,12 +274,6 @@ pub(super) fn instance(
         empty_inputs: Vec::new(),
         resources_entry: draft.spec.resources_entry.clone(),
     })
-}
-
-/// Returns the executor of a draft: its own, or the pipeline's.
-pub(super) fn executor(draft: &Draft<'_>, pipeline: &Pipeline) -> Executor {
-    let own = draft.spec.executor.as_ref();
-    own.unwrap_or(&pipeline.executor).clone()
 }
 
 fn parse(catalogue: &Catalogue, kind: &KindInfo, params: &Node) -> Result<Box<dyn Stage>, Fault> {

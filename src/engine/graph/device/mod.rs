@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::Device;
 
 use super::expand::Draft;
-use super::instance::executor;
 use super::{Catalogue, Resources};
 use crate::devices::{Chosen, DeviceChoice, NoSuchDevice};
 use crate::spec::{Diagnostic, Executor, Pipeline, Processors, resource_place};
@@ -86,7 +85,7 @@ pub(super) fn choose(pipeline: &Pipeline, drafts: &[Draft<'_>], catalogue: &Cata
     let mut elsewhere = BTreeMap::new();
     let (mut computes, mut asks) = (false, false);
     for draft in computing {
-        match executor(draft, pipeline) {
+        match draft.executor(pipeline) {
             Executor::Local => {
                 computes = true;
                 asks |= draft.spec.resources.gpus != Some(0);
