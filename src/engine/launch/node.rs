@@ -4,12 +4,11 @@
 //! outputs in the job folder. It records no result: the driver checks and records it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use contract::{Failure, Folder, Gathered, Made, Request};
+use contract::{Failure, Folder, Gathered, Made, Request, files};
 use serde::{Deserialize, Serialize};
 use slurm::{EndResult, Identity, Interrupt, Interrupts, JobFolder, Node, Start, Used, check};
 
@@ -102,7 +101,7 @@ impl Outputs {
 pub(super) fn version() -> Result<String, String> {
     let path = std::env::current_exe();
     let digest = path.and_then(|path| {
-        let file = File::open(path)?;
+        let file = files::open(&path)?;
         let bytes = file.metadata()?.len();
         Ok(store::digest_open(&file, bytes)?.0.to_string())
     });
@@ -140,7 +139,7 @@ pub fn run(folder: PathBuf, catalogue: &Catalogue) -> Result<i32, Error> {
     let node = match Node::start(JobFolder::at(folder), &identity).map_err(system)? {
         Start::Run(node) => *node,
         Start::Idle(idle) => {
-            eprintln!("there is nothing to do here: {idle:?}");
+            tracing::warn!("there is nothing to do here: {idle:?}");
             return Ok(0);
         }
     };

@@ -41,6 +41,15 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
+    /// Like [`Cluster::start`], for a test that takes minutes, because Slurm lets a job that was put back wait for two.
+    pub(super) fn start_for_long(options: &[&str]) -> Option<Self> {
+        if std::env::var("RUNNER_SUITE").as_deref() != Ok("full") {
+            say("skipped: `RUNNER_SUITE` is not `full`");
+            return None;
+        }
+        Self::start(options)
+    }
+
     /// Starts a cluster; `None` if such tests are not wanted.
     pub(super) fn start(options: &[&str]) -> Option<Self> {
         if std::env::var("RUNNER_TEST_SLURM").as_deref() != Ok("1") {

@@ -93,7 +93,7 @@ fn a_driver_that_dies_while_sbatch_runs() {
 
 #[test]
 fn a_driver_that_dies_at_any_moment() {
-    let Some(cluster) = Cluster::start(&["--cpus", "4"]) else {
+    let Some(cluster) = Cluster::start_for_long(&["--cpus", "4"]) else {
         return;
     };
     let what = json!({ "units": 15 });
@@ -129,7 +129,7 @@ fn two_drivers_at_the_same_time() {
 
 #[test]
 fn a_job_that_slurm_denies_and_then_runs_after_all() {
-    let Some(cluster) = Cluster::start(&["--cpus", "4"]) else {
+    let Some(cluster) = Cluster::start_for_long(&["--cpus", "4"]) else {
         return;
     };
     let what = json!({ "units": 3 });

@@ -13,7 +13,7 @@ use crate::{Driver, JobFolder, Pack};
 
 #[test]
 fn a_requeued_job_goes_on_from_its_checkpoint() {
-    let Some(cluster) = Cluster::start(&[]) else {
+    let Some(cluster) = Cluster::start_for_long(&[]) else {
         return;
     };
     let driver = cluster.driver();
@@ -33,7 +33,7 @@ fn a_requeued_job_goes_on_from_its_checkpoint() {
 
 #[test]
 fn a_job_whose_node_is_lost_goes_on_elsewhere() {
-    let Some(cluster) = Cluster::start(&[]) else {
+    let Some(cluster) = Cluster::start_for_long(&[]) else {
         return;
     };
     let driver = cluster.driver();
@@ -53,7 +53,7 @@ fn a_job_whose_node_is_lost_goes_on_elsewhere() {
 
 #[test]
 fn a_job_that_goes_on_although_its_node_was_given_up_is_collected() {
-    let Some(cluster) = Cluster::start(&[]) else {
+    let Some(cluster) = Cluster::start_for_long(&[]) else {
         return;
     };
     let driver = cluster.driver();
@@ -110,7 +110,7 @@ fn a_lost_node_is_an_outcome_if_slurm_may_not_requeue() {
 
 #[test]
 fn the_time_limit_is_passed_twice_in_one_training() {
-    let Some(cluster) = Cluster::start(&[]) else {
+    let Some(cluster) = Cluster::start_for_long(&[]) else {
         return;
     };
     // A limit of one minute, with the signal 35 s before. Slurm looks at limits twice a minute.
@@ -133,7 +133,7 @@ fn the_time_limit_is_passed_twice_in_one_training() {
 
 #[test]
 fn a_job_that_may_not_be_requeued_is_paused_and_the_driver_submits_it_again() {
-    let Some(cluster) = Cluster::start(&[]) else {
+    let Some(cluster) = Cluster::start_for_long(&[]) else {
         return;
     };
     let submitter = cluster.submitter(cluster.client(), |settings| {
@@ -219,7 +219,7 @@ fn leaving_lets_jobs_run_and_cancelling_ends_them() {
 
 #[test]
 fn preempted_jobs_are_requeued_or_reported() {
-    let Some(cluster) = Cluster::start(&["--cpus", "1"]) else {
+    let Some(cluster) = Cluster::start_for_long(&["--cpus", "1"]) else {
         return;
     };
     let driver = |partition: &str| {
@@ -252,7 +252,7 @@ fn preempted_jobs_are_requeued_or_reported() {
 
 #[test]
 fn a_pack_that_is_interrupted_goes_on_with_the_rest() {
-    let Some(cluster) = Cluster::start(&[]) else {
+    let Some(cluster) = Cluster::start_for_long(&[]) else {
         return;
     };
     let driver = cluster.driver();

@@ -14,7 +14,7 @@ use crate::{Driver, Exit, JobFolder, Report};
 
 #[test]
 fn a_controller_that_is_down_for_half_a_minute_changes_nothing() {
-    let Some(cluster) = Cluster::start(&[]) else {
+    let Some(cluster) = Cluster::start_for_long(&[]) else {
         return;
     };
     let driver = cluster.driver();
@@ -46,7 +46,7 @@ fn a_controller_that_is_down_for_half_a_minute_changes_nothing() {
 
 #[test]
 fn jobs_are_cancelled_when_the_controller_is_back() {
-    let Some(cluster) = Cluster::start(&[]) else {
+    let Some(cluster) = Cluster::start_for_long(&[]) else {
         return;
     };
     let driver = cluster.driver();

@@ -22,7 +22,7 @@ pub(super) fn run(
     (launch.on_linked)();
     let ending = match kept {
         None => worker(launch.request, on_event),
-        Some(kept) => match with_checkpoints(launch, kept, on_event, &worker) {
+        Some(kept) => match with_checkpoints(launch, kept, on_event, worker) {
             Ok(ending) => ending,
             Err(error) => Ending::failed(Failure::System(error.to_string())),
         },
@@ -41,7 +41,7 @@ fn with_checkpoints(
         resume,
     }: Kept<'_>,
     on_event: &dyn Fn(StageEvent),
-    worker: &dyn Fn(&Request, &dyn Fn(StageEvent)) -> Ending<()>,
+    worker: impl Fn(&Request, &dyn Fn(StageEvent)) -> Ending<()>,
 ) -> Result<Ending<()>, store::Error> {
     // Dropped after the checkpoint writer has stored its content.
     let fresh = checkpoints.staging()?;

@@ -25,7 +25,7 @@ pub(super) fn link_all(from: &Path, to: &Path) -> io::Result<()> {
             std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
         } else if let Err(error) = fs::hard_link(&source, &target) {
             tracing::debug!("a file is copied, because it cannot be linked: {error}");
-            fs::copy(&source, &target)?;
+            files::copy(&source, &target)?;
         }
     }
     Ok(())
@@ -65,7 +65,7 @@ impl LogCopy {
                 copied: 0,
             };
         }
-        let new = File::open(from).and_then(|mut log| {
+        let new = files::open(from).and_then(|mut log| {
             log.seek(SeekFrom::Start(self.copied))?;
             let mut new = Vec::new();
             let left = MOST_LOG.saturating_sub(self.copied);
@@ -78,7 +78,7 @@ impl LogCopy {
         if new.is_empty() {
             return;
         }
-        let written = File::options().create(true).append(true).open(to);
+        let written = files::open_with(to, File::options().create(true).append(true));
         match written.and_then(|mut to| io::Write::write_all(&mut to, &new)) {
             Ok(()) => self.copied += new.len() as u64,
             Err(error) => tracing::debug!("a log is not copied: {error}"),
