@@ -376,7 +376,8 @@ pub(super) mod tests {
         /// No action waits for a GPU that could take it.
         #[test]
         fn an_action_is_refused_only_if_no_gpu_fits(asked in prop::collection::vec(any_slots(), 1..16)) {
-            let capacity = capacity(usize::MAX >> 1, &[10, 20]);
+            let most = usize::MAX >> 1;
+            let capacity = Capacity { elsewhere: most, ..capacity(most, &[10, 20]) };
             let mut free = capacity.free();
             let mut users: Vec<Vec<Option<u64>>> = vec![Vec::new(); capacity.gpus.len()];
             for slots in asked {

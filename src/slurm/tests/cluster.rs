@@ -41,7 +41,8 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Like [`Cluster::start`], for a test that takes minutes, because Slurm lets a job that was put back wait for two.
+    /// Like [`Cluster::start`], for a test that takes half a minute or more: Slurm lets a job that was put back wait
+    /// for two.
     pub(super) fn start_for_long(options: &[&str]) -> Option<Self> {
         if std::env::var("RUNNER_SUITE").as_deref() != Ok("full") {
             say("skipped: `RUNNER_SUITE` is not `full`");

@@ -101,7 +101,7 @@ fn failures_are_told_apart() {
 
 #[test]
 fn jobs_that_a_person_or_the_limit_ends() {
-    let Some(cluster) = Cluster::start(&[]) else {
+    let Some(cluster) = Cluster::start_for_long(&[]) else {
         return;
     };
     let driver = cluster.driver();
@@ -147,7 +147,7 @@ fn jobs_that_a_person_or_the_limit_ends() {
 
 #[test]
 fn requests_that_cannot_be_fulfilled() {
-    let Some(cluster) = Cluster::start(&[]) else {
+    let Some(cluster) = Cluster::start_for_long(&[]) else {
         return;
     };
     let driver = cluster.driver();

@@ -248,7 +248,7 @@ fn a_failed_call_or_a_kill_costs_only_its_run() {
         RUN,
         &PROCESSES,
         &CHANGES[..4],
-        16,
+        24,
     );
     each("faults", &faults, survives);
 }
@@ -258,7 +258,7 @@ fn a_failed_call_or_a_kill_loses_no_earlier_results() {
     for before in [Before::Others, Before::Damaged] {
         let name = format!("faults over {before:?}");
         let mut random = Random::new(&name);
-        let faults = choose(&mut random, before, RUN, &PROCESSES, &CHANGES[..4], 48);
+        let faults = choose(&mut random, before, RUN, &PROCESSES, &CHANGES[..4], 72);
         each(&name, &faults, survives);
     }
 }
@@ -267,7 +267,7 @@ fn a_failed_call_or_a_kill_loses_no_earlier_results() {
 fn a_disk_that_fills_up_or_turns_read_only_costs_only_its_run() {
     let mut random = Random::new("lasting faults");
     let names = &CHANGES[4..];
-    let faults = choose(&mut random, Before::Empty, RUN, &["any"], names, 24);
+    let faults = choose(&mut random, Before::Empty, RUN, &["any"], names, 36);
     each("lasting faults", &faults, survives);
 }
 

@@ -39,6 +39,15 @@ impl Cluster {
         Some(cluster)
     }
 
+    /// Like [`Cluster::shared`], for a test that takes minutes, because Slurm lets a job that was put back wait for two.
+    pub(crate) fn shared_for_long() -> Option<Arc<Self>> {
+        if std::env::var("RUNNER_SUITE").as_deref() != Ok("full") {
+            skip("`RUNNER_SUITE` is not `full`");
+            return None;
+        }
+        Self::shared()
+    }
+
     /// Starts a cluster with these options of `tests/cluster/slurm-start`. `None` if such tests are not wanted.
     pub(crate) fn start(options: &[&str]) -> Option<Self> {
         if std::env::var("RUNNER_TEST_SLURM").as_deref() != Ok("1") {

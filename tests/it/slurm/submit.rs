@@ -171,7 +171,7 @@ fn a_driver_is_cancelled_from_its_machine_and_from_others() {
 
 #[test]
 fn a_driver_goes_on_after_its_time_limit() {
-    let Some(cluster) = Cluster::shared() else {
+    let Some(cluster) = Cluster::shared_for_long() else {
         return;
     };
     let sandbox = gated();
