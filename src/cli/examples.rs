@@ -122,7 +122,7 @@ fn of(path: &str) -> Option<&'static str> {
             "\
   runner status pipelines/table1.yaml
   runner status pipelines/table1.yaml -S epochs=3 --json
-  runner status pipelines/table1.yaml --remote    show which results are here and in the shared cache"
+  runner status pipelines/table1.yaml --remote    show what is here and in the shared cache"
         }
         "report" => {
             "\
