@@ -86,6 +86,15 @@ fn of(path: &str) -> Option<&'static str> {
   runner pull pipelines/table1.yaml --remote s3://bucket/prefix
   runner pull pipelines/table1.yaml 'cnn[model1]'"
         }
+        "keys" => {
+            "\
+  runner keys new --comment ci >> team.keys    make a key, and let a project accept it
+  runner keys show                             print the public half again"
+        }
+        "keys show" => {
+            "\
+  runner keys show >> team.keys"
+        }
         "keys new" => {
             "\
   runner keys new --comment ci >> team.keys"
