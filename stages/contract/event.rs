@@ -40,6 +40,8 @@ pub enum StageEvent {
     Resumed {
         from: Position,
     },
+    /// There is no checkpoint to resume from, from the launcher of a stage that keeps some.
+    NoCheckpoint,
     /// There are checkpoints, but the stage can resume from none of them. `why` is a sentence fragment.
     StartsOver {
         why: String,

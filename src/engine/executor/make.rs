@@ -183,7 +183,7 @@ fn attempt(
             resume: start.resume,
         })),
     };
-    let events = StageEvents::begin(context, action, &start.reason, checkpoints, staging.path());
+    let events = StageEvents::begin(context, action, &start.reason, staging.path());
     let ending = context.launcher.run(
         &Launch {
             key: action.action_key,

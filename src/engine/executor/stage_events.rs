@@ -9,7 +9,6 @@ use super::context::Context;
 use super::pictures::{self, picture_file};
 use crate::event::Event;
 use crate::plan::{Change, MissReason, PlannedAction, State};
-use store::Checkpoints;
 
 /// Messages of a stage that become part of its record.
 #[derive(Default)]
@@ -27,6 +26,8 @@ pub(super) struct StageEvents<'a> {
     stage: String,
     /// The folder with the stage's outputs.
     staging: &'a Path,
+    /// `true` if the user may expect that the stage resumes where an earlier run ended.
+    expects_checkpoint: bool,
     messages: Mutex<Messages>,
 }
 
@@ -36,7 +37,6 @@ impl<'a> StageEvents<'a> {
         context: &'a Context<'a>,
         action: &PlannedAction,
         reason: &str,
-        checkpoints: Option<&Checkpoints<'_>>,
         staging: &'a Path,
     ) -> Self {
         let stage = context.name(action.node);
@@ -44,14 +44,16 @@ impl<'a> StageEvents<'a> {
             stage: stage.clone(),
             reason: reason.to_owned(),
         });
-        if let Some(why) = starts_over(context, action, checkpoints) {
-            let stage = stage.clone();
+        let extended = extended(context, action);
+        if let Some(Extended::Bound(why)) = &extended {
+            let (stage, why) = (stage.clone(), why.clone());
             context.reporter.send(Event::StageStartsOver { stage, why });
         }
         Self {
             context,
             stage,
             staging,
+            expects_checkpoint: context.resume && matches!(extended, Some(Extended::Open)),
             messages: Mutex::default(),
         }
     }
@@ -87,6 +89,10 @@ impl<'a> StageEvents<'a> {
                 lock(messages).resumed = Some(from);
                 Event::StageResumed { stage, from }
             }
+            StageEvent::NoCheckpoint if self.expects_checkpoint => Event::StageStartsOver {
+                stage,
+                why: "there is no checkpoint to resume from".to_owned(),
+            },
             StageEvent::StartsOver { why } => Event::StageStartsOver { stage, why },
             StageEvent::Checkpoint {
                 position, seconds, ..
@@ -105,7 +111,7 @@ impl<'a> StageEvents<'a> {
                     }
                 }
             }
-            StageEvent::Succeeded | StageEvent::Failed { .. } => return,
+            StageEvent::NoCheckpoint | StageEvent::Succeeded | StageEvent::Failed { .. } => return,
         });
     }
 
@@ -115,13 +121,16 @@ impl<'a> StageEvents<'a> {
     }
 }
 
-/// Returns why the stage does not resume where an earlier run ended. The user may expect it to resume if only the
-/// parameter has changed that sets where the stage ends.
-fn starts_over(
-    context: &Context<'_>,
-    action: &PlannedAction,
-    checkpoints: Option<&Checkpoints<'_>>,
-) -> Option<String> {
+/// The only change since an earlier run: the parameter that sets where the stage ends.
+enum Extended {
+    /// The stage can resume.
+    Open,
+    /// The stage starts over, for this reason.
+    Bound(String),
+}
+
+/// Returns whether the user may expect that the stage resumes where an earlier run ended.
+fn extended(context: &Context<'_>, action: &PlannedAction) -> Option<Extended> {
     let State::Runs(MissReason::Changed {
         first: Change::Param(first),
         more: 0,
@@ -132,14 +141,8 @@ fn starts_over(
     let resumable = context.graph.stages[action.node].stage.resumable()?;
     let is_meant = |param: &&str| first.path == format!("params.{param}");
     if let Some((param, why)) = resumable.bound.filter(|(param, _)| is_meant(param)) {
-        return Some(format!("`{param}` changed, and {why}"));
+        return Some(Extended::Bound(format!("`{param}` changed, and {why}")));
     }
-    let is_without = |checkpoints: &Checkpoints<'_>| {
-        let positions = context.store.checkpoint_positions(checkpoints.key());
-        positions.is_empty()
-    };
-    (context.resume
-        && resumable.open_ended.iter().any(is_meant)
-        && checkpoints.is_some_and(is_without))
-    .then(|| "there is no checkpoint to resume from".to_owned())
+    let is_open = resumable.open_ended.iter().any(is_meant);
+    is_open.then_some(Extended::Open)
 }

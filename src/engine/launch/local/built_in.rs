@@ -52,6 +52,9 @@ fn with_checkpoints(
             Vec::new()
         }
     };
+    if resume && kept.is_empty() {
+        on_event(StageEvent::NoCheckpoint);
+    }
     tracing::debug!(stage = launch.stage, ?kept, "checkpoints");
     let request = Request {
         resume: Some(Resume {

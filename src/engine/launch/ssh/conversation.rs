@@ -173,6 +173,7 @@ impl Conversation<'_> {
             | StageEvent::Warning { .. }
             | StageEvent::Note { .. }
             | StageEvent::Resumed { .. }
+            | StageEvent::NoCheckpoint
             | StageEvent::StartsOver { .. } => {
                 (self.on_event)(event);
                 Ok(())

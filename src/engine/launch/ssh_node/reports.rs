@@ -190,6 +190,7 @@ impl<W: Write + Send> Reporter<'_, W> {
             | StageEvent::Warning { .. }
             | StageEvent::Note { .. }
             | StageEvent::Resumed { .. }
+            | StageEvent::NoCheckpoint
             | StageEvent::StartsOver { .. } => self.reports.to.send(&FromHost::Event {
                 event,
                 picture: None,
