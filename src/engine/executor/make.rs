@@ -193,6 +193,10 @@ fn attempt(
                 pack: instance.pack,
                 gpus: instance.gpus(),
                 gpu_memory: instance.gpu_memory(),
+                params: match is_here {
+                    true => serde_json::Value::Null,
+                    false => instance.written_params(),
+                },
                 processor: instance.processor.clone(),
                 sources: start.stamps.to_string(),
             },

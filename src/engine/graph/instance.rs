@@ -72,6 +72,12 @@ impl Instance {
         }
     }
 
+    /// Returns its parameters as the function that parses them takes them.
+    pub fn written_params(&self) -> serde_json::Value {
+        let node = &self.params.node;
+        node.with_texts(self.kind.text_params).to_json()
+    }
+
     /// Returns the number of threads that it gets if the machine has enough cores.
     pub fn threads(&self) -> usize {
         self.resources.cpus.unwrap_or(1)

@@ -95,6 +95,8 @@ pub struct Placement {
     pub gpus: usize,
     /// Memory that each GPU must have, in bytes.
     pub gpu_memory: Option<u64>,
+    /// The parameters as the pipeline has them. Those of the request cannot be parsed again.
+    pub params: serde_json::Value,
     /// Kind of processor for which the result is recorded. `None` if the stage does not compute.
     pub processor: Option<String>,
     /// Digest of the stamps of its sources. If it changed since the stage was started elsewhere, the stage may have read

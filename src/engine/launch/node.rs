@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use contract::{Failure, Folder, Gathered, Made, Request, files};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use slurm::{EndResult, Identity, Interrupt, Interrupts, JobFolder, Node, Start, Used, check};
 
 use super::interrupt::stop;
@@ -33,6 +34,8 @@ pub(super) struct NodeWork {
     pub store: PathBuf,
     /// Its `staging`, `gpus` and `resume` are set by the node.
     pub request: Request,
+    /// The parameters as the pipeline has them.
+    pub params: Value,
     pub has_own_gpus: bool,
     /// Folder for the outputs of a program that failed.
     pub failed_outputs: PathBuf,
@@ -212,7 +215,7 @@ fn run_stage(
         gpus: visible_gpus(),
         ..work.request.clone()
     };
-    let stage = (catalogue.parse)(&request.kind, request.params.clone());
+    let stage = (catalogue.parse)(&request.kind, work.params.clone());
     let stage = stage.map_err(|invalid| Error::Internal(invalid.to_string()))?;
     if stage.canonical() != request.params {
         return Ok(Ending::failed(Failure::Data(

@@ -148,6 +148,29 @@ fn a_driver_that_is_killed_loses_nothing_and_submits_nothing_twice() {
 }
 
 #[test]
+fn a_program_with_code_and_data_files_runs_on_a_node() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let there = sandbox(
+        r#"
+version: 1
+name: files
+stages:
+  it:
+    kind: command
+    params: { argv: [sh, it.sh], code: [it.sh], files: { data: data.txt }, env: [LEVEL=3], outputs: { o: o } }
+"#,
+    );
+    fs::write(there.path("it.sh"), "cat data > o; echo $LEVEL >> o\n").unwrap();
+    fs::write(there.path("data.txt"), "data\n").unwrap();
+    let ended = run(&cluster, &there, &["--json"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let made = fs::read_to_string(there.path("artifacts/latest/files/it/o/o")).unwrap();
+    assert_eq!(made, "data\n3\n");
+}
+
+#[test]
 fn two_drivers_share_a_store() {
     let Some(cluster) = Cluster::shared() else {
         return;

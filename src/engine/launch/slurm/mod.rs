@@ -20,7 +20,7 @@ mod files;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,8 @@ use store::keys::Key;
 
 /// Time after Ctrl-C in which a second one cancels the jobs.
 const SECOND_THOUGHT: Duration = Duration::from_secs(10);
+/// Time in which a second signal is the same as the first one.
+const SAME_SIGNAL: Duration = Duration::from_millis(250);
 /// Longest time that a cancellation may take before this process ends.
 const CANCELLING: Duration = Duration::from_secs(20);
 /// Interval between checks while waiting.
@@ -60,6 +62,8 @@ pub(super) struct Slurm {
 struct Shared {
     driver: Driver,
     stopping: AtomicBool,
+    /// Time of the first Ctrl-C.
+    stopped: OnceLock<Instant>,
     /// Number of jobs that are followed.
     followed: AtomicUsize,
     on_interrupt: OnInterrupt,
@@ -88,6 +92,7 @@ impl Slurm {
             shared: Arc::new(Shared {
                 driver,
                 stopping: AtomicBool::default(),
+                stopped: OnceLock::new(),
                 followed: AtomicUsize::default(),
                 on_interrupt,
             }),
@@ -168,6 +173,7 @@ impl Slurm {
             folder: absolute(Path::new("."))?,
             store: absolute(launch.store.root())?,
             request: launch.request.clone(),
+            params: launch.placement.params.clone(),
             has_own_gpus,
             failed_outputs,
             checkpoints,
@@ -239,6 +245,7 @@ impl Launcher for Slurm {
     fn stop(&self) {
         let shared = Arc::clone(&self.shared);
         shared.stopping.store(true, Ordering::SeqCst);
+        let _ = shared.stopped.set(Instant::now());
         let jobs = shared.followed.load(Ordering::SeqCst);
         if jobs == 0 {
             return;
@@ -266,7 +273,10 @@ impl Launcher for Slurm {
         let shared = &self.shared;
         shared.stopping.store(true, Ordering::SeqCst);
         let jobs = shared.followed.load(Ordering::SeqCst);
-        if jobs == 0 {
+        // A program that ends others may signal both the process and its group, which is no second thought.
+        let stopped = shared.stopped.get();
+        let is_same = stopped.is_some_and(|stopped| stopped.elapsed() < SAME_SIGNAL);
+        if jobs == 0 || is_same && shared.on_interrupt == OnInterrupt::Leave {
             return;
         }
         let jobs = crate::wording::counted(jobs, "stage");
