@@ -74,7 +74,7 @@ pub(super) struct Run {
     /// their own; runner waits 1, 2, 4, … seconds before a retry, except after a timeout
     #[arg(long, value_name = "N", env = "RUNNER_RETRIES", value_parser = clap::value_parser!(u32).range(..=100))]
     retries: Option<u32>,
-    /// What happens to stages on other machines after Ctrl-C: leave (a second Ctrl-C within 10 s cancels them), cancel
+    /// Leave or cancel stages on other machines after Ctrl-C; if left, a second Ctrl-C within 10 s cancels them
     #[arg(long, value_name = "WHAT", value_enum, default_value = "leave")]
     on_interrupt: OnInterruptArg,
     /// Start trainings from the beginning instead of resuming them from checkpoints
@@ -93,7 +93,7 @@ impl Run {
     /// Reads the pipeline without running anything.
     ///
     /// # Errors
-    /// For a mistake in the pipeline, and for options that start nothing.
+    /// If the pipeline has a mistake, or if `--dry-run` is given.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.dry_run {
             let message = "`--dry-run` runs nothing; use it with `runner run`";

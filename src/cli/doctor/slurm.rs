@@ -34,12 +34,12 @@ const CANCELLING: Duration = Duration::from_secs(5);
 /// Memory of the job in bytes.
 const MEMORY: u64 = 256 << 20;
 
-/// What was found out about Slurm. Facts are `None` if an earlier problem prevented the check.
+/// Facts about Slurm on this site. A fact is `None` if an earlier problem prevented its check.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Slurm {
     pub(super) version: Option<String>,
     pub(super) partitions: Vec<Partition>,
-    /// `true` if `sacct` works, which nothing depends on.
+    /// `true` if `sacct` works. Runs do not need it.
     pub(super) has_accounting: Option<bool>,
     /// Largest number of elements of an array.
     pub(super) most_elements: Option<u32>,

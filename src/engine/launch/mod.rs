@@ -115,7 +115,7 @@ pub struct Executors {
     pub on_interrupt: OnInterrupt,
 }
 
-/// What happens to stages elsewhere after Ctrl-C.
+/// Treatment of stages on other machines after Ctrl-C.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnInterrupt {
     /// They go on, unless a second Ctrl-C follows.

@@ -1,9 +1,10 @@
-//! What the node's side of every executor needs.
+//! Code that several executors beyond this machine share.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use contract::{Device, Failure, StageEvent, lock};
+use contract::{Device, Failure, ShowPath, StageEvent, lock};
 
 use crate::graph::{Catalogue, gpu_models};
 
@@ -27,6 +28,11 @@ impl Throttle {
         *latest = Some(Instant::now());
         true
     }
+}
+
+/// Names the driver's copy of a log in the message of a failure, instead of the log of the node, which will be removed.
+pub(super) fn with_log(failure: Failure, of_node: &Path, copy: &Path) -> Failure {
+    failure.map(|message| *message = message.replace(&*of_node.shown(), &copy.shown()))
 }
 
 /// Returns the kind of this machine's processor for a device.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use contract::{Failure, Gathered, ShowPath, printable};
+use contract::{Failure, Gathered, printable};
 use slurm::decide::Loss;
 use slurm::{EndResult, JobFolder, Lost, Outcome};
 
@@ -10,6 +10,7 @@ use super::files::link_all;
 use super::said;
 use crate::launch::Usage;
 use crate::launch::node::Outputs;
+use crate::launch::this_node::with_log;
 
 /// Lines at the end of a lost job's log that are shown.
 const SHOWN: usize = 15;
@@ -81,11 +82,7 @@ pub(super) fn end(
             Ok((outputs.into_gathered(), ending.seconds, usage))
         }
         EndResult::Failed(value) => match serde_json::from_value::<Failure>(value) {
-            // The job folder will be removed.
-            Ok(failure) => Err(failed(failure.map(|message| {
-                let there = folder.log();
-                *message = message.replace(&*there.shown(), &log.shown());
-            }))),
+            Ok(failure) => Err(failed(with_log(failure, &folder.log(), log))),
             Err(_) => Err(unreadable("a failure that cannot be read")),
         },
         EndResult::Refused(why) => Err(failed(Failure::Data(why))),

@@ -125,7 +125,9 @@ impl Slurm {
             let Followed { folder, outcome } =
                 followed.map_err(|error| Ended::without_usage(Failure::System(said(&error))))?;
             lock(&log).copy(&folder.log(), launch.log);
-            let is_lost = matches!(outcome, Outcome::Lost(_)) && is_adopted.into_inner();
+            let is_lost = matches!(outcome, Outcome::Lost(_))
+                && is_adopted.into_inner()
+                && !self.is_stopping();
             if let Some(text) = place_at_end(&outcome, self.is_stopping()) {
                 on_event(StageEvent::Place { node: None, text });
             }

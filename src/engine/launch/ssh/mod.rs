@@ -145,7 +145,7 @@ impl Launcher for Ssh {
         &self.stopping
     }
 
-    /// Asks the hosts to stop. A stage that has not started there yet has nothing to save.
+    /// Asks running stages to save a checkpoint and stop. Closes the connections of stages that have not started.
     fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         for connection in self.connections() {
@@ -155,7 +155,7 @@ impl Launcher for Ssh {
         }
     }
 
-    /// Does nothing: no user's program runs on a host.
+    /// Has no effect, because hosts run built-in stages only.
     fn kill_programs(&self) {}
 
     fn kill(&self) {

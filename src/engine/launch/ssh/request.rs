@@ -14,7 +14,7 @@ use crate::launch::{Kept, Launch, Work};
 use store::keys::Digest;
 use store::{Blob, Checkpoints, Store, digest_open};
 
-/// What the driver sends after its request.
+/// Blobs and checkpoint files that follow a request.
 pub(super) struct Content {
     /// Blobs of the inputs.
     blobs: BTreeMap<Digest, Blob>,

@@ -23,7 +23,7 @@ use super::ssh::protocol::{
     copy_exactly,
 };
 use super::ssh::this_program;
-use super::this_node::processor_for;
+use super::this_node::{processor_for, with_log};
 use super::{Ending, Launch, Launcher, Local, Placement, Work};
 use crate::error::Error;
 use crate::graph::{Catalogue, Limits};
@@ -97,31 +97,10 @@ fn converse<R: Read + Send + 'static, W: Write + Send>(
             })
         }
         Err(failure) => to.send(&FromHost::Ended(Box::new(Ended {
-            result: Err(failure.of_log(&prepared.log, &work.log)),
+            result: Err(with_log(failure, &prepared.log, &work.log)),
             seconds,
             usage,
         }))),
-    }
-}
-
-/// Names the driver's copy of the log in the message of a failure, instead of a file that is gone.
-trait OfLog {
-    fn of_log(self, here: &Path, there: &Path) -> Self;
-}
-
-impl OfLog for Failure {
-    fn of_log(mut self, here: &Path, there: &Path) -> Self {
-        match &mut self {
-            Self::Data(message)
-            | Self::Training(message)
-            | Self::Program(message)
-            | Self::System(message)
-            | Self::OutOfMemory(message)
-            | Self::TimedOut(message)
-            | Self::Internal(message) => *message = message.replace(&here.shown(), &there.shown()),
-            Self::Cancelled => {}
-        }
-        self
     }
 }
 
