@@ -35,12 +35,15 @@ pub(super) fn warning(diagnostic: &Diagnostic) -> String {
     diagnostic.to_string().replacen("error:", "warning:", 1)
 }
 
-/// Prints the warnings and errors of a plan that is shown but not run.
+/// Prints the warnings of a plan that is shown but not run, and the errors with which a run would be refused.
 pub(super) fn print(console: &Console, findings: &Findings) {
     for diagnostic in &findings.warnings {
         console.message(&warning(diagnostic));
     }
     for error in findings.errors() {
-        console.message(&format!("a run would be refused: {error}"));
+        let error = error
+            .to_string()
+            .replacen("error:", "a run would be refused:", 1);
+        console.message(&error);
     }
 }

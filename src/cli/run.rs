@@ -90,13 +90,18 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Reads the pipeline without running anything.
+    /// Reads the pipeline for the job of a driver, without running anything.
     ///
     /// # Errors
-    /// If the pipeline has a mistake, or if `--dry-run` is given.
+    /// If the pipeline has a mistake, or with an option that makes no sense there.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.dry_run {
             let message = "`--dry-run` runs nothing; use it with `runner run`";
+            return Err(Error::Usage(message.to_owned()));
+        }
+        if self.selection.is_forced() {
+            let message = "`--force` would force the stages again each time that the job of the driver starts again \
+                           after its time limit; use it with `runner run`";
             return Err(Error::Usage(message.to_owned()));
         }
         match &self.file {

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use engine::error::Error;
 use engine::forecast::{ResumePoint, resume_points};
 use engine::graph::Graph;
+use engine::launch::LeftJobs;
 use engine::plan::{MissReason, Plan, PlannedAction, State};
 use engine::run::failures::{Failure, Failures};
 use engine::run::recorded::{self, Recorded};
+use engine::spec::Executor;
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use store::Store;
@@ -20,6 +22,8 @@ pub(super) struct RunNotes {
     pub points: BTreeMap<NodeIndex, ResumePoint>,
     failures: Failures,
     running: Vec<Recorded>,
+    /// Slurm jobs of earlier runs, described.
+    left: BTreeMap<NodeIndex, String>,
 }
 
 impl RunNotes {
@@ -29,7 +33,12 @@ impl RunNotes {
             Some(_) => Failures::recent(store, &graph.pipeline)?,
             None => Failures::default(),
         };
+        let jobs = LeftJobs::of(store);
+        let left = plan
+            .misses()
+            .filter_map(|action| Some((action.node, jobs.describe(&action.action_key)?)));
         Ok(Self {
+            left: left.collect(),
             points: resume_points(graph, plan, store),
             failures,
             running: recorded::running(store, Some(&graph.pipeline)),
@@ -87,7 +96,17 @@ impl RunNotes {
                 line.unwrap_or_else(|| "it has just started".to_owned())
             )
         });
-        failed.chain(running).collect()
+        let left = self.left.iter().map(|(node, job)| {
+            let stage = &graph.stages[*node];
+            let then = match stage.executor {
+                Executor::Slurm => "the next run takes it over",
+                Executor::Local | Executor::Ssh(_) => {
+                    "a run with `--executor slurm` would take it over"
+                }
+            };
+            format!("{}: {job}; {then}", stage.name)
+        });
+        failed.chain(left).chain(running).collect()
     }
 
     /// Adds the notes about stages to their objects, which are in the order of the plan.
@@ -105,6 +124,7 @@ impl RunNotes {
                 }),
                 None => Value::Null,
             };
+            object["left_job"] = json!(self.left.get(&action.node));
             let failure = Some(action).filter(|action| action.is_miss());
             let failure = failure.and_then(|action| self.failures.last(&action.action_key));
             object["last_failure"] = match failure {

@@ -23,6 +23,11 @@ pub(super) struct Selection {
 }
 
 impl Selection {
+    /// `true` if stages are to run although they are cached.
+    pub(super) fn is_forced(&self) -> bool {
+        !self.force.is_empty()
+    }
+
     /// Converts the selection to options of a plan.
     ///
     /// # Errors

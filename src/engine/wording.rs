@@ -183,7 +183,7 @@ pub fn ending(stage: &StageReport) -> String {
             }
             text
         }
-        (outcome, _) => outcome.to_string(),
+        (outcome, _) => stage.left.clone().unwrap_or_else(|| outcome.to_string()),
     }
 }
 

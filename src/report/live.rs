@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use engine::event::{Event, Observer, StageReport};
 use engine::launch::PROGRAM_SECONDS;
-use engine::run::progress::RunProgress;
+use engine::run::progress::{RunProgress, RunningStage};
 use engine::scheduler::Outcome;
 use engine::wording;
 
@@ -140,6 +140,8 @@ impl Live {
             }
             // Only the wait for uploads is interrupted.
             Event::Interrupted { .. } if self.has_ended => None,
+            // The launcher of these stages tells about them.
+            Event::Interrupted { .. } if self.all_outlive_run() => Some("stopping".to_owned()),
             Event::Interrupted { .. } => Some(match self.viewer {
                 Viewer::Runner => format!(
                     "stopping: trainings save a checkpoint, and programs that have not ended after {PROGRAM_SECONDS} s \
@@ -152,6 +154,12 @@ impl Live {
             }
             _ => None,
         }
+    }
+
+    /// `true` if all stages that run go on when the run is stopped.
+    fn all_outlive_run(&self) -> bool {
+        let running = &self.progress.running;
+        !running.is_empty() && running.iter().all(RunningStage::outlives_run)
     }
 
     /// Prints each warning about results once, for the first instance of a stage that has it. At the end of the

@@ -29,18 +29,17 @@ impl JobRecord {
 }
 
 impl Submitter {
-    /// Cancels jobs, each with the number of jobs that share its allocation. Returns the ids that were passed to
-    /// `scancel`. Slurm ends the jobs later.
+    /// Cancels jobs. Returns the ids that were passed to `scancel`. Slurm ends the jobs later.
     ///
     /// # Errors
     /// If a folder cannot be written, or Slurm does not answer. The marks stay, so no further job starts.
-    pub fn cancel(&self, jobs: &[(JobFolder, JobRecord, u32)]) -> Result<Vec<JobId>, Error> {
+    pub fn cancel(&self, jobs: &[(JobFolder, JobRecord)]) -> Result<Vec<JobId>, Error> {
         let mut wanted = BTreeMap::new();
-        for (folder, _, _) in jobs {
+        for (folder, _) in jobs {
             folder.put_cancel()?;
         }
-        for (_, record, pack) in jobs {
-            if !record.packed || self.all_are_marked(record, *pack)? {
+        for (_, record) in jobs {
+            if record.pack <= 1 || self.all_are_marked(record)? {
                 wanted.insert(record.id(), record.tag.as_str());
             }
         }
@@ -59,16 +58,12 @@ impl Submitter {
     }
 
     /// Returns `true` if no job of a shared allocation needs it any more.
-    fn all_are_marked(&self, record: &JobRecord, pack: u32) -> Result<bool, Error> {
+    fn all_are_marked(&self, record: &JobRecord) -> Result<bool, Error> {
         let list = self.submission(&record.tag).join(LIST);
         let text = files::read_text(&list, files::MOST_TEXT).map_err(Error::io("read", &list))?;
-        let first = record.element.unwrap_or_default() as usize * pack as usize;
-        for folder in text
-            .lines()
-            .skip(first)
-            .take(pack as usize)
-            .map(JobFolder::at)
-        {
+        let pack = record.pack as usize;
+        let first = record.element.unwrap_or_default() as usize * pack;
+        for folder in text.lines().skip(first).take(pack).map(JobFolder::at) {
             let has_ended = folder
                 .ending()?
                 .is_some_and(|ending| ending.result != EndResult::Paused);

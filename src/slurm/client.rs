@@ -8,16 +8,24 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use contract::{lock, one_line};
 
 use crate::Error;
 
 /// Time after which a command is killed. Slurm's commands give up by themselves before, except if a file system hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Time after which a person is told that Slurm does not answer.
+const SILENCE: Duration = Duration::from_secs(5);
 /// Largest answer that is read, in bytes: more than a million jobs.
 const MOST_BYTES: u64 = 1 << 30;
+/// Bytes that are read at once.
+const CHUNK: usize = 1 << 16;
 
 /// Variables of the environment that stay although their names begin with one of [`PREFIXES`]: they say where the
 /// cluster is, and which of the site's resources a person wants.
@@ -44,6 +52,8 @@ pub struct Client {
     folder: Option<PathBuf>,
     /// Further variables of the environment.
     variables: Vec<(OsString, OsString)>,
+    /// `true` while a person knows that Slurm does not answer.
+    is_silent: Arc<AtomicBool>,
 }
 
 /// Answer of a command that was carried out.
@@ -85,23 +95,47 @@ impl Client {
         tracing::debug!(?command, "asking Slurm");
         let failed = |source| Error::NotStarted { program, source };
         let mut child = command.spawn().map_err(failed)?;
-        let text = drain(child.stdout.take());
-        let errors = drain(child.stderr.take());
-        let status = wait(&mut child).map_err(failed)?;
+        let text = Pipe::drain(child.stdout.take());
+        let errors = Pipe::drain(child.stderr.take());
+        let on_silence = || self.tell_silence(program, &errors.so_far());
+        let status = wait(&mut child, &on_silence).map_err(failed)?;
         let Some(status) = status else {
             let said = format!("`{program}` took more than {} s", PATIENCE.as_secs());
             return Err(Error::NoAnswer { said });
         };
-        let [text, errors] = [text, errors].map(|reader| reader.join().unwrap_or_default());
-        if status.success() {
-            return Ok(Answer { text });
-        }
-        // A command that was killed says nothing: neither an answer nor a refusal.
-        let said = match errors.trim() {
-            "" => format!("`{program}` ended with {status}"),
-            errors => errors.to_owned(),
+        let [text, errors] = [text, errors].map(Pipe::finish);
+        let result = if status.success() {
+            Ok(Answer { text })
+        } else {
+            // A command that was killed says nothing: neither an answer nor a refusal.
+            let said = match as_sentence(program, &errors) {
+                said if said.is_empty() => format!("`{program}` ended with {status}"),
+                said => said,
+            };
+            Err(failure(program, said, status.code().is_none()))
         };
-        Err(failure(program, said, status.code().is_none()))
+        if !matches!(result, Err(Error::NoAnswer { .. }))
+            && self.is_silent.swap(false, Ordering::Relaxed)
+        {
+            tracing::warn!("Slurm answers again");
+        }
+        result
+    }
+
+    /// Tells a person that Slurm does not answer, once for each silence.
+    fn tell_silence(&self, program: &str, errors: &str) {
+        if self.is_silent.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let said = match as_sentence(program, errors) {
+            said if said.is_empty() => String::new(),
+            said => format!(" ({})", one_line(&said)),
+        };
+        let seconds = SILENCE.as_secs();
+        tracing::warn!(
+            "Slurm does not answer: `{program}` has run for {seconds} s{said}; jobs go on, and runner keeps asking; \
+             `scontrol ping` shows whether the controller is up"
+        );
     }
 
     fn command(&self, program: &str) -> Command {
@@ -159,25 +193,60 @@ fn failure(program: &'static str, said: String, was_killed: bool) -> Error {
     }
 }
 
-/// Reads a pipe to its end in a thread. Bytes that are not UTF-8 are replaced.
-fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(pipe) = pipe {
-            // What was read before an error is returned: the exit status tells whether it is complete.
-            let _ = pipe.take(MOST_BYTES).read_to_end(&mut bytes);
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+/// Returns the lines of a message on one line, without the name of the program at the beginning of each.
+fn as_sentence(program: &str, text: &str) -> String {
+    let prefix = format!("{program}: error: ");
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = lines.map(|line| line.strip_prefix(&prefix).unwrap_or(line));
+    lines.collect::<Vec<_>>().join("; ")
 }
 
-/// Waits for a command, and kills it after [`PATIENCE`]. Returns `None` if it was killed.
-fn wait(child: &mut Child) -> std::io::Result<Option<std::process::ExitStatus>> {
+/// Reads a pipe to its end in a thread. Bytes that are not UTF-8 are replaced.
+struct Pipe {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: thread::JoinHandle<()>,
+}
+
+impl Pipe {
+    fn drain(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let read = Arc::clone(&bytes);
+        let reader = thread::spawn(move || {
+            let Some(pipe) = pipe else { return };
+            let mut pipe = pipe.take(MOST_BYTES);
+            let mut chunk = vec![0; CHUNK];
+            // What was read before an error is returned: the exit status tells whether it is complete.
+            while let Ok(count @ 1..) = pipe.read(&mut chunk) {
+                lock(&read).extend_from_slice(&chunk[..count]);
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.bytes)).into_owned()
+    }
+
+    fn finish(self) -> String {
+        let Self { bytes, reader } = self;
+        let _ = reader.join();
+        String::from_utf8_lossy(&lock(&bytes)).into_owned()
+    }
+}
+
+/// Waits for a command, and kills it after [`PATIENCE`]. Returns `None` if it was killed. Calls `on_silence` once if
+/// it takes longer than [`SILENCE`].
+fn wait(child: &mut Child, on_silence: &dyn Fn()) -> std::io::Result<Option<ExitStatus>> {
     let began = Instant::now();
+    let mut is_told = false;
     let mut pauses = VecDeque::from([1, 2, 5, 10, 20]);
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
+        }
+        if !is_told && began.elapsed() > SILENCE {
+            is_told = true;
+            on_silence();
         }
         if began.elapsed() > PATIENCE {
             child.kill()?;
@@ -226,6 +295,14 @@ mod tests {
             failure("squeue", String::new(), true),
             Error::NoAnswer { .. }
         ));
+    }
+
+    #[test]
+    fn lines_of_a_message_become_one() {
+        let text = "sbatch: error: Memory specification can not be satisfied\n\nsbatch: error: Batch job submission failed\n";
+        let expected = "Memory specification can not be satisfied; Batch job submission failed";
+        assert_eq!(as_sentence("sbatch", text), expected);
+        assert_eq!(as_sentence("sbatch", "\n"), "");
     }
 
     #[test]

@@ -112,8 +112,14 @@ impl Error {
                 "set `slurm.binary` to the path of the driver's binary on the nodes, or copy it there"
                     .to_owned(),
             ),
+            Self::Damaged { path, .. } => {
+                let folder = path.parent().unwrap_or(path);
+                Some(format!(
+                    "remove the folder `{}`, and the stage starts again",
+                    folder.shown()
+                ))
+            }
             Self::Io { .. }
-            | Self::Damaged { .. }
             | Self::Unexpected { .. }
             | Self::Serialize { .. } => None,
         }

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use contract::files;
 use serde::Serialize;
@@ -156,7 +157,11 @@ impl JobFolder {
         self.put(CANCEL, &true, Durability::None)
     }
 
-    pub(crate) fn is_cancelled(&self) -> Result<bool, Error> {
+    /// Returns `true` if the job was cancelled by a driver.
+    ///
+    /// # Errors
+    /// If the folder cannot be accessed.
+    pub fn is_cancelled(&self) -> Result<bool, Error> {
         let path = self.path.join(CANCEL);
         files::exists(&path).map_err(Error::io("access", &path))
     }
@@ -176,6 +181,20 @@ impl JobFolder {
     pub fn is_collected(&self) -> Result<bool, Error> {
         let path = self.path.join(COLLECTED);
         files::exists(&path).map_err(Error::io("access", &path))
+    }
+
+    /// Returns the time since the ending of the attempt was used; `None` if it was not.
+    ///
+    /// # Errors
+    /// If the folder cannot be accessed.
+    pub(crate) fn collected_age(&self) -> Result<Option<Duration>, Error> {
+        let path = self.path.join(COLLECTED);
+        match fs::metadata(&path).and_then(|found| found.modified()) {
+            // A clock that is behind makes it young.
+            Ok(time) => Ok(Some(time.elapsed().unwrap_or_default())),
+            Err(error) if files::is_absence(&error) => Ok(None),
+            Err(error) => Err(Error::io("access", &path)(error)),
+        }
     }
 
     /// Opens the file that a node locks while it runs the job.
@@ -316,6 +335,7 @@ mod tests {
         Claim {
             tag: tag.to_owned(),
             line: 0,
+            pack: 1,
             host: "here".to_owned(),
             process: 1,
         }

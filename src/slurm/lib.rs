@@ -95,6 +95,7 @@ mod site;
 mod state;
 mod submit;
 mod survey;
+mod sweep;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -117,5 +118,5 @@ pub use settings::{GpuType, Settings};
 pub use site::SiteLimits;
 pub use state::{Exit, JobId, Seen, State};
 pub use submit::{Batch, Submitter};
-pub use survey::{Partition, Survey};
+pub use survey::{DefaultMemory, Partition, Survey};
 pub use watch::{Pace, Watch};

@@ -83,7 +83,9 @@ impl fmt::Display for Lost {
         }
         match &self.loss {
             Loss::Exited(Exit::Code(0)) if self.started.is_none() => {
-                f.write_str(" ended, but its files are not visible here")?;
+                f.write_str(
+                    " ended without starting the stage, or its files are not visible here",
+                )?;
             }
             Loss::Exited(exit) if self.started.is_none() => {
                 write!(f, " ended with {exit} before the stage started")?;
@@ -97,7 +99,9 @@ impl fmt::Display for Lost {
             Loss::NodeFailed => f.write_str(" was lost with its node")?,
             Loss::Preempted => f.write_str(" was preempted")?,
             Loss::Cancelled(None) => f.write_str(" was cancelled")?,
-            Loss::Cancelled(Some(user)) => write!(f, " was cancelled by `{}`", one_line(user))?,
+            Loss::Cancelled(Some(user)) => {
+                write!(f, " was cancelled by user `{}`", one_line(user))?
+            }
             Loss::Rejected(reason) => write!(f, " was rejected: {}", one_line(reason))?,
             Loss::Forgotten => {
                 f.write_str(" ended without a result, and Slurm no longer knows why")?
@@ -120,8 +124,10 @@ pub struct Held {
 
 impl Held {
     /// Returns what a person can do.
-    pub fn hint(&self) -> Option<&'static str> {
-        reasons::permanent(&self.reason).map(|found| found.hint)
+    pub fn hint(&self) -> Option<String> {
+        let found = reasons::permanent(&self.reason)?;
+        let release = format!("`scontrol release {}`", self.id);
+        Some(found.hint.replace("`scontrol release`", &release))
     }
 }
 

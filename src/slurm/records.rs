@@ -26,6 +26,8 @@ pub struct Claim {
     pub tag: String,
     /// Line of the list of jobs, from 0.
     pub line: u32,
+    /// Number of jobs that share an allocation.
+    pub pack: u32,
     /// Machine and process of the driver, for people.
     pub host: String,
     pub process: u32,
@@ -40,8 +42,8 @@ pub struct JobRecord {
     pub job: u32,
     /// Element of the array. `None` for a single job.
     pub element: Option<u32>,
-    /// `true` if other jobs share the allocation.
-    pub packed: bool,
+    /// Number of jobs that share an allocation; 1 if they do not.
+    pub pack: u32,
     /// Time of the submission, in milliseconds since 1970 by the driver's clock.
     pub submitted: i64,
 }

@@ -25,7 +25,7 @@ use contract::files;
 
 use crate::records::{Claim, JobRecord};
 use crate::script::LIST;
-use crate::submit::{Submitter, lock_of, record, recorded, remove};
+use crate::submit::{Submitter, lock_of, record, recorded};
 use crate::{Error, JobFolder, clock, tag};
 
 /// Age that a claim must have before a job that cannot be found counts as not submitted. A controller that is busy
@@ -65,11 +65,11 @@ impl<'a> Recovery<'a> {
         }
     }
 
-    /// Searches for the job of a folder. `pack` is the number of jobs that share an allocation.
+    /// Searches for the job of a folder.
     ///
     /// # Errors
     /// If Slurm does not answer, or a file cannot be read or written.
-    pub fn find(&mut self, folder: &JobFolder, pack: u32) -> Result<Recovered, Error> {
+    pub fn find(&mut self, folder: &JobFolder) -> Result<Recovered, Error> {
         if let Some(job) = folder.job()? {
             return Ok(Recovered::Job(job));
         }
@@ -96,7 +96,7 @@ impl<'a> Recovery<'a> {
         if folder.claim()?.as_ref() != Some(&claim) {
             return Ok(Recovered::Busy);
         }
-        self.find_locked(folder, &claim, &submission, pack)
+        self.find_locked(folder, &claim, &submission)
     }
 
     fn find_locked(
@@ -104,22 +104,21 @@ impl<'a> Recovery<'a> {
         folder: &JobFolder,
         claim: &Claim,
         submission: &Path,
-        pack: u32,
     ) -> Result<Recovered, Error> {
         if let Some(started) = folder.started()?
             && let Some(job) = started.job
         {
-            return adopt(folder, claim, (job, started.element), pack);
+            return adopt(folder, claim, (job, started.element));
         }
         let found = match self.known.get(&claim.tag) {
             Some(found) => *found,
-            None => self.search(&claim.tag, submission, pack)?,
+            None => self.search(claim, submission)?,
         };
         self.known.insert(claim.tag.clone(), found);
         match found {
             Some(found) => {
-                let element = found.is_array.then_some(claim.line / pack.max(1));
-                adopt(folder, claim, (found.job, element), pack)
+                let element = found.is_array.then_some(claim.line / claim.pack.max(1));
+                adopt(folder, claim, (found.job, element))
             }
             None if age(folder)? < SETTLED => {
                 self.known.remove(&claim.tag);
@@ -134,7 +133,7 @@ impl<'a> Recovery<'a> {
     }
 
     /// Searches for the Slurm job of a submission: in its folder, and then in both lists of jobs.
-    fn search(&self, tag: &str, submission: &Path, pack: u32) -> Result<Option<Found>, Error> {
+    fn search(&self, claim: &Claim, submission: &Path) -> Result<Option<Found>, Error> {
         let mut job = recorded(submission)?;
         let client = &self.submitter.client;
         for is_first in [true, false] {
@@ -146,7 +145,7 @@ impl<'a> Recovery<'a> {
                 };
                 job = all
                     .iter()
-                    .find(|seen| tag::is_of(seen, tag))
+                    .find(|seen| tag::is_of(seen, &claim.tag))
                     .map(|seen| seen.id.job);
                 if let Some(job) = job {
                     record(submission, job)?;
@@ -158,7 +157,7 @@ impl<'a> Recovery<'a> {
         };
         let list = submission.join(LIST);
         let text = files::read_text(&list, files::MOST_TEXT).map_err(Error::io("read", &list))?;
-        let is_array = text.lines().count() > pack as usize;
+        let is_array = text.lines().count() > claim.pack as usize;
         Ok(Some(Found { job, is_array }))
     }
 }
@@ -168,13 +167,12 @@ fn adopt(
     folder: &JobFolder,
     claim: &Claim,
     (job, element): (u32, Option<u32>),
-    pack: u32,
 ) -> Result<Recovered, Error> {
     let record = JobRecord {
         tag: claim.tag.clone(),
         job,
         element,
-        packed: pack > 1,
+        pack: claim.pack,
         submitted: clock::now(),
     };
     folder.put_job(&record)?;
@@ -194,65 +192,4 @@ fn age(folder: &JobFolder) -> Result<Duration, Error> {
     let then = std::fs::metadata(path.join("claim.json")).and_then(|found| found.modified());
     let age = now.and_then(|now| Ok(now.duration_since(then?).unwrap_or_default()));
     age.map_err(Error::io("examine the claim in", path))
-}
-
-impl Submitter {
-    /// Removes the folders of submissions whose jobs have all ended or are gone. Returns how many were removed.
-    ///
-    /// # Errors
-    /// If the folder of submissions cannot be read.
-    pub fn sweep(&self) -> Result<usize, Error> {
-        let root = self.submission("");
-        let entries = match std::fs::read_dir(&root) {
-            Ok(entries) => entries,
-            Err(error) if files::is_absence(&error) => return Ok(0),
-            Err(error) => return Err(Error::io("read", &root)(error)),
-        };
-        let mut removed = 0;
-        for entry in entries.flatten() {
-            let submission = entry.path();
-            if is_unused(&submission)? {
-                remove(&submission);
-                removed += 1;
-            }
-        }
-        Ok(removed)
-    }
-}
-
-/// Age from which the folder of a submission may be removed. A younger one may be about to be locked.
-pub(crate) const SWEEPABLE: Duration = Duration::from_secs(3600);
-
-/// Returns `true` if no driver holds the submission, and no job of it can still need it.
-fn is_unused(submission: &Path) -> Result<bool, Error> {
-    let modified = std::fs::metadata(submission).and_then(|found| found.modified());
-    let age = modified.ok().and_then(|modified| modified.elapsed().ok());
-    if age.is_none_or(|age| age < SWEEPABLE) {
-        return Ok(false);
-    }
-    let Some(lock) = lock_of(submission)? else {
-        return Ok(false);
-    };
-    if lock.try_lock().is_err() {
-        return Ok(false);
-    }
-    let list = submission.join(LIST);
-    let text = match files::read_text(&list, files::MOST_TEXT) {
-        Ok(text) => text,
-        Err(error) if files::is_absence(&error) => return Ok(true),
-        Err(error) => return Err(Error::io("read", &list)(error)),
-    };
-    for folder in text.lines().map(JobFolder::at) {
-        let is_claimed = folder
-            .claim()?
-            .is_some_and(|claim| submission.ends_with(&claim.tag));
-        if is_claimed
-            && folder
-                .ending()?
-                .is_none_or(|ending| ending.result == crate::EndResult::Paused)
-        {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

@@ -96,7 +96,7 @@ impl Submitter {
         lock.lock().map_err(Error::io("lock", &submission))?;
         failpoint::reach("created");
 
-        let claimed = claim(batch.folders, &tag)?;
+        let claimed = claim(batch, &tag)?;
         failpoint::reach("claimed");
         let jobs: Vec<&JobFolder> = batch
             .folders
@@ -138,7 +138,7 @@ impl Submitter {
                 tag: tag.clone(),
                 job,
                 element: (elements > 1).then_some(line / batch.pack.size),
-                packed: batch.pack.size > 1,
+                pack: batch.pack.size,
                 submitted,
             };
             folder.put_job(&record)?;
@@ -146,6 +146,11 @@ impl Submitter {
             records.push(Some(record));
         }
         Ok(records)
+    }
+
+    /// Returns the folder of job folders.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Returns the folder of a submission.
@@ -245,17 +250,18 @@ fn is_uncertain(error: &Error) -> bool {
 
 /// Claims each job. Returns its line in the list of jobs; `None` for one that has a claim already. The list has no
 /// gaps.
-fn claim(folders: &[JobFolder], tag: &str) -> Result<Vec<Option<u32>>, Error> {
+fn claim(batch: Batch<'_>, tag: &str) -> Result<Vec<Option<u32>>, Error> {
     let host = rustix::system::uname()
         .nodename()
         .to_string_lossy()
         .into_owned();
     let mut line = 0;
-    let mut claimed = Vec::with_capacity(folders.len());
-    for folder in folders {
+    let mut claimed = Vec::with_capacity(batch.folders.len());
+    for folder in batch.folders {
         let claim = Claim {
             tag: tag.to_owned(),
             line,
+            pack: batch.pack.size,
             host: host.clone(),
             process: getpid().as_raw_nonzero().get().cast_unsigned(),
         };
@@ -293,9 +299,9 @@ pub(crate) fn lock_of(submission: &Path) -> Result<Option<fs::File>, Error> {
     }
 }
 
-/// Removes the folder of a submission that did not happen.
-pub(crate) fn remove(submission: &Path) {
-    if let Err(error) = fs::remove_dir_all(submission) {
-        tracing::debug!(?submission, %error, "failed to remove a submission");
+/// Removes a folder that nobody needs. A failure does no harm.
+pub(crate) fn remove(folder: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder) {
+        tracing::debug!(?folder, %error, "failed to remove a folder");
     }
 }

@@ -31,6 +31,16 @@ pub struct Partition {
     pub nodes: u32,
     /// GPUs of its nodes, as in `--gres`. Empty if there are none.
     pub gpus: Vec<String>,
+    /// Memory of a job that asks for none. `None` if Slurm does not limit it.
+    pub default_memory: Option<DefaultMemory>,
+}
+
+/// Memory that Slurm gives to jobs that ask for none, in MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DefaultMemory {
+    PerCore(u64),
+    PerNode(u64),
 }
 
 impl Client {
@@ -66,7 +76,13 @@ impl Client {
         };
         arguments.extend(wanted.iter().map(|names| format!("--partition={names}")));
         let answer = self.run("sinfo", &arguments)?;
-        Ok(parse(&answer.text, wanted.is_none()))
+        let mut partitions = parse(&answer.text, wanted.is_none());
+        let arguments = ["-o", "show", "partition"].map(str::to_owned);
+        let details = self.run("scontrol", &arguments)?.text;
+        for partition in &mut partitions {
+            partition.default_memory = default_memory(&details, &partition.name);
+        }
+        Ok(partitions)
     }
 }
 
@@ -91,6 +107,7 @@ fn parse(text: &str, is_default: bool) -> Vec<Partition> {
                 time_limit: time_limit.to_owned(),
                 nodes: 0,
                 gpus: Vec::new(),
+                default_memory: None,
             });
             partitions.len() - 1
         });
@@ -104,9 +121,43 @@ fn parse(text: &str, is_default: bool) -> Vec<Partition> {
     partitions
 }
 
+/// Reads the default memory of a partition from the lines of `scontrol -o show partition`.
+fn default_memory(text: &str, partition: &str) -> Option<DefaultMemory> {
+    let name = format!("PartitionName={partition}");
+    let mut lines = text.lines().map(str::split_whitespace);
+    let mut words = lines.find_map(|mut words| (words.next() == Some(&name)).then_some(words))?;
+    words.find_map(|word| {
+        let (key, value) = word.split_once('=')?;
+        let mib = value.parse().ok()?;
+        match key {
+            "DefMemPerCPU" => Some(DefaultMemory::PerCore(mib)),
+            "DefMemPerNode" => Some(DefaultMemory::PerNode(mib)),
+            _ => None,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_default_memory_is_read() {
+        // Shortened lines of Slurm 22.05.8.
+        let text = "PartitionName=main AllowGroups=ALL TotalCPUs=4 DefMemPerCPU=100 MaxMemPerNode=UNLIMITED\n\
+                    PartitionName=large AllowGroups=ALL DefMemPerNode=2000\n\
+                    PartitionName=all AllowGroups=ALL DefMemPerNode=UNLIMITED MaxMemPerNode=UNLIMITED\n";
+        assert_eq!(
+            default_memory(text, "main"),
+            Some(DefaultMemory::PerCore(100))
+        );
+        assert_eq!(
+            default_memory(text, "large"),
+            Some(DefaultMemory::PerNode(2000))
+        );
+        assert_eq!(default_memory(text, "all"), None);
+        assert_eq!(default_memory(text, "mai"), None);
+    }
 
     #[test]
     fn partitions_are_read() {
@@ -118,6 +169,7 @@ mod tests {
             time_limit: "infinite".to_owned(),
             nodes: 5,
             gpus: vec!["gpu:fake:1".to_owned()],
+            default_memory: None,
         };
         assert_eq!(parse(text, true), std::slice::from_ref(&main));
         let all = parse(text, false);

@@ -23,6 +23,9 @@ pub enum StageEvent {
         node: Option<String>,
         /// Sentence fragment: `waits as Slurm job 17`.
         text: String,
+        /// `true` if it goes on when the run is stopped.
+        #[serde(default)]
+        outlives_run: bool,
     },
     /// A line worth keeping in the run's record (`best epoch 7, threshold 0.62`).
     Note {

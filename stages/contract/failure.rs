@@ -32,6 +32,9 @@ pub enum Failure {
     /// The stage was stopped on request.
     #[error("cancelled")]
     Cancelled,
+    /// The run was stopped, and the stage goes on elsewhere. The message says where.
+    #[error("{0}")]
+    Left(String),
     /// A bug in runner.
     #[error("internal error: {0}")]
     Internal(String),
@@ -63,6 +66,7 @@ impl Failure {
             | Self::System(message)
             | Self::OutOfMemory(message)
             | Self::TimedOut(message)
+            | Self::Left(message)
             | Self::Internal(message) => change(message),
             Self::Cancelled => {}
         }

@@ -13,8 +13,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use slurm::check::{self, Checked, SharedCheck};
 use slurm::{
-    Client, Driver, EndResult, Identity, Lost, Outcome, Partition, Report, Resources, Settings,
-    Submitter, Survey,
+    Client, DefaultMemory, Driver, EndResult, Identity, Lost, Outcome, Partition, Report,
+    Resources, Settings, Submitter, Survey,
 };
 use store::FORMAT;
 use tempfile::TempDir;
@@ -117,6 +117,12 @@ impl Slurm {
         self.most_elements = Some(survey.limits.elements);
         self.most_jobs = Some(survey.limits.submitted);
         self.partitions = survey.partitions;
+        if settings.memory.is_some() {
+            // Every job asks for memory.
+            for partition in &mut self.partitions {
+                partition.default_memory = None;
+            }
+        }
         if self.partitions.is_empty() {
             self.problems.push(match &settings.partition {
                 Some(name) => format!(
@@ -180,7 +186,7 @@ impl Slurm {
                     job.processor = Some(started.processor);
                     job.seconds_to_start = seconds();
                 }
-                Report::Event(_) => {}
+                Report::Event(_) | Report::Interrupted { .. } | Report::Logged => {}
                 Report::Notice(text) => say(console, &text),
             }
         });
@@ -240,7 +246,10 @@ impl Slurm {
             };
             lines.push(format!("{version}, {accounting}"));
         }
-        lines.extend(self.partitions.iter().map(partition_text));
+        for partition in &self.partitions {
+            lines.push(partition_text(partition));
+            lines.extend(partition.default_memory.map(memory_text));
+        }
         if let (Some(elements), Some(jobs)) = (self.most_elements, self.most_jobs) {
             lines.push(format!(
                 "limits: {elements} elements of an array, {jobs} submitted jobs"
@@ -261,6 +270,7 @@ fn partition_text(partition: &Partition) -> String {
         time_limit,
         nodes,
         gpus,
+        default_memory: _,
     } = partition;
     let gpus = match gpus.is_empty() {
         true => String::new(),
@@ -268,6 +278,23 @@ fn partition_text(partition: &Partition) -> String {
     };
     let nodes = engine::wording::counted(*nodes as usize, "node");
     format!("partition {name}: {state}, {nodes}, time limit {time_limit}{gpus}")
+}
+
+/// Memory per core below which most trainings fail, in MiB.
+const LITTLE_MEMORY: u64 = 1024;
+
+fn memory_text(memory: DefaultMemory) -> String {
+    let (mib, per) = match memory {
+        DefaultMemory::PerCore(mib) => (mib, "core"),
+        DefaultMemory::PerNode(mib) => (mib, "node"),
+    };
+    let advice = match mib < LITTLE_MEMORY {
+        true => {
+            "; most trainings need more: set `slurm.memory`, or `resources: { memory: 2GiB }` at them"
+        }
+        false => "",
+    };
+    format!("a stage without `memory` gets {mib} MiB per {per}{advice}")
 }
 
 impl Job {
@@ -389,7 +416,7 @@ fn lost_text(lost: &Lost) -> String {
             "the node does not find this binary; set `slurm.binary` to its path there, or put it into a folder that nodes see"
         }
         Loss::Exited(Exit::Code(0)) => {
-            "keep the store in a folder that nodes see under the same path (`--artifacts`)"
+            "a line of `slurm.setup` may end the script; otherwise keep the store in a folder that nodes see under the same path (`--artifacts`)"
         }
         Loss::Exited(_) => {
             "look at the lines of the job below; `slurm.modules`, `slurm.setup` and `slurm.container` are run before the binary"

@@ -250,7 +250,7 @@ fn unusable(error: Unusable) -> Error {
 fn failed(failure: Failure, interrupt: &Interrupt) -> Error {
     match failure {
         Failure::Data(message) => Error::Usage(message),
-        Failure::Cancelled => Error::Interrupted(interrupt.signal()),
+        Failure::Cancelled | Failure::Left(_) => Error::Interrupted(interrupt.signal()),
         Failure::Internal(message) => Error::Internal(message),
         Failure::Training(_)
         | Failure::Program(_)

@@ -4,6 +4,7 @@ use clap::Args;
 use engine::error::Error;
 use engine::event::RunState;
 use engine::run::cancel::{CancelMode, NotCancelled, cancel};
+use engine::run::progress::RunningStage;
 use store::{NotSignalled, Store};
 
 use crate::cli::node::with_hint;
@@ -29,7 +30,8 @@ pub(super) struct Cancel {
 impl Cancel {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.filter.store.existing()?;
-        let run = self.filter.find(&store, &self.run, console)?.report;
+        let found = self.filter.find(&store, &self.run, console)?;
+        let run = found.report;
         if run.state != RunState::Running {
             let (id, state) = (&run.run, run.state);
             return Err(Error::Usage(format!(
@@ -52,6 +54,13 @@ impl Cancel {
             console.message(&format!(
                 "asked run `{id}` to stop; `runner attach {id}` shows when it has ended"
             ));
+            let running = found.progress.map(|now| now.progress.running);
+            let mut running = running.iter().flatten();
+            if !self.again && running.any(RunningStage::outlives_run) {
+                console.message(&format!(
+                    "its Slurm jobs go on; `runner runs cancel {id} --again` within 10 s cancels them"
+                ));
+            }
         }
         Ok(())
     }

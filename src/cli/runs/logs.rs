@@ -21,7 +21,7 @@ use crate::report::{Console, Verbosity};
 #[derive(Debug, Args)]
 pub(super) struct Logs {
     /// Run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth run before the latest
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", default_value = "latest")]
     run: String,
     /// Stage: `cnn` for all of its instances, or `cnn[model1]` [default: all]
     #[arg(value_name = "STAGE")]

@@ -4,6 +4,7 @@ use clap::Args;
 use contract::{ShowPath, one_line};
 use engine::error::Error;
 use engine::event::RunState;
+use engine::launch::LeftJobs;
 use engine::run::recorded::{ProgressNow, Recorded, RecordedStage};
 use engine::wording;
 use serde_json::{Value, json};
@@ -36,7 +37,7 @@ impl Show {
         let text = if self.json {
             object(&run)?.to_string()
         } else {
-            page(&run)
+            page(&run, &LeftJobs::of(&store))
         };
         console.result(&text).map_err(unwritten)
     }
@@ -45,7 +46,7 @@ impl Show {
 /// Columns of the table of stages that are flush right.
 const NUMBERS: [usize; 4] = [2, 3, 4, 5];
 
-fn page(run: &Recorded) -> String {
+fn page(run: &Recorded, jobs: &LeftJobs<'_>) -> String {
     let report = &run.report;
     let mut lines = vec![
         ("run", format!("{}, {}", report.run, report.state)),
@@ -98,12 +99,28 @@ fn page(run: &Recorded) -> String {
             text += &format!("\n{}: {error}", failed.name);
         }
     }
+    text += &left(run, jobs);
     let ended = run.stages.iter().filter_map(|stage| stage.end.as_ref());
     let warnings = Warnings::of(ended.map(|end| (end.name.as_str(), end.warnings.as_slice())));
     for line in warnings.lines() {
         text += &format!("\n{line}");
     }
     text
+}
+
+/// A line for each Slurm job of a run that has ended, if no other run has collected it.
+fn left(run: &Recorded, jobs: &LeftJobs<'_>) -> String {
+    if run.report.state == RunState::Running {
+        return String::new();
+    }
+    let jobs = run.stages.iter().filter_map(|stage| {
+        let job = jobs.describe(&stage.planned.key)?;
+        Some(format!(
+            "\n{}: {job}; the next run takes it over",
+            stage.planned.name
+        ))
+    });
+    jobs.collect()
 }
 
 /// Reason for the execution of a stage; `-` if it was not executed.

@@ -91,6 +91,9 @@ pub enum Event {
         node: Option<String>,
         /// Sentence fragment: `waits as Slurm job 17`.
         text: String,
+        /// `true` if it goes on when the run is stopped.
+        #[serde(default)]
+        outlives_run: bool,
     },
     /// Something that the user should know, although the stage continues.
     StageWarning {
@@ -193,6 +196,9 @@ pub struct StageReport {
     /// The reason why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Where it goes on although the run was stopped: `left as Slurm job 17`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
     /// Warnings about its result, from this run or from the run that made the result.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -211,6 +217,7 @@ impl StageReport {
             node: None,
             reason: None,
             error: None,
+            left: None,
             warnings: Vec::new(),
         }
     }

@@ -77,6 +77,10 @@ impl scheduler::Executor for Filler<'_> {
                 self.state.outputs.insert(node, record.outputs);
             }
             Err(Failure::Cancelled) => report.outcome = Outcome::Cancelled,
+            Err(Failure::Left(place)) => {
+                report.outcome = Outcome::Cancelled;
+                report.left = Some(place);
+            }
             Err(failure) => {
                 report.outcome = Outcome::Failed;
                 report.error = Some(failure.to_string());

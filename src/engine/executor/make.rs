@@ -199,6 +199,7 @@ fn attempt(
                 },
                 processor: instance.processor.clone(),
                 sources: start.stamps.to_string(),
+                starts_over: is_forced(action),
             },
             store: context.store,
             request: &request,
@@ -248,10 +249,12 @@ fn attempt(
     {
         SourceState::Unchanged => {}
         SourceState::Rewritten(now) => return Ok(Attempt::SourceRewritten(now)),
-        SourceState::Changed => {
-            return Err(Failure::Data(
-                "its source changed while it was read; run again".to_owned(),
-            ));
+        SourceState::Changed(names) => {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            return Err(Failure::Data(format!(
+                "{} changed while the stage waited or ran, so its result may belong to either version; run again",
+                names.join(", ")
+            )));
         }
     }
     // Held from the first blob on, because only the record protects the blobs.

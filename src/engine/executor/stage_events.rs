@@ -77,9 +77,18 @@ impl<'a> StageEvents<'a> {
                     about_run_only,
                 }
             }
-            StageEvent::Place { node, text } => {
+            StageEvent::Place {
+                node,
+                text,
+                outlives_run,
+            } => {
                 lock(messages).node.clone_from(&node);
-                Event::StagePlace { stage, node, text }
+                Event::StagePlace {
+                    stage,
+                    node,
+                    text,
+                    outlives_run,
+                }
             }
             StageEvent::Note { message } => {
                 lock(messages).notes.push(message.clone());

@@ -32,6 +32,7 @@ pub use interrupt::{Interrupt, PROGRAM_SECONDS};
 pub(crate) use local::WHOLE_LOG;
 pub use local::{Local, VISIBLE_GPUS, own_binary, peak_memory_mib, warden};
 pub use places::Places;
+pub use slurm::LeftJobs;
 pub use ssh::SshHost;
 
 /// A place where stages run.
@@ -102,6 +103,8 @@ pub struct Placement {
     /// Digest of the stamps of its sources. If it changed since the stage was started elsewhere, the stage may have read
     /// something else.
     pub sources: String,
+    /// `true` to start over instead of taking over what an earlier run left running elsewhere.
+    pub starts_over: bool,
 }
 
 /// Settings of the places other than this machine.

@@ -20,7 +20,7 @@ mod tools;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
-use contract::{FORMAT_VERSION, IndexEntry, Invalid, ShowPath, Tool};
+use contract::{FORMAT_VERSION, IndexEntry, Invalid, ShowPath, Source, Tool};
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
@@ -289,15 +289,15 @@ fn content_keys(
 }
 
 /// Changes to a stage's sources and programs since planning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceState {
     /// None of them was written to.
     Unchanged,
     /// They were written to, but have the same content as before. They may have had other content in between. Holds
     /// their present stamps.
     Rewritten(Stamps),
-    /// Their content has changed.
-    Changed,
+    /// Their content has changed. Holds their paths, and names of programs.
+    Changed(Vec<String>),
 }
 
 /// Compares a planned stage's sources and programs with the time when their stamps were `before`. Call this after
@@ -316,9 +316,25 @@ pub fn source_state(
     }
     let mut sources = Sources::new(store);
     let (params, tools, stamps) = read(instance, planned.node, &tools, &mut sources)?;
-    let is_same = params == planned.fingerprint.params && tools == planned.fingerprint.tools;
-    Ok(if !is_same {
-        SourceState::Changed
+    let Fingerprint {
+        params: old_params,
+        tools: old_tools,
+        ..
+    } = &planned.fingerprint;
+    Ok(if params != *old_params || tools != *old_tools {
+        let is_changed = |source: &Source| {
+            source::param(&params, &source.param) != source::param(old_params, &source.param)
+        };
+        let changed = instance.stage.sources().into_iter().filter(is_changed);
+        let changed = changed.map(|source| source.path.shown());
+        let programs = tools
+            .iter()
+            .filter(|(name, id)| old_tools.get(*name) != Some(id));
+        SourceState::Changed(
+            changed
+                .chain(programs.map(|(name, _)| name.clone()))
+                .collect(),
+        )
     } else if stamps != *before {
         SourceState::Rewritten(stamps)
     } else {

@@ -73,6 +73,7 @@ pub fn run(
         root: root.clone(),
         resources,
         pack: Pack::NONE,
+        starts_over: false,
         restarts: 0,
         work: request(&files)?,
     };

@@ -39,6 +39,10 @@ pub(super) struct Entry {
     pub(super) search_at: Instant,
     events: EventReader,
     started: Option<Started>,
+    /// `true` once it was reported that the job waits again after its latest start.
+    is_interrupted: bool,
+    /// Length of the log in bytes.
+    logged: u64,
     /// Loss that will be decided on, and since when files are waited for.
     late: Option<(Loss, Instant)>,
     /// The last notice, which is not repeated.
@@ -66,6 +70,8 @@ impl Entry {
             state: State::Unknown("not asked yet".to_owned()),
             search_at: Instant::now(),
             started: None,
+            is_interrupted: false,
+            logged: 0,
             late: None,
             noticed: String::new(),
             messages,
@@ -128,16 +134,23 @@ impl Entry {
         {
             self.report(Report::Started(started.clone()));
             self.started = Some(started.clone());
+            self.is_interrupted = false;
+            self.noticed.clear();
         }
         // Events come after the ending was read, so that none is missing when the ending is passed on.
         for event in self.events.read()? {
             self.report(Report::Event(event));
         }
+        let logged = std::fs::metadata(self.folder.log()).map_or(0, |found| found.len());
+        if logged != self.logged {
+            self.logged = logged;
+            self.report(Report::Logged);
+        }
         let found = Found::of(started, ending);
         Ok(match decide(&found, &self.state) {
             Decision::Wait => {
                 self.late = None;
-                self.tell_reason();
+                self.tell_reason(&found);
                 Next::Continue
             }
             Decision::WaitForFiles(loss) => match self.is_late(&loss, late) {
@@ -158,12 +171,25 @@ impl Entry {
         since.elapsed() >= late
     }
 
-    /// Tells the reason for which a job waits, unless it is an everyday one.
-    fn tell_reason(&mut self) {
-        if let State::Pending(reason) = &self.state
-            && !matches!(reason.as_str(), "None" | "Priority" | "Resources" | "")
-        {
+    /// Tells that a job was interrupted, or the reason for which it waits unless that is an everyday one.
+    fn tell_reason(&mut self, found: &Found) {
+        let State::Pending(reason) = &self.state else {
+            return;
+        };
+        let has_checkpoint = matches!(found, Found::Paused(_));
+        // Slurm's answer may be older than the start of the job. Only a job that was put back has this reason.
+        let is_put_back = self.started.is_some() && reason == "BeginTime";
+        let is_everyday = matches!(reason.as_str(), "None" | "Priority" | "Resources" | "");
+        if !is_everyday && !is_put_back {
             self.notice(format!("Slurm lets the job wait: {reason}"));
+        }
+        if (has_checkpoint || is_put_back)
+            && !self.is_interrupted
+            && let Some(job) = self.submitted()
+        {
+            let id = job.id();
+            self.is_interrupted = true;
+            self.report(Report::Interrupted { id, has_checkpoint });
         }
     }
 

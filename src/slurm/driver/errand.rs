@@ -7,11 +7,12 @@ use std::thread;
 use std::time::Instant;
 
 use crate::records::JobRecord;
-use crate::recover::{Recovered, Recovery, SWEEPABLE};
+use crate::recover::{Recovered, Recovery};
 use crate::resources::{Pack, Resources};
 use crate::site::SiteLimits;
 use crate::state::{JobId, State};
 use crate::submit::{Batch, Submitter};
+use crate::sweep::SWEEPABLE;
 use crate::watch::Watch;
 use crate::{Error, JobFolder};
 
@@ -23,7 +24,7 @@ pub(super) type Number = u64;
 /// A question or a request to Slurm.
 #[derive(Debug)]
 pub(super) enum Errand {
-    Recover(Vec<(Number, JobFolder, Pack)>),
+    Recover(Vec<(Number, JobFolder)>),
     Submit {
         numbers: Vec<Number>,
         folders: Vec<JobFolder>,
@@ -31,7 +32,7 @@ pub(super) enum Errand {
         pack: Pack,
     },
     Ask(BTreeMap<JobId, String>),
-    Cancel(Vec<(JobFolder, JobRecord, u32)>),
+    Cancel(Vec<(JobFolder, JobRecord)>),
     ReadLimits,
 }
 
@@ -40,7 +41,7 @@ pub(super) enum Answer {
     Recovered(Vec<(Number, Result<Recovered, Error>)>),
     Submitted(Vec<Number>, Result<Vec<Option<JobRecord>>, Error>),
     States(HashMap<JobId, State>),
-    Cancelled(Vec<(JobFolder, JobRecord, u32)>, Result<(), Error>),
+    Cancelled(Vec<(JobFolder, JobRecord)>, Result<(), Error>),
     Limits(Result<SiteLimits, Error>),
 }
 
@@ -94,9 +95,8 @@ fn carry_out(submitter: &Submitter, watch: &mut Watch, errand: Errand) -> Answer
     match errand {
         Errand::Recover(jobs) => {
             let mut recovery = Recovery::new(submitter);
-            let mut found = |(number, folder, pack): (Number, JobFolder, Pack)| {
-                (number, recovery.find(&folder, pack.size))
-            };
+            let mut found =
+                |(number, folder): (Number, JobFolder)| (number, recovery.find(&folder));
             Answer::Recovered(jobs.into_iter().map(&mut found).collect())
         }
         Errand::Submit {

@@ -19,7 +19,7 @@ use std::thread;
 use serde_json::Value;
 
 use crate::outcome::Outcome;
-use crate::records::{EndResult, Request, Started};
+use crate::records::{EndResult, JobRecord, Request, Started};
 use crate::resources::{Pack, Resources};
 use crate::state::JobId;
 use crate::submit::Submitter;
@@ -37,6 +37,8 @@ pub struct NewJob {
     pub pack: Pack,
     /// Number of times that Slurm may start the job again.
     pub restarts: u32,
+    /// `true` to start over instead of following or collecting what an earlier driver has left.
+    pub starts_over: bool,
     /// The work itself, which the node gets.
     pub work: Value,
 }
@@ -48,6 +50,10 @@ pub enum Report {
     Submitted { id: JobId, adopted: bool },
     /// The job started, for the first time or again.
     Started(Started),
+    /// The job was stopped by its time limit, by a more urgent job or by the loss of its node, and waits to go on.
+    Interrupted { id: JobId, has_checkpoint: bool },
+    /// The log has grown.
+    Logged,
     /// An event of the work.
     Event(Value),
     /// Something that a person may want to know, such as the reason for which the job waits.
@@ -67,6 +73,8 @@ pub struct Followed {
 #[derive(Debug)]
 enum Input {
     Add(Box<Entry>),
+    /// Cancel a job that is not followed.
+    Replace(Box<(JobFolder, JobRecord)>),
     Leave,
     Cancel,
     Answer(errand::Answer),
@@ -114,7 +122,7 @@ impl Driver {
     /// # Errors
     /// If the job's folder cannot be read or written, or another version of the program has submitted it.
     pub fn run(&self, job: &NewJob, on_report: &dyn Fn(Report)) -> Result<Followed, Error> {
-        let folder = self.prepare(job)?;
+        let folder = self.prepare(job, on_report)?;
         let (messages, receiver) = mpsc::channel();
         let entry = Entry::new(folder.clone(), job, messages);
         let stopped = || Outcome::Left(None);
@@ -136,14 +144,18 @@ impl Driver {
         let _ = self.input.send(Input::Cancel);
     }
 
-    /// Returns the folder of the attempt to run: the latest one, or a new one if the latest was collected.
-    fn prepare(&self, job: &NewJob) -> Result<JobFolder, Error> {
-        let latest = JobFolder::latest(&job.root)?;
-        let number = match latest {
+    /// Returns the folder of the attempt to run: the latest one, or a new one if the latest is over or is replaced.
+    fn prepare(&self, job: &NewJob, on_report: &dyn Fn(Report)) -> Result<JobFolder, Error> {
+        let number = match JobFolder::latest(&job.root)? {
             None => 1,
-            Some((number, folder)) => match self.is_usable(&folder)? {
-                true => number,
-                false => number + 1,
+            Some((number, folder)) if folder.is_collected()? => number + 1,
+            Some((number, folder)) => match replacement(&folder, job)? {
+                Some(why) => {
+                    self.replace(&folder, why, on_report)?;
+                    number + 1
+                }
+                None if self.is_usable(&folder)? => number,
+                None => number + 1,
             },
         };
         let folder = JobFolder::attempt(&job.root, number);
@@ -157,16 +169,36 @@ impl Driver {
         Ok(folder)
     }
 
-    /// Returns `true` if an attempt is to be submitted, followed or collected, and `false` if it is over.
-    fn is_usable(&self, folder: &JobFolder) -> Result<bool, Error> {
-        if folder.is_collected()? {
-            return Ok(false);
+    /// Ends an attempt in favour of the next one.
+    fn replace(
+        &self,
+        folder: &JobFolder,
+        why: &str,
+        on_report: &dyn Fn(Report),
+    ) -> Result<(), Error> {
+        if !has_ended(folder)? {
+            // A job that starts before it is cancelled sees the mark.
+            folder.put_cancel()?;
+            if let Some(job) = folder.job()? {
+                let id = job.id();
+                on_report(Report::Notice(format!(
+                    "Slurm job {id} of an earlier run is cancelled, because {why}"
+                )));
+                let _ = self
+                    .input
+                    .send(Input::Replace(Box::new((folder.clone(), job))));
+            }
         }
+        folder.put_collected()
+    }
+
+    /// Returns `true` if an attempt that was not collected is to be submitted, followed or collected, and `false` if it
+    /// is over.
+    fn is_usable(&self, folder: &JobFolder) -> Result<bool, Error> {
         let Some(request) = folder.request()? else {
             return Ok(true);
         };
-        let ending = folder.ending()?;
-        let has_ended = ending.is_some_and(|ending| ending.result != EndResult::Paused);
+        let has_ended = has_ended(folder)?;
         // The driver that cancelled it may have died before it saw the end.
         if folder.is_cancelled()? && !has_ended {
             return Ok(false);
@@ -184,6 +216,27 @@ impl Driver {
             hint: format!("wait for the job with version {version}, or cancel it with `scancel`"),
         })
     }
+}
+
+/// Returns the reason for which an attempt is to be replaced by a new one, if there is any.
+fn replacement(folder: &JobFolder, job: &NewJob) -> Result<Option<&'static str>, Error> {
+    if job.starts_over {
+        return Ok(Some("the stage starts over"));
+    }
+    let asks_for_the_same = folder
+        .request()?
+        .is_none_or(|request| request.resources == job.resources);
+    // A job that runs has what it needs.
+    if asks_for_the_same || folder.started()?.is_some() || has_ended(folder)? {
+        return Ok(None);
+    }
+    Ok(Some("the stage asks for other resources now"))
+}
+
+/// Returns `true` if an attempt has its last ending.
+fn has_ended(folder: &JobFolder) -> Result<bool, Error> {
+    let ending = folder.ending()?;
+    Ok(ending.is_some_and(|ending| ending.result != EndResult::Paused))
 }
 
 impl Drop for Driver {
@@ -204,7 +257,7 @@ fn receive(receiver: &Receiver<Message>, on_report: &dyn Fn(Report)) -> Option<O
 
 impl Submitter {
     /// Returns the path of the log of an allocation, which has what the batch script prints.
-    fn log_of(&self, job: &crate::JobRecord) -> PathBuf {
+    fn log_of(&self, job: &JobRecord) -> PathBuf {
         let name = match job.element {
             Some(element) => format!("slurm-{element}.log"),
             None => "slurm.log".to_owned(),

@@ -29,6 +29,7 @@ fn folder(at: &std::path::Path) -> JobFolder {
     let claim = Claim {
         tag: "tag".to_owned(),
         line: 0,
+        pack: 1,
         host: "h".to_owned(),
         process: 1,
     };

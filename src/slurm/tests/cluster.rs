@@ -189,6 +189,7 @@ impl Cluster {
             },
             pack: Pack::NONE,
             restarts: 5,
+            starts_over: false,
             work,
         }
     }

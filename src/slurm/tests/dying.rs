@@ -219,6 +219,7 @@ fn folders_of_submissions_are_removed_when_they_are_old_and_unused() {
         let claim = crate::Claim {
             tag: tag.to_owned(),
             line: 0,
+            pack: 1,
             host: String::new(),
             process: 1,
         };

@@ -211,7 +211,7 @@ fn a_job_held_by_a_person_goes_on_when_it_is_released() {
     let released = std::sync::atomic::AtomicBool::new(false);
     let followed = driver.run(&job, &|report| {
         let is_notice =
-            matches!(&report, Report::Notice(text) if text.contains("`scontrol release`"));
+            matches!(&report, Report::Notice(text) if text.contains("`scontrol release "));
         if is_notice && !released.swap(true, std::sync::atomic::Ordering::SeqCst) {
             cluster.slurm("scontrol release $(squeue -h -o %A)");
         }

@@ -1,6 +1,7 @@
 //! Runs on a real Slurm cluster on this machine, if `RUNNER_TEST_SLURM` is 1 (see `tests/cluster/README.md`).
 
 mod doctor;
+mod outages;
 mod runs;
 mod settings;
 mod submit;
@@ -71,13 +72,11 @@ impl Cluster {
     }
 
     /// Ends one process of the cluster, such as `slurmctld`. [`Cluster::start_again`] starts it.
-    #[expect(dead_code, reason = "used by tests of runs")]
     pub(crate) fn stop(&self, name: &str) {
         self.script("slurm-stop", &["--only", name]);
     }
 
     /// Starts what does not run.
-    #[expect(dead_code, reason = "used by tests of runs")]
     pub(crate) fn start_again(&self) {
         self.script("slurm-start", &[]);
     }

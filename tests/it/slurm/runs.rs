@@ -9,10 +9,10 @@ use super::*;
 use crate::sandbox::{TINY, files, finish, signal};
 
 /// Settings with which a test need not wait long.
-const FAST: &str = "poll = 0.5\nlate = 10\n";
+pub(super) const FAST: &str = "poll = 0.5\nlate = 10\n";
 
 /// Five programs, each of which adds a line to the file `ran`, and a sixth that reads their outputs.
-const COUNTING: &str = r#"
+pub(super) const COUNTING: &str = r#"
 version: 1
 name: counting
 stages:
@@ -33,7 +33,7 @@ stages:
 "#;
 
 /// `$PROJECT` in the pipeline stands for the folder of the sandbox.
-fn sandbox(pipeline: &str) -> Sandbox {
+pub(super) fn sandbox(pipeline: &str) -> Sandbox {
     let sandbox = Sandbox::new("");
     let folder = sandbox.path("");
     let text = pipeline.replace("$PROJECT", folder.to_str().unwrap());
@@ -43,7 +43,7 @@ fn sandbox(pipeline: &str) -> Sandbox {
 }
 
 /// `runner run pipeline.yaml --executor slurm` with `args`.
-fn command(cluster: &Cluster, sandbox: &Sandbox, args: &[&str]) -> Command {
+pub(super) fn command(cluster: &Cluster, sandbox: &Sandbox, args: &[&str]) -> Command {
     let run = ["run", "pipeline.yaml", "--executor", "slurm"];
     let mut command = cluster.command(sandbox, &[&run, args].concat());
     command.stdin(Stdio::null());
@@ -51,16 +51,16 @@ fn command(cluster: &Cluster, sandbox: &Sandbox, args: &[&str]) -> Command {
     command
 }
 
-fn start(cluster: &Cluster, sandbox: &Sandbox, args: &[&str]) -> Child {
+pub(super) fn start(cluster: &Cluster, sandbox: &Sandbox, args: &[&str]) -> Child {
     command(cluster, sandbox, args).spawn().unwrap()
 }
 
-fn run(cluster: &Cluster, sandbox: &Sandbox, args: &[&str]) -> Finished {
+pub(super) fn run(cluster: &Cluster, sandbox: &Sandbox, args: &[&str]) -> Finished {
     finish(start(cluster, sandbox, args))
 }
 
 /// Lines of the file `ran`, sorted.
-fn ran(sandbox: &Sandbox) -> Vec<String> {
+pub(super) fn ran(sandbox: &Sandbox) -> Vec<String> {
     let text = fs::read_to_string(sandbox.path("ran")).unwrap_or_default();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines.sort();
@@ -68,7 +68,7 @@ fn ran(sandbox: &Sandbox) -> Vec<String> {
 }
 
 /// The outputs of the latest run, by path.
-fn outputs(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
+pub(super) fn outputs(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
     let mut files = files(&sandbox.path("artifacts/latest"));
     // Keys differ if a pipeline has the path of its sandbox in it.
     files.retain(|(path, _)| !path.ends_with(".outputs.json"));
@@ -76,7 +76,7 @@ fn outputs(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The report of a stage in the latest run's record.
-fn stage(record: &Value, name: &str) -> Value {
+pub(super) fn stage(record: &Value, name: &str) -> Value {
     let stages = record["stages"].as_array().unwrap();
     let found = stages.iter().find(|stage| stage["name"] == name);
     found
@@ -84,7 +84,7 @@ fn stage(record: &Value, name: &str) -> Value {
         .clone()
 }
 
-fn is_full() -> bool {
+pub(super) fn is_full() -> bool {
     std::env::var("RUNNER_SUITE").is_ok_and(|suite| suite == "full")
 }
 
@@ -195,16 +195,23 @@ name: gated
 stages:
   it:
     kind: command
-    params: { shell: true, argv: "echo 1 >> \"$PROJECT/ran\"; while ! [ -e \"$PROJECT/gate\" ]; do sleep 0.1; done; echo done > o", outputs: { o: o } }
+    params: { shell: true, argv: "echo 1 >> \"$PROJECT/ran\"; echo has begun; while ! [ -e \"$PROJECT/gate\" ]; do sleep 0.1; done; echo done > o", outputs: { o: o } }
 "#;
     let there = sandbox(pipeline);
     let has_started = || (!ran(&there).is_empty()).then_some(());
     let driver = start(&cluster, &there, &[]);
     wait_for("the start of the job", has_started);
+    // The log of a job can be read while it runs.
+    wait_for("its log", || {
+        let logs = there.runner(&["runs", "logs", "latest"]);
+        logs.stdout.contains("has begun").then_some(())
+    });
     signal(driver.id(), Signal::INT).unwrap();
     let left = finish(driver);
     assert_eq!(left.code, Some(130), "{left:?}");
     assert!(left.stderr.contains("go on"), "{left:?}");
+    assert!(left.stderr.contains("it: left as Slurm job"), "{left:?}");
+    assert!(!left.stderr.contains("are killed"), "{left:?}");
     let second = start(&cluster, &there, &["-v"]);
     fs::write(there.path("gate"), "").unwrap();
     let collected = finish(second);

@@ -96,6 +96,7 @@ fn mistakes_are_told_before_a_job_is_submitted() {
     refused(&["none.yaml"], &["none.yaml"]);
     refused(&["pipeline.yaml", "-S", "epochs=many"], &["epochs"]);
     refused(&["pipeline.yaml", "-n"], &["`--dry-run` runs nothing"]);
+    refused(&["pipeline.yaml", "--force"], &["`--force` would force"]);
     refused(
         &["--time", "5m", "pipeline.yaml"],
         &["`--time` is too short; use at least 10 minutes"],

@@ -45,10 +45,15 @@ pub(super) fn end(
 ) -> Result<(Gathered, f64, Usage), Ended> {
     let ending = match outcome {
         Outcome::Ended(ending) => ending,
-        Outcome::Left(_) => {
+        Outcome::Left(id) => {
+            let left = id.map(|id| {
+                Failure::Left(format!(
+                    "left as Slurm job {id}; the next run takes its result"
+                ))
+            });
             return Err(Ended {
                 is_left: true,
-                ..Ended::without_usage(Failure::Cancelled)
+                ..Ended::without_usage(left.unwrap_or(Failure::Cancelled))
             });
         }
         Outcome::NotSubmitted => return Err(Ended::without_usage(Failure::Cancelled)),

@@ -12,11 +12,13 @@
 //! | out of memory, timed out | the same failure, so it may be retried |
 //! | lost with its node, preempted, forgotten | failure of the system, so it may be retried |
 //! | of an earlier run: failed, or lost before this run | a warning, and another attempt |
-//! | cancelled, rejected or held for a reason that does not pass | failure that is not retried |
-//! | left behind by Ctrl-C | cancelled; the job goes on |
+//! | cancelled by this run | cancelled |
+//! | cancelled by somebody else, rejected or held for a reason that does not pass | failure that is not retried |
+//! | left behind by Ctrl-C | left; the job goes on |
 
 mod ending;
 mod files;
+mod left;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use contract::{Failure, Gathered, StageEvent, lock};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use slurm::decide::Loss;
 use slurm::{
     Client, Driver, EndResult, Followed, JobFolder, NewJob, Outcome, Pack, Report, Resources,
     Settings, Submitter,
@@ -36,6 +39,7 @@ use super::{Ending, Kept, Launch, Launcher, OnInterrupt, Scratch, Usage, Work};
 use crate::spec::Executor;
 use ending::{Ended, end};
 use files::{LogCopy, link_picture};
+pub use left::LeftJobs;
 use store::Store;
 use store::keys::Key;
 
@@ -84,9 +88,12 @@ impl Slurm {
             .map_err(|error| format!("failed to find the path of this program: {error}"))?;
         let submitter = Submitter::new(Client::default(), settings.clone(), &jobs, &binary)
             .map_err(|error| said(&error))?;
-        if let Err(error) = submitter.sweep() {
-            tracing::debug!("old submissions are not removed: {error}");
-        }
+        let sweeper = submitter.clone();
+        thread::spawn(move || {
+            if let Err(error) = sweeper.sweep() {
+                tracing::debug!("old folders are not removed: {error}");
+            }
+        });
         let driver = Driver::new(submitter, &version()?).map_err(|error| said(&error))?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -125,11 +132,10 @@ impl Slurm {
             let Followed { folder, outcome } =
                 followed.map_err(|error| Ended::without_usage(Failure::System(said(&error))))?;
             lock(&log).copy(&folder.log(), launch.log);
-            let is_lost = matches!(outcome, Outcome::Lost(_))
-                && is_adopted.into_inner()
-                && !self.is_stopping();
-            if let Some(text) = place_at_end(&outcome, self.is_stopping()) {
-                on_event(StageEvent::Place { node: None, text });
+            let is_stopping = self.is_stopping();
+            let is_lost = matches!(outcome, Outcome::Lost(_)) && is_adopted.into_inner();
+            if is_stopping && is_cancelled(&outcome) {
+                return Err(Ended::without_usage(Failure::Cancelled));
             }
             let ended = end(&folder, outcome, &launch.request.staging, launch.log);
             let is_current = has_sources(&folder, &launch.placement.sources);
@@ -145,6 +151,9 @@ impl Slurm {
                 Ok(_) => {}
                 Err(ended) if is_lost => on_event(about_earlier(&ended.failure)),
                 Err(ended) => return Err(ended),
+            }
+            if is_stopping {
+                return Err(Ended::without_usage(Failure::Cancelled));
             }
         }
     }
@@ -204,6 +213,7 @@ impl Slurm {
                 Some(_) => MOST_RESTARTS,
                 None => limits.retries(),
             },
+            starts_over: placement.starts_over,
             work,
         })
     }
@@ -298,17 +308,33 @@ impl Launcher for Slurm {
 /// Passes on a report of a job as an event of its stage.
 fn pass_on(report: Report, folder: &JobFolder, launch: &Launch<'_>, on_event: &dyn Fn(StageEvent)) {
     match report {
-        Report::Submitted { id, adopted } => on_event(StageEvent::Place {
-            node: None,
-            text: match adopted {
+        Report::Submitted { id, adopted } => on_event(place(
+            None,
+            match adopted {
                 true => format!("continues Slurm job {id}"),
                 false => format!("waits as Slurm job {id}"),
             },
-        }),
-        Report::Started(started) => on_event(StageEvent::Place {
-            text: format!("runs on {}", started.node),
-            node: Some(started.node),
-        }),
+        )),
+        Report::Started(started) => {
+            let text = format!("runs on {}", started.node);
+            on_event(place(Some(started.node), text));
+        }
+        Report::Interrupted { id, has_checkpoint } => {
+            on_event(place(None, format!("waits again as Slurm job {id}")));
+            let from = match has_checkpoint {
+                true => "from its checkpoint",
+                false => "from its last checkpoint, if it has any",
+            };
+            on_event(StageEvent::Warning {
+                message: format!(
+                    "Slurm interrupted job {id} and starts it again, {from}; that takes about two minutes, or longer if \
+                     no node is free"
+                ),
+                about_run_only: true,
+            });
+        }
+        // It is copied with every report.
+        Report::Logged => {}
         Report::Notice(message) => on_event(StageEvent::Warning {
             message,
             about_run_only: true,
@@ -349,14 +375,18 @@ fn pass_over_failure(root: &Path, on_event: &dyn Fn(StageEvent)) -> Result<(), s
     }
 }
 
-/// Returns the words about a job that a stopped run leaves behind or has cancelled.
-fn place_at_end(outcome: &Outcome, is_stopping: bool) -> Option<String> {
-    match outcome {
-        Outcome::Left(Some(id)) => Some(format!("Slurm job {id} goes on")),
-        Outcome::NotSubmitted => Some("its job was not submitted".to_owned()),
-        Outcome::Lost(lost) if is_stopping => Some(lost.to_string()),
-        _ => None,
+/// Returns the event that says where a job waits, or on which node it runs.
+fn place(node: Option<String>, text: String) -> StageEvent {
+    StageEvent::Place {
+        node,
+        text,
+        outlives_run: true,
     }
+}
+
+/// Returns `true` if Slurm cancelled a job on request.
+fn is_cancelled(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Lost(lost) if matches!(lost.loss, Loss::Cancelled(_)))
 }
 
 /// Warns about the job of an earlier run, after which the stage starts again.

@@ -79,6 +79,7 @@ impl Conversation<'_> {
             (self.on_event)(StageEvent::Place {
                 node: None,
                 text: format!("sends {size} to {}", self.host),
+                outlives_run: false,
             });
         }
         content.send(&lacks, self.launch.store, to, self.stopping)?;
@@ -86,6 +87,7 @@ impl Conversation<'_> {
         (self.on_event)(StageEvent::Place {
             node: Some(self.host.to_owned()),
             text: format!("runs on {}", self.host),
+            outlives_run: false,
         });
         thread::scope(|scope| {
             // Dropped at the end, which ends the thread.

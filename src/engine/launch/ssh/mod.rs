@@ -126,6 +126,7 @@ impl Launcher for Ssh {
             on_event(StageEvent::Place {
                 node: None,
                 text: format!("waits for {}", self.host),
+                outlives_run: false,
             });
         };
         let Some(slot) = self.slots.take(&self.stopping, &on_wait) else {

@@ -298,6 +298,7 @@ fn a_host_that_breaks_a_rule_is_refused_and_writes_nothing_elsewhere() {
     let place = StageEvent::Place {
         node: None,
         text: "at home".to_owned(),
+        outlives_run: false,
     };
     let huge = Blob {
         bytes: u64::MAX,

@@ -43,6 +43,15 @@ pub fn source_digest(value: &Value) -> Option<Digest> {
 }
 
 /// Returns the parameter at `path`.
+pub(super) fn param<'a>(params: &'a Value, path: &[Segment]) -> Option<&'a Value> {
+    path.iter()
+        .try_fold(params, |value, segment| match segment {
+            Segment::Key(key) => value.get(key),
+            Segment::Index(index) => value.get(index),
+        })
+}
+
+/// Like [`param`], to change the parameter.
 pub(super) fn param_mut<'a>(params: &'a mut Value, path: &[Segment]) -> Option<&'a mut Value> {
     path.iter()
         .try_fold(params, |value, segment| match segment {

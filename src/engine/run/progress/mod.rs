@@ -86,6 +86,8 @@ pub struct Place {
     pub node: Option<String>,
     /// Sentence fragment: `waits as Slurm job 17`.
     pub text: String,
+    /// `true` if the stage goes on there when the run is stopped.
+    pub outlives_run: bool,
 }
 
 impl RunningStage {
@@ -93,6 +95,11 @@ impl RunningStage {
     pub fn is_queued(&self) -> bool {
         let place = self.place.as_ref();
         place.is_some_and(|place| place.node.is_none())
+    }
+
+    /// `true` if it goes on when the run is stopped.
+    pub fn outlives_run(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.outlives_run)
     }
 
     /// Estimates the seconds left from the progress since the start. `None` without progress.
@@ -170,10 +177,16 @@ impl RunProgress {
                     progress: None,
                 });
             }
-            Event::StagePlace { stage, node, text } => {
+            Event::StagePlace {
+                stage,
+                node,
+                text,
+                outlives_run,
+            } => {
                 let place = Some(Place {
                     node: node.clone(),
                     text: text.clone(),
+                    outlives_run: *outlives_run,
                 });
                 self.with_running(stage, |running| {
                     if node.is_some() {

@@ -36,7 +36,7 @@ pub(super) struct Following {
     is_busy: bool,
     is_cancelling: bool,
     /// Jobs to cancel, and the earliest time for that.
-    to_cancel: Vec<(JobFolder, JobRecord, u32)>,
+    to_cancel: Vec<(JobFolder, JobRecord)>,
     cancel_at: Instant,
     submitting: Submitting,
     ask_at: Instant,
@@ -106,6 +106,7 @@ impl Following {
     fn take(&mut self, input: Input) {
         match input {
             Input::Add(entry) => self.add(*entry),
+            Input::Replace(job) => self.to_cancel.push(*job),
             Input::Leave | Input::Close => self.leave(),
             Input::Cancel => self.cancel(),
             Input::Answer(answer) => {
@@ -161,7 +162,7 @@ impl Following {
                 false
             }
             Phase::Submitted(job) => {
-                let job = (entry.folder.clone(), job.clone(), entry.pack.size);
+                let job = (entry.folder.clone(), job.clone());
                 self.to_cancel.push(job);
                 true
             }
@@ -183,7 +184,7 @@ impl Following {
                 continue;
             };
             let log = self.errands.log_of(job);
-            let job = (entry.folder.clone(), job.clone(), entry.pack.size);
+            let job = (entry.folder.clone(), job.clone());
             match entry.look(self.late, &log) {
                 Next::Continue => {}
                 Next::Finish(outcome) => done.push((*number, outcome)),
@@ -244,7 +245,7 @@ impl Following {
         let due = |entry: &Entry| matches!(entry.phase, Phase::Searching) && entry.search_at <= now;
         let jobs = self.entries.iter().filter(|(_, entry)| due(entry));
         let jobs: Vec<_> = jobs
-            .map(|(number, entry)| (*number, entry.folder.clone(), entry.pack))
+            .map(|(number, entry)| (*number, entry.folder.clone()))
             .collect();
         (!jobs.is_empty()).then_some(Errand::Recover(jobs))
     }
@@ -321,7 +322,7 @@ impl Following {
             return;
         };
         if self.is_cancelling {
-            let job = (entry.folder.clone(), job.clone(), entry.pack.size);
+            let job = (entry.folder.clone(), job.clone());
             self.to_cancel.push(job);
         }
         entry.enter(job, adopted);
