@@ -147,7 +147,7 @@ fn a_controller_that_cannot_be_found_is_reported_soon() {
         return;
     };
     let there = sandbox(COUNTING);
-    let mut command = command(&cluster, &there, &["one[1]"]);
+    let mut command = command(&cluster, &there, &[]);
     command.env("SLURM_CONF", there.path("missing.conf"));
     let mut driver = command.spawn().unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(driver.stderr.take().unwrap()));

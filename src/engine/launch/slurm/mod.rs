@@ -140,6 +140,11 @@ impl Slurm {
             let ended = end(&folder, outcome, &launch.request.staging, launch.log);
             let is_current = has_sources(&folder, &launch.placement.sources);
             match ended {
+                // The run takes no result any more.
+                Ok(_) if is_stopping => {
+                    let text = "its Slurm job has ended; the next run takes its result";
+                    return Err(Ended::without_usage(Failure::Left(text.to_owned())));
+                }
                 Ok(outputs) if is_current => return Ok(outputs),
                 Err(ended) if ended.is_left => return Err(ended),
                 _ => {}

@@ -255,6 +255,8 @@ impl RunProgress {
                 let took = self.took.entry(stage(&report.name).to_owned());
                 took.or_default().push(seconds);
             }
+            // It goes on elsewhere.
+            (Outcome::Cancelled, _) if report.left.is_some() => {}
             (Outcome::Cancelled, _) => self.stopped.push(running),
             // With a second signal, stages are killed, and may count as failed.
             (Outcome::Failed, _) if self.signal.is_some() => self.stopped.push(running),

@@ -14,17 +14,10 @@ impl RunningStage {
             format!("{unit} {done}/{total}; ")
         });
         let next = match self.resumes_after() {
-            _ if self.place.is_some() => return self.text_elsewhere(),
             Some(position) => format!("resumes after {position}"),
             None => "starts over, because it has no checkpoint".to_owned(),
         };
         format!("{}: {}{next}", self.name, reached.unwrap_or_default())
-    }
-
-    /// `cnn: Slurm job 17 goes on`.
-    fn text_elsewhere(&self) -> String {
-        let place = self.place.as_ref().map_or("", |place| &place.text);
-        format!("{}: {place}", self.name)
     }
 }
 
