@@ -233,7 +233,7 @@ fn a_full_queue_is_refilled() {
 }
 
 /// Returns the CPU time of this process, without that of its children.
-fn cpu_seconds() -> f64 {
+pub(super) fn cpu_seconds() -> f64 {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
 }

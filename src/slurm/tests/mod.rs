@@ -8,3 +8,4 @@ mod interrupting;
 mod many;
 mod outages;
 mod programs;
+mod simulation;
