@@ -7,6 +7,7 @@ mod folder;
 mod places;
 mod plain_server;
 mod proxy;
+mod scale;
 mod sharing;
 mod signing;
 mod speed;

@@ -289,14 +289,14 @@ fn read_line(reader: &mut impl std::io::BufRead) -> Option<String> {
     (read > 0).then_some(line)
 }
 
-/// The kind of a request: method, and folder or purpose.
 /// Waits until the other side gives up.
 fn wait_for_end(mut stream: &TcpStream) -> Option<()> {
     let _ = stream.read(&mut [0]);
     None
 }
 
-fn kind(request: &Request) -> String {
+/// Returns the kind of a request: method, and folder or purpose.
+pub(super) fn kind(request: &Request) -> String {
     let path = &request.path;
     let what = if path.contains("list-type=2") {
         "list"
