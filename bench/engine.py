@@ -14,6 +14,8 @@ from pathlib import Path
 CHAINS = 10
 RUNS = int(os.environ.get("RUNS", "5"))
 PARTS = ["noop", "first", "large", "sweep", "version"]
+# Takes minutes, so it runs only if it is named.
+LONG = ["scale"]
 
 
 def upstream(index):
@@ -145,18 +147,53 @@ stages:
     kind: command
     params: { shell: true, argv: "echo ${n} > out", outputs: { out: out } }
 sweep:
-  axes: { n: { int_uniform: [1, 10000] } }
+  axes: { n: { int_uniform: [1, TRIALS] } }
 """
+
+
+def write_sweep(folder, trials):
+    folder.mkdir()
+    (folder / "sweep.yaml").write_text(SWEEP.replace("TRIALS", str(trials)))
 
 
 def sweep(runner, tools, root):
     folder = root / "sweep"
-    folder.mkdir()
-    (folder / "sweep.yaml").write_text(SWEEP)
+    write_sweep(folder, 10_000)
     number = iter(range(10**6))
     plan = [runner, "sweep", "plan", "sweep.yaml", "--artifacts"]
     cold = lambda: call([*plan, f"none-{next(number)}"], folder)
     table("A plan of 10,000 trials with an empty store", measure({"runner": cold}))
+
+
+def scale(runner, tools, root):
+    """Measures commands on a store with the results of many trials. Only what takes long is measured once."""
+    write_sweep(root / "scale-plan", 100_000)
+    seconds, mib = call([runner, "sweep", "plan", "sweep.yaml"], root / "scale-plan")
+    print(f"\nA plan of 100,000 trials with an empty store: {seconds:.2f} s, {mib:.0f} MiB", flush=True)
+    for trials in (10_000, 40_000):
+        folder = root / f"scale-{trials}"
+        write_sweep(folder, trials)
+        commands = {
+            "plan, nothing is there": ([runner, "sweep", "plan", "sweep.yaml", "--artifacts", "none"], RUNS),
+            "first run": ([runner, "run", "sweep.yaml", "-q"], 1),
+            "plan, everything is there": ([runner, "sweep", "plan", "sweep.yaml"], RUNS),
+            "run, everything is there": ([runner, "run", "sweep.yaml", "-q"], RUNS),
+            "status": ([runner, "status", "sweep.yaml"], RUNS),
+            "runs list": ([runner, "runs", "list"], RUNS),
+            "cache info": ([runner, "cache", "info"], RUNS),
+            "cache gc, nothing to remove": ([runner, "cache", "gc"], RUNS),
+            "cache verify": ([runner, "cache", "verify"], 1),
+        }
+        print(f"\n{trials:,} trials\n\n| | time | for each trial | memory |\n| --- | --- | --- | --- |")
+        for name, (command, times) in commands.items():
+            taken = []
+            for _ in range(times):
+                shutil.rmtree(folder / "none", ignore_errors=True)
+                taken.append(call(command, folder))
+            seconds, mib = (statistics.median(one[at] for one in taken) for at in (0, 1))
+            print(f"| {name} | {seconds:.2f} s | {seconds / trials * 1e6:.0f} µs | {mib:.0f} MiB |", flush=True)
+        found = [files for _, _, files in os.walk(folder)]
+        print(f"\n{sum(map(len, found)):,} files, {len(found):,} folders")
 
 
 def version(runner, tools, root):
@@ -173,9 +210,9 @@ def processor():
 def main():
     runner, tools = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).absolute()
     parts = sys.argv[3:] or PARTS
-    unknown = [part for part in parts if part not in PARTS]
+    unknown = [part for part in parts if part not in PARTS + LONG]
     if unknown:
-        sys.exit(f"engine.sh: unknown part `{unknown[0]}`; the parts are {', '.join(PARTS)}")
+        sys.exit(f"engine.sh: unknown part `{unknown[0]}`; the parts are {', '.join(PARTS + LONG)}")
     for name in list(os.environ):
         if name.startswith("RUNNER_"):
             del os.environ[name]

@@ -4,17 +4,18 @@ set -euo pipefail
 
 usage() {
   cat <<'HELP'
-Usage: bench/engine.sh [-h] [noop|first|large|sweep|version]...
+Usage: bench/engine.sh [-h] [noop|first|large|sweep|version|scale]...
 
 Generates pipelines of `command` stages (ten independent chains; each stage writes its number into a file) and
 runs them with runner and other tools in turn (A B A B), each measurement in its own process. Prints Markdown
-tables of medians. Without a part, runs all parts.
+tables of medians. Without a part, runs all parts but scale.
 
   noop     run 100 stages that are all cached: runner, make, DVC, Snakemake
   first    run 1,000 stages for the first time, two at a time: runner, make
   large    plan 10,000 stages with an empty store (runner), and run them when all are cached: runner, make
   sweep    plan 10,000 trials: runner
   version  runner --version
+  scale    commands on a store with the results of 10,000 and of 40,000 trials (takes 10 minutes)
 
 Close other programs first.
 
