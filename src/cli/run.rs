@@ -22,6 +22,7 @@ use store::Store;
 
 use super::executors::{self, OnInterruptArg};
 use super::expectations::{self, ExpectationArgs};
+use super::hosts::HostCheck;
 use super::notify::NotifyArgs;
 use super::pipeline::{ANALYSIS, Overrides, SourceArgs, StoreArgs, catalogue};
 use super::plan::SavedPlan;
@@ -263,16 +264,23 @@ impl Run {
         (store, console, logs): (&'a Store, &'a Console, &RunLog),
     ) -> Result<(), Error> {
         let executors = executors::of(experiment.graph(), self.on_interrupt)?;
+        let on_failure = self.on_failure(experiment);
+        let hosts = HostCheck::new(&executors, console);
         let request = RunRequest {
             executors: &executors,
             sets: invocation.sets,
             select: &|graph, round| invocation.selection.options_of(graph, round),
-            accept: &|graph, plan| match invocation.saved {
-                Some((saved, from)) => saved.check(from, graph, plan, store),
-                None => Ok(()),
+            accept: &|graph, plan| {
+                if let Some((saved, from)) = invocation.saved {
+                    saved.check(from, graph, plan, store)?;
+                }
+                match on_failure {
+                    OnFailure::Stop => hosts.check(graph, plan),
+                    OnFailure::KeepGoing => Ok(()),
+                }
             },
             capacity: &|graph, machine| self.resources.capacity(graph, machine),
-            on_failure: self.on_failure(experiment),
+            on_failure,
             limits: self.limits(),
             resume: !self.no_resume,
             parse: catalogue().parse,
