@@ -22,13 +22,12 @@ use store::Store;
 
 use super::executors::{self, OnInterruptArg};
 use super::expectations::{self, ExpectationArgs};
-use super::hosts::HostCheck;
 use super::notify::NotifyArgs;
 use super::pipeline::{ANALYSIS, Overrides, SourceArgs, StoreArgs, catalogue};
 use super::plan::SavedPlan;
 use super::resources::ResourceArgs;
 use super::selection::Selection;
-use super::{plan, preflight, result_metrics, shared, sweep, table, unwritten};
+use super::{hosts, plan, preflight, result_metrics, shared, sweep, table, unwritten};
 use crate::report::format::Format;
 use crate::report::logs::RunLog;
 use crate::report::{Console, Verbosity, Viewer, display};
@@ -265,19 +264,18 @@ impl Run {
     ) -> Result<(), Error> {
         let executors = executors::of(experiment.graph(), self.on_interrupt)?;
         let on_failure = self.on_failure(experiment);
-        let hosts = HostCheck::new(&executors, console);
         let request = RunRequest {
             executors: &executors,
             sets: invocation.sets,
             select: &|graph, round| invocation.selection.options_of(graph, round),
-            accept: &|graph, plan| {
-                if let Some((saved, from)) = invocation.saved {
-                    saved.check(from, graph, plan, store)?;
-                }
-                match on_failure {
-                    OnFailure::Stop => hosts.check(graph, plan),
-                    OnFailure::KeepGoing => Ok(()),
-                }
+            accept: &|graph, plan| match invocation.saved {
+                Some((saved, from)) => saved.check(from, graph, plan, store),
+                None => Ok(()),
+            },
+            begin: &|graph, plan| match on_failure {
+                OnFailure::Stop => hosts::check(graph, plan, &executors, console),
+                // Stages of other machines are to run in any case.
+                OnFailure::KeepGoing => Ok(()),
             },
             capacity: &|graph, machine| self.resources.capacity(graph, machine),
             on_failure,

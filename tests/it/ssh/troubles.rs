@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{Machines, write_program};
-use crate::sandbox::{TINY, finish};
+use crate::sandbox::{TINY, finish, list};
 
 /// Stages that do not depend on each other.
 const MANY: &str = r#"
@@ -64,7 +64,8 @@ fn a_host_that_cannot_be_reached_gives_one_error_before_anything_runs() {
         assert!(run.stderr.contains(hint), "{run:?}");
         assert!(run.stderr.contains("\nnothing was run; "), "{run:?}");
         assert_eq!(run.stderr.lines().count(), 2, "{run:?}");
-        assert!(!machines.sandbox.path("artifacts/v1/runs").exists());
+        let runs = list(&machines.sandbox.path("artifacts/v1/runs"));
+        assert!(runs.is_empty(), "{runs:?}");
     }
     let pipeline = MANY.replace(
         "kind: dataset\n    matrix",
@@ -91,12 +92,17 @@ fn with_keep_going_the_stages_of_a_host_fail_together_and_others_run() {
         let run = finish(machines.start(&args));
         assert_eq!(run.code, Some(100), "{run:?}");
         let errors = run.stderr.matches(&format!("failed: {begins}")).count();
-        assert_eq!(errors, 1, "{run:?}");
         let others = format!("could not connect to `{host}`; see its error");
         let others = run.stderr.matches(&others).count();
-        assert_eq!(others, 7, "{run:?}");
+        assert_eq!(
+            (errors + others, machines.connections()),
+            (8, errors),
+            "{run:?}"
+        );
+        // Only stages that come more than a second after the first one try again, and only if that may help.
+        assert!(errors == 1 || host == "closed", "{run:?}");
+        assert!(others > 0, "{run:?}");
         assert!(run.stderr.contains("here: done"), "{run:?}");
-        assert_eq!(machines.connections(), 1, "{run:?}");
     }
     // A retry tries again, but not if that is futile.
     for (host, connections) in [("closed", 2), ("refused", 1)] {

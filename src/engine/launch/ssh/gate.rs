@@ -6,22 +6,26 @@
 //! | --- | --- |
 //! | succeeded | connect, too |
 //! | failed for a reason that stays, such as a wrong key | fail at once, also those that come later |
-//! | failed for a reason that may pass, such as a network error | fail at once if they waited for this attempt; those that come later, retries included, try again |
+//! | failed for a reason that may pass, such as a network error | fail at once if they waited for this attempt or come within [`SHARED`]; those that come later, retries included, try again |
 //!
 //! If the host answered, and a later attempt fails, the next stage is the first one again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contract::{Failure, lock};
 
 /// Interval between looks at the request to stop.
 const POLL: Duration = Duration::from_millis(100);
+/// Time after a failed attempt in which stages that come share it. The stages of a run do not all start at the same
+/// moment, and an attempt may fail within milliseconds.
+const SHARED: Duration = Duration::from_secs(1);
 
 /// The gate of one host.
 pub(super) struct Gate {
     host: String,
+    shared: Duration,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -30,7 +34,9 @@ struct State {
     host: Host,
     /// Number of failed attempts that other stages share.
     failed: u64,
-    /// Stage that made the latest of them.
+    /// The latest of them.
+    latest: Option<Instant>,
+    /// Stage that made it.
     by: String,
 }
 
@@ -62,9 +68,11 @@ impl Gate {
     pub(super) fn new(host: &str) -> Self {
         Self {
             host: host.to_owned(),
+            shared: SHARED,
             state: Mutex::new(State {
                 host: Host::Unknown,
                 failed: 0,
+                latest: None,
                 by: String::new(),
             }),
             changed: Condvar::new(),
@@ -72,8 +80,12 @@ impl Gate {
     }
 
     /// Notes that a stage is about to wait for its turn.
-    pub(super) fn arrive(&self) -> Arrival {
-        Arrival(lock(&self.state).failed)
+    pub(super) fn arrive(&self, stage: &str) -> Arrival {
+        let state = lock(&self.state);
+        let is_recent = |latest: Instant| latest.elapsed() < self.shared;
+        // A stage whose own attempt failed comes to try again.
+        let shares = state.latest.is_some_and(is_recent) && state.by != stage;
+        Arrival(state.failed - u64::from(shares))
     }
 
     /// Waits until the stage may connect.
@@ -149,6 +161,7 @@ impl Pass<'_> {
             // A host that has answered may refuse a single connection, so others try on their own.
             if !is_cancelled && (self.is_first || !may_pass) {
                 state.failed += 1;
+                state.latest = Some(Instant::now());
                 self.stage.clone_into(&mut state.by);
             }
         });
@@ -180,8 +193,21 @@ mod tests {
         Failure::System("cannot reach `lab`".to_owned())
     }
 
+    /// A gate that shares failures only with stages that have waited.
+    fn gate() -> Gate {
+        Gate {
+            shared: Duration::ZERO,
+            ..Gate::new("lab")
+        }
+    }
+
     fn pass<'a>(gate: &'a Gate, stage: &'a str, arrival: Arrival) -> Result<Pass<'a>, Failure> {
         gate.pass(stage, arrival, &AtomicBool::new(false))
+    }
+
+    /// Passes without waiting before.
+    fn pass_now<'a>(gate: &'a Gate, stage: &'a str) -> Pass<'a> {
+        pass(gate, stage, gate.arrive(stage)).unwrap()
     }
 
     fn refused(gate: &Gate, arrival: Arrival) -> Failure {
@@ -189,43 +215,51 @@ mod tests {
     }
 
     #[test]
-    fn stages_that_waited_share_a_failure_and_retries_try_again() {
-        let gate = Gate::new("lab");
-        let waits = gate.arrive();
-        pass(&gate, "cnn[1]", gate.arrive())
-            .unwrap()
-            .failed(&unreachable());
+    fn stages_that_waited_share_a_failure_and_later_ones_try_again() {
+        let gate = gate();
+        let waits = gate.arrive("late");
+        pass_now(&gate, "cnn[1]").failed(&unreachable());
         let shared = refused(&gate, waits);
         assert!(shared.is_transient());
         assert_eq!(
             shared.to_string(),
             "not started, because `cnn[1]` could not connect to `lab`; see its error"
         );
-        // A retry.
-        let again = pass(&gate, "cnn[2]", gate.arrive()).unwrap();
-        again.answered();
+        pass_now(&gate, "cnn[2]").answered();
         for stage in ["cnn[3]", "cnn[4]"] {
-            pass(&gate, stage, gate.arrive()).unwrap();
+            pass_now(&gate, stage);
         }
+        // The host answers by now.
+        pass(&gate, "late", waits).unwrap();
+    }
+
+    #[test]
+    fn stages_that_come_at_once_share_a_failure_too_but_a_retry_tries_again() {
+        let gate = Gate {
+            shared: Duration::MAX,
+            ..Gate::new("lab")
+        };
+        pass_now(&gate, "cnn[1]").failed(&unreachable());
+        refused(&gate, gate.arrive("cnn[2]"));
+        pass_now(&gate, "cnn[1]").failed(&unreachable());
+        refused(&gate, gate.arrive("cnn[2]"));
     }
 
     #[test]
     fn a_reason_that_stays_is_remembered() {
-        let gate = Gate::new("lab");
+        let gate = gate();
         let wrong = Failure::Data("the key of `lab` is not known".to_owned());
-        pass(&gate, "cnn", gate.arrive()).unwrap().failed(&wrong);
-        let later = refused(&gate, gate.arrive());
+        pass_now(&gate, "cnn").failed(&wrong);
+        let later = refused(&gate, gate.arrive("late"));
         assert!(!later.is_transient(), "{later}");
     }
 
     #[test]
     fn one_refused_connection_of_a_host_that_answers_concerns_one_stage() {
-        let gate = Gate::new("lab");
-        let waits = gate.arrive();
-        let first = pass(&gate, "a", gate.arrive()).unwrap();
-        first.answered();
-        let second = pass(&gate, "b", gate.arrive()).unwrap();
-        second.failed(&unreachable());
+        let gate = gate();
+        let waits = gate.arrive("late");
+        pass_now(&gate, "a").answered();
+        pass_now(&gate, "b").failed(&unreachable());
         let third = pass(&gate, "c", waits).unwrap();
         third.failed(&unreachable());
         refused(&gate, waits);
@@ -233,15 +267,14 @@ mod tests {
 
     #[test]
     fn others_wait_for_the_first_attempt_until_a_stop() {
-        let gate = Gate::new("lab");
-        let first = pass(&gate, "a", gate.arrive()).unwrap();
+        let gate = gate();
+        let first = pass_now(&gate, "a");
         let stopping = AtomicBool::new(false);
         thread::scope(|scope| {
             let (gate, stopping) = (&gate, &stopping);
             let (ended, end) = channel();
-            let arrival = gate.arrive();
             for stage in ["b", "c"] {
-                let ended = ended.clone();
+                let (ended, arrival) = (ended.clone(), gate.arrive(stage));
                 scope.spawn(move || {
                     let passed = gate.pass(stage, arrival, stopping).map(drop);
                     ended.send(passed).unwrap();
@@ -252,19 +285,20 @@ mod tests {
             for _ in 0..2 {
                 end.recv().unwrap().unwrap_err();
             }
-            let _next = pass(gate, "d", gate.arrive()).unwrap();
-            scope.spawn(move || ended.send(gate.pass("e", gate.arrive(), stopping).map(drop)));
+            let _next = pass_now(gate, "d");
+            let arrival = gate.arrive("e");
+            scope.spawn(move || ended.send(gate.pass("e", arrival, stopping).map(drop)));
             stopping.store(true, Ordering::SeqCst);
             assert_eq!(end.recv().unwrap(), Err(Failure::Cancelled));
         });
     }
 
     #[test]
-    fn a_cancelled_attempt_says_nothing_about_the_host() {
-        let gate = Gate::new("lab");
-        let waits = gate.arrive();
-        let first = pass(&gate, "a", waits).unwrap();
-        first.failed(&Failure::Cancelled);
-        pass(&gate, "b", waits).unwrap();
+    fn an_attempt_without_an_outcome_says_nothing_about_the_host() {
+        let gate = gate();
+        let waits = gate.arrive("late");
+        pass_now(&gate, "a").failed(&Failure::Cancelled);
+        drop(pass_now(&gate, "b"));
+        pass(&gate, "late", waits).unwrap();
     }
 }

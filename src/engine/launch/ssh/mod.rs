@@ -143,7 +143,7 @@ impl Ssh {
 impl Launcher for Ssh {
     fn run(&self, launch: &Launch<'_>, on_event: &dyn Fn(StageEvent)) -> Ending {
         (launch.on_linked)();
-        let arrival = self.gate.arrive();
+        let arrival = self.gate.arrive(launch.stage);
         let on_wait = || {
             on_event(StageEvent::Place {
                 node: None,
