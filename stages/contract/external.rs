@@ -78,3 +78,34 @@ pub enum Mount {
         changed: Option<(i64, i64)>,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn outputs_are_sent_with_files_as_text() {
+        let made = [
+            ("table", Made::At(PathBuf::from("out/table"))),
+            (
+                "metrics",
+                Made::File {
+                    name: "metrics.json".into(),
+                    text: "{}\n".to_owned(),
+                },
+            ),
+        ];
+        let gathered = Gathered {
+            made: made.map(|(port, made)| (port.to_owned(), made)).into(),
+            warnings: vec!["a metric is NaN".to_owned()],
+        };
+        let sent = serde_json::to_value(&gathered).unwrap();
+        assert_eq!(
+            sent["made"],
+            json!({ "table": { "At": "out/table" }, "metrics": { "File": { "name": "metrics.json", "text": "{}\n" } } })
+        );
+        assert_eq!(serde_json::from_value::<Gathered>(sent).unwrap(), gathered);
+    }
+}

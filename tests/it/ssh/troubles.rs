@@ -30,7 +30,7 @@ const UNUSABLE: [(&str, &str, &str); 5] = [
     (
         "refused",
         "`refused` refuses to log in: ",
-        "(publickey).; runner cannot",
+        "(publickey); runner cannot",
     ),
     (
         "changed",

@@ -19,12 +19,12 @@ impl Ssh {
         let jobs = counted(usize::from(self.jobs), "stage");
         let mut lines = vec![
             format!(
-                "{}, connected after {:.2} s, round trip {:.0} ms",
+                "{}, connected after {:.2} s, round trip {:.1} ms",
                 self.host,
                 found.seconds_to_connect,
                 found.seconds_of_round_trip * 1000.0
             ),
-            format!("runner {}, {}, as here", found.runner, found.platform),
+            found.program(),
             self.cpu(facts),
             memory(facts),
             format!("store {}", one_line(&store(&facts.store))),
@@ -34,7 +34,7 @@ impl Ssh {
             facts
                 .without_gpu
                 .as_ref()
-                .map(|why| one_line(why).into_owned()),
+                .map(|why| format!("no GPU: {}", one_line(why))),
         );
         lines.push(format!(
             "{jobs} at once (`{}`)",
@@ -78,6 +78,18 @@ impl Ssh {
     }
 }
 
+impl Found {
+    /// The program on the host. It is another file than here only if the platform differs.
+    fn program(&self) -> String {
+        let here = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
+        let compared = match self.platform == here {
+            true => ", as here".to_owned(),
+            false => format!(", the version for another platform than here ({here})"),
+        };
+        format!("runner {}, {}{compared}", self.runner, self.platform)
+    }
+}
+
 fn memory(facts: &HostFacts) -> String {
     let memory = Memory {
         bytes: facts.memory,
@@ -92,6 +104,10 @@ pub(super) mod tests {
 
     use super::*;
     use crate::cli::doctor::ssh::trial::Trial;
+
+    fn platform() -> String {
+        format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
+    }
 
     pub(in super::super) fn facts() -> HostFacts {
         HostFacts {
@@ -120,7 +136,7 @@ pub(super) mod tests {
             host: "lab".to_owned(),
             found: Some(Found {
                 runner: "0.1.0 (abc)".to_owned(),
-                platform: "linux-x86_64".to_owned(),
+                platform: platform(),
                 seconds_to_connect: 0.414,
                 seconds_of_round_trip: 0.0121,
                 facts: facts(),
@@ -140,14 +156,15 @@ pub(super) mod tests {
     #[test]
     fn a_host_is_described() {
         let expected = "\
-lab, connected after 0.41 s, round trip 12 ms
-runner 0.1.0 (abc), linux-x86_64, as here
+lab, connected after 0.41 s, round trip 12.1 ms
+runner 0.1.0 (abc), PLATFORM, as here
 Some CPU, 16 cores, kind x86-avx512 as here, so both share results
 memory 64.0 GiB, 32.0 GiB free
 store /home/me/.cache/runner/remote-store, 1.0 TiB free, can be written, links work
 GPU NVIDIA H200, 139.0 GiB
 2 stages at once (`ssh.lab.jobs`)
 a small model was trained within 1.2 s, to the same bytes as here";
+        let expected = expected.replace("PLATFORM", &platform());
         assert_eq!(ssh().lines().join("\n"), expected);
     }
 
@@ -156,11 +173,19 @@ a small model was trained within 1.2 s, to the same bytes as here";
         let mut found = ssh();
         found.is_expected_here = false;
         found.expected_gpu = None;
+        let hint =
+            "GPU NVIDIA H200, 139.0 GiB, not used; to use it, set `ssh.lab.gpu = \"NVIDIA H200\"`";
+        assert!(found.lines().iter().any(|line| line == hint));
         found.training = None;
+        let host = found.found.as_mut().unwrap();
+        host.platform = "other-cpu".to_owned();
+        host.facts.gpus.clear();
+        host.facts.without_gpu = Some("there is no NVIDIA driver".to_owned());
         let text = found.lines().join("\n");
         for part in [
             "kind x86-avx512, unlike here: with `--match any`",
-            "not used; to use it, set `ssh.lab.gpu = \"NVIDIA H200\"`",
+            "other-cpu, the version for another platform than here (",
+            "\nno GPU: there is no NVIDIA driver\n",
             "NO stage was run",
         ] {
             assert!(text.contains(part), "{part}: {text}");

@@ -90,7 +90,7 @@ fn of_exit(host: &str, binary: &str, exit: &Exit, has_run: bool) -> Failure {
     tracing::debug!(
         "`ssh {host}` has ended ({}), and printed:\n{}",
         exit.status,
-        contract::printable(&exit.said)
+        contract::printable(&exit.said.replace('\r', ""))
     );
     let said = Said(&exit.said);
     match exit.status.code() {
@@ -179,10 +179,11 @@ impl Said<'_> {
     }
 }
 
-/// Returns a line for a message, without the name of the program in front.
+/// Returns a line for a message, without the name of the program in front and a full stop at the end.
 fn shown(line: &str) -> String {
     let line = line.trim();
     let line = line.strip_prefix("ssh: ").unwrap_or(line);
+    let line = line.strip_suffix('.').unwrap_or(line);
     let most = line
         .char_indices()
         .nth(LONGEST)
@@ -275,7 +276,7 @@ Host key verification failed.\r
             ),
             (
                 "me@lab: Permission denied (publickey,password).\r\n",
-                "`lab` refuses to log in: me@lab: Permission denied (publickey,password).; runner",
+                "`lab` refuses to log in: me@lab: Permission denied (publickey,password); runner",
             ),
             (
                 "ssh: connect to host lab port 22: No route to host\r\n",
