@@ -90,7 +90,7 @@ fn reach(hosts: &[&str], settings: &BTreeMap<String, SshHost>, console: &Console
 fn say_waiting<'a>(hosts: impl Iterator<Item = &'a &'a str>, console: &Console) {
     if console.verbosity > Verbosity::Quiet {
         let hosts: Vec<String> = hosts.map(|host| format!("`{host}`")).collect();
-        let text = format!("waiting for an answer of {}", hosts.join(", "));
+        let text = format!("waiting for an answer from {}", hosts.join(", "));
         console.message(&text);
     }
 }
