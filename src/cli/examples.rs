@@ -72,6 +72,7 @@ fn of(path: &str) -> Option<&'static str> {
   runner doctor                     check GPUs and libraries, and test them
   runner doctor --device cuda       exit code 1 if no GPU works
   runner doctor --executor slurm    check a cluster with one small job
+  runner doctor --executor ssh:lab  check a machine with one small training
   runner doctor --json              print the same as JSON"
         }
         "push" => {

@@ -15,6 +15,7 @@ mod expectations;
 mod explain;
 mod faults;
 mod graph;
+mod hosts;
 mod images;
 mod init;
 mod keys;

@@ -2,8 +2,6 @@
 
 use engine::event::RunReport;
 
-use crate::config::SettingKey;
-
 /// `2026-11-24 09:13:58Z`, for a time from a record.
 pub(super) fn when(time: &str) -> String {
     let parsed: Result<jiff::Timestamp, _> = time.parse();
@@ -21,21 +19,6 @@ pub(super) fn options(run: &RunReport) -> String {
 /// Like [`options`], with each option separate.
 pub(super) fn each_option(run: &RunReport) -> Vec<String> {
     let profile = run.profile.iter().map(|name| format!("--profile {name}"));
-    let sets = run.sets.iter().map(|set| as_option(set));
+    let sets = run.sets.iter().map(|set| format!("-S {set}"));
     profile.chain(sets).collect()
-}
-
-/// The option that set a value: `--device cpu` or `-S epochs=3`.
-fn as_option(set: &str) -> String {
-    let with_own_option = [
-        SettingKey::Device,
-        SettingKey::Precision,
-        SettingKey::Executor,
-    ];
-    match set.split_once('=') {
-        Some((name, value)) if with_own_option.iter().any(|key| key.name() == name) => {
-            format!("--{name} {value}")
-        }
-        _ => format!("-S {set}"),
-    }
 }

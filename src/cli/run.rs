@@ -27,7 +27,7 @@ use super::pipeline::{ANALYSIS, Overrides, SourceArgs, StoreArgs, catalogue};
 use super::plan::SavedPlan;
 use super::resources::ResourceArgs;
 use super::selection::Selection;
-use super::{plan, preflight, result_metrics, shared, sweep, table, unwritten};
+use super::{hosts, plan, preflight, result_metrics, shared, sweep, table, unwritten};
 use crate::report::format::Format;
 use crate::report::logs::RunLog;
 use crate::report::{Console, Verbosity, Viewer, display};
@@ -268,6 +268,7 @@ impl Run {
         (store, console, logs): (&'a Store, &'a Console, &RunLog),
     ) -> Result<(), Error> {
         let executors = executors::of(experiment.graph(), self.on_interrupt)?;
+        let on_failure = self.on_failure(experiment);
         let request = RunRequest {
             executors: &executors,
             sets: invocation.sets,
@@ -276,8 +277,13 @@ impl Run {
                 Some((saved, from)) => saved.check(from, graph, plan, store),
                 None => Ok(()),
             },
+            begin: &|graph, plan| match on_failure {
+                OnFailure::Stop => hosts::check(graph, plan, &executors, console),
+                // Stages of other machines are to run in any case.
+                OnFailure::KeepGoing => Ok(()),
+            },
             capacity: &|graph, machine| self.resources.capacity(graph, machine),
-            on_failure: self.on_failure(experiment),
+            on_failure,
             limits: self.limits(),
             resume: !self.no_resume,
             parse: catalogue().parse,

@@ -151,11 +151,11 @@ impl Scratch<'_> {
             return Ok(());
         }
         let at = Path::new(role).join(INDEX_FILE);
-        let bytes = json::bytes(&listed).map_err(|e| Failure::io("write", &at, e))?;
+        let text = json::text(&listed).map_err(|e| Failure::io("write", &at, e))?;
         self.put(&at, &at, &|to| {
             let mut create = File::options();
             create.write(true).create_new(true).mode(0o444);
-            files::open_with(to, &mut create)?.write_all(&bytes)?;
+            files::open_with(to, &mut create)?.write_all(text.as_bytes())?;
             Ok(Mount::Source)
         })
     }

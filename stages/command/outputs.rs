@@ -81,7 +81,7 @@ impl Outputs<'_> {
             warnings.extend(measured.warnings());
             let file = Made::File {
                 name: METRICS_FILE.into(),
-                bytes: json::bytes(&measured.metrics).map_err(|e| Failure::io("write", path, e))?,
+                text: json::text(&measured.metrics).map_err(|e| Failure::io("write", path, e))?,
             };
             made.insert(METRICS_PORT.to_owned(), file);
         }

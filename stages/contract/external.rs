@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Failure, Folder, Request};
 
 /// A stage whose work is done by a user's program. The engine runs the program as a process. The stage only
@@ -22,7 +24,7 @@ pub trait External: Send + Sync {
 }
 
 /// Outputs that a program made.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gathered {
     /// By output port.
     pub made: BTreeMap<String, Made>,
@@ -31,14 +33,14 @@ pub struct Gathered {
 }
 
 /// Output that a program made for one port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Made {
     /// The file or folder at this path in the staging folder.
     At(PathBuf),
-    /// A file with this name and content.
+    /// A text file with this name and content.
     File {
         name: Cow<'static, str>,
-        bytes: Vec<u8>,
+        text: String,
     },
 }
 
@@ -75,4 +77,35 @@ pub enum Mount {
         /// that was so recent that a change by the program might not alter the time.
         changed: Option<(i64, i64)>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn outputs_are_sent_with_files_as_text() {
+        let made = [
+            ("table", Made::At(PathBuf::from("out/table"))),
+            (
+                "metrics",
+                Made::File {
+                    name: "metrics.json".into(),
+                    text: "{}\n".to_owned(),
+                },
+            ),
+        ];
+        let gathered = Gathered {
+            made: made.map(|(port, made)| (port.to_owned(), made)).into(),
+            warnings: vec!["a metric is NaN".to_owned()],
+        };
+        let sent = serde_json::to_value(&gathered).unwrap();
+        assert_eq!(
+            sent["made"],
+            json!({ "table": { "At": "out/table" }, "metrics": { "File": { "name": "metrics.json", "text": "{}\n" } } })
+        );
+        assert_eq!(serde_json::from_value::<Gathered>(sent).unwrap(), gathered);
+    }
 }

@@ -19,15 +19,15 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
 
 /// Writes `value` to `path`, indented for human readers.
 pub fn write<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<(), Failure> {
-    let bytes = bytes(value).map_err(|e| Failure::io("write", path, e))?;
-    std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
+    let text = text(value).map_err(|e| Failure::io("write", path, e))?;
+    std::fs::write(path, text).map_err(|e| Failure::io("write", path, e))
 }
 
-/// Returns the bytes that [`write`] writes.
-pub fn bytes<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(value)?;
-    bytes.push(b'\n');
-    Ok(bytes)
+/// Returns the text that [`write`] writes.
+pub fn text<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    Ok(text)
 }
 
 /// Returns the JSON value that the JSON text of `data` holds.

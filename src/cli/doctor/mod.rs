@@ -4,33 +4,34 @@ mod cpu;
 mod cuda;
 mod shared;
 mod slurm;
+mod ssh;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
-use std::fs::Metadata;
-
-use clap::{Args, ValueEnum};
-use contract::{Precision, files};
+use clap::Args;
+use contract::Precision;
 use engine::devices::DeviceChoice;
 use engine::error::Error;
-use engine::forecast::Machine;
+use engine::forecast::StoreFolder;
+use engine::spec::Executor;
 use serde::Serialize;
-use store::{FORMAT, probe};
 
 use self::cpu::Cpu;
 use self::cuda::Cuda;
 use self::shared::Shared;
 use self::slurm::Slurm;
+use self::ssh::Ssh;
 use super::pipeline::StoreArgs;
 use super::unwritten;
-use crate::report::Console;
+use crate::report::{Console, Verbosity};
 
 /// Show the processors and GPUs of this machine, and compare the results of a GPU with those of the CPU
 ///
 /// With `--executor slurm`, also check the cluster: submit one small job that checks the binary, the kind of processor
-/// and the shared folder on a node, and wait for its end.
+/// and the shared folder on a node, and wait for its end. With `--executor ssh:HOST`, also check a machine: connect,
+/// compare its program and its processor with those here, and train a small model there.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     /// Device that must work: auto (whatever there is), cpu, cuda, cuda:0
@@ -41,28 +42,20 @@ pub(super) struct Doctor {
     #[arg(long, value_name = "NAME", env = "RUNNER_PRECISION", default_value_t)]
     precision: Precision,
     // The id differs from the key of a configuration file: a job is submitted only if this was typed.
-    /// Place for stages to check as well: slurm (submits one small job)
+    /// Place for stages to check as well: slurm (submits one small job), ssh:HOST (trains a small model there)
     #[arg(
         long = "executor",
         id = "doctor.executor",
         value_name = "PLACE",
-        default_value = "local",
-        hide_possible_values = true,
+        default_value_t,
         hide_default_value = true
     )]
-    executor: CheckedExecutor,
+    executor: Executor,
     #[command(flatten)]
     store: StoreArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-}
-
-/// Values of `--executor`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum CheckedExecutor {
-    Local,
-    Slurm,
 }
 
 /// Everything that was found.
@@ -78,6 +71,8 @@ struct Findings {
     cuda: Cuda,
     /// `None` unless it was asked for.
     slurm: Option<Slurm>,
+    /// `None` unless it was asked for.
+    ssh: Option<Ssh>,
     /// Descriptions of what is wrong and what to do.
     problems: Vec<String>,
 }
@@ -87,16 +82,6 @@ struct Findings {
 struct Memory {
     bytes: Option<u64>,
     free_bytes: Option<u64>,
-}
-
-#[derive(Debug, Serialize)]
-struct StoreFolder {
-    folder: String,
-    is_there: bool,
-    free_bytes: Option<u64>,
-    why_not_writable: Option<String>,
-    /// `true` if files can be linked; `None` if no files can be written.
-    links: Option<bool>,
 }
 
 impl Doctor {
@@ -115,26 +100,27 @@ impl Doctor {
     }
 
     fn findings(&self, console: &Console) -> Result<Findings, Error> {
-        let folder = self.store.folder();
-        let probe = probe(folder);
-        let machine = Machine::current(&probe.folder);
-        let (links, why_not_writable) = match probe.links {
-            Ok(links) => (Some(links), None),
-            Err(why) => (None, Some(why.to_string())),
-        };
+        let (store, machine) = StoreFolder::probe(self.store.folder());
         let cuda = Cuda::detect(self.device, self.precision);
         let mut problems = cuda.problems();
-        problems.extend(why_not_writable.as_ref().map(|why| {
+        problems.extend(store.why_not_writable.as_ref().map(|why| {
             format!("the store cannot be written: {why}; choose another folder with `--artifacts`")
         }));
         let remote = Shared::detect(&self.store)?;
         let why_not = remote.as_ref().and_then(|remote| remote.why_not.clone());
         problems.extend(why_not.map(|why| format!("the shared cache does not work: {why}")));
-        let slurm = match self.executor {
-            CheckedExecutor::Slurm => Some(Slurm::detect(&self.store, console)?),
-            CheckedExecutor::Local => None,
-        };
-        problems.extend(slurm.iter().flat_map(|slurm| slurm.problems.clone()));
+        let (mut slurm, mut ssh) = (None, None);
+        match &self.executor {
+            Executor::Local => {}
+            Executor::Slurm => {
+                let found = slurm.insert(Slurm::detect(&self.store, console)?);
+                problems.extend_from_slice(&found.problems);
+            }
+            Executor::Ssh(host) => {
+                let found = ssh.insert(Ssh::detect(host, console)?);
+                problems.extend_from_slice(&found.problems);
+            }
+        }
         Ok(Findings {
             runner: env!("CARGO_PKG_VERSION"),
             is_built_with_cuda: stages::device::CLASSES.contains(&"cuda"),
@@ -143,17 +129,19 @@ impl Doctor {
                 bytes: machine.memory,
                 free_bytes: machine.free_memory,
             },
-            store: StoreFolder {
-                folder: folder.to_string_lossy().into_owned(),
-                is_there: files::leads_to(&folder.join(FORMAT), Metadata::is_dir).unwrap_or(false),
-                free_bytes: machine.disk,
-                why_not_writable,
-                links,
-            },
+            store,
             remote,
             cuda,
             slurm,
+            ssh,
             problems,
         })
+    }
+}
+
+/// Prints a message while a check goes on.
+fn say(console: &Console, text: &str) {
+    if console.verbosity > Verbosity::Quiet {
+        console.message(text);
     }
 }

@@ -55,6 +55,7 @@ fn findings() -> Findings {
             missing: None,
         },
         slurm: None,
+        ssh: None,
         problems: Vec::new(),
     }
 }

@@ -2,11 +2,15 @@
 
 use bytesize::ByteSize;
 use contract::NoGpu;
+use engine::forecast::StoreFolder;
 use engine::wording;
 
 use super::cpu::Cpu;
 use super::cuda::{Agreement, Cuda, Library, VisibleGpu, remedy};
-use super::{Findings, Memory, StoreFolder};
+use super::{Findings, Memory};
+
+/// Lines at the end of a log that are shown.
+const SHOWN: usize = 5;
 
 impl Findings {
     pub(super) fn text(&self) -> String {
@@ -19,7 +23,7 @@ impl Findings {
             paragraph("runner", [format!("{}, built {built} CUDA", self.runner)]),
             paragraph("cpu", [self.cpu.text()]),
             paragraph("memory", [self.memory.text()]),
-            paragraph("store", [self.store.text()]),
+            paragraph("store", [store(&self.store)]),
             paragraph("cuda", self.cuda.lines()),
         ]
         .join("\n");
@@ -28,6 +32,9 @@ impl Findings {
         }
         if let Some(slurm) = &self.slurm {
             text += &format!("\n{}", paragraph("slurm", slurm.lines()));
+        }
+        if let Some(ssh) = &self.ssh {
+            text += &format!("\n{}", paragraph("ssh", ssh.lines()));
         }
         // The first problem is printed as the error that ends the command.
         for problem in self.problems.iter().skip(1) {
@@ -60,29 +67,24 @@ impl Cpu {
 }
 
 impl Memory {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         format!("{}, {} free", size(self.bytes), size(self.free_bytes))
     }
 }
 
-impl StoreFolder {
-    fn text(&self) -> String {
-        let made = if self.is_there {
-            ""
-        } else {
-            ", not created yet"
-        };
-        let can = match (&self.why_not_writable, self.links) {
-            (Some(_), _) => "CANNOT be written",
-            (None, Some(true)) => "can be written, links work",
-            (None, _) => "can be written, no links: `latest` gets copies",
-        };
-        format!(
-            "{}{made}, {} free, {can}",
-            self.folder,
-            size(self.free_bytes)
-        )
-    }
+pub(super) fn store(folder: &StoreFolder) -> String {
+    let made = if folder.is_there {
+        ""
+    } else {
+        ", not created yet"
+    };
+    let can = match (&folder.why_not_writable, folder.links) {
+        (Some(_), _) => "CANNOT be written",
+        (None, Some(true)) => "can be written, links work",
+        (None, _) => "can be written, no links: `latest` gets copies",
+    };
+    let free = size(folder.free_bytes);
+    format!("{}{made}, {free} free, {can}", folder.folder)
 }
 
 impl Cuda {
@@ -158,7 +160,16 @@ impl Agreement {
     }
 }
 
-fn size(bytes: Option<u64>) -> String {
+/// The last lines of a log, which are those with the error, each on a line of its own.
+pub(super) fn last_lines(log: &str) -> String {
+    let lines = log.lines().filter(|line| !line.trim().is_empty());
+    let lines: Vec<&str> = lines.collect();
+    let last = lines[lines.len().saturating_sub(SHOWN)..].iter();
+    last.map(|line| format!("\n  {}", contract::one_line(line)))
+        .collect()
+}
+
+pub(super) fn size(bytes: Option<u64>) -> String {
     let iec = |bytes| ByteSize(bytes).display().iec().to_string();
     bytes.map_or_else(|| "unknown".to_owned(), iec)
 }

@@ -306,7 +306,7 @@ fn ingest(
     for port in ports {
         let missing = || Failure::Internal(format!("the stage made no output `{}`", port.name));
         let tree = match made.remove(&port.name).ok_or_else(missing)? {
-            Made::File { name, bytes } => context.store.ingest_bytes(&name, &bytes),
+            Made::File { name, text } => context.store.ingest_bytes(&name, text.as_bytes()),
             Made::At(path) => match staging.stat(&path) {
                 Err(error) if files::is_absence(&error) => return Err(missing()),
                 // Ingesting reports other errors.

@@ -49,20 +49,28 @@ impl Machine {
 
     /// Describes the machine: `AMD EPYC 7763, 2 cores, 23 GiB of memory`. Parts that are not known are left out.
     pub fn describe(&self) -> String {
-        let cpuinfo = system_text("/proc/cpuinfo").unwrap_or_default();
-        let mut lines = cpuinfo.lines();
-        let model = lines.find_map(|line| {
-            let (field, value) = line.split_once(':')?;
-            (field.trim() == "model name").then(|| value.trim().to_owned())
-        });
         let cores = counted(self.cpus, "core");
         let gib = (1_u64 << 30) as f64;
         let memory = self
             .ram
             .map(|bytes| format!("{:.0} GiB of memory", bytes as f64 / gib));
-        let parts: Vec<String> = model.into_iter().chain([cores]).chain(memory).collect();
+        let parts: Vec<String> = processor_model()
+            .into_iter()
+            .chain([cores])
+            .chain(memory)
+            .collect();
         parts.join(", ")
     }
+}
+
+/// Returns the model of this machine's processor, where it is known.
+pub(crate) fn processor_model() -> Option<String> {
+    let cpuinfo = system_text("/proc/cpuinfo").unwrap_or_default();
+    let mut lines = cpuinfo.lines();
+    lines.find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        (field.trim() == "model name").then(|| value.trim().to_owned())
+    })
 }
 
 /// Returns the memory limit, in bytes, of this process's control group or of one above it, whichever is

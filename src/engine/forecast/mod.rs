@@ -10,6 +10,7 @@ mod past;
 pub mod preflight;
 mod resuming;
 mod schedule;
+mod store_folder;
 #[cfg(test)]
 mod tests;
 
@@ -23,10 +24,12 @@ use crate::graph::{Demand, Graph, Instance, ParseStage};
 use crate::plan::{Plan, PlannedAction, action_key};
 use crate::scheduler::Capacity;
 pub use machine::Machine;
+pub(crate) use machine::processor_model;
 use past::Past;
 pub use resuming::{ResumePoint, resume_points};
 use store::keys::Fingerprint;
 use store::{ActionRecord, Store};
+pub use store_folder::StoreFolder;
 
 /// Shortest time, in seconds, from which the number of busy cores can be measured.
 const MEASURABLE_SECONDS: f64 = 1.0;

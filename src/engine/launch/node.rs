@@ -3,12 +3,11 @@
 //! The node opens the store of the driver, runs the stage as a process of its own, stores its checkpoints, and leaves its
 //! outputs in the job folder. It records no result: the driver checks and records it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use contract::{Failure, Folder, Gathered, Made, Request, files};
+use contract::{Failure, Folder, Request, files};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use slurm::{EndResult, Identity, Interrupt, Interrupts, JobFolder, Node, Start, Used, check};
@@ -49,55 +48,6 @@ pub(super) struct NodeWork {
     pub processor: Option<String>,
     /// Digest of the stamps of the stage's sources.
     pub sources: String,
-}
-
-/// Outputs of a stage, which are in the folder for outputs.
-#[derive(Default, Serialize, Deserialize)]
-pub(super) struct Outputs {
-    made: BTreeMap<String, Output>,
-    warnings: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-enum Output {
-    At(PathBuf),
-    File { name: String, bytes: Vec<u8> },
-}
-
-impl Outputs {
-    fn new(gathered: Gathered) -> Self {
-        let made = gathered.made.into_iter().map(|(port, made)| {
-            let output = match made {
-                Made::At(path) => Output::At(path),
-                Made::File { name, bytes } => Output::File {
-                    name: name.into_owned(),
-                    bytes,
-                },
-            };
-            (port, output)
-        });
-        Self {
-            made: made.collect(),
-            warnings: gathered.warnings,
-        }
-    }
-
-    pub(super) fn into_gathered(self) -> Gathered {
-        let made = self.made.into_iter().map(|(port, output)| {
-            let made = match output {
-                Output::At(path) => Made::At(path),
-                Output::File { name, bytes } => Made::File {
-                    name: name.into(),
-                    bytes,
-                },
-            };
-            (port, made)
-        });
-        Gathered {
-            made: made.collect(),
-            warnings: self.warnings,
-        }
-    }
 }
 
 /// Returns the version of this program with a digest of its file, so that two builds of one version differ.
@@ -191,7 +141,7 @@ fn stage(
     };
     let result = match ending.result {
         Ok(gathered) => {
-            let outputs = serde_json::to_value(Outputs::new(gathered));
+            let outputs = serde_json::to_value(gathered);
             let outputs = outputs.map_err(|error| Error::Internal(error.to_string()))?;
             Some(EndResult::Succeeded(outputs))
         }

@@ -27,6 +27,8 @@ pub struct RunRequest<'a> {
     pub select: &'a dyn Fn(&Graph, &Round) -> Result<PlanOptions, Error>,
     /// Accepts or refuses the plan of a round.
     pub accept: &'a dyn Fn(&Graph, &Plan) -> Result<(), Error>,
+    /// Checks whether the first round can begin, after everything else was checked.
+    pub begin: &'a dyn Fn(&Graph, &Plan) -> Result<(), Error>,
     /// The resources that stages may use.
     pub capacity: &'a dyn Fn(&Graph, &Machine) -> Capacity,
     pub on_failure: OnFailure,
@@ -91,6 +93,7 @@ pub fn run_rounds<'a>(
                 return Err(Error::Invalid(findings.errors()));
             }
             none => {
+                (request.begin)(graph, &plan)?;
                 let subject = Subject {
                     pipeline: &experiment.pipeline,
                     file: &experiment.file,

@@ -9,7 +9,7 @@ use super::runs::{COUNTING, FAST, command, is_full, outputs, ran, sandbox, start
 use super::*;
 use crate::sandbox::finish;
 
-/// A training of about 45 s that saves a checkpoint after each epoch.
+/// A training that saves checkpoints. 100 epochs take about 10 s.
 const TRAINING: &str = r#"
 version: 1
 name: training
@@ -17,7 +17,7 @@ seed: 3
 stages:
   xrays:
     kind: dataset
-    params: { source: { phantom: { images: 600, test_images: 20 } }, image_size: 16, validation: 0.2 }
+    params: { source: { phantom: { images: 2400, test_images: 20 } }, image_size: 16, validation: 0.2 }
   augmented:
     kind: augment
     inputs: { images: xrays.train }
@@ -39,16 +39,20 @@ fn undisturbed(epochs: u32) -> (String, Vec<(String, Vec<u8>)>) {
     (pipeline, outputs(&here))
 }
 
-/// Returns `started.json` of the stage's job, if it has started at least `restart` times again.
-fn started(sandbox: &Sandbox, stage: &str, restart: u64) -> Option<Value> {
+/// Returns the job folder of a stage.
+fn attempt(sandbox: &Sandbox, stage: &str) -> Option<PathBuf> {
     let jobs = list(&sandbox.path("artifacts/v1/jobs"));
-    let attempts = jobs.iter().flat_map(|job| list(job));
+    let mut attempts = jobs.iter().flat_map(|job| list(job));
     let wanted = format!("\"stage\":\"{stage}\"");
-    let mut ours = attempts.filter(|attempt| {
+    attempts.find(|attempt| {
         let request = fs::read_to_string(attempt.join("request.json"));
         request.is_ok_and(|request| request.contains(&wanted))
-    });
-    let text = fs::read_to_string(ours.next_back()?.join("started.json")).ok()?;
+    })
+}
+
+/// Returns `started.json` of the stage's job, if it has started at least `restart` times again.
+fn started(sandbox: &Sandbox, stage: &str, restart: u64) -> Option<Value> {
+    let text = fs::read_to_string(attempt(sandbox, stage)?.join("started.json")).ok()?;
     let started: Value = serde_json::from_str(&text).ok()?;
     (started["restart"].as_u64() >= Some(restart)).then_some(started)
 }
@@ -62,10 +66,12 @@ fn in_the_full_suite(accounting: bool) -> Option<Cluster> {
 }
 
 fn controller_is_down(cluster: &Cluster) {
-    let here = sandbox(COUNTING);
+    // Takes 1 to 9 s for each stage, and the last one is submitted while the controller is down.
+    let pipeline = COUNTING.replace("sleep 0.", "sleep ");
+    let here = sandbox(&pipeline);
     let ended = here.runner(&["run", "pipeline.yaml"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let there = sandbox(COUNTING);
+    let there = sandbox(&pipeline);
     let driver = start(cluster, &there, &[]);
     wait_for("a job", || (!ran(&there).is_empty()).then_some(()));
     cluster.stop("slurmctld");
@@ -80,12 +86,14 @@ fn controller_is_down(cluster: &Cluster) {
 }
 
 fn node_is_lost(cluster: &Cluster) {
-    let (pipeline, expected) = undisturbed(120);
+    let (pipeline, expected) = undisturbed(200);
     let there = sandbox(&pipeline);
     let driver = start(cluster, &there, &[]);
     let first = wait_for("the start", || started(&there, "cnn", 0));
-    // Time for some checkpoints.
-    thread::sleep(Duration::from_secs(8));
+    wait_for("a checkpoint", || {
+        let events = fs::read_to_string(attempt(&there, "cnn")?.join("events.jsonl")).ok()?;
+        events.to_lowercase().contains("checkpoint").then_some(())
+    });
     let node = first["node"].as_str().unwrap();
     cluster.stop(&format!("slurmd-{node}"));
     cluster.shell(&format!(
@@ -106,7 +114,7 @@ fn node_is_lost(cluster: &Cluster) {
 }
 
 fn time_limit_is_reached_twice(cluster: &Cluster) {
-    let (pipeline, expected) = undisturbed(600);
+    let (pipeline, expected) = undisturbed(1250);
     let there = sandbox(&pipeline);
     // The signal comes 35 s before the limit of one minute. Slurm looks at limits twice a minute.
     configure(

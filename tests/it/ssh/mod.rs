@@ -1,6 +1,7 @@
 //! Stages run on another machine over SSH: on a real server on the loopback interface, if `RUNNER_TEST_SSH` names a
 //! folder in which `tests/cluster/ssh-start` was run.
 
+mod doctor;
 mod settings;
 mod troubles;
 
@@ -54,7 +55,8 @@ impl Machines {
         let real = Command::new("sh").args(["-c", "command -v ssh"]).output();
         let real = String::from_utf8(real.unwrap().stdout).unwrap();
         let script = format!(
-            "#!/bin/sh\nexec {} -F '{}' \"$@\"\n",
+            "#!/bin/sh\necho >>'{}'\nexec {} -F '{}' \"$@\"\n",
+            sandbox.path("connections").display(),
             real.trim(),
             config.display()
         );
@@ -76,12 +78,25 @@ impl Machines {
         fs::write(self.sandbox.path(".config/runner/config.toml"), text).unwrap();
     }
 
+    /// Forgets the connections so far.
+    fn count_connections(&self) {
+        fs::write(self.sandbox.path("connections"), "").unwrap();
+    }
+
+    /// Returns the number of times that `ssh` was started.
+    fn connections(&self) -> usize {
+        let text = fs::read_to_string(self.sandbox.path("connections"));
+        text.unwrap_or_default().lines().count()
+    }
+
     fn start(&self, args: &[&str]) -> Child {
+        self.start_command(&[&["run", "pipeline.yaml"], args].concat())
+    }
+
+    fn start_command(&self, args: &[&str]) -> Child {
         let bin = self.sandbox.path("bin").display().to_string();
         let path = std::env::var("PATH").unwrap();
-        let mut command = self
-            .sandbox
-            .command(&[&["run", "pipeline.yaml"], args].concat());
+        let mut command = self.sandbox.command(args);
         command
             .env("PATH", format!("{bin}:{path}"))
             .stdin(Stdio::null())

@@ -9,7 +9,6 @@ use slurm::{EndResult, JobFolder, Lost, Outcome};
 use super::files::link_all;
 use super::said;
 use crate::launch::Usage;
-use crate::launch::node::Outputs;
 use crate::launch::this_node::with_log;
 
 /// Lines at the end of a lost job's log that are shown.
@@ -80,11 +79,11 @@ pub(super) fn end(
     let unreadable = |what: &str| failed(Failure::Internal(format!("the node wrote {what}")));
     match ending.result {
         EndResult::Succeeded(value) => {
-            let outputs: Outputs = serde_json::from_value(value)
+            let outputs: Gathered = serde_json::from_value(value)
                 .map_err(|_| unreadable("outputs that cannot be read"))?;
             let from = folder.outputs(ending.restart);
             link_all(&from, staging).map_err(|error| failed(Failure::io("read", &from, error)))?;
-            Ok((outputs.into_gathered(), ending.seconds, usage))
+            Ok((outputs, ending.seconds, usage))
         }
         EndResult::Failed(value) => match serde_json::from_value::<Failure>(value) {
             Ok(failure) => Err(failed(with_log(failure, &folder.log(), log))),

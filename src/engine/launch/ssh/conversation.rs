@@ -8,11 +8,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use contract::{FORMAT_VERSION, Failure, Position, StageEvent, files};
+use contract::{Failure, Position, StageEvent, files};
 
+use super::greeting::greet;
 use super::protocol::{
     self, ALIVE, Ended, Files, FromDriver, FromHost, Hello, LOG_PIECE, Listing, MOST_LOG,
-    MOST_PICTURE, Outgoing, PROTOCOL, check_checkpoint, copy_exactly, invalid,
+    MOST_PICTURE, Outgoing, check_checkpoint, copy_exactly, invalid,
 };
 use super::request::request;
 use super::settings::SshHost;
@@ -40,6 +41,8 @@ pub(super) struct Conversation<'a> {
     pub(super) stopping: &'a AtomicBool,
     /// Set by the conversation once the host understands a request to stop.
     pub(super) is_running: &'a AtomicBool,
+    /// Called when the host has answered with the right program.
+    pub(super) on_answer: &'a dyn Fn(),
     pub(super) on_event: &'a dyn Fn(StageEvent),
 }
 
@@ -63,8 +66,12 @@ impl Conversation<'_> {
         from: &mut dyn BufRead,
         to: &Outgoing<W>,
     ) -> Result<Ended, Trouble> {
-        self.greet(from)?;
+        greet(from, self.this, (self.host, &self.settings.binary))?;
+        (self.on_answer)();
         let (work, content) = request(self.launch, self.host, self.settings, self.slot)?;
+        if content.lacks_checkpoint() {
+            (self.on_event)(StageEvent::NoCheckpoint);
+        }
         let run = FromDriver::Run(Box::new(work));
         to.send(&run).map_err(Trouble::of)?;
         let lacks = match self.next(from)? {
@@ -100,27 +107,6 @@ impl Conversation<'_> {
         })
     }
 
-    /// Reads the first message, and compares both programs.
-    fn greet(&self, from: &mut dyn BufRead) -> Result<(), Trouble> {
-        let hello = protocol::read_hello(from).map_err(Trouble::of)?;
-        let this = self.this;
-        let is_same = hello.protocol == this.protocol
-            && hello.version == this.version
-            && hello.format == this.format
-            // Programs for different platforms have different files.
-            && (hello.build == this.build || hello.platform != this.platform);
-        if is_same {
-            return Ok(());
-        }
-        let (host, binary) = (self.host, &self.settings.binary);
-        let text = |hello: &Hello| format!("{} for {}", hello.build, hello.platform);
-        Err(Trouble::Refused(format!(
-            "`{binary}` on `{host}` is runner {}, and this is runner {}: both must be the same; copy this one there",
-            contract::one_line(&text(&hello)),
-            text(this)
-        )))
-    }
-
     /// Receives events until the stage ends.
     fn follow(&self, from: &mut dyn BufRead) -> Result<Ended, Trouble> {
         let (mut messages, mut logged) = (0, 0);
@@ -146,7 +132,10 @@ impl Conversation<'_> {
                     files,
                 } => self.checkpoint(position, seconds, &files, from)?,
                 FromHost::Ended(ended) => return self.end(*ended, from),
-                FromHost::Hello(_) | FromHost::Lacks { .. } => {
+                FromHost::Hello(_)
+                | FromHost::Pong
+                | FromHost::Facts(_)
+                | FromHost::Lacks { .. } => {
                     return Err(Trouble::Peer("a message is out of order".to_owned()));
                 }
             }
@@ -175,12 +164,12 @@ impl Conversation<'_> {
             | StageEvent::Warning { .. }
             | StageEvent::Note { .. }
             | StageEvent::Resumed { .. }
-            | StageEvent::NoCheckpoint
             | StageEvent::StartsOver { .. } => {
                 (self.on_event)(event);
                 Ok(())
             }
             StageEvent::Place { .. }
+            | StageEvent::NoCheckpoint
             | StageEvent::Checkpoint { .. }
             | StageEvent::Succeeded
             | StageEvent::Failed { .. } => Err(Trouble::Peer("an event is out of order".into())),
@@ -311,16 +300,5 @@ fn give_signs<W: Write>(stopping: &AtomicBool, to: &Outgoing<W>, end: &Receiver<
             tracing::debug!(%error, "failed to send a sign of life");
             return;
         }
-    }
-}
-
-/// Returns the facts about this program. `build` names its file.
-pub(in crate::launch) fn this_program(build: String) -> Hello {
-    Hello {
-        protocol: PROTOCOL,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        format: FORMAT_VERSION,
-        platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
-        build,
     }
 }

@@ -7,16 +7,22 @@
 
 mod client;
 mod conversation;
+mod facts;
+#[cfg(test)]
+pub(super) mod fixtures;
+mod gate;
+mod greeting;
 pub(super) mod protocol;
 mod request;
 mod settings;
 mod slots;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod trouble;
 
 use std::collections::BTreeMap;
-use std::io::{self, BufReader};
+use std::io::BufReader;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -26,17 +32,22 @@ use super::node::version;
 use super::{Ending, Launch, Launcher};
 use client::Client;
 use conversation::Conversation;
+use gate::{Arrival, Gate};
 use protocol::{Ended, Hello};
 use slots::Slots;
+use trouble::not_started;
 
-pub(super) use conversation::this_program;
+pub use facts::{HostFacts, HostGpu};
+pub(super) use greeting::this_program;
 pub use settings::SshHost;
+pub use survey::{Survey, reach_host, survey_host};
 
 /// Runs stages on one host.
 pub(super) struct Ssh {
     host: String,
     settings: SshHost,
     this: Hello,
+    gate: Gate,
     slots: Slots,
     stopping: AtomicBool,
     /// Open connections, by number.
@@ -58,6 +69,7 @@ impl Ssh {
             host: host.to_owned(),
             settings: settings.clone(),
             this: this_program(version()?),
+            gate: Gate::new(host),
             slots: Slots::new(usize::from(settings.jobs)),
             stopping: AtomicBool::default(),
             connections: Mutex::default(),
@@ -65,19 +77,31 @@ impl Ssh {
         })
     }
 
-    /// Connects, and runs a stage to its end.
+    /// Connects if no other stage has failed to, and runs a stage to its end.
     fn connect(
         &self,
         launch: &Launch<'_>,
-        slot: usize,
+        (arrival, slot): (Arrival, usize),
         on_event: &dyn Fn(StageEvent),
     ) -> Result<Ended, Failure> {
-        let (client, input, output) = self.start().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Failure::Data(
-                "there is no program `ssh` on this machine; install the OpenSSH client".to_owned(),
-            ),
-            _ => Failure::System(format!("failed to start `ssh`: {error}")),
-        })?;
+        let pass = self.gate.pass(launch.stage, arrival, &self.stopping)?;
+        let ended = self.talk(launch, slot, &|| pass.answered(), on_event);
+        if let Err(failure) = &ended {
+            pass.failed(failure);
+        }
+        ended
+    }
+
+    /// Runs a stage over a connection of its own. Calls `on_answer` when the host has answered.
+    fn talk(
+        &self,
+        launch: &Launch<'_>,
+        slot: usize,
+        on_answer: &dyn Fn(),
+        on_event: &dyn Fn(StageEvent),
+    ) -> Result<Ended, Failure> {
+        let (client, input, output) =
+            Client::start(&self.host, &self.settings).map_err(not_started)?;
         let connection = Arc::new(Connection {
             client,
             is_running: AtomicBool::default(),
@@ -96,6 +120,7 @@ impl Ssh {
             this: &self.this,
             stopping: &self.stopping,
             is_running: &connection.is_running,
+            on_answer,
             on_event,
         };
         // Closes both streams, so that the client ends.
@@ -110,10 +135,6 @@ impl Ssh {
         })
     }
 
-    fn start(&self) -> io::Result<(Client, std::process::ChildStdin, std::process::ChildStdout)> {
-        Client::start(&self.host, &self.settings)
-    }
-
     fn connections(&self) -> Vec<Arc<Connection>> {
         lock(&self.connections).values().map(Arc::clone).collect()
     }
@@ -122,6 +143,7 @@ impl Ssh {
 impl Launcher for Ssh {
     fn run(&self, launch: &Launch<'_>, on_event: &dyn Fn(StageEvent)) -> Ending {
         (launch.on_linked)();
+        let arrival = self.gate.arrive(launch.stage);
         let on_wait = || {
             on_event(StageEvent::Place {
                 node: None,
@@ -132,7 +154,7 @@ impl Launcher for Ssh {
         let Some(slot) = self.slots.take(&self.stopping, &on_wait) else {
             return Ending::failed(Failure::Cancelled);
         };
-        match self.connect(launch, slot.index(), on_event) {
+        match self.connect(launch, (arrival, slot.index()), on_event) {
             Err(failure) => Ending::failed(failure),
             Ok(ended) => Ending {
                 result: ended.result.map(|_| Gathered::default()),

@@ -6,6 +6,8 @@
 //! | | from | message | followed by |
 //! | --- | --- | --- | --- |
 //! | 1 | host | [`Hello`], after any text that its shell prints | |
+//! | | driver | `ping` and `survey`, as often as it wants | |
+//! | | host | `pong` and `facts` ([`HostFacts`]) as answers | |
 //! | 2 | driver | `run`: the stage, its inputs by digest, its checkpoint | |
 //! | 3 | host | `lacks`: blobs that its store does not have | |
 //! | 4 | driver | `content` | these blobs, in the order of `lacks`; the files of the checkpoint |
@@ -30,12 +32,13 @@ use contract::{Failure, IndexEntry, Position, Request, StageEvent, lock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::facts::HostFacts;
 use crate::launch::Usage;
 use store::keys::Key;
 use store::{Blob, Tree};
 
 /// Version of the protocol.
-pub(in crate::launch) const PROTOCOL: u32 = 1;
+pub(in crate::launch) const PROTOCOL: u32 = 2;
 /// Interval between two signs of life from the driver.
 pub(in crate::launch) const ALIVE: Duration = Duration::from_secs(15);
 /// Time without a sign of life after which the host gives the driver up.
@@ -61,6 +64,8 @@ const FIRST: &str = r#"{"message":"hello","#;
 #[serde(tag = "message", rename_all = "kebab-case")]
 pub(in crate::launch) enum FromHost {
     Hello(Hello),
+    Pong,
+    Facts(Box<HostFacts>),
     Lacks {
         blobs: Vec<Blob>,
     },
@@ -85,6 +90,11 @@ pub(in crate::launch) enum FromHost {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "kebab-case")]
 pub(in crate::launch) enum FromDriver {
+    Ping,
+    Survey {
+        /// The host's store, if it is not at its default place.
+        store: Option<String>,
+    },
     Run(Box<HostWork>),
     Content,
     Alive,

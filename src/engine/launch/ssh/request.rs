@@ -20,9 +20,16 @@ pub(super) struct Content {
     blobs: BTreeMap<Digest, Blob>,
     /// The furthest checkpoint.
     checkpoint: Option<(Artifact, Files)>,
+    /// `true` if the stage was to resume.
+    resumes: bool,
 }
 
 impl Content {
+    /// Returns `true` if the stage was to resume, and there is no checkpoint.
+    pub(super) fn lacks_checkpoint(&self) -> bool {
+        self.resumes && self.checkpoint.is_none()
+    }
+
     /// Checks that a host asks only for inputs.
     pub(super) fn check(&self, lacks: &[Blob]) -> Result<(), Trouble> {
         if lacks.len() > self.blobs.len() {
@@ -107,6 +114,7 @@ pub(super) fn request(
             .map(|checkpoints| furthest(checkpoints, resume))
             .transpose()?
             .flatten(),
+        resumes: resume,
     };
     let mut inputs = BTreeMap::new();
     for (role, artifacts) in &launch.request.inputs {

@@ -6,6 +6,7 @@
 //! and no checkpoints, only blobs.
 
 mod reports;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -59,11 +60,18 @@ fn converse<R: Read + Send + 'static, W: Write + Send>(
     let to = Outgoing::new(to);
     let hello = this_program(version().map_err(io::Error::other)?);
     to.send(&FromHost::Hello(hello))?;
-    let work = match protocol::read(&mut from)? {
-        Some(FromDriver::Run(work)) => *work,
-        // The driver has another version.
-        None => return Ok(()),
-        Some(_) => return Err(protocol::invalid("the first message is not a stage")),
+    let work = loop {
+        match protocol::read(&mut from)? {
+            Some(FromDriver::Ping) => to.send(&FromHost::Pong)?,
+            Some(FromDriver::Survey { store }) => {
+                let facts = survey::facts(store.as_deref(), catalogue, places);
+                to.send(&FromHost::Facts(Box::new(facts)))?;
+            }
+            Some(FromDriver::Run(work)) => break *work,
+            // The driver has another version, or wants to know nothing else.
+            None => return Ok(()),
+            Some(_) => return Err(protocol::invalid("the first message is not a stage")),
+        }
     };
     let prepared = prepare(&work, catalogue, places);
     let prepared = match prepared {

@@ -190,12 +190,15 @@ impl<W: Write + Send> Reporter<'_, W> {
             | StageEvent::Warning { .. }
             | StageEvent::Note { .. }
             | StageEvent::Resumed { .. }
-            | StageEvent::NoCheckpoint
             | StageEvent::StartsOver { .. } => self.reports.to.send(&FromHost::Event {
                 event,
                 picture: None,
             }),
-            StageEvent::Place { .. } | StageEvent::Succeeded | StageEvent::Failed { .. } => return,
+            // The driver knows where the checkpoints are.
+            StageEvent::NoCheckpoint
+            | StageEvent::Place { .. }
+            | StageEvent::Succeeded
+            | StageEvent::Failed { .. } => return,
         };
         if let Err(error) = sent {
             // If the connection is lost, the watch over it ends the stage.

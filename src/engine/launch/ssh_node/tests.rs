@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
-use std::sync::Mutex;
 
-use contract::{Device, Failure, Position, Request, StageEvent, lock};
+use contract::{Device, Failure, Position, Request, StageEvent};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::launch::ssh::fixtures::{Sent, blob, line};
 use crate::launch::ssh::protocol::Files;
 use store::keys::Key;
 
@@ -19,27 +19,6 @@ fn catalogue() -> Catalogue {
         parse: |_, _| unreachable!("no stage starts in these tests"),
         gpus: crate::devices::fake::none,
         processor: || "test",
-    }
-}
-
-#[derive(Clone, Default)]
-struct Sent(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sent {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        lock(&self.0).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn blob(content: &[u8]) -> Blob {
-    Blob {
-        digest: blake3::hash(content).into(),
-        bytes: content.len() as u64,
     }
 }
 
@@ -79,12 +58,6 @@ fn work(files: Files) -> HostWork {
     }
 }
 
-fn line(message: &impl serde::Serialize) -> Vec<u8> {
-    let mut line = serde_json::to_vec(message).unwrap();
-    line.push(b'\n');
-    line
-}
-
 fn run(work: HostWork) -> Vec<u8> {
     line(&FromDriver::Run(Box::new(work)))
 }
@@ -97,7 +70,7 @@ fn hold(home: &Path, script: Vec<u8>) -> (io::Result<()>, Vec<Value>) {
     };
     let sent = Sent::default();
     let result = converse(io::Cursor::new(script), sent.clone(), &catalogue(), &places);
-    let sent = lock(&sent.0).clone();
+    let sent = sent.bytes();
     let lines = sent
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty());
@@ -124,6 +97,39 @@ fn a_driver_that_hangs_up_after_the_greeting_is_no_error() {
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0]["message"], "hello");
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_driver_may_ask_for_facts_before_it_runs_a_stage() {
+    let home = tempfile::tempdir().unwrap();
+    let survey = line(&FromDriver::Survey { store: None });
+    let script = [line(&FromDriver::Ping), survey.clone(), survey].concat();
+    let (result, messages) = hold(home.path(), script);
+    result.unwrap();
+    assert_eq!(messages.len(), 4);
+    assert_eq!(messages[1]["message"], "pong");
+    let facts = &messages[2];
+    assert_eq!(facts["message"], "facts");
+    assert_eq!(facts["processor"], "test");
+    assert!(facts["cpus"].as_u64().unwrap() > 0, "{facts}");
+    assert_eq!(facts["without_gpu"], "the NVIDIA driver sees no GPU");
+    let store = &facts["store"];
+    let folder = home.path().join(".cache/runner/remote-store");
+    assert_eq!(store["folder"], folder.to_str().unwrap());
+    assert_eq!(
+        (&store["is_there"], &store["why_not_writable"]),
+        (&json!(false), &Value::Null)
+    );
+    assert!(store["free_bytes"].is_u64(), "{facts}");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+
+    fs::write(home.path().join("file"), "").unwrap();
+    let store = Some("~/file/store".to_owned());
+    let (_, messages) = hold(home.path(), line(&FromDriver::Survey { store }));
+    assert!(
+        messages[1]["store"]["why_not_writable"].is_string(),
+        "{messages:?}"
+    );
 }
 
 #[test]
@@ -279,7 +285,7 @@ fn checkpoints_the_log_and_pictures_are_sent_whole() {
             seconds: 0.0,
         });
     });
-    let sent = String::from_utf8(lock(&sent.0).clone()).unwrap();
+    let sent = String::from_utf8(sent.bytes()).unwrap();
     assert!(sent.contains("\"picture\":3}\npng"), "{sent}");
     assert_eq!(sent.matches("\"picture\"").count(), 2, "{sent}");
     assert!(sent.contains("\"bytes\":7}\nwritten"), "{sent}");

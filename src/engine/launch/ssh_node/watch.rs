@@ -71,7 +71,10 @@ impl Watch {
             match message {
                 FromDriver::Stop => stop(&self.0.local),
                 FromDriver::Alive => {}
-                FromDriver::Run(_) | FromDriver::Content => return,
+                FromDriver::Ping
+                | FromDriver::Survey { .. }
+                | FromDriver::Run(_)
+                | FromDriver::Content => return,
             }
         }
     }

@@ -1,5 +1,8 @@
 //! Checks Slurm with one small job.
 
+mod problem;
+mod text;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,21 +11,21 @@ use std::time::{Duration, Instant};
 use contract::{ShowPath, files, lock};
 use engine::error::Error;
 use serde::Serialize;
-use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use slurm::check::{self, Checked, SharedCheck};
 use slurm::{
-    Client, DefaultMemory, Driver, EndResult, Identity, Lost, Outcome, Partition, Report,
-    Resources, Settings, Submitter, Survey,
+    Client, Driver, Identity, Outcome, Partition, Report, Resources, Settings, Submitter, Survey,
 };
 use store::FORMAT;
 use tempfile::TempDir;
 
+use self::problem::problem;
+use crate::cli::doctor::say;
 use crate::cli::node::{identity, with_hint};
 use crate::cli::pipeline::StoreArgs;
 use crate::config::Config;
-use crate::report::{Console, Verbosity};
+use crate::report::Console;
 
 /// Folder in the store for the jobs of checks.
 const FOLDER: &str = "checks";
@@ -235,95 +238,6 @@ impl Slurm {
             ));
         }
     }
-
-    /// The lines of the paragraph.
-    pub(super) fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if let Some(version) = &self.version {
-            let accounting = match self.has_accounting {
-                Some(true) => "with accounting",
-                _ => "without accounting (not needed)",
-            };
-            lines.push(format!("{version}, {accounting}"));
-        }
-        for partition in &self.partitions {
-            lines.push(partition_text(partition));
-            lines.extend(partition.default_memory.map(memory_text));
-        }
-        if let (Some(elements), Some(jobs)) = (self.most_elements, self.most_jobs) {
-            lines.push(format!(
-                "limits: {elements} elements of an array, {jobs} submitted jobs"
-            ));
-        }
-        match &self.job {
-            Some(job) => lines.extend(job.lines(&self.folder)),
-            None => lines.push("no job was run".to_owned()),
-        }
-        lines
-    }
-}
-
-fn partition_text(partition: &Partition) -> String {
-    let Partition {
-        name,
-        state,
-        time_limit,
-        nodes,
-        gpus,
-        default_memory: _,
-    } = partition;
-    let gpus = match gpus.is_empty() {
-        true => String::new(),
-        false => format!(", {}", gpus.join(", ")),
-    };
-    let nodes = engine::wording::counted(*nodes as usize, "node");
-    format!("partition {name}: {state}, {nodes}, time limit {time_limit}{gpus}")
-}
-
-/// Memory per core below which most trainings fail, in MiB.
-const LITTLE_MEMORY: u64 = 1024;
-
-fn memory_text(memory: DefaultMemory) -> String {
-    let (mib, per) = match memory {
-        DefaultMemory::PerCore(mib) => (mib, "core"),
-        DefaultMemory::PerNode(mib) => (mib, "node"),
-    };
-    let advice = match mib < LITTLE_MEMORY {
-        true => {
-            "; most trainings need more: set `slurm.memory`, or `resources: { memory: 2GiB }` at them"
-        }
-        false => "",
-    };
-    format!("a stage without `memory` gets {mib} MiB per {per}{advice}")
-}
-
-impl Job {
-    fn lines(&self, folder: &str) -> Vec<String> {
-        let Some(id) = &self.id else {
-            return vec!["the job was not submitted".to_owned()];
-        };
-        let mut lines = vec![match (&self.node, &self.version, &self.processor) {
-            (Some(node), Some(version), Some(processor)) => {
-                format!("job {id} on {node}: runner {version}, kind {processor}")
-            }
-            _ => format!("job {id} did not start"),
-        }];
-        if let (Some(start), Some(end)) = (self.seconds_to_start, self.seconds_to_end) {
-            lines.push(format!(
-                "started after {start:.1} s, ended after {end:.1} s"
-            ));
-        }
-        if let Some(shared) = &self.shared_folder {
-            lines.push(match shared.is_fit {
-                true => format!(
-                    "{folder} is shared: locks and renames work, files are visible after {} ms",
-                    shared.visible_ms.unwrap_or_default() / 2
-                ),
-                false => format!("{folder} is NOT FIT for sharing"),
-            });
-        }
-        lines
-    }
 }
 
 /// Creates a folder for one check, which is removed at the end.
@@ -373,70 +287,4 @@ fn cancel_on_signal(driver: &Arc<Driver>, is_cancelled: &Arc<AtomicBool>) -> Opt
         }
     });
     Some(listening)
-}
-
-fn say(console: &Console, text: &str) {
-    if console.verbosity > Verbosity::Quiet {
-        console.message(text);
-    }
-}
-
-/// Describes what is wrong with a job that gave no answer, and what to do.
-fn problem(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Ended(ending) => match &ending.result {
-            EndResult::Refused(why) => format!(
-                "the node refused the job: {why}; set `slurm.binary` to the path of this version on the nodes, or copy it there"
-            ),
-            EndResult::Failed(Value::String(why)) => format!(
-                "the node cannot use the shared folder: {why}; keep the store in a folder that nodes see under the same path (`--artifacts`)"
-            ),
-            EndResult::Failed(_) | EndResult::Succeeded(_) | EndResult::Paused => {
-                "the node gave an answer that this version does not understand; set `slurm.binary` to the path of this version on the nodes".to_owned()
-            }
-        },
-        Outcome::Lost(lost) => lost_text(lost),
-        Outcome::Held(held) => match held.hint() {
-            Some(hint) => format!("{held}; {hint}"),
-            None => format!("{held}; `scontrol show job` says more"),
-        },
-        Outcome::Left(id) => {
-            let id = id.map(|id| id.to_string()).unwrap_or_default();
-            format!("the job {id} was not followed to its end; `scancel {id}` cancels it")
-        }
-        Outcome::NotSubmitted => "the check was cancelled; start it again".to_owned(),
-        Outcome::Failed(error) => with_hint(error),
-    }
-}
-
-fn lost_text(lost: &Lost) -> String {
-    use slurm::{Exit, Loss};
-    let hint = match &lost.loss {
-        Loss::Exited(Exit::Code(127 | 126)) => {
-            "the node does not find this binary; set `slurm.binary` to its path there, or put it into a folder that nodes see"
-        }
-        Loss::Exited(Exit::Code(0)) => {
-            "a line of `slurm.setup` may end the script; otherwise keep the store in a folder that nodes see under the same path (`--artifacts`)"
-        }
-        Loss::Exited(_) => {
-            "look at the lines of the job below; `slurm.modules`, `slurm.setup` and `slurm.container` are run before the binary"
-        }
-        Loss::OutOfMemory => "the node gives less memory than the job asks for; ask the site",
-        Loss::TimedOut => "the node is very slow, or `slurm.setup` takes long",
-        Loss::Cancelled(_) => "start the check again",
-        Loss::NodeFailed | Loss::Preempted | Loss::Forgotten | Loss::Rejected(_) => {
-            "start the check again; `sinfo -R` shows nodes with problems"
-        }
-    };
-    let mut text = format!("{lost}; {hint}");
-    // The last lines are those with the error.
-    let lines: Vec<&str> = lost
-        .log
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    for line in &lines[lines.len().saturating_sub(5)..] {
-        text += &format!("\n  {}", contract::one_line(line));
-    }
-    text
 }

@@ -1,21 +1,23 @@
-//! The driver talks with hosts that are honest, damaged or hostile.
+//! The driver talks with hosts that are honest, and with those that have another program.
+
+mod hostile;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use contract::{
-    Artifact, Device, Failure, Folder, Position, Progress, Request, StageEvent, into_inner, lock,
+    Artifact, Device, Folder, Position, Progress, Request, StageEvent, into_inner, lock,
 };
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::conversation::{Conversation, this_program};
-use super::protocol::{Ended, FromHost, Hello, LOG_PIECE, Listing, MOST_LOG, MOST_PICTURE};
+use super::conversation::Conversation;
+use super::fixtures::{Sent, blob, line};
+use super::greeting::this_program;
+use super::protocol::{Ended, FromHost, Hello, Listing};
 use super::settings::SshHost;
 use super::trouble::Trouble;
 use crate::graph::Limits;
@@ -34,31 +36,11 @@ struct Stage {
 /// End of a conversation.
 struct Held {
     result: Result<Ended, Trouble>,
+    /// `true` if the host was found to have the right program.
+    has_answered: bool,
     events: Vec<StageEvent>,
     /// Bytes that the driver sent.
     sent: Vec<u8>,
-}
-
-/// A stream that several owners see.
-#[derive(Clone, Default)]
-struct Sent(std::sync::Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sent {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        lock(&self.0).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn blob(content: &[u8]) -> Blob {
-    Blob {
-        digest: blake3::hash(content).into(),
-        bytes: content.len() as u64,
-    }
 }
 
 fn this() -> Hello {
@@ -118,6 +100,7 @@ impl Stage {
             on_linked: &|| {},
         };
         let (sent, events) = (Sent::default(), Mutex::new(Vec::new()));
+        let has_answered = AtomicBool::default();
         let conversation = Conversation {
             host: "lab",
             settings: &SshHost::default(),
@@ -126,6 +109,7 @@ impl Stage {
             this: &this(),
             stopping: &AtomicBool::default(),
             is_running: &AtomicBool::default(),
+            on_answer: &|| has_answered.store(true, Ordering::SeqCst),
             on_event: &|event| {
                 if let StageEvent::Picture { file, .. } = &event {
                     let shown = fs::read(self.request.staging.join(file)).unwrap();
@@ -135,11 +119,11 @@ impl Stage {
             },
         };
         let result = conversation.hold(&mut &*script, sent.clone());
-        let sent = lock(&sent.0).clone();
         Held {
             result,
+            has_answered: has_answered.into_inner(),
             events: into_inner(events),
-            sent,
+            sent: sent.bytes(),
         }
     }
 
@@ -163,12 +147,6 @@ impl Stage {
 }
 
 const INPUT: &[u8] = b"the bytes of the input";
-
-fn line(message: &impl serde::Serialize) -> Vec<u8> {
-    let mut line = serde_json::to_vec(message).unwrap();
-    line.push(b'\n');
-    line
-}
 
 fn hello() -> Vec<u8> {
     line(&FromHost::Hello(this()))
@@ -275,153 +253,15 @@ fn an_honest_host_gets_the_inputs_and_its_outputs_are_taken() {
     assert_eq!(fs::read(stage.root.path().join("log")).unwrap(), b"log\n");
     let kept = stage.store.checkpoint_positions(&stage.key);
     assert_eq!(kept, [Position::after(2)]);
-    let events: Vec<_> = held.events.iter().map(std::mem::discriminant).collect();
-    assert_eq!(events.len(), 5, "{:?}", held.events);
+    assert!(held.has_answered);
+    assert_eq!(held.events[0], StageEvent::NoCheckpoint);
+    assert_eq!(held.events.len(), 6, "{:?}", held.events);
 
     // The checkpoint goes along with the next attempt.
     let again = stage.hold(&[hello(), lacks(vec![])].concat());
+    assert!(!again.events.contains(&StageEvent::NoCheckpoint));
     assert!(matches!(again.result, Err(Trouble::Stream(_))));
     assert!(again.sent.ends_with(b"{\"message\":\"content\"}\nstate"));
-}
-
-#[test]
-fn a_host_that_breaks_a_rule_is_refused_and_writes_nothing_elsewhere() {
-    let start = [hello(), lacks(vec![])].concat();
-    let with = |bytes: Vec<u8>| [start.clone(), bytes].concat();
-    let failure = |text: &str| {
-        line(&FromHost::Ended(Box::new(Ended {
-            result: Err(Failure::Data(text.to_owned())),
-            seconds: 0.0,
-            usage: Usage::default(),
-        })))
-    };
-    let place = StageEvent::Place {
-        node: None,
-        text: "at home".to_owned(),
-        outlives_run: false,
-    };
-    let huge = Blob {
-        bytes: u64::MAX,
-        ..blob(b"x")
-    };
-    let mut cases = vec![
-        ("banner", "word ".repeat(50_000).into_bytes()),
-        ("lines", "a line\n".repeat(50_000).into_bytes()),
-        (
-            "torn hello",
-            b"{\"message\":\"hello\",\"protocol\":true}\n".to_vec(),
-        ),
-        ("no JSON", with(b"what?\n".to_vec())),
-        (
-            "deep JSON",
-            with([vec![b'['; 100_000], vec![b'\n']].concat()),
-        ),
-        (
-            "not an input",
-            [hello(), lacks(vec![blob(b"passwords")])].concat(),
-        ),
-        (
-            "other size",
-            [
-                hello(),
-                lacks(vec![Blob {
-                    bytes: 3,
-                    ..blob(INPUT)
-                }]),
-            ]
-            .concat(),
-        ),
-        (
-            "twice",
-            [hello(), lacks(vec![blob(INPUT), blob(INPUT)])].concat(),
-        ),
-        ("order", [hello(), hello()].concat()),
-        ("second lacks", with(lacks(vec![]))),
-        ("place", with(event(place, None))),
-        ("end", with(event(StageEvent::Succeeded, None))),
-        ("no picture", with(event(picture("a.png"), None))),
-        (
-            "log piece",
-            with(line(&FromHost::Log {
-                bytes: LOG_PIECE + 1,
-            })),
-        ),
-        (
-            "many",
-            with(
-                event(
-                    StageEvent::Note {
-                        message: String::new(),
-                    },
-                    None,
-                )
-                .repeat(100_001),
-            ),
-        ),
-        ("failure", with(failure(&"x".repeat(100_000)))),
-        (
-            "digest",
-            with(ended(outputs(&["model/a"], blob(b"weights")), b"thieves")),
-        ),
-        ("size", with(ended(outputs(&["model/a"], huge), b"x"))),
-        (
-            "checkpoint",
-            with(checkpoint("a", b"thieves", blob(b"weights"))),
-        ),
-        ("checkpoint size", with(checkpoint("a", b"x", huge))),
-        ("in a folder", with(checkpoint("a/b", b"x", blob(b"x")))),
-        (
-            "both",
-            with(ended(outputs(&["model", "model/a"], blob(b"x")), b"xx")),
-        ),
-    ];
-    let long = serde_json::to_vec(&json!({
-        "message": "event", "event": picture("a.png"), "picture": MOST_PICTURE + 1
-    }));
-    cases.push(("large picture", with([long.unwrap(), vec![b'\n']].concat())));
-    let piece = [
-        line(&FromHost::Log { bytes: LOG_PIECE }),
-        vec![b'x'; LOG_PIECE as usize],
-    ];
-    let pieces = (MOST_LOG / LOG_PIECE + 1) as usize;
-    cases.push(("long log", with(piece.concat().repeat(pieces))));
-    for name in [
-        "../x",
-        "/tmp/x",
-        "a/../../x",
-        "",
-        ".",
-        "..",
-        "a//b",
-        "a\\b",
-        "a\0b",
-    ] {
-        cases.push((name, with(ended(outputs(&[name], blob(b"x")), b"x"))));
-        cases.push((name, with(checkpoint(name, b"x", blob(b"x")))));
-        let folders = Listing {
-            files: BTreeMap::new(),
-            folders: BTreeSet::from([name.to_owned()]),
-        };
-        cases.push((name, with(ended(folders, b""))));
-        if name.contains("..") || name.is_empty() || name.starts_with('/') {
-            cases.push((name, with(event(picture(name), Some(b"png")))));
-        }
-    }
-    for (name, script) in cases {
-        let stage = Stage::new();
-        let held = stage.hold(&script);
-        match held.result {
-            Err(Trouble::Peer(_)) => {}
-            other => panic!("{name:?}: {other:?}"),
-        }
-        let sent = String::from_utf8_lossy(&held.sent);
-        assert!(!sent.contains("the bytes of"), "{name:?}: {sent}");
-        for file in stage.files() {
-            let is_own = file.starts_with("staging") || file == Path::new("log");
-            assert!(is_own, "{name:?}: {}", file.display());
-        }
-        assert!(stage.store.checkpoint_positions(&stage.key).is_empty());
-    }
 }
 
 #[test]
@@ -435,6 +275,7 @@ fn another_build_is_refused_unless_it_is_for_another_platform() {
     let refused = |change: &dyn Fn(&mut Hello)| {
         let held = with(change);
         assert!(held.sent.is_empty(), "nothing is sent to another version");
+        assert!(!held.has_answered);
         match held.result {
             Err(Trouble::Refused(why)) => why,
             other => panic!("{other:?}"),
@@ -455,37 +296,4 @@ fn another_build_is_refused_unless_it_is_for_another_platform() {
         "{:?}",
         other.result
     );
-}
-
-#[test]
-fn a_connection_that_is_lost_anywhere_gives_no_result() {
-    let script = honest();
-    for length in (0..script.len()).step_by(7) {
-        let held = Stage::new().hold(&script[..length]);
-        match held.result {
-            Err(Trouble::Stream(_)) => {}
-            other => panic!("{length}: {other:?}"),
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
-
-    #[test]
-    fn properties_of_damaged_conversations(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let mut script = honest();
-        let at = at.index(script.len());
-        script[at] = byte;
-        let stage = Stage::new();
-        let held = stage.hold(&script);
-        let staging = &stage.request.staging;
-        if let Ok(Ended { result: Ok(_), .. }) = held.result {
-            for file in stage.files().iter().filter(|file| file.starts_with("staging")) {
-                let content = fs::read(stage.root.path().join(file)).unwrap();
-                prop_assert_eq!(content, b"weights");
-            }
-        }
-        prop_assert!(fs::read_dir(stage.root.path()).unwrap().count() <= 3, "{}", staging.display());
-    }
 }
