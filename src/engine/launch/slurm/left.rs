@@ -1,5 +1,6 @@
 //! [`LeftJobs`]: Slurm jobs of runs that were stopped or killed.
 
+use contract::files;
 use slurm::{EndResult, JobFolder};
 use store::Store;
 use store::keys::Key;
@@ -15,7 +16,7 @@ impl<'a> LeftJobs<'a> {
     pub fn of(store: &'a Store) -> Self {
         Self {
             store,
-            has_jobs: store.jobs_folder().is_dir(),
+            has_jobs: files::exists(&store.jobs_folder()).unwrap_or(true),
         }
     }
 
