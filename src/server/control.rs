@@ -122,12 +122,16 @@ impl Control {
 }
 
 impl Started {
-    /// The id of the run, once it has one.
+    /// The id of the run, once it has a record.
     pub(crate) fn run(&self, store: &Store) -> Option<String> {
         let mut run = lock(&self.run);
         if run.is_none() {
             *run = match self.status() {
-                None => store.run_of(self.process).ok().flatten(),
+                None => {
+                    let run = store.run_of(self.process).ok().flatten();
+                    // A run has an id before its first record, and no page until then.
+                    run.filter(|run| !matches!(recorded::read(store, run, &mut None), Ok(None)))
+                }
                 Some(_) => self.only_run_since(store),
             };
         }

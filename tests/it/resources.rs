@@ -77,24 +77,25 @@ fn a_request_that_can_never_be_met_is_refused_before_anything_runs() {
     for (resources, message, place) in [
         (
             "memory: 9223372036854775809B",
-            "error: `large` requests more memory than stages may use (requested: 8.0 EiB, ",
+            "`large` requests more memory than stages may use (requested: 8.0 EiB, ",
             "pipeline.yaml:9:26",
         ),
         (
             "memory: 900TiB",
-            "error: `large` requests more memory than stages may use (requested: 900.0 TiB, ",
+            "`large` requests more memory than stages may use (requested: 900.0 TiB, ",
             "pipeline.yaml:9:26",
         ),
         (
             "cpus: 60000",
-            "error: `large` requests more cores than are available (requested: 60000, ",
+            "`large` requests more cores than are available (requested: 60000, ",
             "pipeline.yaml:9:24",
         ),
     ] {
         let sandbox = Sandbox::new(&pipeline(resources));
         let refused = sandbox.runner(&["run", "pipeline.yaml"]);
         assert_eq!(refused.code, Some(2), "{refused:?}");
-        for part in [message, place, "hint: set its `resources."] {
+        let error = format!("error: {message}");
+        for part in [&error, place, "hint: set its `resources."] {
             assert!(refused.stderr.contains(part), "{part}: {refused:?}");
         }
         assert!(

@@ -8,6 +8,7 @@
 
 mod interrupt;
 mod local;
+mod message;
 pub mod node;
 mod places;
 mod slurm;

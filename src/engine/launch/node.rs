@@ -13,6 +13,7 @@ use serde_json::Value;
 use slurm::{EndResult, Identity, Interrupt, Interrupts, JobFolder, Node, Start, Used, check};
 
 use super::interrupt::stop;
+use super::message;
 use super::this_node::{Throttle, processor_for};
 use super::{Ending, Kept, Launch, Launcher, Local, Placement, Scratch, VISIBLE_GPUS, Work};
 use crate::error::Error;
@@ -113,7 +114,7 @@ fn stage(
     catalogue: &Catalogue,
     stopper: &Stopper,
 ) -> Result<(Option<EndResult>, Used), Error> {
-    let work = NodeWork::deserialize(&node.request().work)
+    let work = message::read_value::<NodeWork>(&node.request().work)
         .map_err(|error| Error::System(format!("the work of the job cannot be read: {error}")))?;
     let failed = |failure: &Failure| {
         let value = serde_json::to_value(failure).map_err(|e| Error::Internal(e.to_string()));

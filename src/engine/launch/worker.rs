@@ -11,6 +11,7 @@ use contract::{Failure, Request, StageEvent, lock};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use super::message;
 use crate::error::of_panic;
 
 /// Runs a stage to its end in this process.
@@ -57,7 +58,7 @@ fn prepare(stack_size: usize, cancelled: &Arc<AtomicBool>) -> Result<Request, Fa
         .lock()
         .read_line(&mut line)
         .map_err(failed_to("read the request"))?;
-    let request: Request = serde_json::from_str(&line)
+    let request: Request = message::read(line.as_bytes())
         .map_err(|e| Failure::Internal(format!("failed to read the request: {e}")))?;
     thread::Builder::new()
         .name("parent".to_owned())

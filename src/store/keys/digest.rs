@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, BufWriter};
 use std::str::FromStr;
 
-use serde::de::{self, Visitor};
+use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Text that is not 64 lowercase hexadecimal digits.
@@ -64,7 +64,7 @@ macro_rules! name {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 if !deserializer.is_human_readable() {
-                    return <[u8; 32]>::deserialize(deserializer).map(Self);
+                    return deserializer.deserialize_tuple(32, Raw).map(Self);
                 }
                 deserializer.deserialize_str(Hex).map(Self)
             }
@@ -130,6 +130,26 @@ impl Visitor<'_> for Hex {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<[u8; 32], E> {
         parse(text).map_err(E::custom)
+    }
+}
+
+/// Reads the bytes of a digest. Serde's own code for arrays is a hundred times as large, for each format and package.
+struct Raw;
+
+impl<'de> Visitor<'de> for Raw {
+    type Value = [u8; 32];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("32 bytes")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<[u8; 32], A::Error> {
+        let mut bytes = [0; 32];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            let next = seq.next_element()?;
+            *byte = next.ok_or_else(|| de::Error::invalid_length(index, &self))?;
+        }
+        Ok(bytes)
     }
 }
 

@@ -211,7 +211,10 @@ fn a_program_that_changes_while_it_runs_makes_no_result() {
     );
     let run = runner(&sandbox, &["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(100), "{run:?}");
-    assert!(run.stderr.contains("changed while it"), "{run:?}");
+    assert!(
+        run.stderr.contains("changed while the stage waited or ran"),
+        "{run:?}"
+    );
 }
 
 /// The program changes its own file while its version command runs.

@@ -17,7 +17,7 @@ use super::usage::{reap, wait};
 use super::watch::{Excess, watch};
 use super::workers::{Workers, pid};
 use crate::graph::Limits;
-use crate::launch::{Ending, Usage};
+use crate::launch::{Ending, Usage, message};
 
 /// Runs `request` in a worker process: this binary, as `runner worker`.
 ///
@@ -119,7 +119,7 @@ fn receive_events(child: &mut Child, on_event: &dyn Fn(StageEvent)) -> Option<Re
         .map_while(Result::ok);
     let mut last = None;
     for line in lines {
-        match serde_json::from_str(&line) {
+        match message::read(line.as_bytes()) {
             Ok(StageEvent::Succeeded) => last = Some(Ok(())),
             Ok(StageEvent::Failed { failure }) => last = Some(Err(failure)),
             Ok(event) => on_event(event),

@@ -9,6 +9,7 @@ use slurm::{EndResult, JobFolder, Lost, Outcome};
 use super::files::link_all;
 use super::said;
 use crate::launch::Usage;
+use crate::launch::message;
 use crate::launch::this_node::with_log;
 
 /// Lines at the end of a lost job's log that are shown.
@@ -79,13 +80,13 @@ pub(super) fn end(
     let unreadable = |what: &str| failed(Failure::Internal(format!("the node wrote {what}")));
     match ending.result {
         EndResult::Succeeded(value) => {
-            let outputs: Gathered = serde_json::from_value(value)
+            let outputs: Gathered = message::read_value(&value)
                 .map_err(|_| unreadable("outputs that cannot be read"))?;
             let from = folder.outputs(ending.restart);
             link_all(&from, staging).map_err(|error| failed(Failure::io("read", &from, error)))?;
             Ok((outputs, ending.seconds, usage))
         }
-        EndResult::Failed(value) => match serde_json::from_value::<Failure>(value) {
+        EndResult::Failed(value) => match message::read_value(&value) {
             Ok(failure) => Err(failed(with_log(failure, &folder.log(), log))),
             Err(_) => Err(unreadable("a failure that cannot be read")),
         },

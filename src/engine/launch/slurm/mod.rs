@@ -34,6 +34,7 @@ use slurm::{
     Settings, Submitter,
 };
 
+use super::message;
 use super::node::{NodeWork, version};
 use super::{Ending, Kept, Launch, Launcher, OnInterrupt, Scratch, Usage, Work};
 use crate::spec::Executor;
@@ -345,7 +346,7 @@ fn pass_on(report: Report, folder: &JobFolder, launch: &Launch<'_>, on_event: &d
             about_run_only: true,
         }),
         Report::Event(value) => {
-            let Ok(event) = serde_json::from_value(value) else {
+            let Ok(event) = message::read_value(&value) else {
                 tracing::warn!("the node of {} sent an unknown event", launch.stage);
                 return;
             };
@@ -367,7 +368,7 @@ fn pass_over_failure(root: &Path, on_event: &dyn Fn(StageEvent)) -> Result<(), s
     };
     let ending = folder.ending()?;
     let failure = match ending.map(|ending| ending.result) {
-        Some(EndResult::Failed(value)) => serde_json::from_value(value).ok(),
+        Some(EndResult::Failed(value)) => message::read_value(&value).ok(),
         Some(EndResult::Refused(why)) => Some(Failure::Data(why)),
         Some(EndResult::Succeeded(_) | EndResult::Paused) | None => None,
     };
@@ -405,8 +406,7 @@ fn about_earlier(failure: &Failure) -> StageEvent {
 /// Returns `true` if a job was started with the sources as they are now.
 fn has_sources(folder: &JobFolder, sources: &str) -> bool {
     let request = folder.request().ok().flatten();
-    let work = request.and_then(|request| serde_json::from_value::<NodeWork>(request.work).ok());
-    work.is_some_and(|work| work.sources == sources)
+    request.is_some_and(|request| request.work["sources"] == sources)
 }
 
 /// Lets this process open as many files as the system allows: it opens some for each job that it follows.

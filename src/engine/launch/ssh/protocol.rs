@@ -33,7 +33,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::facts::HostFacts;
-use crate::launch::Usage;
+use crate::launch::{Usage, message};
 use store::keys::Key;
 use store::{Blob, Tree};
 
@@ -227,7 +227,7 @@ pub(in crate::launch) fn read<T: DeserializeOwned>(
     let Some(line) = read_line(from, MOST_LINE)? else {
         return Ok(None);
     };
-    match serde_json::from_slice(&line) {
+    match message::read(&line) {
         Ok(message) => Ok(Some(message)),
         Err(error) => Err(invalid(format!("a message cannot be read: {error}"))),
     }
@@ -243,7 +243,7 @@ pub(in crate::launch) fn read_hello(from: &mut dyn BufRead) -> io::Result<Hello>
         let line = read_line(from, MOST_BANNER as u64)?.ok_or(io::ErrorKind::UnexpectedEof)?;
         let text = String::from_utf8_lossy(&line);
         if let Some(start) = text.find(FIRST) {
-            return match serde_json::from_str(&text[start..]) {
+            return match message::read(&text.as_bytes()[start..]) {
                 Ok(FromHost::Hello(hello)) => Ok(hello),
                 _ => Err(invalid("its first message cannot be read")),
             };
