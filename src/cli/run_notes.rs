@@ -96,7 +96,9 @@ impl RunNotes {
                 line.unwrap_or_else(|| "it has just started".to_owned())
             )
         });
-        let left = self.left.iter().map(|(node, job)| {
+        // A run that goes on follows its own jobs.
+        let left = self.left.iter().filter(|_| self.running.is_empty());
+        let left = left.map(|(node, job)| {
             let stage = &graph.stages[*node];
             let then = match stage.executor {
                 Executor::Slurm => "the next run takes it over",

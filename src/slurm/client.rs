@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -133,7 +134,7 @@ impl Client {
         };
         let seconds = SILENCE.as_secs();
         tracing::warn!(
-            "Slurm does not answer: `{program}` has run for {seconds} s{said}; jobs go on, and runner keeps asking; \
+            "Slurm does not answer: `{program}` has run for {seconds} s{said}; \
              `scontrol ping` shows whether the controller is up"
         );
     }
@@ -151,6 +152,8 @@ impl Client {
             }
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        // Ctrl-C in a terminal must not end a submission halfway.
+        command.process_group(0);
         // Messages are compared below.
         command.env("LC_ALL", "C");
         command

@@ -65,6 +65,7 @@ impl Lost {
             Loss::TimedOut if !self.paused => {
                 "raise `timeout` of the stage, or the grace time `slurm.grace`"
             }
+            Loss::Cancelled(_) => "the next run starts it again",
             Loss::Rejected(reason) => reasons::permanent(reason)?.hint,
             Loss::Exited(_) if self.started.is_none() => {
                 "`runner doctor --executor slurm` checks the binary, the modules and the shared folder on a node"

@@ -102,6 +102,29 @@ impl Store {
         swap(&fresh, &target, &session.fresh("replaced")).map_err(Error::io("publish", &target))
     }
 
+    /// Stops showing outputs of `instance` other than `outputs`, which are not here.
+    ///
+    /// # Errors
+    /// If they cannot be removed.
+    pub fn withdraw_latest(
+        &self,
+        pipeline: &str,
+        instance: &str,
+        outputs: &BTreeMap<String, Digest>,
+    ) -> Result<(), Error> {
+        let target = self.view(pipeline, instance);
+        match read_mark(&target) {
+            None => return Ok(()),
+            Some(Reading::Sound(mark)) if mark.outputs == *outputs => return Ok(()),
+            Some(_) => {}
+        }
+        let session = self.session()?;
+        match fs::rename(&target, session.fresh("replaced")) {
+            Err(error) if !files::is_absence(&error) => Err(Error::io("remove", &target)(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Links a blob to `file`, or copies it; returns whether it was linked. Linking changes the blob's stamp,
     /// so a large blob that is known to be sound is watched meanwhile and need not be read again.
     fn show(&self, blob: &Blob, file: &Path) -> Result<bool, Error> {

@@ -17,8 +17,10 @@ pub(super) fn update_view(context: &Context<'_>, action: &PlannedAction, outputs
     let is_missing = |output| matches!(store.is_here(output), Ok(false));
     if store.remote().is_some() && outputs.values().any(is_missing) {
         // `latest` shows local files only: an output is copied from the shared cache when a stage or a table reads it.
-        if let Err(error) = store.set_last_fingerprint(pipeline, &name, &action.fingerprint) {
-            tracing::warn!("the fingerprint of `{name}` was not kept: {error}");
+        let noted = store.set_last_fingerprint(pipeline, &name, &action.fingerprint);
+        let noted = noted.and_then(|()| store.withdraw_latest(pipeline, &name, outputs));
+        if let Err(error) = noted {
+            tracing::warn!("`latest` was not updated for `{name}`: {error}");
         }
         return;
     }

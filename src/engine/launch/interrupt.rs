@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -14,6 +14,9 @@ use super::Launcher;
 /// Seconds that a user's program has to end after it was asked to. A worker may take longer, because it saves a
 /// checkpoint.
 pub const PROGRAM_SECONDS: u64 = 10;
+/// Time in which a second signal is the same as the first one: a program that ends others, such as `timeout`, signals
+/// both the process and its group.
+const SAME_SIGNAL: Duration = Duration::from_millis(100);
 /// Time that a run has to end after its workers were killed.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -32,12 +35,15 @@ impl Interrupt {
         let seen = interrupt.clone();
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let watch = move || {
+            let mut began = None;
             for signal in signals.forever() {
+                let began = *began.get_or_insert_with(Instant::now);
                 let exchanged =
                     seen.0
                         .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
                 match exchanged {
                     Ok(_) => first(signal, &|| stop(&launcher)),
+                    Err(_) if began.elapsed() < SAME_SIGNAL => {}
                     Err(_) => kill(&*launcher, signal),
                 }
             }

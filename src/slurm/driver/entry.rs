@@ -9,10 +9,24 @@ use crate::events::EventReader;
 use crate::outcome::{Held, Lost, Outcome};
 use crate::records::{JobRecord, Started};
 use crate::resources::{Pack, Resources};
-use crate::state::State;
+use crate::state::{Exit, State};
 use crate::{Error, JobFolder, reasons};
 
 use super::{Message, NewJob, Report, log_end, shared};
+
+/// Time to wait for files of a job that has hardly written any.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Returns the time to wait for files of a job that has ended, at most `late`.
+fn patience(loss: &Loss, late: Duration) -> Duration {
+    match loss {
+        // It was killed, or its binary was not found.
+        Loss::Cancelled(_)
+        | Loss::Exited(Exit::Signal(_) | Exit::Code(126 | 127))
+        | Loss::Rejected(_) => late.min(SOON),
+        _ => late,
+    }
+}
 
 /// How far a job is.
 #[derive(Debug)]
@@ -153,10 +167,19 @@ impl Entry {
                 self.tell_reason(&found);
                 Next::Continue
             }
-            Decision::WaitForFiles(loss) => match self.is_late(&loss, late) {
-                true => Next::Finish(self.lost(loss, &found, allocation_log)),
-                false => Next::Continue,
-            },
+            Decision::WaitForFiles(loss) => {
+                let late = patience(&loss, late);
+                if self.is_late(&loss, late) {
+                    return Ok(Next::Finish(self.lost(loss, &found, allocation_log)));
+                }
+                if late > SOON {
+                    let seconds = late.as_secs();
+                    self.notice(format!(
+                        "its job has ended; its files are waited for, at most {seconds} s"
+                    ));
+                }
+                Next::Continue
+            }
             Decision::Ended(ending) => Next::Finish(Outcome::Ended(ending)),
             Decision::Lost(loss) => Next::Finish(self.lost(loss, &found, allocation_log)),
             Decision::Held(reason) => self.held(reason),

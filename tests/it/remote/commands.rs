@@ -39,6 +39,32 @@ fn push_and_pull_copy_the_results_of_stages_and_runs() {
 }
 
 #[test]
+fn latest_shows_no_outputs_of_other_settings() {
+    let place = Place::folder();
+    let [a, b] = [(), ()].map(|()| Machine::new());
+    let run = ["run", "pipeline.yaml"];
+    let ran = a.runner(&place, &run);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ran = b.0.runner(&[&run[..], &["-S", "epochs=3"]].concat());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let shown = |machine: &Machine| machine.0.path("artifacts/latest/tiny/cnn[4]/model");
+    assert!(shown(&b).is_dir());
+    let ran = b.runner(&place, &run);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    // Nothing needed the model, so it is not here.
+    assert!(!shown(&b).exists());
+    let pulled = b.runner(&place, &["pull", "pipeline.yaml"]);
+    assert_eq!(pulled.code, Some(0), "{pulled:?}");
+    let ran = b.runner(&place, &run);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for name in ["weights.safetensors", "model.json"] {
+        let read = |machine: &Machine| fs::read(shown(machine).join(name)).ok();
+        assert_eq!(read(&a), read(&b), "{name}");
+    }
+    assert!(shown(&b).is_dir());
+}
+
+#[test]
 fn push_and_pull_say_what_is_not_there() {
     let place = Place::folder();
     let machine = Machine::new();

@@ -236,6 +236,7 @@ stages:
         cancelled.stderr.contains("cancelling"),
         "{cancelled:?} {root:?}"
     );
+    assert!(cancelled.stderr.contains("it: cancelled"), "{cancelled:?}");
     // The job is gone, so the next run starts a new one.
     fs::write(there.path("gate"), "").unwrap();
     let ended = run(&cluster, &there, &["--force", "it"]);

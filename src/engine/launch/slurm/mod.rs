@@ -22,7 +22,7 @@ mod left;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,8 +46,6 @@ use store::keys::Key;
 
 /// Time after Ctrl-C in which a second one cancels the jobs.
 const SECOND_THOUGHT: Duration = Duration::from_secs(10);
-/// Time in which a second signal is the same as the first one.
-const SAME_SIGNAL: Duration = Duration::from_millis(250);
 /// Longest time that a cancellation may take before this process ends.
 const CANCELLING: Duration = Duration::from_secs(20);
 /// Interval between checks while waiting.
@@ -67,8 +65,8 @@ pub(super) struct Slurm {
 struct Shared {
     driver: Driver,
     stopping: AtomicBool,
-    /// Time of the first Ctrl-C.
-    stopped: OnceLock<Instant>,
+    /// `true` after a second Ctrl-C.
+    is_cancelling: AtomicBool,
     /// Number of jobs that are followed.
     followed: AtomicUsize,
     on_interrupt: OnInterrupt,
@@ -100,7 +98,7 @@ impl Slurm {
             shared: Arc::new(Shared {
                 driver,
                 stopping: AtomicBool::default(),
-                stopped: OnceLock::new(),
+                is_cancelling: AtomicBool::default(),
                 followed: AtomicUsize::default(),
                 on_interrupt,
             }),
@@ -263,7 +261,6 @@ impl Launcher for Slurm {
     fn stop(&self) {
         let shared = Arc::clone(&self.shared);
         shared.stopping.store(true, Ordering::SeqCst);
-        let _ = shared.stopped.set(Instant::now());
         let jobs = shared.followed.load(Ordering::SeqCst);
         if jobs == 0 {
             return;
@@ -276,12 +273,14 @@ impl Launcher for Slurm {
         }
         let seconds = SECOND_THOUGHT.as_secs();
         tracing::warn!(
-            "the Slurm jobs of {jobs} go on; the next run collects their results; press Ctrl-C again within {seconds} s \
+            "the submitted Slurm jobs of {jobs} go on; the next run collects their results; press Ctrl-C again within {seconds} s \
              to cancel them"
         );
         thread::spawn(move || {
             thread::sleep(SECOND_THOUGHT);
-            shared.driver.leave();
+            if !shared.is_cancelling.load(Ordering::SeqCst) {
+                shared.driver.leave();
+            }
         });
     }
 
@@ -291,12 +290,10 @@ impl Launcher for Slurm {
         let shared = &self.shared;
         shared.stopping.store(true, Ordering::SeqCst);
         let jobs = shared.followed.load(Ordering::SeqCst);
-        // A program that ends others may signal both the process and its group, which is no second thought.
-        let stopped = shared.stopped.get();
-        let is_same = stopped.is_some_and(|stopped| stopped.elapsed() < SAME_SIGNAL);
-        if jobs == 0 || is_same && shared.on_interrupt == OnInterrupt::Leave {
+        if jobs == 0 {
             return;
         }
+        shared.is_cancelling.store(true, Ordering::SeqCst);
         let jobs = crate::wording::counted(jobs, "stage");
         tracing::warn!("cancelling the Slurm jobs of {jobs}");
         shared.driver.cancel();

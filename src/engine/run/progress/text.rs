@@ -15,6 +15,7 @@ impl RunningStage {
         });
         let next = match self.resumes_after() {
             Some(position) => format!("resumes after {position}"),
+            None if self.is_queued() => "had not started".to_owned(),
             None => "starts over, because it has no checkpoint".to_owned(),
         };
         format!("{}: {}{next}", self.name, reached.unwrap_or_default())

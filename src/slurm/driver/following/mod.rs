@@ -178,6 +178,11 @@ impl Following {
         if now < self.look_at {
             return;
         }
+        // The files of a job that is cancelled are not needed.
+        let late = match self.is_cancelling {
+            true => Duration::ZERO,
+            false => self.late,
+        };
         let mut done = Vec::new();
         for (number, entry) in &mut self.entries {
             let Some(job) = entry.submitted() else {
@@ -185,7 +190,7 @@ impl Following {
             };
             let log = self.errands.log_of(job);
             let job = (entry.folder.clone(), job.clone());
-            match entry.look(self.late, &log) {
+            match entry.look(late, &log) {
                 Next::Continue => {}
                 Next::Finish(outcome) => done.push((*number, outcome)),
                 Next::CancelAndFinish(outcome) => {
