@@ -1,25 +1,16 @@
-//! Shows what is on a remote, and whether it works.
+//! Shows whether a remote works, and for which kinds of processors it has results.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::fault::{Fault, FaultKind};
 use crate::health::Side;
-use crate::names::{ACTIONS, CAS, FORMAT, ObjectName, PROCESSORS};
+use crate::names::{FORMAT, ObjectName, PROCESSORS};
 use crate::objects::{Body, How};
 use crate::remote::Remote;
 
 /// Largest number of kinds of processors that are used.
 const MOST_PROCESSORS: usize = 1000;
-
-/// What is on a remote.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Contents {
-    pub records: u64,
-    pub blobs: u64,
-    /// Bytes of records, trees and blobs.
-    pub bytes: u64,
-}
 
 impl Remote {
     /// Tries what the mode needs: to read, and to write an object. Returns the time that it took.
@@ -37,30 +28,6 @@ impl Remote {
             })?;
         }
         Ok(begun.elapsed())
-    }
-
-    /// Counts what is on the remote.
-    ///
-    /// # Errors
-    /// If the remote does not answer, or cannot list.
-    pub fn contents(&self) -> Result<Contents, Fault> {
-        self.attempt(Side::Read, |objects| {
-            let mut contents = Contents::default();
-            for folder in [ACTIONS, CAS] {
-                objects.list(folder, &mut |page| {
-                    for entry in page {
-                        contents.bytes += entry.bytes;
-                        match entry.name.parse() {
-                            Ok(ObjectName::Record(_)) => contents.records += 1,
-                            Ok(ObjectName::Blob(_)) => contents.blobs += 1,
-                            Ok(ObjectName::Tree(_) | ObjectName::Processor(_)) | Err(_) => {}
-                        }
-                    }
-                    Ok(())
-                })?;
-            }
-            Ok(contents)
-        })
     }
 
     /// Returns the kinds of processors that computed results there.

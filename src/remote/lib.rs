@@ -55,7 +55,6 @@ pub use collect::{Collection, LEAST_GRACE, Policy, Removed};
 pub use counters::Statistics;
 pub use fault::{Fault, FaultKind};
 pub use health::Problem;
-pub use inspect::Contents;
 #[cfg(feature = "s3")]
 pub use objects::encryption;
 pub use remote::Remote;

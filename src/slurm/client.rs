@@ -108,7 +108,7 @@ impl Client {
         let result = if status.success() {
             Ok(Answer { text })
         } else {
-            // A command that was killed says nothing: neither an answer nor a refusal.
+            // If the command was killed, nobody knows what Slurm would have answered.
             let said = match as_sentence(program, &errors) {
                 said if said.is_empty() => format!("`{program}` ended with {status}"),
                 said => said,

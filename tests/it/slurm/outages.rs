@@ -5,7 +5,7 @@
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::runs::{COUNTING, FAST, command, is_full, outputs, ran, sandbox, start};
+use super::runs::{COUNTING, FAST, GATED, command, is_full, outputs, ran, sandbox, start};
 use super::*;
 use crate::sandbox::finish;
 
@@ -57,12 +57,17 @@ fn started(sandbox: &Sandbox, stage: &str, restart: u64) -> Option<Value> {
     (started["restart"].as_u64() >= Some(restart)).then_some(started)
 }
 
-fn in_the_full_suite(accounting: bool) -> Option<Cluster> {
+/// Starts a cluster with these options, and lets everything happen to runs on it.
+fn outages_change_nothing(options: &[&str]) {
     if !is_full() {
-        skip("`RUNNER_SUITE` is not `full`");
-        return None;
+        return skip("`RUNNER_SUITE` is not `full`");
     }
-    Cluster::start(if accounting { &["--accounting"] } else { &[] })
+    let Some(cluster) = Cluster::start(options) else {
+        return;
+    };
+    controller_is_down(&cluster);
+    node_is_lost(&cluster);
+    time_limit_is_reached_twice(&cluster);
 }
 
 fn controller_is_down(cluster: &Cluster) {
@@ -101,7 +106,7 @@ fn node_is_lost(cluster: &Cluster) {
     ));
     let process = first["process"].as_i64().unwrap();
     let process = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
-    // As in a power failure: nothing is saved.
+    // The process dies at once, as in a power failure, and saves no checkpoint.
     kill_process(process, Signal::KILL).unwrap();
     let second = wait_for("the second start", || started(&there, "cnn", 1));
     assert_ne!(second["node"], first["node"]);
@@ -131,22 +136,12 @@ fn time_limit_is_reached_twice(cluster: &Cluster) {
 
 #[test]
 fn outages_change_nothing_without_accounting() {
-    let Some(cluster) = in_the_full_suite(false) else {
-        return;
-    };
-    controller_is_down(&cluster);
-    node_is_lost(&cluster);
-    time_limit_is_reached_twice(&cluster);
+    outages_change_nothing(&[]);
 }
 
 #[test]
 fn outages_change_nothing_with_accounting() {
-    let Some(cluster) = in_the_full_suite(true) else {
-        return;
-    };
-    controller_is_down(&cluster);
-    node_is_lost(&cluster);
-    time_limit_is_reached_twice(&cluster);
+    outages_change_nothing(&["--accounting"]);
 }
 
 #[test]
@@ -171,16 +166,11 @@ fn a_stage_that_is_forced_starts_over_and_a_changed_request_replaces_a_waiting_j
     let Some(cluster) = Cluster::shared() else {
         return;
     };
-    let pipeline = r#"
-version: 1
-name: gated
-stages:
-  it:
-    kind: command
-    resources: { memory: MEMORY }
-    params: { shell: true, argv: "echo 1 >> \"$PROJECT/ran\"; while ! [ -e \"$PROJECT/gate\" ]; do sleep 0.1; done; echo done > o", outputs: { o: o } }
-"#;
-    let there = sandbox(&pipeline.replace("MEMORY", "300MiB"));
+    let with_memory = |memory: &str| {
+        let resources = format!("    resources: {{ memory: {memory} }}\n    params:");
+        GATED.replace("    params:", &resources)
+    };
+    let there = sandbox(&with_memory("300MiB"));
     let text = fs::read_to_string(there.path("pipeline.yaml")).unwrap();
     configure(&there, &format!("{FAST}extra = [\"#SBATCH --hold\"]\n"));
     let mut driver = start(&cluster, &there, &[]);

@@ -32,6 +32,16 @@ stages:
       outputs: { o: o }
 "#;
 
+/// A program that prints a line, adds one to the file `ran`, and ends once the file `gate` is there.
+pub(super) const GATED: &str = r#"
+version: 1
+name: gated
+stages:
+  it:
+    kind: command
+    params: { shell: true, argv: "echo 1 >> \"$PROJECT/ran\"; echo has begun; while ! [ -e \"$PROJECT/gate\" ]; do sleep 0.1; done; echo done > o", outputs: { o: o } }
+"#;
+
 /// `$PROJECT` in the pipeline stands for the folder of the sandbox.
 pub(super) fn sandbox(pipeline: &str) -> Sandbox {
     let sandbox = Sandbox::new("");
@@ -189,15 +199,7 @@ fn ctrl_c_leaves_jobs_and_a_second_one_cancels_them() {
     let Some(cluster) = Cluster::shared() else {
         return;
     };
-    let pipeline = r#"
-version: 1
-name: gated
-stages:
-  it:
-    kind: command
-    params: { shell: true, argv: "echo 1 >> \"$PROJECT/ran\"; echo has begun; while ! [ -e \"$PROJECT/gate\" ]; do sleep 0.1; done; echo done > o", outputs: { o: o } }
-"#;
-    let there = sandbox(pipeline);
+    let there = sandbox(GATED);
     let has_started = || (!ran(&there).is_empty()).then_some(());
     let driver = start(&cluster, &there, &[]);
     wait_for("the start of the job", has_started);

@@ -68,7 +68,7 @@ fn converse<R: Read + Send + 'static, W: Write + Send>(
                 to.send(&FromHost::Facts(Box::new(facts)))?;
             }
             Some(FromDriver::Run(work)) => break *work,
-            // The driver has another version, or wants to know nothing else.
+            // The driver hung up: its version differs, or it has all the facts that it asked for.
             None => return Ok(()),
             Some(_) => return Err(protocol::invalid("the first message is not a stage")),
         }

@@ -36,7 +36,7 @@ pub(super) struct Site {
     pub(super) remembers: u64,
 }
 
-/// What a controller counted.
+/// Figures of a controller at its end.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Counts {
     /// Calls of each command.
