@@ -166,11 +166,8 @@ fn a_stage_that_is_forced_starts_over_and_a_changed_request_replaces_a_waiting_j
     let Some(cluster) = Cluster::shared() else {
         return;
     };
-    let with_memory = |memory: &str| {
-        let resources = format!("    resources: {{ memory: {memory} }}\n    params:");
-        GATED.replace("    params:", &resources)
-    };
-    let there = sandbox(&with_memory("300MiB"));
+    let resources = "    resources: { memory: 300MiB }\n    params:";
+    let there = sandbox(&GATED.replace("    params:", resources));
     let text = fs::read_to_string(there.path("pipeline.yaml")).unwrap();
     configure(&there, &format!("{FAST}extra = [\"#SBATCH --hold\"]\n"));
     let mut driver = start(&cluster, &there, &[]);
