@@ -49,6 +49,11 @@ pub(super) fn processors() -> BTreeMap<Executor, Processors> {
     processors
 }
 
+/// Returns the settings of the site's Slurm, if they can be used.
+pub(super) fn slurm() -> Option<slurm::Settings> {
+    Config::load().ok()?.slurm().ok()
+}
+
 /// A diagnostic on one line.
 fn said(error: &Diagnostic) -> String {
     match &error.hint {

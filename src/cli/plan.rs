@@ -9,6 +9,7 @@ use engine::error::Error;
 use engine::forecast::preflight::{Findings, check};
 use engine::forecast::{Estimate, Forecast, Machine, RecordScope, forecast};
 use engine::graph::Graph;
+use engine::launch::SlurmRequests;
 use engine::plan;
 use engine::run::replay::known_graph;
 use engine::run::{planned, saved_plan};
@@ -22,7 +23,7 @@ use super::resources::ResourceArgs;
 use super::run_notes::RunNotes;
 use super::selection::Selection;
 use super::shared::Share;
-use super::{output_file, preflight, status, unwritten};
+use super::{executors, output_file, preflight, status, unwritten};
 use crate::report::Console;
 
 /// Show which stages are cached, will run (and why), or wait, with estimates of time, memory and disk
@@ -113,14 +114,18 @@ pub(super) fn print(
     );
     let notes = RunNotes::of(graph, plan, store)?;
     forecast.resume(&notes.points, graph, plan, &capacity);
-    let findings = check(graph, plan, &forecast, &capacity, &machine);
+    let slurm = executors::slurm();
+    let findings = check(graph, plan, &forecast, &capacity, &machine, slurm.as_ref());
+    let requests = slurm.map(|settings| SlurmRequests::of(graph, plan, &settings));
+    let requests = requests.unwrap_or_default();
     let share = Share::of(plan, store)?;
     let text = if json {
         let mut object = object(graph, plan, &forecast, &findings, &notes);
+        object["slurm_requests"] = json!(requests.options);
         object["remote"] = share.map_or(Value::Null, Share::object);
         object.to_string()
     } else {
-        let text = listing(graph, plan, &forecast, &notes);
+        let text = listing(graph, plan, &forecast, &notes, &requests);
         let share = share.and_then(Share::text);
         share.map_or(text.clone(), |share| format!("{text}\n{share}"))
     };
@@ -129,7 +134,13 @@ pub(super) fn print(
     Ok(())
 }
 
-fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, notes: &RunNotes) -> String {
+fn listing(
+    graph: &Graph,
+    plan: &plan::Plan,
+    forecast: &Forecast,
+    notes: &RunNotes,
+    requests: &SlurmRequests,
+) -> String {
     let width = status::name_width(graph, plan);
     let time = |estimate: Option<&Estimate>| match estimate {
         None => String::new(),
@@ -154,6 +165,9 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, notes: &RunNot
     }
     for (executor, count) in elsewhere(graph, plan) {
         text.push_str(&format!("\n{executor}: {}", wording::stages(count)));
+        if *executor == Executor::Slurm {
+            text.push_str(&requested(requests));
+        }
     }
     if forecast.totals.stages > 0 {
         text.push_str(&format!("\n{}", totals(forecast)));
@@ -162,6 +176,16 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, notes: &RunNot
         text.push_str(&format!("\n{line}"));
     }
     text
+}
+
+/// The options of `sbatch` for the stages: `, each with --cpus-per-task=2`, or a line for each kind of request.
+fn requested(requests: &SlurmRequests) -> String {
+    if let [options] = requests.options.keys().collect::<Vec<_>>()[..] {
+        return format!(", each with {options}");
+    }
+    let lines = requests.options.iter();
+    let lines = lines.map(|(options, count)| format!("\n  {}: {options}", wording::stages(*count)));
+    lines.collect()
 }
 
 /// Returns the numbers of stages to run on other machines.

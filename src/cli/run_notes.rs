@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::error::Error;
 use engine::forecast::{ResumePoint, resume_points};
 use engine::graph::Graph;
-use engine::launch::LeftJobs;
+use engine::launch::{LeftJob, LeftJobs};
 use engine::plan::{MissReason, Plan, PlannedAction, State};
 use engine::run::failures::{Failure, Failures};
 use engine::run::recorded::{self, Recorded};
@@ -22,8 +22,8 @@ pub(super) struct RunNotes {
     pub points: BTreeMap<NodeIndex, ResumePoint>,
     failures: Failures,
     running: Vec<Recorded>,
-    /// Slurm jobs of earlier runs, described.
-    left: BTreeMap<NodeIndex, String>,
+    /// Slurm jobs of earlier runs.
+    left: BTreeMap<NodeIndex, LeftJob>,
 }
 
 impl RunNotes {
@@ -34,9 +34,11 @@ impl RunNotes {
             None => Failures::default(),
         };
         let jobs = LeftJobs::of(store);
-        let left = plan
-            .misses()
-            .filter_map(|action| Some((action.node, jobs.describe(&action.action_key)?)));
+        let left = plan.misses().filter_map(|action| {
+            let instance = &graph.stages[action.node];
+            let job = jobs.describe(&action.action_key, Some(instance))?;
+            Some((action.node, job))
+        });
         Ok(Self {
             left: left.collect(),
             points: resume_points(graph, plan, store),
@@ -101,12 +103,15 @@ impl RunNotes {
         let left = left.map(|(node, job)| {
             let stage = &graph.stages[*node];
             let then = match stage.executor {
+                Executor::Slurm if job.is_replaced => {
+                    "the next run replaces it, because the stage asks for other resources now"
+                }
                 Executor::Slurm => "the next run takes it over",
                 Executor::Local | Executor::Ssh(_) => {
                     "a run with `--executor slurm` would take it over"
                 }
             };
-            format!("{}: {job}; {then}", stage.name)
+            format!("{}: {}; {then}", stage.name, job.text)
         });
         failed.chain(left).chain(running).collect()
     }
@@ -126,7 +131,7 @@ impl RunNotes {
                 }),
                 None => Value::Null,
             };
-            object["left_job"] = json!(self.left.get(&action.node));
+            object["left_job"] = json!(self.left.get(&action.node).map(|job| &job.text));
             let failure = Some(action).filter(|action| action.is_miss());
             let failure = failure.and_then(|action| self.failures.last(&action.action_key));
             object["last_failure"] = match failure {

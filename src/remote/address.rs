@@ -1,10 +1,8 @@
 //! [`Address`]: the place of a remote, read from a URL.
 
-use std::fmt;
-use std::path::PathBuf;
+use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
-
-use contract::ShowPath;
 
 /// The place of a remote. It never contains credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +78,7 @@ impl fmt::Display for Mode {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Folder(path) => write!(f, "file://{}", path.shown()),
+            Self::Folder(path) => write!(f, "file://{}", Escaped(path)),
             Self::Server { is_encrypted, rest } => {
                 let s = if *is_encrypted { "s" } else { "" };
                 write!(f, "http{s}://{rest}")
@@ -89,6 +87,25 @@ impl fmt::Display for Address {
                 write!(f, "s3://{name}/{}", prefix.trim_end_matches('/'))
             }
         }
+    }
+}
+
+/// The path of a folder as part of a URL.
+struct Escaped<'a>(&'a Path);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.to_string_lossy().chars() {
+            let is_plain = !c.is_control() && !c.is_whitespace() && !"%?#\\".contains(c);
+            if is_plain {
+                f.write_char(c)?;
+                continue;
+            }
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                write!(f, "%{byte:02X}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -102,8 +119,12 @@ impl FromStr for Address {
             return error(format!("the URL of a remote has no scheme; {FORMS}"));
         };
         if rest.contains(|c: char| c.is_control() || c.is_whitespace() || "?#\\".contains(c)) {
+            let instead = match scheme {
+                "file" => "write them as in `file:///my%20folder`",
+                _ => FORMS,
+            };
             return error(format!(
-                "the URL of a remote must not contain spaces, `\\`, `?` or `#`; {FORMS}"
+                "the URL of a remote must not contain spaces, `\\`, `?` or `#`; {instead}"
             ));
         }
         match scheme {
@@ -250,7 +271,8 @@ mod tests {
             ("s3://bucket", "s3://bucket/"),
             ("s3://bucket/a/b/", "s3://bucket/a/b"),
             ("file:///shared/folder/", "file:///shared/folder"),
-            ("file:///with%20space", "file:///with space"),
+            ("file:///with%20space", "file:///with%20space"),
+            ("file:///50%25%0a", "file:///50%25%0A"),
             ("https://host:8443/path/", "https://host:8443/path"),
             ("http://[::1]:80", "http://[::1]:80"),
         ] {
@@ -278,6 +300,7 @@ mod tests {
             ("s3://Bucket", "name of a bucket"),
             ("s3://bucket/../other", "must not have"),
             ("s3://bucket/a?secret", "must not contain spaces"),
+            ("file:///my folder", "`file:///my%20folder`"),
         ] {
             let error = text.parse::<Address>().unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

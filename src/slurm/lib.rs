@@ -103,7 +103,7 @@ mod watch;
 
 pub use client::Client;
 pub use decide::{Decision, Found, Loss};
-pub use driver::{Driver, Followed, NewJob, Report};
+pub use driver::{Driver, Followed, NewJob, Report, asks_for_other};
 pub use error::Error;
 pub use events::EventReader;
 pub use folder::JobFolder;

@@ -85,7 +85,11 @@ fn page(run: &Recorded, jobs: &LeftJobs<'_>) -> String {
             memory.map(|mib| format!("{mib:.0} MiB")),
         ];
         let [time, cpu, memory] = cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
-        let (name, word) = (stage.planned.name.clone(), stage.status(report.state));
+        let word = match (end, job_of(run, stage, jobs)) {
+            (None, Some(_)) => "left".to_owned(),
+            _ => stage.status(report.state),
+        };
+        let name = stage.planned.name.clone();
         let key = stage.planned.key.short();
         rows.push(vec![name, word, time, cpu, memory, key, why(stage)]);
     }
@@ -108,13 +112,18 @@ fn page(run: &Recorded, jobs: &LeftJobs<'_>) -> String {
     text
 }
 
+/// Describes the Slurm job of a stage of a run that has ended, if no other run has collected it.
+fn job_of(run: &Recorded, stage: &RecordedStage, jobs: &LeftJobs<'_>) -> Option<String> {
+    match run.report.state {
+        RunState::Running => None,
+        _ => Some(jobs.describe(&stage.planned.key, None)?.text),
+    }
+}
+
 /// A line for each Slurm job of a run that has ended, if no other run has collected it.
 fn left(run: &Recorded, jobs: &LeftJobs<'_>) -> String {
-    if run.report.state == RunState::Running {
-        return String::new();
-    }
     let jobs = run.stages.iter().filter_map(|stage| {
-        let job = jobs.describe(&stage.planned.key)?;
+        let job = job_of(run, stage, jobs)?;
         Some(format!(
             "\n{}: {job}; the next run takes it over",
             stage.planned.name

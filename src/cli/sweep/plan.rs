@@ -17,7 +17,7 @@ use store::keys::Key;
 use crate::cli::pipeline::{PipelineArgs, StoreArgs, catalogue};
 use crate::cli::plan::totals;
 use crate::cli::resources::ResourceArgs;
-use crate::cli::{preflight, unwritten};
+use crate::cli::{executors, preflight, unwritten};
 use crate::report::Console;
 
 /// Show how many trials and distinct actions a sweep has, and about how long they take
@@ -53,7 +53,14 @@ impl Plan {
             RecordScope::All,
         );
         let actions = Actions::count(&plan);
-        let findings = check(&graph, &plan, &forecast, &capacity, &machine);
+        let findings = check(
+            &graph,
+            &plan,
+            &forecast,
+            &capacity,
+            &machine,
+            executors::slurm().as_ref(),
+        );
         let text = if self.json {
             let mut object = overview.object(&actions, &forecast);
             object["refusals"] = json!(findings.errors());

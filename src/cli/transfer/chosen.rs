@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::error::Error;
-use engine::plan::{PlanOptions, State};
+use engine::executor::update_view;
+use engine::graph::Graph;
+use engine::plan::{PlanOptions, PlannedAction, State};
 use engine::run::history::History;
 use engine::run::planned;
 use engine::run::replay::known_graph;
@@ -36,13 +38,15 @@ pub(super) struct Chosen {
 }
 
 /// Results that were found.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Results {
     /// The records, each once, by content key.
     pub(super) records: BTreeMap<Key, ActionRecord>,
     /// Number of stages, and of those of them without a result.
     pub(super) stages: usize,
     pub(super) without: usize,
+    /// The stages of a pipeline, with its graph. `None` for a run.
+    planned: Option<(Graph, Vec<PlannedAction>)>,
 }
 
 impl Results {
@@ -51,6 +55,20 @@ impl Results {
         match record {
             Some(record) => drop(self.records.insert(record.content_key, record.clone())),
             None => self.without += 1,
+        }
+    }
+}
+
+impl Results {
+    /// Shows the results of the pipeline that are here in `latest`, as a run of the pipeline does.
+    pub(super) fn show(&self, store: &Store) {
+        let Some((graph, actions)) = &self.planned else {
+            return;
+        };
+        for action in actions {
+            if let State::Cached(record) = &action.state {
+                update_view(graph, store, action, &record.outputs);
+            }
         }
     }
 }
@@ -72,16 +90,16 @@ impl Chosen {
                 for name in &self.stages {
                     nodes.extend(find(&graph, "STAGE", name)?);
                 }
-                let plan = planned(&graph, store, &PlanOptions::default())?;
+                let mut actions = planned(&graph, store, &PlanOptions::default())?.actions;
+                actions.retain(|action| nodes.is_empty() || nodes.contains(&action.node));
                 let mut results = Results::default();
-                for action in &plan.actions {
-                    if nodes.is_empty() || nodes.contains(&action.node) {
-                        results.add(match &action.state {
-                            State::Cached(record) => Some(record),
-                            State::Runs(_) | State::Waits(_) => None,
-                        });
-                    }
+                for action in &actions {
+                    results.add(match &action.state {
+                        State::Cached(record) => Some(record),
+                        State::Runs(_) | State::Waits(_) => None,
+                    });
                 }
+                results.planned = Some((graph, actions));
                 Ok(results)
             }
             (None, None) => Ok(Results::default()),

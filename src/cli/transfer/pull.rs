@@ -66,6 +66,7 @@ impl Pull {
             bar.inc(part.len() as u64);
         }
         bar.finish_and_clear();
+        found.show(&store);
         let address = &remote.settings().address;
         let received = remote.statistics().received;
         let present = found.records.len() - missing.len();

@@ -90,7 +90,12 @@ impl Recorder<'_> {
                     let executor = &self.context.graph.stages[action.node].executor;
                     let launcher = self.context.launcher;
                     launcher.recorded(executor, &action.action_key);
-                    update_view(&self.context, action, &result.record.outputs);
+                    update_view(
+                        self.context.graph,
+                        self.context.store,
+                        action,
+                        &result.record.outputs,
+                    );
                 }
                 Err(failure) => {
                     report.outcome = Outcome::Failed;

@@ -73,7 +73,12 @@ impl scheduler::Executor for Filler<'_> {
             Ok(Filled::Found(record)) => {
                 report.outcome = Outcome::Cached;
                 report.warnings.clone_from(&record.warnings);
-                update_view(&self.context, miss.action, &record.outputs);
+                update_view(
+                    self.context.graph,
+                    self.context.store,
+                    miss.action,
+                    &record.outputs,
+                );
                 self.state.outputs.insert(node, record.outputs);
             }
             Err(Failure::Cancelled) => report.outcome = Outcome::Cancelled,

@@ -48,12 +48,12 @@ use context::Context;
 use fill::{Filler, Miss};
 use state::{ExecutionState, KnownOutputs};
 use store::{ActionRecord, Store, component};
-use views::update_view;
 
 pub use pictures::{MOST_PICTURE, picture_file};
 pub use state::Outputs;
 pub use verify::damaged_artifacts;
 pub use versions::ask_versions;
+pub use views::update_view;
 
 /// Minimum number of cached actions per thread, when their views in `latest` are checked.
 const VIEWS: usize = 16;
@@ -215,7 +215,9 @@ fn report_cached(context: &Context<'_>, outputs: &KnownOutputs) -> HashMap<NodeI
     cached
         .par_iter()
         .with_min_len(VIEWS)
-        .for_each(|(action, record)| update_view(context, action, &record.outputs));
+        .for_each(|(action, record)| {
+            update_view(context.graph, context.store, action, &record.outputs)
+        });
     let mut reports = HashMap::with_capacity(cached.len());
     for (action, record) in cached {
         let name = context.name(action.node);

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::context::Context;
 use super::state::Outputs;
+use crate::graph::Graph;
 use crate::plan::PlannedAction;
-use store::Tree;
+use store::{Store, Tree};
 
 /// Remembers the fingerprint of the stage and shows its outputs in `latest`. Errors are only logged,
 /// because the results do not depend on either.
-pub(super) fn update_view(context: &Context<'_>, action: &PlannedAction, outputs: &Outputs) {
-    let (store, pipeline) = (context.store, &context.graph.pipeline);
-    let name = context.name(action.node);
+pub fn update_view(graph: &Graph, store: &Store, action: &PlannedAction, outputs: &Outputs) {
+    let pipeline = &graph.pipeline;
+    let name = graph.stages[action.node].name.to_string();
     let results = store.results();
     let is_missing = |output| matches!(store.is_here(output), Ok(false));
     if store.remote().is_some() && outputs.values().any(is_missing) {

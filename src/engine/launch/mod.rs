@@ -33,7 +33,7 @@ pub use interrupt::{Interrupt, PROGRAM_SECONDS};
 pub(crate) use local::WHOLE_LOG;
 pub use local::{Local, VISIBLE_GPUS, own_binary, peak_memory_mib, warden};
 pub use places::Places;
-pub use slurm::LeftJobs;
+pub use slurm::{LeftJob, LeftJobs, SlurmRequests};
 pub use ssh::{HostFacts, HostGpu, SshHost, Survey, reach_host, survey_host};
 
 /// A place where stages run.

@@ -79,7 +79,14 @@ pub fn run_rounds<'a>(
             // Before this run has a record of its own.
             None => failures.insert(known_failures(&plan, store, &experiment.pipeline)?),
         };
-        let findings = check(graph, &plan, &forecast, &capacity, &machine);
+        let findings = check(
+            graph,
+            &plan,
+            &forecast,
+            &capacity,
+            &machine,
+            request.executors.slurm.as_ref().ok(),
+        );
         warn(&findings);
         let seconds = match session {
             // Records of other stages take long to read. In later rounds, stages like those of earlier rounds tell as

@@ -61,6 +61,8 @@ pub(super) struct Entry {
     late: Option<(Loss, Instant)>,
     /// The last notice, which is not repeated.
     noticed: String,
+    /// The reason of the last [`Report::Waits`].
+    waits_for: Option<String>,
     messages: Sender<Message>,
 }
 
@@ -88,6 +90,7 @@ impl Entry {
             logged: 0,
             late: None,
             noticed: String::new(),
+            waits_for: None,
             messages,
         }
     }
@@ -150,6 +153,7 @@ impl Entry {
             self.started = Some(started.clone());
             self.is_interrupted = false;
             self.noticed.clear();
+            self.waits_for = None;
         }
         // Events come after the ending was read, so that none is missing when the ending is passed on.
         for event in self.events.read()? {
@@ -203,9 +207,11 @@ impl Entry {
         // Slurm's answer may be older than the start of the job. Only a job that was put back has this reason.
         let is_put_back = self.started.is_some() && reason == "BeginTime";
         let is_everyday = matches!(reason.as_str(), "None" | "Priority" | "Resources" | "");
-        if !is_everyday && !is_put_back {
+        let reason = Some(reason.clone()).filter(|_| !is_everyday && !is_put_back);
+        if let Some(reason) = &reason {
             self.notice(format!("Slurm lets the job wait: {reason}"));
         }
+        self.report_reason(reason);
         if (has_checkpoint || is_put_back)
             && !self.is_interrupted
             && let Some(job) = self.submitted()
@@ -213,6 +219,17 @@ impl Entry {
             let id = job.id();
             self.is_interrupted = true;
             self.report(Report::Interrupted { id, has_checkpoint });
+        }
+    }
+
+    fn report_reason(&mut self, reason: Option<String>) {
+        if self.waits_for == reason {
+            return;
+        }
+        self.waits_for.clone_from(&reason);
+        if let Some(job) = self.submitted() {
+            let id = job.id();
+            self.report(Report::Waits { id, reason });
         }
     }
 
@@ -227,6 +244,7 @@ impl Entry {
         if reasons::permanent(&held.reason).is_some_and(|found| found.by_person) {
             let hint = held.hint().unwrap_or_default();
             self.notice(format!("{held}; {hint}"));
+            self.report_reason(Some(held.reason));
             return Next::Continue;
         }
         Next::CancelAndFinish(Outcome::Held(held))

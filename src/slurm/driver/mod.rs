@@ -48,6 +48,8 @@ pub struct NewJob {
 pub enum Report {
     /// The job is in Slurm. `adopted` is `true` if an earlier driver submitted it.
     Submitted { id: JobId, adopted: bool },
+    /// The job waits for a reason that is not an everyday one: Slurm's word. `None` once that reason has passed.
+    Waits { id: JobId, reason: Option<String> },
     /// The job started, for the first time or again.
     Started(Started),
     /// The job was stopped by its time limit, by a more urgent job or by the loss of its node, and waits to go on.
@@ -210,10 +212,15 @@ impl Driver {
             return Ok(false);
         }
         let job = folder.job()?.map(|job| job.id().to_string());
-        let (job, version) = (job.as_deref().unwrap_or("(unknown)"), request.version);
+        let (job, version) = (job.as_deref().unwrap_or("ID"), request.version);
         Err(Error::Request {
-            problem: format!("version {version} has submitted this stage as Slurm job {job}"),
-            hint: format!("wait for the job with version {version}, or cancel it with `scancel`"),
+            problem: format!(
+                "version {version} of runner has submitted this stage as Slurm job {job}, and this is version {}",
+                self.version
+            ),
+            hint: format!(
+                "run version {version} again to get its result, or cancel it with `scancel {job}`"
+            ),
         })
     }
 }
@@ -223,14 +230,18 @@ fn replacement(folder: &JobFolder, job: &NewJob) -> Result<Option<&'static str>,
     if job.starts_over {
         return Ok(Some("the stage starts over"));
     }
-    let asks_for_the_same = folder
-        .request()?
-        .is_none_or(|request| request.resources == job.resources);
-    // A job that runs has what it needs.
-    if asks_for_the_same || folder.started()?.is_some() || has_ended(folder)? {
-        return Ok(None);
-    }
-    Ok(Some("the stage asks for other resources now"))
+    let asks_for_other = asks_for_other(folder, &job.resources)?;
+    Ok(asks_for_other.then_some("the stage asks for other resources now"))
+}
+
+/// Returns `true` if an attempt waits for other resources than these. One that has started has what it needs.
+///
+/// # Errors
+/// If the job's folder cannot be read.
+pub fn asks_for_other(folder: &JobFolder, resources: &Resources) -> Result<bool, Error> {
+    let request = folder.request()?;
+    let is_other = request.is_some_and(|request| request.resources != *resources);
+    Ok(is_other && folder.started()?.is_none() && !has_ended(folder)?)
 }
 
 /// Returns `true` if an attempt has its last ending.

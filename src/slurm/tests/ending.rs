@@ -209,7 +209,11 @@ fn a_job_held_by_a_person_goes_on_when_it_is_released() {
     let driver = Driver::new(submitter, VERSION).unwrap();
     let job = cluster.job("held", json!({}));
     let released = std::sync::atomic::AtomicBool::new(false);
+    let reasons = std::cell::RefCell::new(Vec::new());
     let followed = driver.run(&job, &|report| {
+        if let Report::Waits { reason, .. } = &report {
+            reasons.borrow_mut().push(reason.clone());
+        }
         let is_notice =
             matches!(&report, Report::Notice(text) if text.contains("`scontrol release "));
         if is_notice && !released.swap(true, std::sync::atomic::Ordering::SeqCst) {
@@ -217,6 +221,7 @@ fn a_job_held_by_a_person_goes_on_when_it_is_released() {
         }
     });
     result(&followed.unwrap().outcome);
+    assert_eq!(reasons.borrow()[0].as_deref(), Some("JobHeldUser"));
 }
 
 #[test]

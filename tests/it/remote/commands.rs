@@ -55,6 +55,7 @@ fn latest_shows_no_outputs_of_other_settings() {
     assert!(!shown(&b).exists());
     let pulled = b.runner(&place, &["pull", "pipeline.yaml"]);
     assert_eq!(pulled.code, Some(0), "{pulled:?}");
+    assert!(shown(&b).is_dir());
     let ran = b.runner(&place, &run);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     for name in ["weights.safetensors", "model.json"] {

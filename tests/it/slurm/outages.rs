@@ -183,6 +183,13 @@ fn a_stage_that_is_forced_starts_over_and_a_changed_request_replaces_a_waiting_j
         text.replace("300MiB", "200MiB"),
     )
     .unwrap();
+    let plan = there.runner(&["plan", "pipeline.yaml", "--executor", "slurm"]);
+    for words in [
+        "the next run replaces it, because the stage asks for other resources now",
+        "slurm: 1 stage, each with --cpus-per-task=1 --mem=264M",
+    ] {
+        assert!(plan.stdout.contains(words), "{words}: {plan:?}");
+    }
     let mut driver = start(&cluster, &there, &[]);
     wait_for("the start", || (ran(&there).len() == 1).then_some(()));
     wait_for("the end of the first job", || {

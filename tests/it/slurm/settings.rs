@@ -152,3 +152,32 @@ fn without_slurm_there_is_one_error_with_a_hint() {
     );
     assert!(!sandbox.path("artifacts").exists());
 }
+
+#[test]
+fn a_plan_shows_the_requests_and_a_run_refuses_one_that_cannot_be_expressed() {
+    let sandbox = Sandbox::new(crate::sandbox::TINY);
+    configure(&sandbox, "memory = 2048\ntime_limit = 30\n");
+    let plan = |more: &[&str]| {
+        let args = ["plan", "pipeline.yaml", "--executor", "slurm"];
+        without_slurm(&sandbox, &[&args[..], more].concat())
+    };
+    let shown = plan(&[]);
+    let says = "slurm: 3 stages, each with --cpus-per-task=1 --mem=2048M --time=30";
+    assert!(shown.stdout.contains(says), "{shown:?}");
+    let requests = &plan(&["--json"]).json()["slurm_requests"];
+    assert_eq!(
+        *requests,
+        serde_json::json!({ "--cpus-per-task=1 --mem=2048M --time=30": 3 })
+    );
+    let text = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
+    let text = text.replacen(
+        "kind: train-cnn",
+        "kind: train-cnn\n    resources: { gpus: 1, gpu_memory: 16GiB }",
+        1,
+    );
+    fs::write(sandbox.path("pipeline.yaml"), text).unwrap();
+    let refused = without_slurm(&sandbox, &["run", "pipeline.yaml", "--executor", "slurm"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("slurm.gpu_types"), "{refused:?}");
+    assert!(!sandbox.path("artifacts/v1/runs").exists());
+}

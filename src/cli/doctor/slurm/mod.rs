@@ -189,7 +189,10 @@ impl Slurm {
                     job.processor = Some(started.processor);
                     job.seconds_to_start = seconds();
                 }
-                Report::Event(_) | Report::Interrupted { .. } | Report::Logged => {}
+                Report::Event(_)
+                | Report::Interrupted { .. }
+                | Report::Logged
+                | Report::Waits { .. } => {}
                 Report::Notice(text) => say(console, &text),
             }
         });

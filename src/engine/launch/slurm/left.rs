@@ -1,9 +1,12 @@
 //! [`LeftJobs`]: Slurm jobs of runs that were stopped or killed.
 
 use contract::files;
-use slurm::{EndResult, JobFolder};
+use slurm::{EndResult, JobFolder, asks_for_other};
 use store::Store;
 use store::keys::Key;
+
+use super::requests::of_instance;
+use crate::graph::Instance;
 
 /// The jobs of a store that no run has collected yet.
 pub struct LeftJobs<'a> {
@@ -20,15 +23,15 @@ impl<'a> LeftJobs<'a> {
         }
     }
 
-    /// Describes the job of an action, as far as its folder tells. The next run that needs the result takes it over.
-    /// `None` if there is none, also if its folder cannot be read.
-    pub fn describe(&self, key: &Key) -> Option<String> {
+    /// Describes the job of an action, as far as its folder tells. `instance` is the stage as it is now, if that is
+    /// known. `None` if there is no job, also if its folder cannot be read.
+    pub fn describe(&self, key: &Key, instance: Option<&Instance>) -> Option<LeftJob> {
         if !self.has_jobs {
             return None;
         }
         let root = self.store.jobs_folder().join(key.to_string());
         let described = JobFolder::latest(&root).and_then(|latest| match latest {
-            Some((_, folder)) => describe(&folder),
+            Some((_, folder)) => describe(&folder, instance),
             None => Ok(None),
         });
         described.unwrap_or_else(|error| {
@@ -38,7 +41,18 @@ impl<'a> LeftJobs<'a> {
     }
 }
 
-fn describe(folder: &JobFolder) -> Result<Option<String>, slurm::Error> {
+/// A Slurm job of a run that was stopped or killed.
+pub struct LeftJob {
+    /// Sentence fragment: `Slurm job 17 has started on lab1`.
+    pub text: String,
+    /// `true` if the next run replaces the job, because the stage asks for other resources now.
+    pub is_replaced: bool,
+}
+
+fn describe(
+    folder: &JobFolder,
+    instance: Option<&Instance>,
+) -> Result<Option<LeftJob>, slurm::Error> {
     if folder.is_collected()? || folder.is_cancelled()? {
         return Ok(None);
     }
@@ -47,7 +61,7 @@ fn describe(folder: &JobFolder) -> Result<Option<String>, slurm::Error> {
     };
     let id = job.id();
     let ending = folder.ending()?.map(|ending| ending.result);
-    Ok(Some(match (ending, folder.started()?) {
+    let text = match (ending, folder.started()?) {
         (Some(EndResult::Succeeded(_)), _) => format!("Slurm job {id} has its result"),
         (Some(EndResult::Failed(_) | EndResult::Refused(_)), _) => {
             format!("Slurm job {id} has failed")
@@ -60,7 +74,12 @@ fn describe(folder: &JobFolder) -> Result<Option<String>, slurm::Error> {
             format!("Slurm job {id} has started on {node}")
         }
         (None, None) => format!("Slurm job {id} is submitted"),
-    }))
+    };
+    let is_replaced = match instance {
+        Some(instance) => asks_for_other(folder, &of_instance(instance))?,
+        None => false,
+    };
+    Ok(Some(LeftJob { text, is_replaced }))
 }
 
 #[cfg(test)]
@@ -74,10 +93,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open(root.path()).unwrap();
         let key: Key = "ab".repeat(32).parse().unwrap();
-        assert_eq!(LeftJobs::of(&store).describe(&key), None);
+        let describe = || LeftJobs::of(&store).describe(&key, None);
+        assert!(describe().is_none());
         let attempt = store.jobs_folder().join(key.to_string()).join("attempt-1");
         fs::create_dir_all(&attempt).unwrap();
-        let says = || LeftJobs::of(&store).describe(&key).unwrap_or_default();
+        let says = || describe().map_or(String::new(), |job| job.text);
         let put = |name: &str, text: &str| fs::write(attempt.join(name), text).unwrap();
         assert_eq!(says(), "", "it is not submitted");
         put(

@@ -19,7 +19,9 @@
 mod ending;
 mod files;
 mod left;
+mod requests;
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,8 +32,7 @@ use contract::{Failure, Gathered, StageEvent, lock};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use slurm::decide::Loss;
 use slurm::{
-    Client, Driver, EndResult, Followed, JobFolder, NewJob, Outcome, Pack, Report, Resources,
-    Settings, Submitter,
+    Client, Driver, EndResult, Followed, JobFolder, NewJob, Outcome, Report, Settings, Submitter,
 };
 
 use super::message;
@@ -40,7 +41,8 @@ use super::{Ending, Kept, Launch, Launcher, OnInterrupt, Scratch, Usage, Work};
 use crate::spec::Executor;
 use ending::{Ended, end};
 use files::{LogCopy, link_picture};
-pub use left::LeftJobs;
+pub use left::{LeftJob, LeftJobs};
+pub use requests::SlurmRequests;
 use store::Store;
 use store::keys::Key;
 
@@ -67,8 +69,10 @@ struct Shared {
     stopping: AtomicBool,
     /// `true` after a second Ctrl-C.
     is_cancelling: AtomicBool,
-    /// Number of jobs that are followed.
+    /// Number of stages that are followed.
     followed: AtomicUsize,
+    /// Number of those that are in Slurm.
+    submitted: AtomicUsize,
     on_interrupt: OnInterrupt,
 }
 
@@ -100,6 +104,7 @@ impl Slurm {
                 stopping: AtomicBool::default(),
                 is_cancelling: AtomicBool::default(),
                 followed: AtomicUsize::default(),
+                submitted: AtomicUsize::default(),
                 on_interrupt,
             }),
             jobs,
@@ -114,6 +119,7 @@ impl Slurm {
         let job = self.job(launch).map_err(Ended::without_usage)?;
         pass_over_failure(&job.root, on_event)
             .map_err(|error| Ended::without_usage(Failure::System(said(&error))))?;
+        let in_slurm = OnceCell::new();
         loop {
             let is_adopted = AtomicBool::default();
             let log = Mutex::new(LogCopy::default());
@@ -123,8 +129,9 @@ impl Slurm {
                     return;
                 };
                 lock(&log).copy(&folder.log(), launch.log);
-                if let Report::Submitted { adopted: true, .. } = report {
-                    is_adopted.store(true, Ordering::Relaxed);
+                if let Report::Submitted { adopted, .. } = report {
+                    is_adopted.store(adopted, Ordering::Relaxed);
+                    in_slurm.get_or_init(|| Counted::among(&self.shared.submitted));
                 }
                 pass_on(report, &folder, launch, on_event);
             });
@@ -202,17 +209,13 @@ impl Slurm {
         let placement = launch.placement;
         Ok(NewJob {
             root: self.jobs.join(launch.key.to_string()),
-            resources: Resources {
-                cpus: u32::try_from(launch.request.cpus).unwrap_or(u32::MAX),
-                memory: limits.memory.map(|bytes| bytes.saturating_add(OVERHEAD)),
-                seconds: limits.timeout.map(|timeout| timeout.as_secs_f64()),
-                gpus: u32::try_from(placement.gpus).unwrap_or(u32::MAX),
-                gpu_memory: placement.gpu_memory,
-            },
-            pack: Pack {
-                size: placement.pack.max(1),
-                at_once: 1,
-            },
+            resources: requests::resources(
+                &limits,
+                launch.request.cpus,
+                placement.gpus,
+                placement.gpu_memory,
+            ),
+            pack: requests::pack(placement.pack),
             restarts: match checkpoints {
                 Some(_) => MOST_RESTARTS,
                 None => limits.retries(),
@@ -223,13 +226,27 @@ impl Slurm {
     }
 }
 
+/// Counts one until it is dropped.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn among(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Launcher for Slurm {
     fn run(&self, launch: &Launch<'_>, on_event: &dyn Fn(StageEvent)) -> Ending {
         (launch.on_linked)();
-        self.shared.followed.fetch_add(1, Ordering::SeqCst);
-        let ended = self.follow(launch, on_event);
-        self.shared.followed.fetch_sub(1, Ordering::SeqCst);
-        match ended {
+        let _followed = Counted::among(&self.shared.followed);
+        match self.follow(launch, on_event) {
             Ok((gathered, seconds, usage)) => Ending {
                 result: Ok(gathered),
                 seconds,
@@ -261,8 +278,9 @@ impl Launcher for Slurm {
     fn stop(&self) {
         let shared = Arc::clone(&self.shared);
         shared.stopping.store(true, Ordering::SeqCst);
-        let jobs = shared.followed.load(Ordering::SeqCst);
+        let jobs = shared.submitted.load(Ordering::SeqCst);
         if jobs == 0 {
+            shared.driver.leave();
             return;
         }
         let jobs = crate::wording::counted(jobs, "stage");
@@ -273,7 +291,7 @@ impl Launcher for Slurm {
         }
         let seconds = SECOND_THOUGHT.as_secs();
         tracing::warn!(
-            "the submitted Slurm jobs of {jobs} go on; the next run collects their results; press Ctrl-C again within {seconds} s \
+            "the Slurm jobs of {jobs} go on; the next run collects their results; press Ctrl-C again within {seconds} s \
              to cancel them"
         );
         thread::spawn(move || {
@@ -289,13 +307,15 @@ impl Launcher for Slurm {
     fn kill(&self) {
         let shared = &self.shared;
         shared.stopping.store(true, Ordering::SeqCst);
-        let jobs = shared.followed.load(Ordering::SeqCst);
-        if jobs == 0 {
+        if shared.followed.load(Ordering::SeqCst) == 0 {
             return;
         }
         shared.is_cancelling.store(true, Ordering::SeqCst);
-        let jobs = crate::wording::counted(jobs, "stage");
-        tracing::warn!("cancelling the Slurm jobs of {jobs}");
+        let jobs = shared.submitted.load(Ordering::SeqCst);
+        if jobs > 0 {
+            let jobs = crate::wording::counted(jobs, "stage");
+            tracing::warn!("cancelling the Slurm jobs of {jobs}");
+        }
         shared.driver.cancel();
         let began = Instant::now();
         while shared.followed.load(Ordering::SeqCst) > 0 && began.elapsed() < CANCELLING {
@@ -318,6 +338,11 @@ fn pass_on(report: Report, folder: &JobFolder, launch: &Launch<'_>, on_event: &d
                 false => format!("waits as Slurm job {id}"),
             },
         )),
+        Report::Waits { id, reason } => {
+            let reason = reason.map(|reason| format!(" ({})", contract::one_line(&reason)));
+            let reason = reason.unwrap_or_default();
+            on_event(place(None, format!("waits as Slurm job {id}{reason}")));
+        }
         Report::Started(started) => {
             let text = format!("runs on {}", started.node);
             on_event(place(Some(started.node), text));

@@ -102,8 +102,12 @@ impl RunningStage {
         self.place.as_ref().is_some_and(|place| place.outlives_run)
     }
 
-    /// Estimates the seconds left from the progress since the start. `None` without progress.
+    /// Estimates the seconds left from the progress since the start. `None` without progress, and while it waits for a
+    /// machine.
     pub fn left(&self, now: f64) -> Option<f64> {
+        if self.is_queued() {
+            return None;
+        }
         let (progress, at) = self.progress.as_ref()?;
         if at - self.started < SHORTEST {
             return None;
@@ -165,15 +169,16 @@ impl RunProgress {
             }),
             Event::StageStarted { stage, reason } => {
                 self.waiting.retain(|waiting| waiting.name != *stage);
-                // A stage that is retried starts again.
-                self.running.retain(|running| running.name != *stage);
+                // A stage that is retried starts again, but keeps its checkpoints.
+                let before = self.running.iter().position(|r| r.name == *stage);
+                let before = before.map(|position| self.running.remove(position));
                 self.running.push(RunningStage {
                     name: stage.clone(),
                     reason: reason.clone(),
                     started: at,
                     place: None,
                     resumed: None,
-                    checkpoint: None,
+                    checkpoint: before.and_then(|before| before.resumes_after()),
                     progress: None,
                 });
             }
@@ -209,8 +214,11 @@ impl RunProgress {
             Event::StageEnded { stage } => self.end_stage(stage),
             Event::Interrupted { signal } => self.signal = self.signal.or(Some(*signal)),
             Event::RunEnded { counts, seconds } => self.end = Some((*counts, *seconds)),
-            Event::StageStartsOver { .. }
-            | Event::StagePicture { .. }
+            Event::StageStartsOver { stage, .. } => self.with_running(stage, |running| {
+                running.resumed = None;
+                running.checkpoint = None;
+            }),
+            Event::StagePicture { .. }
             | Event::StageWarning { .. }
             | Event::StageNote { .. }
             | Event::TrialJudged { .. }
@@ -287,7 +295,11 @@ impl RunProgress {
         }
         for running in &self.running {
             if let Some(&position) = self.positions.get(&running.name) {
-                let expected = seconds[position].map(|seconds| seconds - (now - running.started));
+                let spent = match running.is_queued() {
+                    true => 0.0,
+                    false => now - running.started,
+                };
+                let expected = seconds[position].map(|seconds| seconds - spent);
                 // A stage that takes longer than expected may take any time.
                 let expected = expected.filter(|left| *left > 0.0);
                 phases[position] = Phase::Running(running.left(now).or(expected));

@@ -73,6 +73,46 @@ fn a_stage_counts_as_stopped_even_if_it_ends_before_the_signal_is_announced() {
 }
 
 #[test]
+fn a_stage_that_is_retried_keeps_its_checkpoint_unless_it_starts_over() {
+    let stage = || "a".to_owned();
+    let checkpoint = Event::StageCheckpoint {
+        stage: stage(),
+        position: Position::after(6),
+        seconds: 0.1,
+    };
+    let retried = [started("a"), checkpoint, started("a")];
+    let kept = after(&retried).running[0].resumes_after();
+    assert_eq!(kept, Some(Position::after(6)));
+    let why = "its checkpoint is damaged".to_owned();
+    let starts_over = Event::StageStartsOver {
+        stage: stage(),
+        why,
+    };
+    let lost = after(&[&retried[..], &[starts_over]].concat());
+    assert_eq!(lost.running[0].resumes_after(), None);
+}
+
+#[test]
+fn the_time_of_a_stage_that_waits_for_a_machine_does_not_pass() {
+    let place = |node: Option<&str>| Event::StagePlace {
+        stage: "a".to_owned(),
+        node: node.map(str::to_owned),
+        text: "waits".to_owned(),
+        outlives_run: true,
+    };
+    let queued = [
+        begins(1),
+        scheduled(&[("a", true)], None),
+        started("a"),
+        place(None),
+    ];
+    let left = |progress: &RunProgress| progress.left(40.0).seconds.unwrap();
+    assert_eq!(left(&after(&queued)), 60.0);
+    let running = [&queued[..], &[place(Some("lab1"))]].concat();
+    assert_eq!(left(&after(&running)), 60.0 - (40.0 - 4.0));
+}
+
+#[test]
 fn stages_that_were_cancelled_or_skipped_are_not_done() {
     let stopping = after(&[
         begins(5),
