@@ -75,6 +75,8 @@ fn work(node: Node) -> i32 {
     }
     if work["kill_parent"] == true {
         kill(getppid());
+        // Slurm ends what is left of the job, but not at once.
+        thread::sleep(Duration::from_secs(60));
     }
     if !work["fail"].is_null() {
         let result = EndResult::Failed(work["fail"].clone());
