@@ -48,7 +48,8 @@ pub struct Network<B: Backend> {
     running: Vec<RunningStats<B>>,
 }
 
-/// A layer that is ready to run.
+/// A computation that is ready to run: that of a layer, of a convolution with the pooling after it, or of a layer's
+/// activation, if the layer cannot compute it.
 struct Module {
     op: Op,
     /// Index of the layer whose output it computes.
@@ -112,11 +113,19 @@ impl<B: Backend> Network<B> {
             let parameters = network.add_tensors(layer, input, |len, fan_in, fan_out| {
                 initializer.draw(len, fan_in, fan_out, seed, index)
             });
+            let end = parameters.end;
             network.push(Module {
                 op,
                 layer: index,
                 parameters,
             });
+            if let Some(activation) = layer.separate_activation() {
+                network.push(Module {
+                    op: Op::Activation(activation),
+                    layer: index,
+                    parameters: end..end,
+                });
+            }
         }
         Ok(network)
     }
@@ -136,21 +145,25 @@ impl<B: Backend> Network<B> {
         }
     }
 
-    /// Returns the computation of the layer at `index`. Its running statistics, if it has any, are those that
-    /// are added next.
+    /// Returns the computation of the layer at `index`, without an activation that is computed separately. Its running
+    /// statistics, if it has any, are those that are added next.
     fn op(&self, index: usize, layer: &Layer, input: Feature) -> Result<Op, Invalid> {
+        let fused = |activation: Activation| match activation.is_fusible() {
+            true => activation,
+            false => Activation::Linear,
+        };
         Ok(match layer {
             Layer::Conv(conv) => Op::Conv(ops::Conv2d {
                 stride: conv.stride,
                 padding: conv_padding(conv.padding, conv.kernel, conv.stride, input)?,
-                activation: conv.activation,
+                activation: fused(conv.activation),
             }),
             Layer::ConvTranspose(conv) => Op::ConvTranspose(ops::ConvTranspose2d {
                 stride: conv.stride,
                 padding: transposed_padding(conv.padding, conv.kernel, conv.stride)?,
-                activation: conv.activation,
+                activation: fused(conv.activation),
             }),
-            Layer::Dense(dense) => Op::Dense(dense.activation),
+            Layer::Dense(dense) => Op::Dense(fused(dense.activation)),
             Layer::BatchNorm(norm) => Op::BatchNorm {
                 op: ops::BatchNorm {
                     momentum: norm.momentum,

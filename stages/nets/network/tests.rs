@@ -133,6 +133,56 @@ fn train_every_kind() {
     }
 }
 
+/// Trains a step with each activation in a layer with weights, and with the same activation as a layer after it.
+#[test]
+fn every_activation_is_the_same_in_a_layer_as_after_it() {
+    let thread = std::thread::Builder::new().stack_size(crate::STACK_SIZE);
+    let thread = thread.spawn(compare_activations).expect("a thread");
+    thread.join().expect("no failed assertion");
+}
+
+fn compare_activations() {
+    let activations = schema_for!(Activation).to_value();
+    let names: Vec<&Value> = activations["oneOf"]
+        .as_array()
+        .expect("names")
+        .iter()
+        .map(|a| &a["const"])
+        .collect();
+    assert!(names.contains(&&json!("gelu")), "{names:?}");
+    for name in names {
+        for (kind, size) in [
+            ("conv", "filters"),
+            ("conv_transpose", "filters"),
+            ("dense", "units"),
+        ] {
+            let layer = |activation: &Value| json!({ kind: { size: 4, "activation": activation } });
+            let [first, last] = match kind {
+                "dense" => [json!("flatten"), json!({ "dropout": 0.0 })],
+                _ => [json!({ "max_pool": 2 }), json!("flatten")],
+            };
+            let output = json!({ "dense": { "units": 2 } });
+            let linear = json!("linear");
+            let within = json!([first, layer(name), { "activation": linear }, last, output]);
+            let after = json!([first, layer(&linear), { "activation": name }, last, output]);
+            let [within, after] = [within, after].map(|layers| {
+                let layers: Vec<Layer> = serde_json::from_value(layers).expect("layers");
+                let architecture = Architecture::new(INPUT, layers).expect("layers fit");
+                let mut network =
+                    Network::new(architecture, Initializer::HeNormal, 7, Cpu::default()).unwrap();
+                train_a_step(&mut network, 7);
+                network.snapshot()
+            });
+            for (within, after) in within.iter().flatten().zip(after.iter().flatten()) {
+                assert!(
+                    (within - after).abs() < 1e-6,
+                    "{name} in {kind}: {within} is not {after}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_network_knows_whether_it_has_penalties() {
     for (dense, expected) in [
@@ -156,7 +206,7 @@ fn everything() -> Network<Cpu> {
         "batch_norm",
         { "activation": "sigmoid" },
         { "dropout": 0.5 },
-        { "conv_transpose": { "filters": 2, "activation": "tanh" } },
+        { "conv_transpose": { "filters": 2, "activation": "silu" } },
         { "max_pool": 2 },
         { "conv": { "filters": 4, "activation": "elu" } },
         { "max_pool": 2 },
@@ -166,7 +216,7 @@ fn everything() -> Network<Cpu> {
         { "conv": { "filters": 5, "activation": "linear" } },
         "global_avg_pool",
         "flatten",
-        { "dense": { "units": 6, "activation": "tanh" } },
+        { "dense": { "units": 6, "activation": "gelu" } },
         { "dense": { "units": 2 } },
     ]);
     let layers: Vec<Layer> = serde_json::from_value(layers).expect("layers");
