@@ -22,9 +22,15 @@ enum Operation {
     MaxPool2d,
     AvgPool2d,
     GlobalAvgPool2d,
+    GlobalMaxPool2d,
     UpsampleNearest2d,
     Dropout,
+    SpatialDropout,
+    Add,
+    Concat,
+    ScaleChannels,
     BatchNorm,
+    GroupNorm,
     BinaryCrossEntropy,
     CrossEntropy,
     Adam,
@@ -33,7 +39,7 @@ enum Operation {
 
 use Operation::*;
 
-const OPERATIONS: [Operation; 19] = [
+const OPERATIONS: [Operation; 30] = [
     Conv2d,
     ConvPool2d,
     ConvTranspose2d,
@@ -43,12 +49,23 @@ const OPERATIONS: [Operation; 19] = [
     Activation(Activation::Elu),
     Activation(Activation::Sigmoid),
     Activation(Activation::Tanh),
+    Activation(Activation::Relu6),
+    Activation(Activation::HardSigmoid),
+    Activation(Activation::Silu),
+    Activation(Activation::Gelu),
+    Activation(Activation::HardSwish),
     MaxPool2d,
     AvgPool2d,
     GlobalAvgPool2d,
+    GlobalMaxPool2d,
     UpsampleNearest2d,
     Dropout,
+    SpatialDropout,
+    Add,
+    Concat,
+    ScaleChannels,
     BatchNorm,
+    GroupNorm,
     BinaryCrossEntropy,
     CrossEntropy,
     Adam,
@@ -186,8 +203,26 @@ impl Operation {
             MaxPool2d => differentiate(device, IMAGES, &[], |x, _| crate::max_pool2d(x, pool)),
             AvgPool2d => differentiate(device, IMAGES, &[], |x, _| crate::avg_pool2d(x, pool)),
             GlobalAvgPool2d => map(crate::global_avg_pool2d),
+            GlobalMaxPool2d => map(crate::global_max_pool2d),
             UpsampleNearest2d => map(|x| crate::upsample_nearest2d(x, 2)),
             Dropout => map(|x| crate::dropout(x, 0.25, 1, [2, 3])),
+            SpatialDropout => map(|x| crate::spatial_dropout(x, 0.25, 1, [2, 3])),
+            Add => differentiate(device, IMAGES, &[IMAGES], |x, p| {
+                crate::add(x, p[0].leaky_trace())
+            }),
+            Concat => differentiate(device, IMAGES, &[IMAGES], |x, p| {
+                crate::concat(vec![x, p[0].leaky_trace()])
+            }),
+            ScaleChannels => differentiate(device, IMAGES, &[(3, 20, 1, 1)], |x, p| {
+                crate::scale_channels(x, p[0].leaky_trace())
+            }),
+            GroupNorm => differentiate(device, IMAGES, &[bias(20), bias(20)], |x, p| {
+                let op = crate::GroupNorm {
+                    groups: 4,
+                    epsilon: 1e-3,
+                };
+                crate::group_norm(x, &p[0], &p[1], op, BOTH)
+            }),
             BatchNorm => {
                 let constant = |value| crate::from_host(device, vec![value; 20], bias(20));
                 let mut results = Vec::new();
