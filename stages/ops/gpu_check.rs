@@ -4,7 +4,9 @@ use contract::{Failure, GpuCheck, Precision, random};
 use dfdx::prelude::*;
 
 use crate::cuda::with_precision;
-use crate::optimizer::{Optimizer, OptimizerConfig, Penalty, SecondMoment};
+use crate::optimizer::{
+    Average, Optimizer, OptimizerConfig, ParameterOptions, Penalty, SecondMoment,
+};
 use crate::{Activation, Backend, Nchw, Pool2d, RunningStats, Tensor4, Wanted, vector_jacobian};
 
 /// Largest difference that a result may have, relative to the largest value.
@@ -33,13 +35,16 @@ enum Operation {
     GroupNorm,
     BinaryCrossEntropy,
     CrossEntropy,
+    SoftCrossEntropy,
     Adam,
+    AdamW,
+    RmsProp,
     Sgd,
 }
 
 use Operation::*;
 
-const OPERATIONS: [Operation; 30] = [
+const OPERATIONS: [Operation; 33] = [
     Conv2d,
     ConvPool2d,
     ConvTranspose2d,
@@ -68,7 +73,10 @@ const OPERATIONS: [Operation; 30] = [
     GroupNorm,
     BinaryCrossEntropy,
     CrossEntropy,
+    SoftCrossEntropy,
     Adam,
+    AdamW,
+    RmsProp,
     Sgd,
 ];
 
@@ -258,6 +266,10 @@ impl Operation {
                 let classes: Vec<usize> = (0..300).map(|i| i % 5).collect();
                 crate::cross_entropy(x, &classes, &weights())
             }),
+            SoftCrossEntropy => loss(device, (300, 5, 1, 1), |x| {
+                let targets = random::uniform(300 * 5, 7);
+                crate::soft_cross_entropy(x, &targets, &weights())
+            }),
             Adam => steps(
                 device,
                 OptimizerConfig::Adam {
@@ -267,7 +279,30 @@ impl Operation {
                     epsilon_added_to: SecondMoment::Corrected,
                 },
             ),
-            Sgd => steps(device, OptimizerConfig::Sgd { momentum: 0.9 }),
+            AdamW => steps(
+                device,
+                OptimizerConfig::AdamW {
+                    beta1: 0.9,
+                    beta2: 0.999,
+                    epsilon: 1e-8,
+                    weight_decay: 0.1,
+                },
+            ),
+            RmsProp => steps(
+                device,
+                OptimizerConfig::RmsProp {
+                    decay: 0.9,
+                    momentum: 0.9,
+                    epsilon: 1e-7,
+                },
+            ),
+            Sgd => steps(
+                device,
+                OptimizerConfig::Sgd {
+                    momentum: 0.9,
+                    weight_decay: 0.1,
+                },
+            ),
         }
     }
 }
@@ -328,18 +363,26 @@ fn loss<B: Backend>(
     vec![value, crate::to_host(&gradients.get(&logits))]
 }
 
-/// Returns a parameter after three updates.
+/// Returns a parameter after three updates with clipped gradients, and its average.
 fn steps<B: Backend>(device: &B, config: OptimizerConfig) -> Vec<Vec<f32>> {
     let shape = (7, 5, 3, 3);
     let mut parameters = [noise(device, shape, 1)];
-    let mut optimizer = Optimizer::new(config, &parameters);
-    let penalty = [Penalty { l1: 0.1, l2: 0.2 }];
+    let mut optimizer = Optimizer::new(config, &parameters).clipped(Some(2.0));
+    let mut average = Average::new(0.9, &parameters);
+    let options = [ParameterOptions {
+        penalty: Penalty { l1: 0.1, l2: 0.2 },
+        ..ParameterOptions::default()
+    }];
     for step in 0..3 {
         let factors = noise_values(shape, 2 + step);
         let mut gradients = vector_jacobian(parameters[0].leaky_trace(), factors);
-        optimizer.step(0.05, &mut parameters, &mut gradients, &penalty);
+        optimizer.step(0.05, &mut parameters, &mut gradients, &options);
+        average.update(step, &parameters);
     }
-    vec![crate::to_host(&parameters[0])]
+    vec![
+        crate::to_host(&parameters[0]),
+        crate::to_host(&average.tensors()[0]),
+    ]
 }
 
 #[cfg(test)]

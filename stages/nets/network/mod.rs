@@ -10,7 +10,7 @@ use std::ops::Range;
 use contract::Invalid;
 use dfdx::shapes::HasShape;
 use dfdx::tensor::Tape;
-use ops::optimizer::Penalty;
+use ops::optimizer::{ParameterOptions, Penalty};
 use ops::{self, Activation, Backend, RunningStats, Tensor4, Wanted};
 
 use super::architecture::Architecture;
@@ -44,7 +44,7 @@ pub struct Network<B: Backend> {
     parameters: Vec<Tensor4<B>>,
     /// Names of the parameters and then of the running statistics, in order: `0.conv.weight`.
     names: Vec<String>,
-    penalties: Vec<Penalty>,
+    options: Vec<ParameterOptions>,
     running: Vec<RunningStats<B>>,
 }
 
@@ -102,7 +102,7 @@ impl<B: Backend> Network<B> {
                 .into_iter()
                 .map(|tensor| tensor.name)
                 .collect(),
-            penalties: Vec::new(),
+            options: Vec::new(),
             running: Vec::new(),
             architecture,
         };
@@ -205,7 +205,12 @@ impl<B: Backend> Network<B> {
             };
             let tensor = ops::from_host(&self.device, values, parameter.shape);
             self.parameters.push(tensor);
-            self.penalties.push(parameter.penalty);
+            self.options.push(ParameterOptions {
+                penalty: parameter.penalty,
+                // Biases and the scales and shifts of normalization do not decay.
+                decays: matches!(parameter.initial, Initial::Drawn { .. }),
+                ..ParameterOptions::default()
+            });
         }
         if tensors.running > 0 {
             let constant = |value: f32| {
@@ -232,15 +237,15 @@ impl<B: Backend> Network<B> {
         &self.parameters
     }
 
-    /// Returns the parameters, to be changed, and the penalty on each.
-    pub fn parameters_mut(&mut self) -> (&mut [Tensor4<B>], &[Penalty]) {
-        (&mut self.parameters, &self.penalties)
+    /// Returns the parameters, to be changed, and the options of each for the optimizer.
+    pub fn parameters_mut(&mut self) -> (&mut [Tensor4<B>], &[ParameterOptions]) {
+        (&mut self.parameters, &self.options)
     }
 
     /// Returns whether training adds a penalty on any parameter to the loss.
     pub fn has_penalties(&self) -> bool {
         let none = Penalty::default();
-        self.penalties.iter().any(|penalty| *penalty != none)
+        self.options.iter().any(|options| options.penalty != none)
     }
 
     /// Returns the number of values that are trained.

@@ -78,7 +78,10 @@ fn train_a_step(network: &mut Network<Cpu>, seed: u64) {
     let pixels = (0..IMAGES * INPUT.len()).map(|_| rng.random::<f32>() - 0.5);
     let shape = (IMAGES, INPUT.channels, INPUT.height, INPUT.width);
     let images: Tensor4<Cpu> = ops::from_host(network.device(), pixels.collect(), shape);
-    let config = OptimizerConfig::Sgd { momentum: 0.0 };
+    let config = OptimizerConfig::Sgd {
+        momentum: 0.0,
+        weight_decay: 0.0,
+    };
     let mut optimizer = Optimizer::new(config, network.parameters());
     let wanted = Wanted {
         input: false,
@@ -92,8 +95,8 @@ fn train_a_step(network: &mut Network<Cpu>, seed: u64) {
     let logits = network.forward(images.trace(optimizer.no_gradients()), mode);
     let loss = ops::cross_entropy(logits, &[0, 1, 0, 1, 1, 0], &[1.0; IMAGES]);
     let mut gradients = ops::backward(loss);
-    let (parameters, penalties) = network.parameters_mut();
-    optimizer.step(0.1, parameters, &mut gradients, penalties);
+    let (parameters, options) = network.parameters_mut();
+    optimizer.step(0.1, parameters, &mut gradients, options);
 }
 
 #[test]
