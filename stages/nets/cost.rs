@@ -59,10 +59,14 @@ impl Architecture {
     }
 
     /// Returns the bytes of one example and of every layer's output for it, which training keeps for the
-    /// backward pass.
+    /// backward pass. An activation that is not part of its layer keeps the layer's output before it, too.
     pub fn activation_bytes(&self) -> u64 {
-        let outputs = self.layer_outputs().into_iter();
-        let values: u64 = outputs.map(|output| output.len() as u64).sum();
+        let outputs = self.layers.iter().zip(self.layer_outputs());
+        let values = outputs.map(|(layer, output)| match layer.separate_activation() {
+            Some(_) => 2 * output.len() as u64,
+            None => output.len() as u64,
+        });
+        let values: u64 = values.sum();
         (self.input.len() as u64 + values) * NUMBER
     }
 

@@ -157,6 +157,7 @@ impl Builder {
     }
 
     fn activation(&mut self, layer: &str, activation: Activation) {
+        let x = self.current.clone();
         let (op, attributes) = match activation {
             Activation::Linear => return,
             Activation::Relu => ("Relu", Vec::new()),
@@ -164,6 +165,19 @@ impl Builder {
             Activation::Elu => ("Elu", vec![Attribute::float("alpha", 1.0)]),
             Activation::Sigmoid => ("Sigmoid", Vec::new()),
             Activation::Tanh => ("Tanh", Vec::new()),
+            Activation::Relu6 => {
+                let [low, high] = ["low", "high"].map(|bound| format!("{layer}.{bound}"));
+                self.constant(&low, &[], &[0.0]);
+                self.constant(&high, &[], &[6.0]);
+                return self.add(&format!("{layer}.clip"), "Clip", &[&low, &high], Vec::new());
+            }
+            Activation::HardSigmoid => ("HardSigmoid", vec![Attribute::float("alpha", 1.0 / 6.0)]),
+            Activation::HardSwish => ("HardSwish", Vec::new()),
+            Activation::Silu => {
+                self.add(&format!("{layer}.sigmoid"), "Sigmoid", &[], Vec::new());
+                return self.add(&format!("{layer}.silu"), "Mul", &[&x], Vec::new());
+            }
+            Activation::Gelu => return self.gelu(layer, &x),
         };
         self.add(
             &format!("{layer}.{}", op.to_lowercase()),
@@ -171,6 +185,28 @@ impl Builder {
             &[],
             attributes,
         );
+    }
+
+    /// Adds x · (1 + erf(x / √2)) / 2. `Gelu` is an operator only from operator set 20.
+    fn gelu(&mut self, layer: &str, x: &str) {
+        let [root, one, half] = ["root", "one", "half"].map(|name| format!("{layer}.{name}"));
+        self.constant(&root, &[], &[std::f32::consts::SQRT_2]);
+        self.constant(&one, &[], &[1.0]);
+        self.constant(&half, &[], &[0.5]);
+        for (name, op, operand) in [
+            ("scaled", "Div", Some(root.as_str())),
+            ("erf", "Erf", None),
+            ("raised", "Add", Some(&one)),
+            ("twice", "Mul", Some(x)),
+            ("gelu", "Mul", Some(&half)),
+        ] {
+            self.add(
+                &format!("{layer}.{name}"),
+                op,
+                operand.as_slice(),
+                Vec::new(),
+            );
+        }
     }
 }
 

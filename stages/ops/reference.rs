@@ -1,6 +1,8 @@
 //! Reference implementation of operations that sum products: plain loops in double precision. The results of
 //! every device are compared with it.
 
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
 use super::check::{Traced, backward, noise};
 use super::{Activation, Backend, LEAKY_SLOPE, Nchw, Pool2d, Tensor4, len, to_host};
 
@@ -167,7 +169,7 @@ impl Definition<'_> {
 }
 
 /// Returns the value and the derivative of an activation.
-fn activate(activation: Activation, x: f64) -> (f64, f64) {
+pub(crate) fn activate(activation: Activation, x: f64) -> (f64, f64) {
     let sigmoid = 1.0 / (1.0 + (-x).exp());
     match activation {
         Activation::Linear => (x, 1.0),
@@ -180,6 +182,19 @@ fn activate(activation: Activation, x: f64) -> (f64, f64) {
         Activation::Relu | Activation::LeakyRelu | Activation::Elu => (x, 1.0),
         Activation::Sigmoid => (sigmoid, sigmoid * (1.0 - sigmoid)),
         Activation::Tanh => (x.tanh(), 1.0 - x.tanh().powi(2)),
+        Activation::Relu6 if x > 0.0 && x < 6.0 => (x, 1.0),
+        Activation::Relu6 => (x.clamp(0.0, 6.0), 0.0),
+        Activation::HardSigmoid if x > -3.0 && x < 3.0 => (x / 6.0 + 0.5, 1.0 / 6.0),
+        Activation::HardSigmoid => (f64::from(x >= 3.0), 0.0),
+        Activation::Silu => (x * sigmoid, sigmoid * (1.0 + x * (1.0 - sigmoid))),
+        Activation::Gelu => {
+            let below = 0.5 * (1.0 + libm::erf(x * FRAC_1_SQRT_2));
+            let density = (-0.5 * x * x).exp() / (2.0 * PI).sqrt();
+            (x * below, below + x * density)
+        }
+        Activation::HardSwish if x <= -3.0 => (0.0, 0.0),
+        Activation::HardSwish if x < 3.0 => (x * (x + 3.0) / 6.0, x / 3.0 + 0.5),
+        Activation::HardSwish => (x, 1.0),
     }
 }
 

@@ -265,6 +265,16 @@ impl Layer {
         }
     }
 
+    /// Returns the activation of a layer with weights if it is computed after the layer, not with it.
+    pub(super) fn separate_activation(&self) -> Option<Activation> {
+        match self {
+            Self::Activation(_) => None,
+            layer => layer
+                .activation()
+                .filter(|activation| !activation.is_fusible()),
+        }
+    }
+
     /// Returns the activation of the layer's output, to be changed.
     pub(super) fn activation_mut(&mut self) -> Option<&mut Activation> {
         match self {

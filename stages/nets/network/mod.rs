@@ -10,7 +10,7 @@ use std::ops::Range;
 use contract::Invalid;
 use dfdx::shapes::HasShape;
 use dfdx::tensor::Tape;
-use ops::optimizer::Penalty;
+use ops::optimizer::{ParameterOptions, Penalty};
 use ops::{self, Activation, Backend, RunningStats, Tensor4, Wanted};
 
 use super::architecture::Architecture;
@@ -44,11 +44,12 @@ pub struct Network<B: Backend> {
     parameters: Vec<Tensor4<B>>,
     /// Names of the parameters and then of the running statistics, in order: `0.conv.weight`.
     names: Vec<String>,
-    penalties: Vec<Penalty>,
+    options: Vec<ParameterOptions>,
     running: Vec<RunningStats<B>>,
 }
 
-/// A layer that is ready to run.
+/// A computation that is ready to run: that of a layer, of a convolution with the pooling after it, or of a layer's
+/// activation, if the layer cannot compute it.
 struct Module {
     op: Op,
     /// Index of the layer whose output it computes.
@@ -101,7 +102,7 @@ impl<B: Backend> Network<B> {
                 .into_iter()
                 .map(|tensor| tensor.name)
                 .collect(),
-            penalties: Vec::new(),
+            options: Vec::new(),
             running: Vec::new(),
             architecture,
         };
@@ -112,11 +113,19 @@ impl<B: Backend> Network<B> {
             let parameters = network.add_tensors(layer, input, |len, fan_in, fan_out| {
                 initializer.draw(len, fan_in, fan_out, seed, index)
             });
+            let end = parameters.end;
             network.push(Module {
                 op,
                 layer: index,
                 parameters,
             });
+            if let Some(activation) = layer.separate_activation() {
+                network.push(Module {
+                    op: Op::Activation(activation),
+                    layer: index,
+                    parameters: end..end,
+                });
+            }
         }
         Ok(network)
     }
@@ -136,21 +145,25 @@ impl<B: Backend> Network<B> {
         }
     }
 
-    /// Returns the computation of the layer at `index`. Its running statistics, if it has any, are those that
-    /// are added next.
+    /// Returns the computation of the layer at `index`, without an activation that is computed separately. Its running
+    /// statistics, if it has any, are those that are added next.
     fn op(&self, index: usize, layer: &Layer, input: Feature) -> Result<Op, Invalid> {
+        let fused = |activation: Activation| match activation.is_fusible() {
+            true => activation,
+            false => Activation::Linear,
+        };
         Ok(match layer {
             Layer::Conv(conv) => Op::Conv(ops::Conv2d {
                 stride: conv.stride,
                 padding: conv_padding(conv.padding, conv.kernel, conv.stride, input)?,
-                activation: conv.activation,
+                activation: fused(conv.activation),
             }),
             Layer::ConvTranspose(conv) => Op::ConvTranspose(ops::ConvTranspose2d {
                 stride: conv.stride,
                 padding: transposed_padding(conv.padding, conv.kernel, conv.stride)?,
-                activation: conv.activation,
+                activation: fused(conv.activation),
             }),
-            Layer::Dense(dense) => Op::Dense(dense.activation),
+            Layer::Dense(dense) => Op::Dense(fused(dense.activation)),
             Layer::BatchNorm(norm) => Op::BatchNorm {
                 op: ops::BatchNorm {
                     momentum: norm.momentum,
@@ -192,7 +205,12 @@ impl<B: Backend> Network<B> {
             };
             let tensor = ops::from_host(&self.device, values, parameter.shape);
             self.parameters.push(tensor);
-            self.penalties.push(parameter.penalty);
+            self.options.push(ParameterOptions {
+                penalty: parameter.penalty,
+                // Biases and the scales and shifts of normalization do not decay.
+                decays: matches!(parameter.initial, Initial::Drawn { .. }),
+                ..ParameterOptions::default()
+            });
         }
         if tensors.running > 0 {
             let constant = |value: f32| {
@@ -219,15 +237,15 @@ impl<B: Backend> Network<B> {
         &self.parameters
     }
 
-    /// Returns the parameters, to be changed, and the penalty on each.
-    pub fn parameters_mut(&mut self) -> (&mut [Tensor4<B>], &[Penalty]) {
-        (&mut self.parameters, &self.penalties)
+    /// Returns the parameters, to be changed, and the options of each for the optimizer.
+    pub fn parameters_mut(&mut self) -> (&mut [Tensor4<B>], &[ParameterOptions]) {
+        (&mut self.parameters, &self.options)
     }
 
     /// Returns whether training adds a penalty on any parameter to the loss.
     pub fn has_penalties(&self) -> bool {
         let none = Penalty::default();
-        self.penalties.iter().any(|penalty| *penalty != none)
+        self.options.iter().any(|options| options.penalty != none)
     }
 
     /// Returns the number of values that are trained.

@@ -54,7 +54,7 @@ impl<B: Backend> Network<B> {
         let layers = self.architecture.layers.len();
         assert!(layer < layers, "there is no layer {layer} of {layers}");
         let before = self.modules.partition_point(|m| m.layer <= layer);
-        // A module computes one layer, or a convolution and the pooling after it.
+        // The last module of a layer has its index. If there is none, a module computes the layer and the one after it.
         let is_computed = before > 0 && self.modules[before - 1].layer == layer;
         let inside = self.modules.get(before).and_then(|module| match module.op {
             Op::ConvPool(op) if !is_computed => Some(op),

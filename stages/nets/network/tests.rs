@@ -78,7 +78,10 @@ fn train_a_step(network: &mut Network<Cpu>, seed: u64) {
     let pixels = (0..IMAGES * INPUT.len()).map(|_| rng.random::<f32>() - 0.5);
     let shape = (IMAGES, INPUT.channels, INPUT.height, INPUT.width);
     let images: Tensor4<Cpu> = ops::from_host(network.device(), pixels.collect(), shape);
-    let config = OptimizerConfig::Sgd { momentum: 0.0 };
+    let config = OptimizerConfig::Sgd {
+        momentum: 0.0,
+        weight_decay: 0.0,
+    };
     let mut optimizer = Optimizer::new(config, network.parameters());
     let wanted = Wanted {
         input: false,
@@ -92,8 +95,8 @@ fn train_a_step(network: &mut Network<Cpu>, seed: u64) {
     let logits = network.forward(images.trace(optimizer.no_gradients()), mode);
     let loss = ops::cross_entropy(logits, &[0, 1, 0, 1, 1, 0], &[1.0; IMAGES]);
     let mut gradients = ops::backward(loss);
-    let (parameters, penalties) = network.parameters_mut();
-    optimizer.step(0.1, parameters, &mut gradients, penalties);
+    let (parameters, options) = network.parameters_mut();
+    optimizer.step(0.1, parameters, &mut gradients, options);
 }
 
 #[test]
@@ -133,6 +136,56 @@ fn train_every_kind() {
     }
 }
 
+/// Trains a step with each activation in a layer with weights, and with the same activation as a layer after it.
+#[test]
+fn every_activation_is_the_same_in_a_layer_as_after_it() {
+    let thread = std::thread::Builder::new().stack_size(crate::STACK_SIZE);
+    let thread = thread.spawn(compare_activations).expect("a thread");
+    thread.join().expect("no failed assertion");
+}
+
+fn compare_activations() {
+    let activations = schema_for!(Activation).to_value();
+    let names: Vec<&Value> = activations["oneOf"]
+        .as_array()
+        .expect("names")
+        .iter()
+        .map(|a| &a["const"])
+        .collect();
+    assert!(names.contains(&&json!("gelu")), "{names:?}");
+    for name in names {
+        for (kind, size) in [
+            ("conv", "filters"),
+            ("conv_transpose", "filters"),
+            ("dense", "units"),
+        ] {
+            let layer = |activation: &Value| json!({ kind: { size: 4, "activation": activation } });
+            let [first, last] = match kind {
+                "dense" => [json!("flatten"), json!({ "dropout": 0.0 })],
+                _ => [json!({ "max_pool": 2 }), json!("flatten")],
+            };
+            let output = json!({ "dense": { "units": 2 } });
+            let linear = json!("linear");
+            let within = json!([first, layer(name), { "activation": linear }, last, output]);
+            let after = json!([first, layer(&linear), { "activation": name }, last, output]);
+            let [within, after] = [within, after].map(|layers| {
+                let layers: Vec<Layer> = serde_json::from_value(layers).expect("layers");
+                let architecture = Architecture::new(INPUT, layers).expect("layers fit");
+                let mut network =
+                    Network::new(architecture, Initializer::HeNormal, 7, Cpu::default()).unwrap();
+                train_a_step(&mut network, 7);
+                network.snapshot()
+            });
+            for (within, after) in within.iter().flatten().zip(after.iter().flatten()) {
+                assert!(
+                    (within - after).abs() < 1e-6,
+                    "{name} in {kind}: {within} is not {after}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_network_knows_whether_it_has_penalties() {
     for (dense, expected) in [
@@ -156,7 +209,7 @@ fn everything() -> Network<Cpu> {
         "batch_norm",
         { "activation": "sigmoid" },
         { "dropout": 0.5 },
-        { "conv_transpose": { "filters": 2, "activation": "tanh" } },
+        { "conv_transpose": { "filters": 2, "activation": "silu" } },
         { "max_pool": 2 },
         { "conv": { "filters": 4, "activation": "elu" } },
         { "max_pool": 2 },
@@ -166,7 +219,7 @@ fn everything() -> Network<Cpu> {
         { "conv": { "filters": 5, "activation": "linear" } },
         "global_avg_pool",
         "flatten",
-        { "dense": { "units": 6, "activation": "tanh" } },
+        { "dense": { "units": 6, "activation": "gelu" } },
         { "dense": { "units": 2 } },
     ]);
     let layers: Vec<Layer> = serde_json::from_value(layers).expect("layers");
