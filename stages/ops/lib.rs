@@ -63,7 +63,7 @@ pub use combine::Combine;
 pub use concat::concat;
 pub use conv_pool2d::{ConvPool2d, conv_pool2d};
 pub use conv_transpose2d::{ConvTranspose2d, conv_transpose2d};
-pub use conv2d::{Conv2d, conv2d};
+pub use conv2d::{Conv2d, Padding, conv2d};
 pub use dense::dense;
 pub use dropout::{dropout, spatial_dropout};
 pub use failure::DeviceError;

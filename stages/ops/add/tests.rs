@@ -60,10 +60,7 @@ fn a_tensor_may_be_added_to_itself<B: Backend>(device: &B) {
     let doubled: Vec<f32> = noise(32, 1).iter().map(|value| 2.0 * value).collect();
     close(&y, &doubled);
     close(&found[0], &[3.0; 32]);
-    let pool = Pool2d {
-        kernel: 2,
-        stride: 2,
-    };
+    let pool = Pool2d::square(2, 2);
     let (_, found) = backward(&x, &[1.0; 8], |x, _| {
         let pooled = crate::avg_pool2d(x.retaped(), pool);
         add(crate::avg_pool2d(x, pool), pooled)
