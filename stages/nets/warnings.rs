@@ -54,17 +54,26 @@ fn last_to_bound(layers: &[Layer]) -> Option<(usize, &Layer)> {
     from_the_end.find(|(_, layer)| match layer {
         Layer::MaxPool(_)
         | Layer::AvgPool(_)
+        | Layer::GlobalMaxPool {}
         | Layer::GlobalAvgPool {}
         | Layer::Dropout(_)
+        | Layer::SpatialDropout(_)
         | Layer::Flatten {}
         | Layer::Reshape(_)
         | Layer::Upsample(_)
         | Layer::Activation(Activation::Linear) => false,
         Layer::Conv(_)
+        | Layer::DepthwiseConv(_)
+        | Layer::SeparableConv(_)
         | Layer::ConvTranspose(_)
         | Layer::BatchNorm(_)
+        | Layer::LayerNorm(_)
+        | Layer::GroupNorm(_)
         | Layer::Dense(_)
-        | Layer::Activation(_) => true,
+        | Layer::Activation(_)
+        | Layer::Residual(_)
+        | Layer::Concat(_)
+        | Layer::SqueezeExcite(_) => true,
     })
 }
 

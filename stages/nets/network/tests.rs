@@ -8,6 +8,8 @@ use rand::RngExt;
 use schemars::schema_for;
 use serde_json::{Value, json};
 
+use super::super::feature::Feature;
+use super::super::layer::Layer;
 use super::super::shape::shapes;
 use super::*;
 
@@ -40,6 +42,33 @@ pub(crate) fn networks() -> BTreeMap<&'static str, Value> {
         ("dropout", json!({ "dropout": 0.5 })),
         ("upsample", json!({ "upsample": 2 })),
         ("activation", json!({ "activation": "sigmoid" })),
+        (
+            "depthwise_conv",
+            json!({ "depthwise_conv": { "kernel": [3, 1], "multiplier": 2, "bias": false } }),
+        ),
+        (
+            "separable_conv",
+            json!({ "separable_conv": { "filters": 4, "stride": [2, 1], "activation": "silu" } }),
+        ),
+        ("global_max_pool", json!("global_max_pool")),
+        ("layer_norm", json!("layer_norm")),
+        ("group_norm", json!({ "group_norm": { "groups": 3 } })),
+        ("spatial_dropout", json!({ "spatial_dropout": 0.3 })),
+        (
+            "residual",
+            json!({ "residual": {
+                "layers": [{ "conv": { "filters": 5, "stride": 2 } }, "batch_norm", { "residual": [{ "conv": { "filters": 5, "groups": 5, "dilation": 2 } }] }],
+                "shortcut": [{ "conv": { "filters": 5, "kernel": 1, "stride": 2, "activation": "linear" } }],
+            } }),
+        ),
+        (
+            "concat",
+            json!({ "concat": [[], [{ "conv": { "filters": 2 } }, "batch_norm"], [{ "avg_pool": { "kernel": 1 } }]] }),
+        ),
+        (
+            "squeeze_excite",
+            json!({ "squeeze_excite": { "units": 2, "activation": "elu" } }),
+        ),
         (
             "reshape",
             json!({ "reshape": { "channels": 1, "height": 12, "width": 9 } }),
@@ -145,7 +174,7 @@ fn every_activation_is_the_same_in_a_layer_as_after_it() {
 }
 
 fn compare_activations() {
-    let activations = schema_for!(Activation).to_value();
+    let activations = schema_for!(ops::Activation).to_value();
     let names: Vec<&Value> = activations["oneOf"]
         .as_array()
         .expect("names")
@@ -216,6 +245,12 @@ fn everything() -> Network<Cpu> {
         { "upsample": 2 },
         { "avg_pool": { "kernel": 3, "stride": 1 } },
         { "reshape": { "channels": 8, "height": 4, "width": 2 } },
+        { "residual": [
+            { "depthwise_conv": { "kernel": [3, 1], "activation": "tanh" } },
+            { "squeeze_excite": { "units": 3, "activation": "tanh" } },
+            { "separable_conv": { "filters": 8, "activation": "linear", "padding": [1, 1] } },
+        ] },
+        { "concat": [["layer_norm"], [{ "group_norm": { "groups": 2 } }, { "spatial_dropout": 0.5 }]] },
         { "conv": { "filters": 5, "activation": "linear" } },
         "global_avg_pool",
         "flatten",
@@ -268,7 +303,7 @@ fn the_gradient_with_respect_to_a_layer_is_that_of_finite_differences() {
 fn check_gradients() {
     let mut network = everything();
     let images = noise((1, INPUT.channels, INPUT.height, INPUT.width));
-    for layer in [0, 6, 11] {
+    for layer in [0, 6, 11, 12, 13] {
         let output = network.forward_to(images.clone(), layer);
         let logits = network.forward_from(output.leaky_trace(), layer);
         let gradients = ops::vector_jacobian(logits, vec![0.0, 1.0]);

@@ -3,8 +3,6 @@
 mod calibration;
 mod class_weights;
 mod optimizer;
-#[cfg(test)]
-mod tests;
 mod threshold;
 
 use contract::{
@@ -319,5 +317,61 @@ impl Recipe {
         let output = head.and_then(|head| output_warning(&self.model, head));
         found.extend(output.map(|warning| warning.under("model")));
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::ImageShape;
+    use serde_json::{Value, json};
+
+    use super::Recipe;
+
+    #[test]
+    fn a_threshold_needs_two_classes_and_one_that_is_chosen_needs_images() {
+        let image = ImageShape {
+            height: 4,
+            width: 4,
+            channels: 1,
+        };
+        let check = |units: usize, threshold: Value, has_validation: bool| {
+            let model = json!(["flatten", { "dense": { "units": units } }]);
+            let params = json!({ "model": model, "threshold": threshold });
+            let recipe: Recipe = serde_json::from_value(params).unwrap();
+            recipe
+                .check(image, None, has_validation)
+                .map(drop)
+                .map_err(|invalid| invalid.message)
+        };
+        assert_eq!(check(1, json!("youden"), true), Ok(()));
+        let message = "`threshold` is to be chosen on validation images, but there are none";
+        assert_eq!(check(1, json!("f1"), false), Err(message.to_owned()));
+        assert_eq!(check(3, json!(0.5), false), Ok(()));
+        let message = "`threshold` needs two classes, but the network distinguishes 3";
+        assert_eq!(check(3, json!(0.25), true), Err(message.to_owned()));
+        assert_eq!(check(3, json!("f1"), true), Err(message.to_owned()));
+    }
+
+    #[test]
+    fn a_calibration_needs_images_and_platt_scaling_two_classes() {
+        let image = ImageShape {
+            height: 4,
+            width: 4,
+            channels: 1,
+        };
+        let check = |units: usize, calibration: &str, has_validation: bool| {
+            let model = json!(["flatten", { "dense": { "units": units } }]);
+            let params = json!({ "model": model, "calibration": calibration });
+            let recipe: Recipe = serde_json::from_value(params).unwrap();
+            let checked = recipe.check(image, None, has_validation);
+            checked.map(drop).map_err(|invalid| invalid.message)
+        };
+        assert_eq!(check(1, "none", false), Ok(()));
+        assert_eq!(check(3, "temperature", true), Ok(()));
+        assert_eq!(check(2, "platt", true), Ok(()));
+        let message = "`calibration: temperature` needs validation images";
+        assert_eq!(check(1, "temperature", false), Err(message.to_owned()));
+        let message = "`calibration: platt` needs two classes, but the network distinguishes 3";
+        assert_eq!(check(3, "platt", true), Err(message.to_owned()));
     }
 }
