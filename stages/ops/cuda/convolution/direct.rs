@@ -33,7 +33,7 @@ fn constants(windows: &Windows, activation: Activation) -> [Constant; 16] {
 ///
 /// # Safety
 /// The arrays must have the sizes given by `windows`.
-pub unsafe fn correlate(
+pub(crate) unsafe fn correlate(
     windows: &Windows,
     images: Argument,
     weight: &Tensor4<Cuda>,
@@ -68,7 +68,7 @@ pub unsafe fn correlate(
 ///
 /// # Safety
 /// The windows must match the input, the weight and the output.
-pub unsafe fn backward(
+pub(crate) unsafe fn backward(
     windows: &Windows,
     activation: Activation,
     call: LayerBackward<'_, Cuda>,
