@@ -10,6 +10,7 @@ mod tests;
 use dfdx::shapes::HasShape;
 use dfdx::tensor::Tape;
 
+use super::geometry::Windows;
 use super::layer::{Wanted, layer};
 use super::{Activation, Backend, Geometry, Nchw, Tensor4};
 
@@ -140,24 +141,6 @@ impl Conv2d {
             output: sizes.expect("a kernel that fits the image"),
         }
     }
-}
-
-/// Sizes of a convolution with any windows and groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Windows {
-    pub images: usize,
-    pub groups: usize,
-    /// Channels and filters of a group.
-    pub channels: usize,
-    pub filters: usize,
-    /// Rows and columns: of an image, of the kernel, between windows, between the pixels that a window meets, of zeros
-    /// before the image, and of windows.
-    pub input: [usize; 2],
-    pub kernel: [usize; 2],
-    pub stride: [usize; 2],
-    pub dilation: [usize; 2],
-    pub before: [usize; 2],
-    pub output: [usize; 2],
 }
 
 /// Correlates every image of `x` (n, c, h, w) with every filter of `weight` (filters, c / groups, kernel height,

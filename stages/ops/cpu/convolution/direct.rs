@@ -9,8 +9,9 @@
 use rayon::prelude::*;
 
 use super::Finish;
-use crate::conv2d::Windows;
+
 use crate::cpu::{pieces, scratch, vectorized};
+use crate::geometry::Windows;
 
 /// Number of values that are summed at once: of the gradient of one tap, and at least in a row.
 const LANES: usize = 8;

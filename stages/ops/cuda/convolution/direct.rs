@@ -1,7 +1,7 @@
 //! Launches of the kernels in `direct.cu`.
 
 use super::*;
-use crate::conv2d::Windows;
+use crate::geometry::Windows;
 
 static DIRECT: Source = Source {
     name: "direct",
