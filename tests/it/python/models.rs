@@ -165,7 +165,7 @@ models:
     - dense: { units: 2, activation: linear }
   mobile:
     - conv: { filters: 4, activation: relu6 }
-    - conv: { filters: 4, stride: 2, activation: hard_swish }
+    - conv: { filters: 4, kernel: 4, stride: 2, padding: 1, activation: hard_swish }
     - activation: hard_sigmoid
     - conv: { filters: 4, activation: silu }
     - global_avg_pool
