@@ -4,7 +4,7 @@ use contract::Invalid;
 
 use super::feature::Feature;
 use super::layer::{Conv, Inner, Join, Layer};
-use super::window::{convolved, pooled, positive, transposed_padding};
+use super::window::{MOST, convolved, pooled, positive, transposed_padding};
 
 /// Largest number of values that one example may have anywhere in a network. A typing error in a filter count
 /// should give an error instead of using up the machine's memory.
@@ -78,7 +78,15 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
         Layer::Conv(conv) => convolution(conv, input),
         Layer::DepthwiseConv(conv) => {
             positive("multiplier", conv.multiplier)?;
-            convolution(&conv.conv(input.channels), input)
+            let full = conv.conv(input.channels);
+            if full.filters > MOST {
+                return Err(Invalid::new(format!(
+                    "{} for each of {} channels makes more than {MOST} channels",
+                    conv.multiplier, input.channels
+                ))
+                .under("multiplier"));
+            }
+            convolution(&full, input)
         }
         Layer::SeparableConv(conv) => {
             positive("filters", conv.filters)?;

@@ -135,14 +135,16 @@ fn both_positive(name: &str, sides: Sides) -> Result<(), Invalid> {
         .try_for_each(|side| positive(name, side))
 }
 
+/// Largest number of pixels or channels that a layer may have.
+pub(super) const MOST: usize = 1 << 20;
+
 /// Checks a number of pixels or channels.
 pub(super) fn positive(name: &str, value: usize) -> Result<(), Invalid> {
-    if (1..=1 << 20).contains(&value) {
+    if (1..=MOST).contains(&value) {
         return Ok(());
     }
     Err(Invalid::new(format!(
-        "`{name}` is {value}; it must be between 1 and {}",
-        1 << 20
+        "`{name}` is {value}; it must be between 1 and {MOST}"
     ))
     .under(name))
 }

@@ -24,7 +24,9 @@ enum WrittenSides {
     /// The same length along the height and along the width.
     Square(#[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))] usize),
     /// A length along the height, and one along the width.
-    Rectangle(#[schemars(extend("x-unit" = "pixels"))] [usize; 2]),
+    Rectangle(
+        #[schemars(inner(range(min = 1, max = 1 << 20)), extend("x-unit" = "pixels"))] [usize; 2],
+    ),
 }
 
 impl Sides {
@@ -88,13 +90,15 @@ pub struct Conv {
     pub padding: Padding,
     /// Distance between neighbouring pixels under the kernel.
     #[serde(default = "one", skip_serializing_if = "Sides::is_one")]
+    #[schemars(extend("default" = 1))]
     pub dilation: Sides,
     /// Number of groups of channels. Each group of outputs depends only on the group of inputs in the same place.
     #[serde(default = "one_group", skip_serializing_if = "is_one")]
-    #[schemars(range(min = 1, max = 1 << 20))]
+    #[schemars(range(min = 1, max = 1 << 20), extend("default" = 1))]
     pub groups: usize,
     /// `false` for no bias, which is not needed before a `batch_norm`.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
+    #[schemars(extend("default" = true))]
     pub bias: bool,
     /// Activation of the output.
     #[serde(default = "relu")]

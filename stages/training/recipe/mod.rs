@@ -72,7 +72,7 @@ pub struct Recipe {
     /// Share of each label that is distributed equally over all classes (Szegedy et al., 2016). The training loss is
     /// that of the smoothed labels.
     #[serde(default, skip_serializing_if = "is_zero")]
-    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+    #[schemars(range(min = 0), extend("default" = 0.0, "exclusiveMaximum" = 1))]
     pub label_smoothing: f64,
     /// Mixes each image, and its label, with another one of its batch (Zhang et al., 2018). The share of the image itself
     /// is drawn for each batch from Beta(`mixup`, `mixup`). The training accuracy counts the label of the image itself.

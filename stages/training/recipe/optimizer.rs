@@ -78,7 +78,7 @@ pub enum OptimizerChoice {
         /// Share of each weight that is added to its gradient, as in PyTorch. Biases and the scales and shifts of
         /// normalization do not decay.
         #[serde(default, skip_serializing_if = "super::is_zero")]
-        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+        #[schemars(range(min = 0), extend("default" = 0.0, "exclusiveMaximum" = 1))]
         weight_decay: f64,
     },
 }
