@@ -23,6 +23,7 @@ pub mod figures;
 pub mod gan;
 pub mod gpus;
 pub mod heat_maps;
+mod initial;
 pub mod leakage;
 pub mod metrics;
 pub mod nets;

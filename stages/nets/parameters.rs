@@ -108,7 +108,8 @@ impl Layer {
             Self::SeparableConv(_)
             | Self::Residual(_)
             | Self::Concat(_)
-            | Self::SqueezeExcite(_) => self.inner_tensors(input),
+            | Self::SqueezeExcite(_)
+            | Self::InvertedResidual(_) => self.inner_tensors(input),
             Self::MaxPool(_)
             | Self::AvgPool(_)
             | Self::GlobalMaxPool {}
@@ -118,7 +119,8 @@ impl Layer {
             | Self::Flatten {}
             | Self::Reshape(_)
             | Self::Upsample(_)
-            | Self::Activation(_) => LayerTensors::default(),
+            | Self::Activation(_)
+            | Self::Normalize(_) => LayerTensors::default(),
         }
     }
 
