@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Stored>, String> {
     if is_pickle(&bytes) {
         return Err(
             "it is a pickle or a ZIP archive, such as PyTorch writes. It could run programs, so it is not opened: \
-             save the tensors as safetensors (docs/models.md has an example)"
+             save the tensors as safetensors (docs/fine-tuning.md shows how)"
                 .to_owned(),
         );
     }

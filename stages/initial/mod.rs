@@ -39,7 +39,7 @@ pub struct Initial {
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub path: Option<PathBuf>,
-    /// Rules that turn the names of tensors in the file into those of this network, as in docs/models.md. Each name is
+    /// Rules that turn the names of tensors in the file into those of this network, as in docs/fine-tuning.md. Each name is
     /// changed by the first rule that fits it. The names of PyTorch's parts, such as `running_mean`, need no rules.
     #[serde(default)]
     pub names: Vec<Rename>,

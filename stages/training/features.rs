@@ -28,7 +28,7 @@ pub(super) struct AllFeatures {
 }
 
 impl AllFeatures {
-    /// Computes the outputs that can be kept. There are none if no layer is frozen.
+    /// Computes the outputs that can be kept, and reports the progress in images. There are none if no layer is frozen.
     pub(super) fn of<B: Backend>(
         network: &mut Network<B>,
         examples: &Examples,
@@ -50,10 +50,20 @@ impl AllFeatures {
         if layers == 0 || kept > MOST_BYTES {
             return Ok(Self::default());
         }
+        let images: usize = [&training, &validation]
+            .into_iter()
+            .flatten()
+            .map(|d| d.len())
+            .sum();
+        let mut done = 0;
         let mut of_each = |datasets: Vec<&Dataset>| {
             let features = datasets.into_iter();
+            let mut report = |count: usize| {
+                done += count;
+                context.progress("images", done as f64, images as f64, &[]);
+            };
             features
-                .map(|dataset| Features::of(network, dataset, context))
+                .map(|dataset| Features::of(network, dataset, &mut report, context))
                 .collect::<Result<Vec<_>, _>>()
         };
         let training = of_each(training)?;
@@ -76,6 +86,7 @@ impl Features {
     fn of<B: Backend>(
         network: &mut Network<B>,
         dataset: &Dataset,
+        report: &mut dyn FnMut(usize),
         context: &Context<'_>,
     ) -> Result<Self, Failure> {
         let ImageShape {
@@ -91,6 +102,7 @@ impl Features {
             let mut images = Staged::new(network.device(), (batch.len(), channels, height, width));
             fill_batch(dataset, batch, Scale::Unit, None, &mut images);
             values.extend(ops::to_host(&network.forward_frozen(images.upload())));
+            report(batch.len());
         }
         Ok(Self { shape, values })
     }
