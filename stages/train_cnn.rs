@@ -142,14 +142,6 @@ pub(crate) fn check(
         let checked = params.check(recipe.model.len(), initial.is_some());
         checked.map_err(|error| error.under(initial::INITIAL))?;
     }
-    if let Some(Signature::Model { image: other, .. }) = initial
-        && other.channels != image.channels
-    {
-        return Err(Invalid::new(format!(
-            "input `initial` is a model for images of {other}, but training images are {image}"
-        ))
-        .hint("give both the same number of channels"));
-    }
     if let Some(Signature::Dataset {
         image: other,
         augmented,
@@ -168,6 +160,9 @@ pub(crate) fn check(
         }
     }
     let architecture = Architecture::new(image.into(), recipe.model.clone())?;
+    if let Some(Signature::Model { image: other, .. }) = initial {
+        check_initial(recipe, &architecture, *other)?;
+    }
     let model = Signature::Model {
         image,
         convolutions: Convolutions::new(architecture.layers.len(), &architecture.convolutions()),
@@ -178,6 +173,30 @@ pub(crate) fn check(
         ("figure".to_owned(), Signature::Figure),
     ]
     .into())
+}
+
+/// Checks that the layers would have the same weights for images of the shape `other`, which a model that is used as
+/// weights to start from takes.
+fn check_initial(
+    recipe: &Recipe,
+    architecture: &Architecture,
+    other: ImageShape,
+) -> Result<(), Invalid> {
+    let fresh = recipe.initial.as_ref().map(|initial| &initial.fresh);
+    let loaded = |architecture: &Architecture| {
+        let mut state = architecture.state();
+        state.retain(|tensor| fresh.is_none_or(|fresh| !fresh.has(tensor.layer())));
+        state
+    };
+    let theirs = Architecture::new(other.into(), architecture.layers.clone());
+    match theirs.is_ok_and(|theirs| loaded(&theirs) == loaded(architecture)) {
+        true => Ok(()),
+        false => Err(Invalid::new(format!(
+            "input `initial` is a model for images of {other}, but training images are {}",
+            architecture.input
+        ))
+        .hint("give both the same `image_size` and number of channels")),
+    }
 }
 
 /// Returns the shape of the images of an input.

@@ -142,7 +142,7 @@ impl Source {
         classes: &[String],
     ) -> Result<(), Failure> {
         let state = network.architecture().state();
-        let last = state.iter().map(layer).max();
+        let last = state.iter().map(StateTensor::layer).max();
         match &self.classes {
             Some(theirs)
                 if theirs != classes && last.is_some_and(|last| !initial.fresh.has(last)) =>
@@ -159,12 +159,6 @@ impl Source {
             _ => Ok(()),
         }
     }
-}
-
-/// Returns the index of the layer that a tensor belongs to.
-fn layer(tensor: &StateTensor) -> usize {
-    let (index, _) = tensor.name.split_once('.').unwrap_or_default();
-    index.parse().unwrap_or_default()
 }
 
 /// Fills `network` with the tensors of a file.
@@ -197,7 +191,7 @@ fn fill<B: Backend>(
     let described = network.architecture().state();
     let device = network.device().clone();
     for (wanted, (_, tensor)) in described.iter().zip(network.state_mut()) {
-        if initial.fresh.has(layer(wanted)) {
+        if initial.fresh.has(wanted.layer()) {
             loaded.fresh.push(wanted.name.clone());
             continue;
         }

@@ -11,7 +11,6 @@ const MOST_PATTERN: usize = 1 << 20;
 /// A rule that changes names of tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(inline)]
 pub struct Rename {
     /// Regular expression for a part of a name in the file.
     pub from: String,

@@ -159,8 +159,7 @@ impl JsonSchema for LayerNumbers {
         let one = json_schema!({
             "description": "The number of a layer, from 1.",
             "type": "integer",
-            "minimum": 1,
-            "maximum": MOST
+            "minimum": 1
         });
         let range = json_schema!({
             "description": "The first and the last layer.",

@@ -48,6 +48,14 @@ pub struct StateTensor {
     pub dimensions: Vec<usize>,
 }
 
+impl StateTensor {
+    /// Returns the index of the layer that it belongs to.
+    pub fn layer(&self) -> usize {
+        let (index, _) = self.name.split_once('.').unwrap_or_default();
+        index.parse().unwrap_or_default()
+    }
+}
+
 /// Initial values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Initial {

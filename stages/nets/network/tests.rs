@@ -357,3 +357,29 @@ fn check_gradients() {
         );
     }
 }
+
+#[test]
+fn normalization_subtracts_and_divides_in_each_channel() {
+    for (mean, deviation) in [
+        (json!([0.5, -1.0, 2.0]), json!([0.5, 2.0, 0.25])),
+        (json!([0.25]), json!([4.0])),
+    ] {
+        let layers = json!([{ "normalize": { "mean": mean, "deviation": deviation } }]);
+        let layers: Vec<Layer> = serde_json::from_value(layers).unwrap();
+        let architecture = Architecture::new(INPUT, layers).unwrap();
+        let device = Cpu::default();
+        let mut network = Network::new(architecture, Initializer::HeNormal, 7, device).unwrap();
+        let images = noise((2, INPUT.channels, INPUT.height, INPUT.width));
+        let found = ops::to_host(&network.forward(images.clone(), Mode::Predict));
+        let area = INPUT.height * INPUT.width;
+        for (place, value) in ops::to_host(&images).into_iter().enumerate() {
+            let channel = place / area % INPUT.channels;
+            let of = |constants: &Value| {
+                let constants = constants.as_array().unwrap();
+                constants[channel % constants.len()].as_f64().unwrap()
+            };
+            let expected = (f64::from(value) - of(&mean)) / of(&deviation);
+            assert!((f64::from(found[place]) - expected).abs() < 1e-5, "{place}");
+        }
+    }
+}

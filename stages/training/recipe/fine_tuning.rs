@@ -13,7 +13,6 @@ use crate::nets::{Architecture, LayerNumbers};
 /// A factor on the learning rate of some layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(inline)]
 pub struct LayerRate {
     /// The layers.
     pub layers: LayerNumbers,
@@ -25,7 +24,6 @@ pub struct LayerRate {
 /// Changes of parameters after some epochs. A parameter that is left out stays as it is. The optimizer starts anew.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(inline)]
 pub struct Later {
     /// Number of epochs before the change.
     #[schemars(range(min = 1, max = 100_000), extend("x-unit" = "epochs"))]
