@@ -1,8 +1,6 @@
 //! Trains a classifier, and keeps the weights of its best epoch.
 
 #[cfg(test)]
-mod fine_tuning;
-#[cfg(test)]
 mod tests;
 
 use contract::{Context, Failure};

@@ -1,3 +1,5 @@
+mod fine_tuning;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -43,7 +45,7 @@ fn balanced_weights_count_the_images_of_an_epoch() {
 }
 
 /// Returns images whose first column is brighter in class 1.
-pub(super) fn columns(count: usize) -> Dataset {
+fn columns(count: usize) -> Dataset {
     let shape = ImageShape {
         height: 4,
         width: 4,

@@ -6,12 +6,11 @@ use contract::Context;
 use dfdx::tensor::Cpu;
 use serde_json::{Value, json};
 
-use super::Fitted;
-use super::tests::columns;
+use super::columns;
 use crate::data::Dataset;
 use crate::nets::Network;
-use crate::training::Examples;
 use crate::training::testing::{augmented, request, train};
+use crate::training::{Examples, Fitted};
 
 /// A network whose convolution and pooling are computed together, with `batch_norm` and dropout.
 fn recipe(changes: Value) -> Value {
