@@ -76,7 +76,7 @@ mod tests {
 
     use super::operation::{BOTH, noise};
     use super::*;
-    use crate::{Activation, vector_jacobian};
+    use crate::vector_jacobian;
 
     #[test]
     fn nan_differs_from_every_value() {
@@ -104,11 +104,7 @@ mod tests {
             noise(&cuda, (16, 3, 3, 3), 2),
             noise(&cuda, (1, 16, 1, 1), 3),
         );
-        let op = crate::Conv2d {
-            stride: 1,
-            padding: 1,
-            activation: Activation::Linear,
-        };
+        let op = crate::Conv2d::square(1, 1);
         let [found, expected] = [Precision::Tf32, Precision::Float32].map(|precision| {
             with_precision(precision, || {
                 let output = crate::conv2d(images.leaky_trace(), &weight, &bias, op, BOTH);
