@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { assertAccessible, assertFits, launch, open } from "./browser.mjs";
 import { Project, until } from "./runner.mjs";
 
-/** A training that takes minutes, so that it is running whenever a test looks. */
+/** A training that takes longer than all tests, so that it is running whenever a test looks. */
 const TRAINING = `
 version: 1
 name: training
@@ -18,7 +18,7 @@ stages:
   cnn:
     kind: train-cnn
     inputs: { train: xrays.train, validation: xrays.validation }
-    params: { model: net, epochs: 5000 }
+    params: { model: net, epochs: 1000000 }
 `;
 
 const SHORT = `
