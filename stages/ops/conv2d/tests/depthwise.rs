@@ -84,9 +84,7 @@ fn gradients_agree_with_differences() {
                 noisy(device, weight, 2),
                 noisy(device, (1, weight.0, 1, 1), 3),
             ];
-            gradients(&inputs, 0.5, 1e-5, |x, p| {
-                conv2d(x, &p[0], &p[1], op, BOTH)
-            });
+            gradients(&inputs, 0.5, 1e-5, |x, p| conv2d(x, &p[0], &p[1], op, BOTH));
         }
     }
 }

@@ -81,9 +81,8 @@ impl Plane {
             let len = end.div_ceil(stride[1]).min(met).saturating_sub(first);
             (phase, first, len.div_ceil(gap))
         });
-        let lines = |(_, first, len): (usize, usize, usize)| {
-            first + (len * gap).next_multiple_of(LINE)
-        };
+        let lines =
+            |(_, first, len): (usize, usize, usize)| first + (len * gap).next_multiple_of(LINE);
         let windows_in_lines = output[1].next_multiple_of(LINE) + reach;
         let part = phases.clone().map(lines).fold(windows_in_lines, usize::max);
         let part = part.next_multiple_of(LINE);

@@ -8,7 +8,6 @@ mod rows;
 mod spread;
 mod weight_gradient;
 
-
 use std::ops::Range;
 
 use pulp::Arch;
