@@ -82,8 +82,8 @@ impl<'a> Rows<'a> {
 /// Computes the sum over the taps for every window.
 ///
 /// # Panics
-/// If there is no room for the results, if the plane has no room for [`ROWS_BEYOND`] further rows of windows and for whole lines of columns, or if the numbers of
-/// taps and the stride are not those of a depthwise convolution or of its gradients.
+/// If there is no room for the results, if the plane has no room for [`ROWS_BEYOND`] further rows of windows and for whole
+/// lines of columns, or if the numbers of taps and the stride are not those of a depthwise convolution or of its gradients.
 #[inline(always)]
 pub(super) fn sums<S: Simd>(
     simd: S,
