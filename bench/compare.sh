@@ -4,16 +4,18 @@ set -euo pipefail
 
 usage() {
   cat <<'HELP'
-Usage: bench/compare.sh [-h] [train|gan|data|threads]...
+Usage: bench/compare.sh [-h] [train|gan|data|threads|depthwise]...
 
 Measures both sides in turn (A B A B), each measurement in its own process. Prints Markdown tables with the
 median rate and the peak memory of each side, and the median ratio of the pairs (above 1: runner is faster).
-Without a part, runs all parts, which takes about ten minutes.
+Without a part, runs all parts except `depthwise`, which takes about ten minutes.
 
-  train    train the paper's six CNNs: runner against PyTorch with the faster of its two memory layouts
-  gan      train a DCGAN: runner against the same
-  data     decode and resize the images of $DATA: runner against Pillow with one process per core
-  threads  runner with two threads against runner with one
+  train      train the paper's six CNNs: runner against PyTorch with the faster of its two memory layouts
+  gan        train a DCGAN: runner against the same
+  data       decode and resize the images of $DATA: runner against Pillow with one process per core
+  threads    runner with two threads against runner with one
+  depthwise  depthwise convolutions of EfficientNet-Lite0, with one thread and with two: runner against PyTorch
+             with the faster of its two memory layouts
 
 Close other programs first, because they make the ratios less precise.
 
@@ -150,6 +152,37 @@ threads() {
   table "1 thread" "2 threads"
 }
 
+depthwise() {
+  local channels kernel measured pair size stride threads workload
+  for threads in 1 2; do
+    for measured in forward backward; do
+      while read -r size channels kernel stride; do
+        workload="$size×$size×$channels, $kernel×$kernel, stride $stride, $measured, $threads threads"
+        set -- --image-size "$size" --channels "$channels" --kernel "$kernel" --stride "$stride" \
+          --pass "$measured" --threads "$threads"
+        for ((pair = 0; pair < pairs; pair++)); do
+          record "$workload" a pytorch pytorch_depthwise.py "$@"
+          record "$workload" b runner depthwise "$@"
+        done
+      done <<'SHAPES'
+112 32 3 1
+112 96 3 2
+56 144 3 1
+56 144 5 2
+28 240 5 1
+28 240 3 2
+14 480 3 1
+14 480 5 1
+14 672 5 1
+14 672 5 2
+7 1152 5 1
+7 1152 3 1
+SHAPES
+    done
+  done
+  table PyTorch runner
+}
+
 describe_machine() {
   local cpu
   cpu=$(sed -n '/^model name/{s/^[^:]*: //p;q;}' /proc/cpuinfo 2>/dev/null || true)
@@ -166,7 +199,7 @@ for part in "$@"; do
       usage
       exit
       ;;
-    train | gan | threads) ;;
+    train | gan | threads | depthwise) ;;
     data) [[ -n ${DATA:-} ]] || fail "set DATA to a folder of images to run \`data\`" ;;
     *) fail "unknown part \`$part\`; \`-h\` lists the parts" ;;
   esac

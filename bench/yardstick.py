@@ -36,17 +36,17 @@ def parser(description: str, batch_size: int, steps: int) -> argparse.ArgumentPa
     return parser
 
 
-def median_rate(step: Callable[[], None], images: int, steps: int, device: str) -> float:
-    """Return the images per second of the median measurement."""
+def median_rate(step: Callable[[], float | None], images: int, steps: int, device: str) -> float:
+    """Return the images per second of the median measurement. A step may return the seconds that count."""
     at_once = STEPS_AT_ONCE if device == "cuda" else 1
     seconds = []
     for _ in range(WARM_UP + steps):
         start = time.perf_counter()
         for _ in range(at_once):
-            step()
+            measured = step()
         if device == "cuda":
             torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.perf_counter() - start if measured is None else measured)
     return images * at_once / statistics.median(seconds[WARM_UP:])
 
 
@@ -63,7 +63,7 @@ def use(device: str) -> None:
 def report(
     model: str,
     arguments: argparse.Namespace,
-    prepare: Callable[[argparse.Namespace, torch.memory_format], Callable[[], None]],
+    prepare: Callable[[argparse.Namespace, torch.memory_format], Callable[[], float | None]],
     **options: object,
 ) -> None:
     """Measure the step that `prepare` returns, in the requested layouts, and print one JSON object, which

@@ -299,6 +299,10 @@ fn of(path: &str) -> Option<&'static str> {
   runner bench data --path /path/to/chest_xray
   runner bench data --what augment --json"
         }
+        "bench depthwise" => {
+            "\
+  runner bench depthwise --kernel 5 --image-size 14 --channels 480 --pass backward"
+        }
         "bench machine" => {
             "\
   runner bench machine --threads 1"

@@ -1,15 +1,17 @@
 //! Benchmarks of what stages spend their time on. They run the same code as the stages.
 
 mod data;
+mod depthwise;
 mod gan;
 mod machine;
 mod train;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 pub use data::{AugmentBench, DecodeBench};
+pub use depthwise::{DepthwiseBench, Pass};
 pub use gan::GanBench;
 pub use machine::{PeakPerformance, measure_machine};
 pub use train::TrainBench;
@@ -26,12 +28,24 @@ const WARM_UP: usize = 2;
 
 /// Times `steps` calls of `step`, which gets the step's index and processes `images` images.
 fn throughput(images: usize, steps: usize, mut step: impl FnMut(u64)) -> Throughput {
+    median_throughput(images, steps, |index| {
+        let started = Instant::now();
+        step(index);
+        started.elapsed()
+    })
+}
+
+/// Like [`throughput`], with steps that return their time.
+fn median_throughput(
+    images: usize,
+    steps: usize,
+    mut step: impl FnMut(u64) -> Duration,
+) -> Throughput {
     let mut seconds = Vec::with_capacity(steps);
     for index in 0..steps + WARM_UP {
-        let started = Instant::now();
-        step(index as u64);
+        let time = step(index as u64);
         if index >= WARM_UP {
-            seconds.push(started.elapsed().as_secs_f64());
+            seconds.push(time.as_secs_f64());
         }
     }
     seconds.sort_by(f64::total_cmp);

@@ -212,7 +212,8 @@ pub fn load_weights<B: Backend>(
     read_weights(network, artifact.file(WEIGHTS_FILE)?)
 }
 
-/// Returns class probabilities of every image of `dataset` before calibration, row by row.
+/// Returns class probabilities of every image of `dataset` before calibration, row by row. `batch_size` is the largest
+/// number of images that are computed at once.
 pub fn predict<B: Backend>(
     network: &mut Network<B>,
     head: Head,
@@ -230,6 +231,7 @@ pub fn predict<B: Backend>(
         fill_batch(dataset, batch, Scale::Unit, None, &mut images);
         network.forward(images.upload(), Mode::Predict)
     };
+    let batch_size = batch_size.min(network.images_at_once());
     predict_by(network, head, dataset.len(), batch_size, context, logits)
 }
 

@@ -3,6 +3,7 @@
 use contract::random::stream;
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{OwnedTape, Trace};
+use pulp::Arch;
 use rand::Rng;
 use rayon::ThreadPoolBuilder;
 
@@ -75,6 +76,16 @@ fn gpu() -> Option<Cuda> {
             None
         }
     }
+}
+
+/// Kinds of vectors that this processor has.
+pub(crate) fn archs() -> Vec<Arch> {
+    let mut archs = vec![Arch::new()];
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = pulp::x86::V3::try_new() {
+        archs.push(Arch::V3(v3));
+    }
+    archs
 }
 
 /// A tensor that records operations on its tape.

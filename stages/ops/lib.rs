@@ -128,12 +128,25 @@ pub trait Backend:
     + losses::LossKernel
     + optimizer::OptimizerKernel
 {
+    /// Returns how many bytes a layer should read and write at once, if the number of images is free: more are slower on
+    /// this device.
+    fn working_set() -> u64;
 }
 
-impl Backend for Cpu {}
+impl Backend for Cpu {
+    /// Layers are faster if their tensors stay in the caches.
+    fn working_set() -> u64 {
+        rayon::current_num_threads() as u64 * (16 << 20)
+    }
+}
 
 #[cfg(feature = "cuda")]
-impl Backend for dfdx::tensor::Cuda {}
+impl Backend for dfdx::tensor::Cuda {
+    /// Enough to occupy the device.
+    fn working_set() -> u64 {
+        1 << 30
+    }
+}
 
 /// Number of values in a tensor of this shape.
 pub fn len((n, c, h, w): Nchw) -> usize {

@@ -97,7 +97,7 @@ impl Features {
         let shape = network.frozen_output();
         let mut values = Vec::with_capacity(dataset.len() * shape.len());
         let all: Vec<usize> = (0..dataset.len()).collect();
-        for batch in all.chunks(BATCH) {
+        for batch in all.chunks(network.images_at_once().min(BATCH)) {
             context.check_cancelled()?;
             let mut images = Staged::new(network.device(), (batch.len(), channels, height, width));
             fill_batch(dataset, batch, Scale::Unit, None, &mut images);

@@ -53,6 +53,33 @@ fn a_gan_is_measured() {
 }
 
 #[test]
+fn a_depthwise_convolution_is_measured() {
+    for pass in ["forward", "backward"] {
+        let args = [
+            "depthwise",
+            "--image-size",
+            "8",
+            "--batch-size",
+            "2",
+            "--steps",
+            "1",
+            "--pass",
+            pass,
+            "--json",
+        ];
+        let line = measured(&args);
+        assert_eq!(line["pass"], pass);
+        assert_eq!(line["kernel"], 3);
+    }
+    let finished = bench(&["depthwise", "--channels", "1"]);
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert!(
+        finished.stderr.contains("at least two channels"),
+        "{finished:?}"
+    );
+}
+
+#[test]
 fn an_unknown_device_is_refused() {
     let finished = bench(&["train", "--device", "gpu"]);
     assert_eq!(finished.code, Some(2), "{finished:?}");

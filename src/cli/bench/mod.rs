@@ -1,6 +1,7 @@
 //! `runner bench`: measures the work that stages spend most of their time on.
 
 mod data;
+mod depthwise;
 mod device;
 mod gan;
 mod machine;
@@ -30,10 +31,11 @@ enum Command {
     Train(train::Train),
     Gan(gan::Gan),
     Data(data::Data),
+    Depthwise(depthwise::Depthwise),
     Machine(machine::Machine),
 }
 
-/// Options of `train`, `gan` and `data`.
+/// Options of every measurement except `machine`.
 #[derive(Debug, Args)]
 struct Common {
     /// Height and width of the images in pixels
@@ -70,6 +72,7 @@ impl Bench {
             Command::Train(train) => train.execute(console),
             Command::Gan(gan) => gan.execute(console),
             Command::Data(data) => data.execute(console),
+            Command::Depthwise(depthwise) => depthwise.execute(console),
             Command::Machine(machine) => machine.execute(console),
         }
     }

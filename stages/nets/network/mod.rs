@@ -96,6 +96,13 @@ impl<B: Backend> Network<B> {
         &self.device
     }
 
+    /// Returns the number of images for which the network computes fastest, apart from training. Results do not depend
+    /// on it.
+    pub fn images_at_once(&self) -> usize {
+        let images = B::working_set() / self.architecture.widest_bytes().max(1);
+        images.max(1) as usize
+    }
+
     pub fn parameters(&self) -> &[Tensor4<B>] {
         &self.parameters
     }

@@ -3,6 +3,7 @@
 pub(crate) mod activation;
 pub mod convolution;
 pub mod pieces;
+mod prefetch;
 pub mod processor;
 pub mod product;
 pub mod scratch;
@@ -10,4 +11,5 @@ pub mod transpose;
 pub mod values;
 mod vectorized;
 
+pub use prefetch::prefetch;
 pub use vectorized::vectorized;

@@ -26,6 +26,26 @@ impl Finish<'_> {
         }
     }
 
+    /// Returns the bias of a filter, for sums that start with it.
+    pub fn bias(self, filter: usize) -> f32 {
+        match self {
+            Self::Add => 0.0,
+            Self::Activate { bias, .. } => bias[filter],
+        }
+    }
+
+    /// Applies the activation to sums that started with the bias.
+    pub fn activate(self, values: &mut [f32]) {
+        match self {
+            Self::Activate {
+                function: Activation::Linear,
+                ..
+            }
+            | Self::Add => {}
+            Self::Activate { function, .. } => vectorized(|| in_place(function, 0.0, values)),
+        }
+    }
+
     /// Finishes an image with `positions` values per filter.
     pub fn apply(self, positions: usize, image: &mut [f32]) {
         self.part(0, positions, image);

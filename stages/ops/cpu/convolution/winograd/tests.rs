@@ -1,11 +1,9 @@
 //! Compares each pass with its definition in double precision, for every kind of vectors that this processor
 //! has.
 
-use pulp::Arch;
-
 use super::{Finish, Winograd, takes};
 use crate::Geometry;
-use crate::check::noise;
+use crate::check::{archs, noise};
 
 /// A convolution, and the number of images that it is applied to.
 struct Case {
@@ -93,16 +91,6 @@ fn each_product(case: &Case, mut visit: impl FnMut(usize, usize, usize)) {
             }
         }
     }
-}
-
-/// Kinds of vectors that this processor has.
-fn archs() -> Vec<Arch> {
-    let mut archs = vec![Arch::new()];
-    #[cfg(target_arch = "x86_64")]
-    if let Some(v3) = pulp::x86::V3::try_new() {
-        archs.push(Arch::V3(v3));
-    }
-    archs
 }
 
 /// The root mean square error, relative to the root mean square of the expected values.

@@ -1,3 +1,7 @@
+//! Tests of convolutions.
+
+mod depthwise;
+
 use dfdx::tensor::Cpu;
 
 use super::{Conv2d, Padding, conv2d};
@@ -355,6 +359,9 @@ fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
         ((9, 8, 24, 24), (16, 8, 4, 4), 2),
         ((20, 32, 4, 4), (24, 32, 3, 3), 1),
         ((9, 8, 24, 24), (16, 1, 3, 3), 2),
+        // Depthwise: several pieces of one channel, and of many.
+        ((9, 8, 150, 160), (8, 1, 3, 3), 2),
+        ((9, 40, 24, 24), (40, 1, 5, 5), 1),
     ]
     .into_iter()
     .flat_map(|(x, weight, stride)| {

@@ -1,15 +1,11 @@
-//! Convolutions with groups of channels, with gaps between the pixels of a window, or with different strides in both
-//! directions, as sums over the taps of the kernel.
+//! Any convolution, one tap at a time.
 //!
-//! A channel of an image is copied with its padding, row by row, each row divided by the remainders of its columns modulo
-//! the stride. The values that one tap meets at all windows of a row are then neighbours, so each tap is a product of a
-//! vector with a number. In a depthwise convolution, a channel is read and written once; its taps are computed in the
-//! caches.
+//! Each tap is a product of a vector with a number. In a depthwise convolution, a channel is read and written once; its
+//! taps are computed in the caches.
 
 use rayon::prelude::*;
 
-use super::Finish;
-
+use super::{Finish, Plane};
 use crate::cpu::{pieces, scratch, vectorized};
 use crate::geometry::Windows;
 
@@ -18,105 +14,6 @@ const LANES: usize = 8;
 
 /// Largest number of windows that are computed at once.
 const BLOCK: usize = 32;
-
-/// Layout of a channel that is copied with its padding.
-struct Plane {
-    /// Rows and columns of the channel.
-    input: [usize; 2],
-    /// Rows and columns of zeros before it.
-    before: [usize; 2],
-    /// Distance between windows in rows, and in columns. The second is the number of parts of a row.
-    stride: [usize; 2],
-    rows: usize,
-    /// Length of a part of a row.
-    part: usize,
-    /// Number of values.
-    len: usize,
-    /// Index of the value that each tap meets at the first window.
-    taps: Vec<usize>,
-    /// Distance between the values that a tap meets at neighbouring rows of windows.
-    step: usize,
-}
-
-impl Plane {
-    fn new(windows: &Windows) -> Self {
-        let Windows {
-            input,
-            kernel,
-            stride,
-            dilation,
-            before,
-            output,
-            ..
-        } = *windows;
-        let rows = (output[0] - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1;
-        let part = output[1] + (kernel[1] - 1) * dilation[1] / stride[1];
-        let row = stride[1] * part;
-        let tap = |y: usize, x: usize| {
-            let (row_start, column) = (y * dilation[0] * row, x * dilation[1]);
-            row_start + column % stride[1] * part + column / stride[1]
-        };
-        let taps = (0..kernel[0]).flat_map(|y| (0..kernel[1]).map(move |x| (y, x)));
-        Self {
-            input,
-            before,
-            stride,
-            rows,
-            part,
-            // A block at the end of a row may reach beyond it.
-            len: rows * row + BLOCK,
-            taps: taps.map(|(y, x)| tap(y, x)).collect(),
-            step: stride[0] * row,
-        }
-    }
-
-    /// Calls `visit` with the range of each part of a row in the plane, with that of its first value in the channel, and
-    /// with the distance between its values there.
-    fn parts(&self, mut visit: impl FnMut(std::ops::Range<usize>, usize)) {
-        let [height, width] = self.input;
-        let [top, left] = self.before;
-        let step = self.stride[1];
-        for row in top..self.rows.min(top + height) {
-            for phase in 0..step {
-                // Columns of the padded row are `index · step + phase`; those of the channel begin at `left`.
-                let first = left.saturating_sub(phase).div_ceil(step);
-                let end = (left + width).saturating_sub(phase).div_ceil(step);
-                let (first, end) = (first.min(self.part), end.min(self.part));
-                if first < end {
-                    let start = (row * step + phase) * self.part;
-                    let column = first * step + phase - left;
-                    visit(start + first..start + end, (row - top) * width + column);
-                }
-            }
-        }
-    }
-
-    /// Copies a channel.
-    #[inline(always)]
-    fn fill(&self, channel: &[f32], plane: &mut [f32]) {
-        plane.fill(0.0);
-        self.parts(|to, from| {
-            let to = &mut plane[to];
-            match self.stride[1] {
-                1 => to.copy_from_slice(&channel[from..][..to.len()]),
-                step => {
-                    let from = channel[from..].iter().step_by(step);
-                    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-                }
-            }
-        });
-    }
-
-    /// Adds the values that [`Plane::fill`] would have copied to a channel.
-    #[inline(always)]
-    fn add_to(&self, plane: &[f32], channel: &mut [f32]) {
-        self.parts(|from, to| {
-            let from = &plane[from];
-            let to = channel[to..].iter_mut().step_by(self.stride[1]);
-            to.zip(from).for_each(|(to, from)| *to += from);
-        });
-    }
-}
 
 /// Returns the number of windows to compute at once, of `left` windows of a row.
 fn block(left: usize) -> usize {
@@ -128,7 +25,7 @@ fn block(left: usize) -> usize {
 }
 
 /// Applies every filter to every window of the channels of its group. Returns images × filters × windows.
-pub(crate) fn correlate(
+pub(super) fn correlate(
     windows: &Windows,
     images: &[f32],
     weight: &[f32],
@@ -144,11 +41,10 @@ pub(crate) fn correlate(
         .enumerate()
         .for_each(|(part, (out, group))| {
             let first = part % windows.groups * filters;
-            let mut planes = scratch::take(channels * plane.len);
+            let mut planes = plane.zeros(channels);
             vectorized(|| {
-                let planes_of = planes.chunks_exact_mut(plane.len);
-                for (to, channel) in planes_of.zip(group.chunks_exact(channel_len)) {
-                    plane.fill(channel, to);
+                for (channel, to) in planes.chunks_exact_mut(plane.len).enumerate() {
+                    plane.fill(&group[channel * channel_len..], to);
                 }
                 let taps = channels * plane.taps.len();
                 for (filter, out) in out.chunks_exact_mut(positions).enumerate() {
@@ -202,7 +98,7 @@ fn correlate_block<const N: usize>(
 }
 
 /// Multiplies the filters by their outputs at every window, and adds the products to the images there.
-pub(crate) fn spread(windows: &Windows, outputs: &[f32], weight: &[f32], images: &mut [f32]) {
+pub(super) fn spread(windows: &Windows, outputs: &[f32], weight: &[f32], images: &mut [f32]) {
     let plane = Plane::new(windows);
     let positions = windows.output[0] * windows.output[1];
     let (channels, filters) = (windows.channels, windows.filters);
@@ -238,7 +134,7 @@ pub(crate) fn spread(windows: &Windows, outputs: &[f32], weight: &[f32], images:
 
 /// Computes the products of `outputs` (the gradient of the filters' outputs) and the values in their windows, summed
 /// over windows and images, and adds them to `weight`, the gradient of the weight.
-pub(crate) fn weight_gradient(
+pub(super) fn weight_gradient(
     windows: &Windows,
     images: &[f32],
     outputs: &[f32],
@@ -258,14 +154,14 @@ pub(crate) fn weight_gradient(
         .for_each(|(part, weight)| {
             let (filter, channel) = (part / channels, part % channels);
             let channel = filter / filters * channels + channel;
-            let mut values = scratch::take(plane.len);
+            let mut values = plane.zeros(1);
             let mut gradient = scratch::take(rows * padded);
             gradient.fill(0.0);
             for image in 0..windows.images {
                 let from = &images[(image * all_channels + channel) * channel_len..];
                 let outputs = &outputs[(image * all_filters + filter) * positions..][..positions];
                 vectorized(|| {
-                    plane.fill(&from[..channel_len], &mut values);
+                    plane.fill(from, &mut values);
                     let to = gradient.chunks_exact_mut(padded);
                     for (to, from) in to.zip(outputs.chunks_exact(columns)) {
                         to[..columns].copy_from_slice(from);
