@@ -95,6 +95,18 @@ impl Tensors {
             .ok_or_else(|| Unfit(format!("`{name}` is missing")))
     }
 
+    /// Removes the list `name`, which must have `len` values, and returns it.
+    pub(crate) fn take_len(&mut self, name: &str, len: usize) -> Result<Vec<f32>, Unfit> {
+        let values = self.take(name)?;
+        if values.len() == len {
+            return Ok(values);
+        }
+        Err(Unfit(format!(
+            "`{name}` has {} values instead of {len}",
+            values.len()
+        )))
+    }
+
     /// Adds everything that training changes in `network`, under `owner`.
     pub(crate) fn insert_network<B: Backend>(&mut self, owner: &str, network: &Network<B>) {
         for (name, tensor) in network.state() {
@@ -121,15 +133,8 @@ impl Tensors {
     ) -> Result<(), Unfit> {
         let mut found = Vec::new();
         for (name, tensor) in network.state() {
-            let values = self.take(&format!("{owner}.{name}"))?;
-            let expected = tensor.shape().num_elements();
-            if values.len() != expected {
-                return Err(Unfit(format!(
-                    "`{owner}.{name}` has {} values instead of {expected}",
-                    values.len()
-                )));
-            }
-            found.push(values);
+            let len = tensor.shape().num_elements();
+            found.push(self.take_len(&format!("{owner}.{name}"), len)?);
         }
         network.set_state(found);
         Ok(())

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use contract::ShowPath;
 use engine::error::Error;
 use engine::event::{Event, RunState};
 use engine::run::follow::{FollowError, ProgressDetail, read_events};
@@ -16,6 +15,7 @@ use jiff::Timestamp;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use store::Store;
 
+use super::run::folders;
 use super::run_filter::RunFilter;
 use crate::report::{Console, Display, Verbosity, Viewer, display};
 
@@ -172,13 +172,8 @@ impl Follower<'_> {
                 }
                 Some(report) => {
                     if self.console.verbosity > Verbosity::Quiet {
-                        let (latest, folder) =
-                            (self.store.latest_folder(&report.pipeline), self.folder);
-                        self.console.message(&format!(
-                            "outputs: {}; this run: {}",
-                            latest.shown(),
-                            folder.shown()
-                        ));
+                        let folders = folders(self.store, &report.pipeline, self.folder);
+                        self.console.message(&folders);
                     }
                     return match (report.state, report.counts.failed) {
                         (RunState::Succeeded, _) => Ok(()),

@@ -182,7 +182,8 @@ fn matches(command: clap::Command, args: &[OsString]) -> ArgMatches {
         Err(error) if error.exit_code() != 0 => end(&error),
         _ => {}
     }
-    for_all_args(command, &|arg| arg.conflicts_with(Resettable::Reset))
+    let adjusted = |arg: clap::Arg| without_empty_variable(arg.conflicts_with(Resettable::Reset));
+    for_all_args(command, &adjusted)
         .try_get_matches_from(args)
         .unwrap_or_else(|mut error| {
             if let Some(variable) = rejected_variable(&error) {
@@ -209,6 +210,15 @@ fn for_all_args(command: clap::Command, change: &dyn Fn(clap::Arg) -> clap::Arg)
     command
         .mut_args(change)
         .mut_subcommands(|command| for_all_args(command, change))
+}
+
+/// The same argument, without its variable if that is empty: `NAME= runner …` is a common way to unset one.
+fn without_empty_variable(arg: clap::Arg) -> clap::Arg {
+    let value = arg.get_env().and_then(std::env::var_os);
+    match value {
+        Some(value) if value.is_empty() => arg.env(Resettable::Reset),
+        _ => arg,
+    }
 }
 
 /// The environment variable with the value that clap rejects.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 use engine::error::Error;
 use engine::graph::Graph;
-use engine::launch::{Executors, OnInterrupt};
+use engine::launch::{Executors, OnInterrupt, SlurmRequests};
+use engine::plan::Plan;
 use engine::spec::{Diagnostic, Executor, Processors};
 
 use crate::config::Config;
@@ -49,9 +50,13 @@ pub(super) fn processors() -> BTreeMap<Executor, Processors> {
     processors
 }
 
-/// Returns the settings of the site's Slurm, if they can be used.
-pub(super) fn slurm() -> Option<slurm::Settings> {
-    Config::load().ok()?.slurm().ok()
+/// Returns what the stages of a plan ask of Slurm; nothing if its settings cannot be used.
+pub(super) fn slurm_requests(graph: &Graph, plan: &Plan) -> SlurmRequests {
+    let settings = Config::load().and_then(|config| config.slurm());
+    settings.map_or_else(
+        |_| SlurmRequests::default(),
+        |settings| SlurmRequests::of(graph, plan, &settings),
+    )
 }
 
 /// A diagnostic on one line.

@@ -114,10 +114,9 @@ pub(super) fn print(
     );
     let notes = RunNotes::of(graph, plan, store)?;
     forecast.resume(&notes.points, graph, plan, &capacity);
-    let slurm = executors::slurm();
-    let findings = check(graph, plan, &forecast, &capacity, &machine, slurm.as_ref());
-    let requests = slurm.map(|settings| SlurmRequests::of(graph, plan, &settings));
-    let requests = requests.unwrap_or_default();
+    let requests = executors::slurm_requests(graph, plan);
+    let refused = requests.refusals.clone();
+    let findings = check(graph, plan, &forecast, &capacity, &machine, refused);
     let share = Share::of(plan, store)?;
     let text = if json {
         let mut object = object(graph, plan, &forecast, &findings, &notes);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use contract::ShowPath;
+use contract::{ShowPath, files};
 use engine::error::Error;
 use engine::forecast::preflight::Findings;
 use engine::run::contrasts::Against;
@@ -187,11 +187,7 @@ impl Run {
         let report = session.end(failed || ran.is_err())?;
         let _at_end = self.notify.at_end(console, report, &folder);
         if console.verbosity > Verbosity::Quiet {
-            console.message(&format!(
-                "outputs: {}; this run: {}",
-                store.latest_folder(&report.pipeline).shown(),
-                folder.shown()
-            ));
+            console.message(&folders(store, &report.pipeline, &folder));
         }
         let trials = trials?;
         let (graph, shown) = (experiment.graph(), experiment.shown());
@@ -334,6 +330,16 @@ struct Invocation<'a> {
 }
 
 /// Prints the warnings about a plan that were not printed for an earlier round.
+/// A line with the folders that a run has written: of its newest outputs, if there are any, and its own.
+pub(super) fn folders(store: &Store, pipeline: &str, run: &Path) -> String {
+    let latest = store.latest_folder(pipeline);
+    let run = run.shown();
+    match files::exists(&latest).unwrap_or(true) {
+        true => format!("outputs: {}; this run: {run}", latest.shown()),
+        false => format!("this run: {run}"),
+    }
+}
+
 fn print_new_warnings(console: &Console, findings: &Findings, printed: &mut HashSet<String>) {
     for diagnostic in &findings.warnings {
         let warning = preflight::warning(diagnostic);

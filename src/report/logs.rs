@@ -99,8 +99,7 @@ where
 /// [`RUNNER_LOG`](VARIABLE)). Messages of level `debug` and above go to a file in the run's folder.
 pub fn start(console: &Console) -> RunLog {
     let level = match console.verbosity {
-        Verbosity::Quiet => LevelFilter::ERROR,
-        Verbosity::Normal => LevelFilter::WARN,
+        Verbosity::Quiet | Verbosity::Normal => LevelFilter::WARN,
         Verbosity::Verbose => LevelFilter::INFO,
     };
     let given = env::var(VARIABLE).unwrap_or_default();

@@ -66,6 +66,9 @@ impl Lost {
                 "raise `timeout` of the stage, or the grace time `slurm.grace`"
             }
             Loss::Cancelled(_) => "the next run starts it again",
+            Loss::NodeFailed | Loss::Preempted => {
+                "`retries: 1` of the stage starts it again in the same run"
+            }
             Loss::Rejected(reason) => reasons::permanent(reason)?.hint,
             Loss::Exited(_) if self.started.is_none() => {
                 "`runner doctor --executor slurm` checks the binary, the modules and the shared folder on a node"

@@ -86,6 +86,8 @@ impl Computation for &TrainBench {
             head: self.head,
             labels: &labels,
             class_weights: &vec![1.0; self.head.classes()],
+            smoothing: 0.0,
+            mixed: None,
         };
         let launch = |step| {
             let (images, rate) = (images.clone(), 1e-3);

@@ -131,17 +131,17 @@ impl<B: Backend> Adversaries<B> {
             .discriminator
             .forward(fake.clone().trace(gradients), mode(1, false, true));
         let (fake_loss, mut gradients) = loss_and_gradients(fake_logits, 0.0);
-        let (parameters, penalties) = self.discriminator.parameters_mut();
+        let (parameters, options) = self.discriminator.parameters_mut();
         self.discriminator_optimizer
-            .step(learning_rate, parameters, &mut gradients, penalties);
+            .step(learning_rate, parameters, &mut gradients, options);
 
         let logits = self
             .discriminator
             .forward(fake.put_tape(tape), mode(2, true, false));
         let (generator, mut gradients) = loss_and_gradients(logits, 1.0);
-        let (parameters, penalties) = self.generator.parameters_mut();
+        let (parameters, options) = self.generator.parameters_mut();
         self.generator_optimizer
-            .step(learning_rate, parameters, &mut gradients, penalties);
+            .step(learning_rate, parameters, &mut gradients, options);
         Losses {
             real: real_loss,
             fake: fake_loss,

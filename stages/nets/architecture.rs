@@ -70,15 +70,13 @@ impl Architecture {
         self.tensors().map(|layer| layer.state_len()).sum()
     }
 
-    /// Returns the numbers, from 1, of the convolutional layers whose output has more than one pixel.
+    /// Returns the numbers, from 1, of the layers that are or contain a convolution and whose output has more than one
+    /// pixel.
     pub fn convolutions(&self) -> Vec<usize> {
         let outputs = shapes(&self.layers, self.input).expect("layers are checked on creation");
         let layers = self.layers.iter().zip(outputs).zip(1..);
         layers
-            .filter(|((layer, output), _)| {
-                let convolves = matches!(layer, Layer::Conv(_) | Layer::ConvTranspose(_));
-                convolves && output.height * output.width > 1
-            })
+            .filter(|((layer, output), _)| layer.convolves() && output.height * output.width > 1)
             .map(|(_, number)| number)
             .collect()
     }

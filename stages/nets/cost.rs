@@ -2,8 +2,7 @@
 
 use super::architecture::Architecture;
 use super::feature::Feature;
-use super::layer::Layer;
-use super::shape::shapes;
+use super::layer::{Conv, Layer};
 
 /// Size of a value, in bytes.
 const NUMBER: u64 = 4;
@@ -12,32 +11,40 @@ impl Architecture {
     /// Returns the floating point operations of one example's forward pass, where a multiplication and an
     /// addition are two. Only convolutions and dense layers count; the others are negligible.
     pub fn operations(&self) -> f64 {
-        let outputs = self.layer_outputs();
-        let layers = self.layers.iter().zip(self.layer_inputs()).zip(outputs);
-        layers
-            .map(|((layer, input), output)| {
-                let area = |feature: Feature| (feature.height * feature.width) as f64;
-                let per_place = |kernel: usize, filters: usize| {
-                    2.0 * (kernel * kernel) as f64 * input.channels as f64 * filters as f64
-                };
-                match layer {
-                    Layer::Conv(conv) => per_place(conv.kernel, conv.filters) * area(output),
-                    Layer::ConvTranspose(conv) => {
-                        per_place(conv.kernel, conv.filters) * area(input)
-                    }
-                    Layer::Dense(dense) => per_place(1, dense.units),
-                    Layer::MaxPool(_)
-                    | Layer::AvgPool(_)
-                    | Layer::GlobalAvgPool {}
-                    | Layer::BatchNorm(_)
-                    | Layer::Dropout(_)
-                    | Layer::Flatten {}
-                    | Layer::Reshape(_)
-                    | Layer::Upsample(_)
-                    | Layer::Activation(_) => 0.0,
+        let mut sum = 0.0;
+        self.visit(&mut |layer, input, output| {
+            let area = |feature: Feature| (feature.height * feature.width) as f64;
+            let taps = |conv: &Conv| (conv.kernel.area() * (input.channels / conv.groups)) as f64;
+            let convolution = |conv: &Conv| taps(conv) * conv.filters as f64 * area(output);
+            let products = match layer {
+                Layer::Conv(conv) => convolution(conv),
+                Layer::DepthwiseConv(conv) => convolution(&conv.conv(input.channels)),
+                Layer::ConvTranspose(conv) => {
+                    let taps = (conv.kernel * conv.kernel * input.channels) as f64;
+                    taps * conv.filters as f64 * area(input)
                 }
-            })
-            .sum()
+                Layer::Dense(dense) => (input.channels * dense.units) as f64,
+                Layer::SeparableConv(_)
+                | Layer::MaxPool(_)
+                | Layer::AvgPool(_)
+                | Layer::GlobalMaxPool {}
+                | Layer::GlobalAvgPool {}
+                | Layer::BatchNorm(_)
+                | Layer::LayerNorm(_)
+                | Layer::GroupNorm(_)
+                | Layer::Dropout(_)
+                | Layer::SpatialDropout(_)
+                | Layer::Flatten {}
+                | Layer::Reshape(_)
+                | Layer::Upsample(_)
+                | Layer::Activation(_)
+                | Layer::Residual(_)
+                | Layer::Concat(_)
+                | Layer::SqueezeExcite(_) => 0.0,
+            };
+            sum += 2.0 * products;
+        });
+        sum
     }
 
     /// Returns the number of values that training adjusts.
@@ -53,17 +60,25 @@ impl Architecture {
 
     /// Returns the bytes of one example at its widest: the input and the output of one layer.
     pub fn widest_bytes(&self) -> u64 {
-        let layers = self.layer_inputs().into_iter().zip(self.layer_outputs());
-        let widest = layers.map(|(input, output)| (input.len() + output.len()) as u64);
-        widest.max().unwrap_or_default() * NUMBER
+        let mut widest = 0;
+        self.visit(&mut |_, input, output| {
+            widest = widest.max((input.len() + output.len()) as u64);
+        });
+        widest * NUMBER
     }
 
     /// Returns the bytes of one example and of every layer's output for it, which training keeps for the
-    /// backward pass.
+    /// backward pass. An activation that is not part of its layer keeps the layer's output before it, too.
     pub fn activation_bytes(&self) -> u64 {
-        let outputs = self.layer_outputs().into_iter();
-        let values: u64 = outputs.map(|output| output.len() as u64).sum();
-        (self.input.len() as u64 + values) * NUMBER
+        let mut values = self.input.len() as u64;
+        self.visit(&mut |layer, _, output| {
+            let kept = match layer.separate_activation() {
+                Some(_) => 2,
+                None => 1,
+            };
+            values += kept * output.len() as u64;
+        });
+        values * NUMBER
     }
 
     /// Returns the bytes of the stored weights.
@@ -71,8 +86,25 @@ impl Architecture {
         self.state_len() * NUMBER
     }
 
-    fn layer_outputs(&self) -> Vec<Feature> {
-        shapes(&self.layers, self.input).expect("layers are checked on creation")
+    /// Calls `visit` for every layer, also those inside of layers, with its input and output.
+    fn visit(&self, visit: &mut impl FnMut(&Layer, Feature, Feature)) {
+        visit_chain(&self.layers, self.input, visit);
+    }
+}
+
+fn visit_chain(layers: &[Layer], input: Feature, visit: &mut impl FnMut(&Layer, Feature, Feature)) {
+    let mut input = input;
+    for layer in layers {
+        let output = layer.output(input);
+        visit(layer, input, output);
+        for chain in layer
+            .inner(input)
+            .into_iter()
+            .flat_map(|inner| inner.chains)
+        {
+            visit_chain(&chain.layers, input, visit);
+        }
+        input = output;
     }
 }
 

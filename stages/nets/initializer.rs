@@ -21,16 +21,16 @@ pub enum Initializer {
 }
 
 impl Initializer {
-    /// Draws the `len` weights of layer `index`. The random numbers depend only on `seed` and `index`.
+    /// Draws the `len` weights of a layer. The random numbers depend only on `seed` and the layer's `position`: its index,
+    /// and its number among the layers inside of the layer with that index, or 0 for that layer itself.
     pub(super) fn draw(
         self,
         len: usize,
-        fan_in: usize,
-        fan_out: usize,
+        [fan_in, fan_out]: [usize; 2],
         seed: u64,
-        index: usize,
+        position: [usize; 2],
     ) -> Vec<f32> {
-        let mut rng = random::stream(seed, "initialize", [index as u64, 0]);
+        let mut rng = random::stream(seed, "initialize", position.map(|place| place as u64));
         let normal = |deviation: f64| Normal::new(0.0, deviation).expect("the deviation is finite");
         match self {
             Self::GlorotUniform => {
@@ -62,7 +62,7 @@ mod tests {
             (Initializer::HeNormal, (2.0f64 / 100.0).sqrt()),
             (Initializer::Dcgan, 0.02),
         ] {
-            let weights = initializer.draw(20_000, 100, 200, 7, 3);
+            let weights = initializer.draw(20_000, [100, 200], 7, [3, 0]);
             let mean = weights.iter().map(|&w| f64::from(w)).sum::<f64>() / 20_000.0;
             let variance = weights
                 .iter()

@@ -27,7 +27,7 @@ pub use classifier::{
 pub use feature::Feature;
 pub use generator::{Drawing, GENERATOR_FILE, Generator, GeneratorCard, draw, latent};
 pub use initializer::Initializer;
-pub use layer::{Layer, Pool};
+pub use layer::{Conv, Inner, Join, Layer, Pool};
 #[cfg(test)]
 pub(crate) use network::tests::{INPUT, networks};
 pub use network::{Mode, Network};

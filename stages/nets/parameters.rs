@@ -5,13 +5,13 @@ use ops::Nchw;
 use ops::optimizer::Penalty;
 
 use super::feature::Feature;
-use super::layer::Layer;
+use super::layer::{Conv, Layer};
 
 /// A tensor that training adjusts.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Parameter {
-    /// Its name within the layer, such as `weight`.
-    pub part: &'static str,
+    /// Its name within the layer: `weight`, or `0.conv.weight` if it belongs to a layer inside of it.
+    pub part: String,
     pub shape: Nchw,
     pub stored: Stored,
     pub initial: Initial,
@@ -63,8 +63,16 @@ pub(super) enum Initial {
 pub(super) struct LayerTensors {
     /// The trained tensors, in the order in which [`super::Network::forward`] reads them.
     pub parameters: Vec<Parameter>,
-    /// Number of channels whose running mean and variance the layer keeps; 0 for layers without statistics.
-    pub running: usize,
+    /// The running statistics, in the same order.
+    pub running: Vec<Running>,
+}
+
+/// The running mean and variance of a `batch_norm`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Running {
+    /// Beginning of their names within the layer: empty, or `1.batch_norm.` if they belong to a layer inside of it.
+    pub owner: String,
+    pub channels: usize,
 }
 
 impl Layer {
@@ -73,39 +81,89 @@ impl Layer {
     pub(super) fn tensors(&self, input: Feature) -> LayerTensors {
         let channels = input.channels;
         match self {
-            Self::Conv(conv) => {
-                let area = conv.kernel.saturating_mul(conv.kernel);
-                let shape = (conv.filters, channels, conv.kernel, conv.kernel);
-                let weight = drawn(shape, Stored::Kernels, [channels, conv.filters], area);
-                weight_and_bias(weight, conv.filters, conv.l1, conv.l2)
-            }
+            Self::Conv(conv) => convolution(conv, channels),
+            Self::DepthwiseConv(conv) => convolution(&conv.conv(channels), channels),
             Self::ConvTranspose(conv) => {
                 let area = conv.kernel.saturating_mul(conv.kernel);
                 let shape = (channels, conv.filters, conv.kernel, conv.kernel);
                 let weight = drawn(shape, Stored::Kernels, [channels, conv.filters], area);
-                weight_and_bias(weight, conv.filters, 0.0, 0.0)
+                with_bias(weight, conv.filters)
             }
             Self::Dense(dense) => {
                 let shape = (dense.units, channels, 1, 1);
                 let weight = drawn(shape, Stored::Matrix, [channels, dense.units], 1);
-                weight_and_bias(weight, dense.units, dense.l1, dense.l2)
+                with_bias(penalized(weight, dense.l1, dense.l2), dense.units)
             }
             Self::BatchNorm(_) => LayerTensors {
-                parameters: vec![
-                    constant("scale", channels, 1.0),
-                    constant("shift", channels, 0.0),
-                ],
-                running: channels,
+                parameters: scale_and_shift(channels),
+                running: vec![Running {
+                    owner: String::new(),
+                    channels,
+                }],
             },
+            Self::LayerNorm(_) | Self::GroupNorm(_) => LayerTensors {
+                parameters: scale_and_shift(channels),
+                running: Vec::new(),
+            },
+            Self::SeparableConv(_)
+            | Self::Residual(_)
+            | Self::Concat(_)
+            | Self::SqueezeExcite(_) => self.inner_tensors(input),
             Self::MaxPool(_)
             | Self::AvgPool(_)
+            | Self::GlobalMaxPool {}
             | Self::GlobalAvgPool {}
             | Self::Dropout(_)
+            | Self::SpatialDropout(_)
             | Self::Flatten {}
             | Self::Reshape(_)
             | Self::Upsample(_)
             | Self::Activation(_) => LayerTensors::default(),
         }
+    }
+
+    /// Returns the tensors of the layers inside of this one.
+    fn inner_tensors(&self, input: Feature) -> LayerTensors {
+        let mut all = LayerTensors::default();
+        for chain in self.inner(input).into_iter().flat_map(|inner| inner.chains) {
+            let mut input = input;
+            for (index, layer) in chain.layers.iter().enumerate() {
+                let owner = format!("{}{index}.{}.", chain.name, layer.name());
+                let LayerTensors {
+                    parameters,
+                    running,
+                } = layer.tensors(input);
+                all.parameters
+                    .extend(parameters.into_iter().map(|parameter| Parameter {
+                        part: format!("{owner}{}", parameter.part),
+                        ..parameter
+                    }));
+                all.running
+                    .extend(running.into_iter().map(|running| Running {
+                        owner: format!("{owner}{}", running.owner),
+                        ..running
+                    }));
+                input = layer.output(input);
+            }
+        }
+        all
+    }
+}
+
+/// Returns the tensors of a convolution of `channels`.
+fn convolution(conv: &Conv, channels: usize) -> LayerTensors {
+    let groups = conv.groups.max(1);
+    let [height, width] = conv.kernel.0;
+    let shape = (conv.filters, channels / groups, height, width);
+    let connected = [channels / groups, conv.filters / groups];
+    let weight = drawn(shape, Stored::Kernels, connected, conv.kernel.area());
+    let weight = penalized(weight, conv.l1, conv.l2);
+    match conv.bias {
+        true => with_bias(weight, conv.filters),
+        false => LayerTensors {
+            parameters: vec![weight],
+            running: Vec::new(),
+        },
     }
 }
 
@@ -134,25 +192,25 @@ impl LayerTensors {
             dimensions,
         };
         let parameters = self.parameters.iter();
-        let parameters = parameters.map(|p| named(p.part, p.stored.dimensions(p.shape)));
-        let running: &[&str] = match self.running {
-            0 => &[],
-            _ => &["mean", "variance"],
-        };
-        let running = running.iter().map(|part| named(part, vec![self.running]));
+        let parameters = parameters.map(|p| named(&p.part, p.stored.dimensions(p.shape)));
+        let running = self.running.iter().flat_map(|running| {
+            let part = |part: &str| format!("{}{part}", running.owner);
+            ["mean", "variance"].map(|name| named(&part(name), vec![running.channels]))
+        });
         [parameters.collect(), running.collect()]
     }
 
     /// Returns the number of values that the layer keeps: its parameters and running statistics.
     pub(super) fn state_len(&self) -> u64 {
-        self.parameter_len() + 2 * self.running as u64
+        let running: usize = self.running.iter().map(|running| running.channels).sum();
+        self.parameter_len() + 2 * running as u64
     }
 }
 
 /// Returns the weight of a layer with `area` taps for each pair of an input and an output channel.
 fn drawn(shape: Nchw, stored: Stored, [inputs, outputs]: [usize; 2], area: usize) -> Parameter {
     Parameter {
-        part: "weight",
+        part: "weight".to_owned(),
         shape,
         stored,
         initial: Initial::Drawn {
@@ -165,7 +223,7 @@ fn drawn(shape: Nchw, stored: Stored, [inputs, outputs]: [usize; 2], area: usize
 
 fn constant(part: &'static str, channels: usize, value: f32) -> Parameter {
     Parameter {
-        part,
+        part: part.to_owned(),
         shape: (1, channels, 1, 1),
         stored: Stored::Vector,
         initial: Initial::Constant(value),
@@ -173,13 +231,23 @@ fn constant(part: &'static str, channels: usize, value: f32) -> Parameter {
     }
 }
 
-fn weight_and_bias(weight: Parameter, outputs: usize, l1: f32, l2: f32) -> LayerTensors {
-    let weight = Parameter {
+fn penalized(weight: Parameter, l1: f32, l2: f32) -> Parameter {
+    Parameter {
         penalty: Penalty { l1, l2 },
         ..weight
-    };
+    }
+}
+
+fn scale_and_shift(channels: usize) -> Vec<Parameter> {
+    vec![
+        constant("scale", channels, 1.0),
+        constant("shift", channels, 0.0),
+    ]
+}
+
+fn with_bias(weight: Parameter, outputs: usize) -> LayerTensors {
     LayerTensors {
         parameters: vec![weight, constant("bias", outputs, 0.0)],
-        running: 0,
+        running: Vec::new(),
     }
 }

@@ -3,8 +3,8 @@
 use contract::Invalid;
 
 use super::feature::Feature;
-use super::layer::Layer;
-use super::window::{conv_padding, pooled, positive, too_large, transposed_padding, window};
+use super::layer::{Conv, Inner, Join, Layer};
+use super::window::{MOST, convolved, pooled, positive, transposed_padding};
 
 /// Largest number of values that one example may have anywhere in a network. A typing error in a filter count
 /// should give an error instead of using up the machine's memory.
@@ -19,10 +19,16 @@ pub(super) fn shapes(layers: &[Layer], input: Feature) -> Result<Vec<Feature>, I
     if input.channels == 0 || input.height == 0 || input.width == 0 {
         return Err(Invalid::new(format!("images of {input} have no pixels")));
     }
-    let mut current = bounded(input).map_err(|error| Invalid {
+    let input = bounded(input).map_err(|error| Invalid {
         message: format!("input: {}", error.message),
         ..error
     })?;
+    chain(layers, input)
+}
+
+/// Returns the output of each layer of a chain for `input`. The path of an error starts at the layer's index.
+fn chain(layers: &[Layer], input: Feature) -> Result<Vec<Feature>, Invalid> {
+    let mut current = input;
     let mut outputs = Vec::with_capacity(layers.len());
     for (index, layer) in layers.iter().enumerate() {
         let output = output(layer, current).and_then(bounded).and_then(|output| {
@@ -69,18 +75,27 @@ fn few_enough_weights(layer: &Layer, input: Feature) -> Result<(), Invalid> {
 
 fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
     match layer {
-        Layer::Conv(conv) => {
-            positive("filters", conv.filters)?;
-            positive("kernel", conv.kernel)?;
-            positive("stride", conv.stride)?;
-            at_least_zero("l1", conv.l1)?;
-            at_least_zero("l2", conv.l2)?;
-            let padding = conv_padding(conv.padding, conv.kernel, conv.stride, input)?;
-            let size = |side: usize| window(side + 2 * padding, conv.kernel, conv.stride);
-            match (size(input.height), size(input.width)) {
-                (Some(height), Some(width)) => Ok(Feature::new(conv.filters, height, width)),
-                _ => Err(too_large(conv.kernel, input)),
+        Layer::Conv(conv) => convolution(conv, input),
+        Layer::DepthwiseConv(conv) => {
+            positive("multiplier", conv.multiplier)?;
+            let full = conv.conv(input.channels);
+            if full.filters > MOST {
+                return Err(Invalid::new(format!(
+                    "{} for each of {} channels makes more than {MOST} channels",
+                    conv.multiplier, input.channels
+                ))
+                .under("multiplier"));
             }
+            convolution(&full, input)
+        }
+        Layer::SeparableConv(conv) => {
+            positive("filters", conv.filters)?;
+            joined(layer, input)
+        }
+        Layer::Residual(_) | Layer::Concat(_) => joined(layer, input),
+        Layer::SqueezeExcite(gate) => {
+            positive("units", gate.units)?;
+            joined(layer, input)
         }
         Layer::ConvTranspose(conv) => {
             positive("filters", conv.filters)?;
@@ -101,20 +116,29 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
             }
         }
         Layer::MaxPool(pool) | Layer::AvgPool(pool) => pooled(pool, input),
-        Layer::GlobalAvgPool {} => Ok(Feature::new(input.channels, 1, 1)),
+        Layer::GlobalMaxPool {} | Layer::GlobalAvgPool {} => Ok(Feature::new(input.channels, 1, 1)),
         Layer::BatchNorm(norm) => {
             if !(0.0..1.0).contains(&norm.momentum) {
                 return Err(range("momentum", norm.momentum, "at least 0 and below 1"));
             }
-            if !(norm.epsilon > 0.0 && norm.epsilon <= 1.0) {
-                return Err(range("epsilon", norm.epsilon, "above 0 and at most 1"));
-            }
+            small_positive("epsilon", norm.epsilon)?;
             Ok(input)
         }
-        Layer::Dropout(rate) if !(0.0..1.0).contains(rate) => Err(Invalid::new(format!(
-            "the rate is {rate}; it must be at least 0 and below 1"
-        ))),
-        Layer::Dropout(_) | Layer::Activation(_) => Ok(input),
+        Layer::LayerNorm(norm) => {
+            small_positive("epsilon", norm.epsilon)?;
+            Ok(input)
+        }
+        Layer::GroupNorm(norm) => {
+            small_positive("epsilon", norm.epsilon)?;
+            in_groups(norm.groups, input)?;
+            Ok(input)
+        }
+        Layer::Dropout(rate) | Layer::SpatialDropout(rate) if !(0.0..1.0).contains(rate) => {
+            Err(Invalid::new(format!(
+                "the rate is {rate}; it must be at least 0 and below 1"
+            )))
+        }
+        Layer::Dropout(_) | Layer::SpatialDropout(_) | Layer::Activation(_) => Ok(input),
         Layer::Flatten {} => Ok(Feature::new(input.len(), 1, 1)),
         Layer::Dense(dense) => {
             positive("units", dense.units)?;
@@ -159,6 +183,97 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
     }
 }
 
+fn convolution(conv: &Conv, input: Feature) -> Result<Feature, Invalid> {
+    positive("filters", conv.filters)?;
+    at_least_zero("l1", conv.l1)?;
+    at_least_zero("l2", conv.l2)?;
+    in_groups(conv.groups, input)?;
+    if !conv.filters.is_multiple_of(conv.groups) {
+        return Err(Invalid::new(format!(
+            "{} filters cannot be divided into {} groups of equal size",
+            conv.filters, conv.groups
+        ))
+        .under("groups"));
+    }
+    convolved(conv, input)
+}
+
+/// Checks that the channels of `input` can be divided into groups of equal size.
+fn in_groups(groups: usize, input: Feature) -> Result<(), Invalid> {
+    positive("groups", groups)?;
+    if input.channels.is_multiple_of(groups) {
+        return Ok(());
+    }
+    Err(Invalid::new(format!(
+        "the input has {} channels, which cannot be divided into {groups} groups of equal size",
+        input.channels
+    ))
+    .under("groups"))
+}
+
+/// Returns the output of a layer that contains layers.
+fn joined(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
+    let Inner { join, chains } = layer.inner(input).expect("it contains layers");
+    let mut outputs = Vec::with_capacity(chains.len());
+    for (index, inner) in chains.iter().enumerate() {
+        let ends = chain(&inner.layers, input).map_err(|error| match layer {
+            Layer::Residual(residual) if residual.shortcut.is_empty() => error,
+            Layer::Residual(_) if index == 0 => error.under("layers"),
+            Layer::Residual(_) => error.under("shortcut"),
+            Layer::Concat(_) => error.at(index),
+            // These layers are not written in the pipeline.
+            _ => Invalid {
+                path: Vec::new(),
+                ..error
+            },
+        })?;
+        outputs.push(ends.last().copied().unwrap_or(input));
+    }
+    let [first, ..] = outputs[..] else {
+        return Err(Invalid::new("it needs at least one list of layers"));
+    };
+    match join {
+        Join::Only => Ok(first),
+        Join::Scale => Ok(input),
+        Join::Add if outputs[1] == first => Ok(first),
+        Join::Add => Err(Invalid::new(format!(
+            "the layers give {first}, which cannot be added to {}",
+            outputs[1]
+        ))
+        .hint("give it a `shortcut` of layers with the same output, such as a `conv` with `kernel: 1`")),
+        Join::Concat => {
+            let sizes = |feature: &Feature| (feature.height, feature.width);
+            match outputs.iter().find(|output| sizes(output) != sizes(&first)) {
+                Some(other) => Err(Invalid::new(format!(
+                    "the channels of {first} and of {other} cannot be put one after the other"
+                ))
+                .hint("all lists must give images of the same height and width")),
+                None => {
+                    let channels = outputs.iter().map(|output| output.channels).sum();
+                    Ok(Feature::new(channels, first.height, first.width))
+                }
+            }
+        }
+    }
+}
+
+fn small_positive(name: &str, value: f32) -> Result<(), Invalid> {
+    if value > 0.0 && value <= 1.0 {
+        return Ok(());
+    }
+    Err(range(name, value, "above 0 and at most 1"))
+}
+
+impl Layer {
+    /// Returns the output of a layer of an architecture for its input.
+    ///
+    /// # Panics
+    /// If the layer does not fit, which [`Architecture::new`](super::Architecture::new) would have refused.
+    pub fn output(&self, input: Feature) -> Feature {
+        output(self, input).expect("layers are checked on creation")
+    }
+}
+
 fn at_least_zero(name: &str, value: f32) -> Result<(), Invalid> {
     if value >= 0.0 && value.is_finite() {
         Ok(())
@@ -193,6 +308,15 @@ mod tests {
             { "avg_pool": { "kernel": 3, "stride": 2 } },
             "flatten",
             { "reshape": { "channels": 2, "height": 13, "width": 13 } },
+            { "conv": { "filters": 6, "kernel": [3, 5], "stride": [1, 2], "dilation": [2, 1], "groups": 2, "padding": "valid" } },
+            { "depthwise_conv": { "multiplier": 2, "stride": 2 } },
+            { "separable_conv": { "filters": 4 } },
+            { "residual": { "layers": [{ "conv": { "filters": 8, "stride": 2 } }], "shortcut": [{ "conv": { "filters": 8, "kernel": [1, 1], "stride": [2, 2] } }] } },
+            { "concat": [[], [{ "conv": { "filters": 3 } }], ["batch_norm"]] },
+            { "squeeze_excite": { "units": 2 } },
+            "layer_norm",
+            { "group_norm": { "groups": 19 } },
+            "global_max_pool",
             "global_avg_pool",
             { "dense": { "units": 1 } },
         ]));
@@ -205,7 +329,16 @@ mod tests {
             Feature::new(2, 13, 13),
             Feature::new(338, 1, 1),
             Feature::new(2, 13, 13),
-            Feature::new(2, 1, 1),
+            Feature::new(6, 9, 5),
+            Feature::new(12, 5, 3),
+            Feature::new(4, 5, 3),
+            Feature::new(8, 3, 2),
+            Feature::new(19, 3, 2),
+            Feature::new(19, 3, 2),
+            Feature::new(19, 3, 2),
+            Feature::new(19, 3, 2),
+            Feature::new(19, 1, 1),
+            Feature::new(19, 1, 1),
             Feature::new(1, 1, 1),
         ];
         assert_eq!(

@@ -54,17 +54,26 @@ fn last_to_bound(layers: &[Layer]) -> Option<(usize, &Layer)> {
     from_the_end.find(|(_, layer)| match layer {
         Layer::MaxPool(_)
         | Layer::AvgPool(_)
+        | Layer::GlobalMaxPool {}
         | Layer::GlobalAvgPool {}
         | Layer::Dropout(_)
+        | Layer::SpatialDropout(_)
         | Layer::Flatten {}
         | Layer::Reshape(_)
         | Layer::Upsample(_)
         | Layer::Activation(Activation::Linear) => false,
         Layer::Conv(_)
+        | Layer::DepthwiseConv(_)
+        | Layer::SeparableConv(_)
         | Layer::ConvTranspose(_)
         | Layer::BatchNorm(_)
+        | Layer::LayerNorm(_)
+        | Layer::GroupNorm(_)
         | Layer::Dense(_)
-        | Layer::Activation(_) => true,
+        | Layer::Activation(_)
+        | Layer::Residual(_)
+        | Layer::Concat(_)
+        | Layer::SqueezeExcite(_) => true,
     })
 }
 
@@ -76,6 +85,12 @@ fn bounds(activation: Activation) -> Option<(f32, f32)> {
         Activation::Elu => Some((-1.0, f32::INFINITY)),
         Activation::Sigmoid => Some((0.0, 1.0)),
         Activation::Tanh => Some((-1.0, 1.0)),
+        Activation::Relu6 => Some((0.0, 6.0)),
+        Activation::HardSigmoid => Some((0.0, 1.0)),
+        // The minima are at −1.2785, −0.7518 and −1.5.
+        Activation::Silu => Some((-0.278_464_55, f32::INFINITY)),
+        Activation::Gelu => Some((-0.169_971_2, f32::INFINITY)),
+        Activation::HardSwish => Some((-0.375, f32::INFINITY)),
     }
 }
 
@@ -87,6 +102,11 @@ fn name(activation: Activation) -> &'static str {
         Activation::Elu => "elu",
         Activation::Sigmoid => "sigmoid",
         Activation::Tanh => "tanh",
+        Activation::Relu6 => "relu6",
+        Activation::HardSigmoid => "hard_sigmoid",
+        Activation::Silu => "silu",
+        Activation::Gelu => "gelu",
+        Activation::HardSwish => "hard_swish",
     }
 }
 
@@ -119,6 +139,11 @@ mod tests {
                 json!([{ "conv": { "filters": 3 } }, "global_avg_pool"]),
                 Head::Softmax(3),
                 "go through `relu`, so classes with a score of 0 cannot be told apart",
+            ),
+            (
+                json!([{ "dense": { "units": 1, "activation": "hard_swish" } }]),
+                Head::Sigmoid,
+                "go through `hard_swish`, so its probabilities are never below 0.41",
             ),
             (
                 json!([{ "dense": { "units": 3, "activation": "sigmoid" } }]),

@@ -5,7 +5,7 @@ use ops::{Activation, LEAKY_SLOPE};
 
 use super::layers::Computed;
 use super::proto::{Attribute, Node, Tensor};
-use crate::nets::{Feature, Layer, Pool, conv_padding, transposed_padding};
+use crate::nets::{Conv, Feature, Join, Layer, Pool, conv_padding, transposed_padding};
 
 /// The nodes so far. They form a chain: each one takes the output of the one before it.
 pub(super) struct Builder {
@@ -56,12 +56,16 @@ impl Builder {
     /// Adds the nodes of a layer.
     pub(super) fn layer(&mut self, computed: Computed) -> Result<(), Invalid> {
         let Computed {
-            index,
+            name,
             layer,
             input,
+            output: _,
             tensors,
+            inner,
         } = computed;
-        let name = format!("{index}.{}", layer.name());
+        if let Some((join, chains)) = inner {
+            return self.joined(&name, join, chains, input);
+        }
         let mut names = Vec::new();
         for tensor in &tensors {
             names.push(tensor.name.as_str());
@@ -79,14 +83,17 @@ impl Builder {
             self.image(&format!("{name}.image"), input);
         }
         match &layer {
-            Layer::Conv(conv) => {
-                let padding = conv_padding(conv.padding, conv.kernel, conv.stride, input)?;
-                let window = window(conv.kernel, conv.stride, padding);
-                self.add(&name, "Conv", &names, window);
+            Layer::Conv(conv) => self.convolution(&name, conv, &names, input)?,
+            Layer::DepthwiseConv(conv) => {
+                self.convolution(&name, &conv.conv(input.channels), &names, input)?;
             }
             Layer::ConvTranspose(conv) => {
                 let padding = transposed_padding(conv.padding, conv.kernel, conv.stride)?;
-                let window = window(conv.kernel, conv.stride, padding);
+                let window = window(
+                    [conv.kernel; 2],
+                    [conv.stride; 2],
+                    ops::Padding::all(padding),
+                );
                 self.add(&name, "ConvTranspose", &names, window);
             }
             Layer::Dense(_) => {
@@ -100,13 +107,24 @@ impl Builder {
             }
             Layer::MaxPool(pool) => self.pool(&name, "MaxPool", pool),
             Layer::AvgPool(pool) => self.pool(&name, "AveragePool", pool),
+            Layer::LayerNorm(norm) => self.group_norm(&name, 1, norm.epsilon, &names, input),
+            Layer::GroupNorm(norm) => {
+                self.group_norm(&name, norm.groups, norm.epsilon, &names, input);
+            }
+            Layer::GlobalMaxPool {} => self.add(&name, "GlobalMaxPool", &[], Vec::new()),
             Layer::GlobalAvgPool {} => self.add(&name, "GlobalAveragePool", &[], Vec::new()),
             Layer::Flatten {} => self.flatten(&name),
             Layer::Reshape(to) => {
                 self.reshape(&name, Feature::new(to.channels, to.height, to.width));
             }
             Layer::Upsample(factor) => self.upsample(&name, *factor),
-            Layer::Dropout(_) | Layer::Activation(_) => {}
+            Layer::Dropout(_)
+            | Layer::SpatialDropout(_)
+            | Layer::Activation(_)
+            | Layer::SeparableConv(_)
+            | Layer::Residual(_)
+            | Layer::Concat(_)
+            | Layer::SqueezeExcite(_) => {}
         }
         if let Some(activation) = layer.activation() {
             self.activation(&name, activation);
@@ -114,8 +132,97 @@ impl Builder {
         Ok(())
     }
 
+    fn convolution(
+        &mut self,
+        name: &str,
+        conv: &Conv,
+        tensors: &[&str],
+        input: Feature,
+    ) -> Result<(), Invalid> {
+        let mut attributes = window(conv.kernel.0, conv.stride.0, conv_padding(conv, input)?);
+        attributes.push(Attribute::ints("dilations", conv.dilation.0));
+        attributes.push(Attribute::int("group", conv.groups as i64));
+        self.add(name, "Conv", tensors, attributes);
+        Ok(())
+    }
+
     fn pool(&mut self, name: &str, op: &str, pool: &Pool) {
-        self.add(name, op, &[], window(pool.kernel, pool.stride, 0));
+        let padding = ops::Padding::all(0);
+        self.add(name, op, &[], window(pool.kernel.0, pool.stride.0, padding));
+    }
+
+    /// Normalizes groups of channels as instances of one channel each, because there is no operator for groups before
+    /// operator set 18.
+    fn group_norm(
+        &mut self,
+        name: &str,
+        groups: usize,
+        epsilon: f32,
+        tensors: &[&str],
+        input: Feature,
+    ) {
+        let named = |part: &str| format!("{name}.{part}");
+        let [grouped, ones, zeros] = ["groups", "ones", "zeros"].map(named);
+        // A side of 0 is that of the input, and one of -1 takes what is left.
+        let shape = Tensor::integers(&grouped, &[0, groups as i64, -1]);
+        self.initializers.push(shape);
+        self.add(&named("grouped"), "Reshape", &[&grouped], Vec::new());
+        self.constant(&ones, &[groups], &vec![1.0; groups]);
+        self.constant(&zeros, &[groups], &vec![0.0; groups]);
+        let attributes = vec![Attribute::float("epsilon", epsilon)];
+        let op = "InstanceNormalization";
+        self.add(&named("normalized"), op, &[&ones, &zeros], attributes);
+        self.reshape(&named("image"), input);
+        for (tensor, op) in tensors.iter().zip(["Mul", "Add"]) {
+            let shape = format!("{tensor}.shape");
+            let sides = [1, input.channels as i64, 1, 1];
+            self.initializers.push(Tensor::integers(&shape, &sides));
+            let image = format!("{tensor}.image");
+            self.nodes.push(Node {
+                input: vec![(*tensor).to_owned(), shape],
+                output: vec![image.clone()],
+                name: image.clone(),
+                op_type: "Reshape".to_owned(),
+                attribute: Vec::new(),
+            });
+            self.add(&named(&op.to_lowercase()), op, &[&image], Vec::new());
+        }
+    }
+
+    /// Adds chains that all take the last output, and joins their outputs.
+    fn joined(
+        &mut self,
+        name: &str,
+        join: Join,
+        chains: Vec<Vec<Computed>>,
+        input: Feature,
+    ) -> Result<(), Invalid> {
+        // All branches have images, of one pixel if need be.
+        self.image(&format!("{name}.image"), input);
+        let start = self.current.clone();
+        let mut ends = Vec::new();
+        for (branch, chain) in chains.into_iter().enumerate() {
+            self.current.clone_from(&start);
+            self.is_flat = false;
+            let shape = chain.last().map_or(input, |last| last.output);
+            for layer in chain {
+                self.layer(layer)?;
+            }
+            self.image(&format!("{name}.{branch}.image"), shape);
+            ends.push(self.current.clone());
+        }
+        let (op, attributes) = match join {
+            Join::Only | Join::Concat => ("Concat", vec![Attribute::int("axis", 1)]),
+            Join::Add => ("Add", Vec::new()),
+            Join::Scale => {
+                ends.insert(0, start);
+                ("Mul", Vec::new())
+            }
+        };
+        self.current = ends.remove(0);
+        let others: Vec<&str> = ends.iter().map(String::as_str).collect();
+        self.add(name, op, &others, attributes);
+        Ok(())
     }
 
     /// Makes one row of each example, if it is not one yet. Values are ordered by channel, then row, then column.
@@ -157,6 +264,7 @@ impl Builder {
     }
 
     fn activation(&mut self, layer: &str, activation: Activation) {
+        let x = self.current.clone();
         let (op, attributes) = match activation {
             Activation::Linear => return,
             Activation::Relu => ("Relu", Vec::new()),
@@ -164,6 +272,19 @@ impl Builder {
             Activation::Elu => ("Elu", vec![Attribute::float("alpha", 1.0)]),
             Activation::Sigmoid => ("Sigmoid", Vec::new()),
             Activation::Tanh => ("Tanh", Vec::new()),
+            Activation::Relu6 => {
+                let [low, high] = ["low", "high"].map(|bound| format!("{layer}.{bound}"));
+                self.constant(&low, &[], &[0.0]);
+                self.constant(&high, &[], &[6.0]);
+                return self.add(&format!("{layer}.clip"), "Clip", &[&low, &high], Vec::new());
+            }
+            Activation::HardSigmoid => ("HardSigmoid", vec![Attribute::float("alpha", 1.0 / 6.0)]),
+            Activation::HardSwish => ("HardSwish", Vec::new()),
+            Activation::Silu => {
+                self.add(&format!("{layer}.sigmoid"), "Sigmoid", &[], Vec::new());
+                return self.add(&format!("{layer}.silu"), "Mul", &[&x], Vec::new());
+            }
+            Activation::Gelu => return self.gelu(layer, &x),
         };
         self.add(
             &format!("{layer}.{}", op.to_lowercase()),
@@ -172,13 +293,41 @@ impl Builder {
             attributes,
         );
     }
+
+    /// Adds x · (1 + erf(x / √2)) / 2. `Gelu` is an operator only from operator set 20.
+    fn gelu(&mut self, layer: &str, x: &str) {
+        let [root, one, half] = ["root", "one", "half"].map(|name| format!("{layer}.{name}"));
+        self.constant(&root, &[], &[std::f32::consts::SQRT_2]);
+        self.constant(&one, &[], &[1.0]);
+        self.constant(&half, &[], &[0.5]);
+        for (name, op, operand) in [
+            ("scaled", "Div", Some(root.as_str())),
+            ("erf", "Erf", None),
+            ("raised", "Add", Some(&one)),
+            ("twice", "Mul", Some(x)),
+            ("gelu", "Mul", Some(&half)),
+        ] {
+            self.add(
+                &format!("{layer}.{name}"),
+                op,
+                operand.as_slice(),
+                Vec::new(),
+            );
+        }
+    }
 }
 
-/// Returns the attributes of a square window.
-fn window(kernel: usize, stride: usize, padding: usize) -> Vec<Attribute> {
+/// Returns the attributes of a window.
+fn window(kernel: [usize; 2], stride: [usize; 2], padding: ops::Padding) -> Vec<Attribute> {
+    let ops::Padding {
+        top,
+        bottom,
+        left,
+        right,
+    } = padding;
     vec![
-        Attribute::ints("kernel_shape", [kernel; 2]),
-        Attribute::ints("strides", [stride; 2]),
-        Attribute::ints("pads", [padding; 4]),
+        Attribute::ints("kernel_shape", kernel),
+        Attribute::ints("strides", stride),
+        Attribute::ints("pads", [top, left, bottom, right]),
     ]
 }

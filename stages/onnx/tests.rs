@@ -42,6 +42,15 @@ fn combinations() -> Vec<(&'static str, Value)> {
             ]),
         ),
         (
+            "activations",
+            json!([
+                { "conv": { "filters": 4, "activation": "silu" } }, { "max_pool": 2 },
+                { "conv": { "filters": 4, "activation": "relu6" } }, { "activation": "hard_sigmoid" },
+                { "conv_transpose": { "filters": 3, "activation": "hard_swish" } }, "flatten",
+                { "dense": { "units": 6, "activation": "gelu" } }, linear(2)
+            ]),
+        ),
+        (
             "sigmoid_layer",
             json!(["flatten", { "dense": { "units": 1, "activation": "sigmoid" } }]),
         ),

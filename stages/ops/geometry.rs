@@ -31,3 +31,21 @@ impl Geometry {
         self.windows.0 * self.windows.1
     }
 }
+
+/// Sizes of a convolution with any windows and groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Windows {
+    pub images: usize,
+    pub groups: usize,
+    /// Channels and filters of a group.
+    pub channels: usize,
+    pub filters: usize,
+    /// Rows and columns: of an image, of the kernel, between windows, between the pixels that a window meets, of zeros
+    /// before the image, and of windows.
+    pub input: [usize; 2],
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub dilation: [usize; 2],
+    pub before: [usize; 2],
+    pub output: [usize; 2],
+}

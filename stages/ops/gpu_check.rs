@@ -4,7 +4,9 @@ use contract::{Failure, GpuCheck, Precision, random};
 use dfdx::prelude::*;
 
 use crate::cuda::with_precision;
-use crate::optimizer::{Optimizer, OptimizerConfig, Penalty, SecondMoment};
+use crate::optimizer::{
+    Average, Optimizer, OptimizerConfig, ParameterOptions, Penalty, SecondMoment,
+};
 use crate::{Activation, Backend, Nchw, Pool2d, RunningStats, Tensor4, Wanted, vector_jacobian};
 
 /// Largest difference that a result may have, relative to the largest value.
@@ -22,18 +24,27 @@ enum Operation {
     MaxPool2d,
     AvgPool2d,
     GlobalAvgPool2d,
+    GlobalMaxPool2d,
     UpsampleNearest2d,
     Dropout,
+    SpatialDropout,
+    Add,
+    Concat,
+    ScaleChannels,
     BatchNorm,
+    GroupNorm,
     BinaryCrossEntropy,
     CrossEntropy,
+    SoftCrossEntropy,
     Adam,
+    AdamW,
+    RmsProp,
     Sgd,
 }
 
 use Operation::*;
 
-const OPERATIONS: [Operation; 19] = [
+const OPERATIONS: [Operation; 33] = [
     Conv2d,
     ConvPool2d,
     ConvTranspose2d,
@@ -43,15 +54,29 @@ const OPERATIONS: [Operation; 19] = [
     Activation(Activation::Elu),
     Activation(Activation::Sigmoid),
     Activation(Activation::Tanh),
+    Activation(Activation::Relu6),
+    Activation(Activation::HardSigmoid),
+    Activation(Activation::Silu),
+    Activation(Activation::Gelu),
+    Activation(Activation::HardSwish),
     MaxPool2d,
     AvgPool2d,
     GlobalAvgPool2d,
+    GlobalMaxPool2d,
     UpsampleNearest2d,
     Dropout,
+    SpatialDropout,
+    Add,
+    Concat,
+    ScaleChannels,
     BatchNorm,
+    GroupNorm,
     BinaryCrossEntropy,
     CrossEntropy,
+    SoftCrossEntropy,
     Adam,
+    AdamW,
+    RmsProp,
     Sgd,
 ];
 
@@ -137,19 +162,9 @@ impl Operation {
 
     /// Returns output and gradients.
     fn results<B: Backend>(self, device: &B) -> Vec<Vec<f32>> {
-        let linear = crate::Conv2d {
-            stride: 2,
-            padding: 1,
-            activation: Activation::Linear,
-        };
-        let pool = Pool2d {
-            kernel: 3,
-            stride: 2,
-        };
-        let halve = Pool2d {
-            kernel: 2,
-            stride: 2,
-        };
+        let linear = crate::Conv2d::square(2, 1);
+        let pool = Pool2d::square(3, 2);
+        let halve = Pool2d::square(2, 2);
         let map = |f: fn(Traced<B>) -> Traced<B>| differentiate(device, IMAGES, &[], |x, _| f(x));
         let bias = |outputs| (1, outputs, 1, 1);
         match self {
@@ -158,10 +173,10 @@ impl Operation {
             }),
             ConvPool2d => differentiate(device, IMAGES, &[(40, 20, 3, 3), bias(40)], |x, p| {
                 let conv = crate::Conv2d {
-                    stride: 1,
+                    stride: [1, 1],
                     ..linear
                 };
-                let op = crate::ConvPool2d { conv, pool: halve };
+                let op = crate::ConvPool2d::of(conv, halve).expect("a plain convolution");
                 crate::conv_pool2d(x, &p[0], &p[1], op, BOTH)
             }),
             ConvTranspose2d => {
@@ -186,8 +201,26 @@ impl Operation {
             MaxPool2d => differentiate(device, IMAGES, &[], |x, _| crate::max_pool2d(x, pool)),
             AvgPool2d => differentiate(device, IMAGES, &[], |x, _| crate::avg_pool2d(x, pool)),
             GlobalAvgPool2d => map(crate::global_avg_pool2d),
+            GlobalMaxPool2d => map(crate::global_max_pool2d),
             UpsampleNearest2d => map(|x| crate::upsample_nearest2d(x, 2)),
             Dropout => map(|x| crate::dropout(x, 0.25, 1, [2, 3])),
+            SpatialDropout => map(|x| crate::spatial_dropout(x, 0.25, 1, [2, 3])),
+            Add => differentiate(device, IMAGES, &[IMAGES], |x, p| {
+                crate::add(x, p[0].leaky_trace())
+            }),
+            Concat => differentiate(device, IMAGES, &[IMAGES], |x, p| {
+                crate::concat(vec![x, p[0].leaky_trace()])
+            }),
+            ScaleChannels => differentiate(device, IMAGES, &[(3, 20, 1, 1)], |x, p| {
+                crate::scale_channels(x, p[0].leaky_trace())
+            }),
+            GroupNorm => differentiate(device, IMAGES, &[bias(20), bias(20)], |x, p| {
+                let op = crate::GroupNorm {
+                    groups: 4,
+                    epsilon: 1e-3,
+                };
+                crate::group_norm(x, &p[0], &p[1], op, BOTH)
+            }),
             BatchNorm => {
                 let constant = |value| crate::from_host(device, vec![value; 20], bias(20));
                 let mut results = Vec::new();
@@ -223,6 +256,10 @@ impl Operation {
                 let classes: Vec<usize> = (0..300).map(|i| i % 5).collect();
                 crate::cross_entropy(x, &classes, &weights())
             }),
+            SoftCrossEntropy => loss(device, (300, 5, 1, 1), |x| {
+                let targets = random::uniform(300 * 5, 7);
+                crate::soft_cross_entropy(x, &targets, &weights())
+            }),
             Adam => steps(
                 device,
                 OptimizerConfig::Adam {
@@ -232,7 +269,30 @@ impl Operation {
                     epsilon_added_to: SecondMoment::Corrected,
                 },
             ),
-            Sgd => steps(device, OptimizerConfig::Sgd { momentum: 0.9 }),
+            AdamW => steps(
+                device,
+                OptimizerConfig::AdamW {
+                    beta1: 0.9,
+                    beta2: 0.999,
+                    epsilon: 1e-8,
+                    weight_decay: 0.1,
+                },
+            ),
+            RmsProp => steps(
+                device,
+                OptimizerConfig::RmsProp {
+                    decay: 0.9,
+                    momentum: 0.9,
+                    epsilon: 1e-7,
+                },
+            ),
+            Sgd => steps(
+                device,
+                OptimizerConfig::Sgd {
+                    momentum: 0.9,
+                    weight_decay: 0.1,
+                },
+            ),
         }
     }
 }
@@ -293,18 +353,26 @@ fn loss<B: Backend>(
     vec![value, crate::to_host(&gradients.get(&logits))]
 }
 
-/// Returns a parameter after three updates.
+/// Returns a parameter after three updates with clipped gradients, and its average.
 fn steps<B: Backend>(device: &B, config: OptimizerConfig) -> Vec<Vec<f32>> {
     let shape = (7, 5, 3, 3);
     let mut parameters = [noise(device, shape, 1)];
-    let mut optimizer = Optimizer::new(config, &parameters);
-    let penalty = [Penalty { l1: 0.1, l2: 0.2 }];
+    let mut optimizer = Optimizer::new(config, &parameters).clipped(Some(2.0));
+    let mut average = Average::new(0.9, &parameters);
+    let options = [ParameterOptions {
+        penalty: Penalty { l1: 0.1, l2: 0.2 },
+        ..ParameterOptions::default()
+    }];
     for step in 0..3 {
         let factors = noise_values(shape, 2 + step);
         let mut gradients = vector_jacobian(parameters[0].leaky_trace(), factors);
-        optimizer.step(0.05, &mut parameters, &mut gradients, &penalty);
+        optimizer.step(0.05, &mut parameters, &mut gradients, &options);
+        average.update(step, &parameters);
     }
-    vec![crate::to_host(&parameters[0])]
+    vec![
+        crate::to_host(&parameters[0]),
+        crate::to_host(&average.tensors()[0]),
+    ]
 }
 
 #[cfg(test)]
@@ -337,11 +405,7 @@ mod tests {
             noise(&cuda, (16, 3, 3, 3), 2),
             noise(&cuda, (1, 16, 1, 1), 3),
         );
-        let op = crate::Conv2d {
-            stride: 1,
-            padding: 1,
-            activation: Activation::Linear,
-        };
+        let op = crate::Conv2d::square(1, 1);
         let [found, expected] = [Precision::Tf32, Precision::Float32].map(|precision| {
             with_precision(precision, || {
                 let output = crate::conv2d(images.leaky_trace(), &weight, &bias, op, BOTH);

@@ -1,8 +1,10 @@
 //! Reference implementation of operations that sum products: plain loops in double precision. The results of
 //! every device are compared with it.
 
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
 use super::check::{Traced, backward, noise};
-use super::{Activation, Backend, LEAKY_SLOPE, Nchw, Pool2d, Tensor4, len, to_host};
+use super::{Activation, Backend, Conv2d, LEAKY_SLOPE, Nchw, Pool2d, Tensor4, len, to_host};
 
 /// A function that calls its argument for every product in the sums, with three indices: that of the sum in the
 /// output, that of the factor in the input, and that of the factor in the weight.
@@ -18,25 +20,28 @@ pub(crate) struct Definition<'a> {
     pub pool: Option<Pool2d>,
 }
 
-/// Calls `product` for every product of a convolution with these rows and columns of windows; see
-/// [`Products`].
+/// Calls `product` for every product of a convolution; see [`Products`].
 pub(crate) fn convolution(
     (images, channels, height, width): Nchw,
-    (filters, _, kernel_height, kernel_width): Nchw,
-    stride: usize,
-    padding: usize,
-    windows: (usize, usize),
+    (filters, channels_of_group, kernel_height, kernel_width): Nchw,
+    op: Conv2d,
     product: &mut dyn FnMut(usize, usize, usize),
 ) {
-    for [image, filter, row, column] in places([images, filters, windows.0, windows.1]) {
-        let output = ((image * filters + filter) * windows.0 + row) * windows.1 + column;
-        for [channel, tap_y, tap_x] in places([channels, kernel_height, kernel_width]) {
-            let (y, x) = (row * stride + tap_y, column * stride + tap_x);
-            if (padding..padding + height).contains(&y) && (padding..padding + width).contains(&x) {
-                let (y, x) = (y - padding, x - padding);
-                let input = ((image * channels + channel) * height + y) * width + x;
-                let taps = (filter * channels + channel) * kernel_height * kernel_width;
-                product(output, input, taps + tap_y * kernel_width + tap_x);
+    let kernel = [kernel_height, kernel_width];
+    let windows = op.output_size([height, width], kernel).expect("fits");
+    let (top, left) = (op.padding.top, op.padding.left);
+    for [image, filter, row, column] in places([images, filters, windows[0], windows[1]]) {
+        let output = ((image * filters + filter) * windows[0] + row) * windows[1] + column;
+        let first_channel = filter / (filters / op.groups) * channels_of_group;
+        for [channel, tap_y, tap_x] in places([channels_of_group, kernel_height, kernel_width]) {
+            let y = row * op.stride[0] + tap_y * op.dilation[0];
+            let x = column * op.stride[1] + tap_x * op.dilation[1];
+            if (top..top + height).contains(&y) && (left..left + width).contains(&x) {
+                let (y, x) = (y - top, x - left);
+                let plane = image * channels + first_channel + channel;
+                let taps = (filter * channels_of_group + channel) * kernel_height * kernel_width;
+                let tap = taps + tap_y * kernel_width + tap_x;
+                product(output, (plane * height + y) * width + x, tap);
             }
         }
     }
@@ -149,9 +154,9 @@ impl Definition<'_> {
         let (_, _, rows, columns) = pool.output_shape(self.sums);
         places([images * channels, rows, columns])
             .map(|[channel, row, column]| {
-                let mut window: Vec<usize> = places([pool.kernel, pool.kernel])
+                let mut window: Vec<usize> = places(pool.kernel)
                     .map(|[y, x]| {
-                        let (y, x) = (row * pool.stride + y, column * pool.stride + x);
+                        let (y, x) = (row * pool.stride[0] + y, column * pool.stride[1] + x);
                         (channel * height + y) * width + x
                     })
                     .collect();
@@ -167,7 +172,7 @@ impl Definition<'_> {
 }
 
 /// Returns the value and the derivative of an activation.
-fn activate(activation: Activation, x: f64) -> (f64, f64) {
+pub(crate) fn activate(activation: Activation, x: f64) -> (f64, f64) {
     let sigmoid = 1.0 / (1.0 + (-x).exp());
     match activation {
         Activation::Linear => (x, 1.0),
@@ -180,6 +185,19 @@ fn activate(activation: Activation, x: f64) -> (f64, f64) {
         Activation::Relu | Activation::LeakyRelu | Activation::Elu => (x, 1.0),
         Activation::Sigmoid => (sigmoid, sigmoid * (1.0 - sigmoid)),
         Activation::Tanh => (x.tanh(), 1.0 - x.tanh().powi(2)),
+        Activation::Relu6 if x > 0.0 && x < 6.0 => (x, 1.0),
+        Activation::Relu6 => (x.clamp(0.0, 6.0), 0.0),
+        Activation::HardSigmoid if x > -3.0 && x < 3.0 => (x / 6.0 + 0.5, 1.0 / 6.0),
+        Activation::HardSigmoid => (f64::from(x >= 3.0), 0.0),
+        Activation::Silu => (x * sigmoid, sigmoid * (1.0 + x * (1.0 - sigmoid))),
+        Activation::Gelu => {
+            let below = 0.5 * (1.0 + libm::erf(x * FRAC_1_SQRT_2));
+            let density = (-0.5 * x * x).exp() / (2.0 * PI).sqrt();
+            (x * below, below + x * density)
+        }
+        Activation::HardSwish if x <= -3.0 => (0.0, 0.0),
+        Activation::HardSwish if x < 3.0 => (x * (x + 3.0) / 6.0, x / 3.0 + 0.5),
+        Activation::HardSwish => (x, 1.0),
     }
 }
 

@@ -5,6 +5,7 @@ mod epoch;
 mod examples;
 mod fit;
 mod history;
+mod mixing;
 mod recipe;
 mod schedule;
 mod state;
@@ -13,6 +14,7 @@ mod step;
 mod stopping;
 #[cfg(test)]
 mod testing;
+mod updater;
 mod validation;
 mod warnings;
 

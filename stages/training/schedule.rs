@@ -69,9 +69,26 @@ impl Schedule {
     }
 }
 
+/// Returns the factor on the learning rate in step `step` (from 0) of a training that begins with `warmup` epochs of
+/// `steps` steps each. In step t of n steps of warmup, it is (t + 1) / n.
+pub(super) fn warmup_factor(warmup: Option<f64>, step: u64, steps: usize) -> f64 {
+    warmup.map_or(1.0, |epochs| {
+        ((step + 1) as f64 / (epochs * steps as f64)).min(1.0)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Schedule;
+    use super::{Schedule, warmup_factor};
+
+    #[test]
+    fn the_rate_rises_by_equal_amounts_during_warmup() {
+        let factors = |warmup| [0, 1, 2, 3, 4, 5].map(|step| warmup_factor(warmup, step, 2));
+        assert_eq!(factors(None), [1.0; 6]);
+        assert_eq!(factors(Some(2.0)), [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]);
+        assert_eq!(factors(Some(1.25)), [0.4, 0.8, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(factors(Some(1e-9)), [1.0; 6]);
+    }
 
     fn factors(schedule: Schedule) -> Vec<f64> {
         (0..5)

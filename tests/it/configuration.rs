@@ -185,6 +185,13 @@ fn an_error_in_a_variable_names_the_variable() {
         refused.code == Some(2) && refused.stderr.contains("variable `RUNNER_JOBS`"),
         "{refused:?}"
     );
+
+    let mut command = sandbox.command(&["plan", "pipeline.yaml"]);
+    for name in ["RUNNER_JOBS", "RUNNER_EXECUTOR", "RUNNER_INCLUDE_FROM"] {
+        command.env(name, "");
+    }
+    let unset: Finished = command.output().unwrap().into();
+    assert_eq!(unset.code, Some(0), "{unset:?}");
 }
 
 #[test]

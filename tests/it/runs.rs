@@ -266,6 +266,12 @@ fn logs_prints_what_stages_wrote() {
         refused.stderr.contains("did you mean `cnn`?"),
         "{refused:?}"
     );
+    run(&sandbox, &[]);
+    let (_, stderr) = logs(&["cnn[6]"]);
+    assert!(
+        stderr.starts_with("`cnn[6]` did not run in run `") && stderr.contains("`: cached"),
+        "{stderr}"
+    );
 }
 
 #[test]

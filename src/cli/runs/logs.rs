@@ -73,19 +73,20 @@ impl Logs {
             return console.result(&object.to_string()).map_err(unwritten);
         }
         if logs.is_empty() && console.verbosity > Verbosity::Quiet {
-            let who = match &self.stage {
-                Some(stage) => format!("`{stage}`"),
-                None => "no stage".to_owned(),
+            let id = &run.report.run;
+            let only = match names[..] {
+                [name] => run.stages.iter().find(|stage| stage.planned.name == name),
+                _ => None,
             };
-            let nothing = if self.stage.is_some() {
-                "nothing"
-            } else {
-                "anything"
-            };
-            console.message(&format!(
-                "{who} wrote {nothing} in run `{}`",
-                run.report.run
-            ));
+            console.message(&match (&self.stage, only) {
+                (Some(_), Some(stage)) if !stage.started => format!(
+                    "`{}` did not run in run `{id}`: {}",
+                    stage.planned.name,
+                    stage.status(run.report.state)
+                ),
+                (Some(stage), _) => format!("`{stage}` wrote nothing in run `{id}`"),
+                (None, _) => format!("no stage wrote anything in run `{id}`"),
+            });
         }
         for (index, (name, bytes)) in logs.iter().enumerate() {
             // A single log has no header.

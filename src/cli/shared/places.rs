@@ -33,8 +33,12 @@ impl Places {
             });
         }
         let answers = remote.look_up(&keys);
-        if let Some(problem) = remote.problem() {
-            return Err(Error::System(format!("shared cache: {}", problem.first)));
+        match remote.problem() {
+            Some(problem) if problem.is_off => {
+                return Err(Error::System(format!("shared cache: {}", problem.first)));
+            }
+            Some(problem) => tracing::warn!("shared cache: {}", problem.first),
+            None => {}
         }
         let places = plan.actions.iter().zip(answers.chunks(2));
         let places = places.map(|(action, answers)| Place {

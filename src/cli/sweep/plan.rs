@@ -53,14 +53,8 @@ impl Plan {
             RecordScope::All,
         );
         let actions = Actions::count(&plan);
-        let findings = check(
-            &graph,
-            &plan,
-            &forecast,
-            &capacity,
-            &machine,
-            executors::slurm().as_ref(),
-        );
+        let refused = executors::slurm_requests(&graph, &plan).refusals;
+        let findings = check(&graph, &plan, &forecast, &capacity, &machine, refused);
         let text = if self.json {
             let mut object = overview.object(&actions, &forecast);
             object["refusals"] = json!(findings.errors());

@@ -92,6 +92,14 @@ impl Pull {
             ),
         };
         console.result(&text).map_err(unwritten)?;
+        let is_off = remote.problem().is_some_and(|problem| problem.is_off);
+        if found.without > 0 && is_off {
+            return Err(Error::System(format!(
+                "{} of {} are not here, and the shared cache could not be asked for them",
+                found.without,
+                wording::stages(found.stages)
+            )));
+        }
         if found.without > 0 && !self.json && console.verbosity > Verbosity::Quiet {
             console.message(&format!(
                 "{} of {} neither here nor in the shared cache",

@@ -8,7 +8,6 @@ use petgraph::graph::NodeIndex;
 
 use super::{Estimate, Forecast, Machine};
 use crate::graph::Graph;
-use crate::launch::SlurmRequests;
 use crate::plan::{Plan, PlannedAction, computed_elsewhere};
 use crate::scheduler::Capacity;
 use crate::spec::{Diagnostic, parse_bytes};
@@ -60,24 +59,20 @@ pub fn preflight(
     findings
 }
 
-/// Finds what would make the run fail: sources and resources of the stages that are not cached, and the disk. `slurm`
-/// are the settings of the site's Slurm, if they are known.
+/// Finds what would make the run fail: sources and resources of the stages that are not cached, and the disk. `refused` are
+/// stages whose requests the place where they are to run cannot take.
 pub fn check(
     graph: &Graph,
     plan: &Plan,
     forecast: &Forecast,
     capacity: &Capacity,
     machine: &Machine,
-    slurm: Option<&slurm::Settings>,
+    refused: Vec<(NodeIndex, Diagnostic)>,
 ) -> Findings {
     let mut findings = preflight(graph, forecast, capacity, machine);
-    if let Some(settings) = slurm {
-        let refusals = SlurmRequests::of(graph, plan, settings).refusals;
-        let refusals = refusals.into_iter();
-        findings
-            .errors
-            .extend(refusals.map(|(node, error)| (Some(node), error)));
-    }
+    let refused = refused.into_iter();
+    let refused = refused.map(|(node, error)| (Some(node), error));
+    findings.errors.extend(refused);
     for (kind, count) in computed_elsewhere(graph, plan) {
         let results = wording::counted(count, "result");
         let message = format!(

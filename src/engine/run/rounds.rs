@@ -12,7 +12,7 @@ use crate::executor::{ask_versions, damaged_artifacts};
 use crate::forecast::preflight::{Findings, check};
 use crate::forecast::{Forecast, Machine, RecordScope, forecast, resume_points};
 use crate::graph::{Graph, ParseStage};
-use crate::launch::Executors;
+use crate::launch::{Executors, SlurmRequests};
 use crate::plan::{Plan, PlanOptions, wanted};
 use crate::scheduler::{Capacity, OnFailure};
 use crate::spec::Limits;
@@ -79,13 +79,18 @@ pub fn run_rounds<'a>(
             // Before this run has a record of its own.
             None => failures.insert(known_failures(&plan, store, &experiment.pipeline)?),
         };
+        let slurm = request.executors.slurm.as_ref();
+        let refused_by_slurm = slurm.map_or_else(
+            |_| Vec::new(),
+            |settings| SlurmRequests::of(graph, &plan, settings).refusals,
+        );
         let findings = check(
             graph,
             &plan,
             &forecast,
             &capacity,
             &machine,
-            request.executors.slurm.as_ref().ok(),
+            refused_by_slurm,
         );
         warn(&findings);
         let seconds = match session {

@@ -22,6 +22,7 @@ fn patience(loss: &Loss, late: Duration) -> Duration {
     match loss {
         // It was killed, or its binary was not found.
         Loss::Cancelled(_)
+        | Loss::OutOfMemory
         | Loss::Exited(Exit::Signal(_) | Exit::Code(126 | 127))
         | Loss::Rejected(_) => late.min(SOON),
         _ => late,
@@ -53,6 +54,10 @@ pub(super) struct Entry {
     pub(super) search_at: Instant,
     events: EventReader,
     started: Option<Started>,
+    /// Time at which the latest start was seen. Slurm's earlier answers say nothing about it.
+    started_at: Option<Instant>,
+    /// Number of times that Slurm may start the job again.
+    restarts: u32,
     /// `true` once it was reported that the job waits again after its latest start.
     is_interrupted: bool,
     /// Length of the log in bytes.
@@ -86,12 +91,31 @@ impl Entry {
             state: State::Unknown("not asked yet".to_owned()),
             search_at: Instant::now(),
             started: None,
+            started_at: None,
+            restarts: job.restarts,
             is_interrupted: false,
             logged: 0,
             late: None,
             noticed: String::new(),
             waits_for: None,
             messages,
+        }
+    }
+
+    /// Notes what Slurm answered to a question that was `asked` at this time. No answer does not replace the last one, except that an ending is only
+    /// believed while Slurm confirms it.
+    pub(super) fn take_state(&mut self, state: &State, asked: Instant) {
+        let is_stale = self.started_at.is_some_and(|started| started >= asked);
+        match state {
+            State::Unknown(why) => {
+                self.notice(format!("the state of the job is not known: {why}"));
+                if self.state.is_over() {
+                    self.state = state.clone();
+                }
+            }
+            // It has started since.
+            State::Pending(_) | State::Held(_) if is_stale => {}
+            known => self.state = known.clone(),
         }
     }
 
@@ -151,6 +175,10 @@ impl Entry {
         {
             self.report(Report::Started(started.clone()));
             self.started = Some(started.clone());
+            self.started_at = Some(Instant::now());
+            if matches!(self.state, State::Pending(_) | State::Held(_)) {
+                self.state = State::Running;
+            }
             self.is_interrupted = false;
             self.noticed.clear();
             self.waits_for = None;
@@ -168,6 +196,9 @@ impl Entry {
         Ok(match decide(&found, &self.state) {
             Decision::Wait => {
                 self.late = None;
+                if let Some(lost) = self.would_not_start_again(&found, allocation_log) {
+                    return Ok(Next::CancelAndFinish(lost));
+                }
                 self.tell_reason(&found);
                 Next::Continue
             }
@@ -196,6 +227,14 @@ impl Entry {
         let (known, since) = self.late.get_or_insert_with(|| (loss.clone(), now));
         known.clone_from(loss);
         since.elapsed() >= late
+    }
+
+    /// Returns the loss of a job that Slurm has put back, if the node would refuse to start it once more.
+    fn would_not_start_again(&self, found: &Found, allocation_log: &Path) -> Option<Outcome> {
+        let started = self.started.as_ref()?;
+        let is_put_back = matches!(&self.state, State::Pending(reason) if reason == "BeginTime");
+        let is_last = started.restart >= self.restarts && !matches!(found, Found::Paused(_));
+        (is_put_back && is_last).then(|| self.lost(Loss::NodeFailed, found, allocation_log))
     }
 
     /// Tells that a job was interrupted, or the reason for which it waits unless that is an everyday one.
@@ -253,6 +292,13 @@ impl Entry {
     fn lost(&self, loss: Loss, found: &Found, allocation_log: &Path) -> Outcome {
         let Some(job) = self.submitted() else {
             return Outcome::NotSubmitted;
+        };
+        // A job that starts before it is cancelled sees the mark, and ends by itself.
+        let loss = match loss {
+            Loss::Exited(_) if matches!(self.folder.is_cancelled(), Ok(true)) => {
+                Loss::Cancelled(None)
+            }
+            loss => loss,
         };
         Outcome::Lost(Lost {
             id: job.id(),

@@ -129,7 +129,11 @@ impl Node {
         if started.restart > request.restarts {
             let most = request.restarts;
             let text = format!(
-                "the job was interrupted {} times; {most} are allowed",
+                "the job was interrupted {}; with `retries: {}`, the stage would start again",
+                match most {
+                    0 => "once".to_owned(),
+                    most => format!("{} times", most + 1),
+                },
                 most + 1
             );
             refuse(&folder, &started, text)?;

@@ -96,7 +96,10 @@ fn a_paused_job_goes_on_as_often_as_allowed() {
     let EndResult::Refused(text) = folder.ending().unwrap().unwrap().result else {
         panic!("it was not refused");
     };
-    assert_eq!(text, "the job was interrupted 2 times; 1 are allowed");
+    assert_eq!(
+        text,
+        "the job was interrupted 2 times; with `retries: 2`, the stage would start again"
+    );
 }
 
 #[test]

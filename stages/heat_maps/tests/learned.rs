@@ -81,8 +81,8 @@ fn trained(mut network: Network<Cpu>, examples: &Examples) -> Network<Cpu> {
         if value < 0.02 {
             return network;
         }
-        let (parameters, penalties) = network.parameters_mut();
-        optimizer.step(0.01, parameters, &mut gradients, penalties);
+        let (parameters, options) = network.parameters_mut();
+        optimizer.step(0.01, parameters, &mut gradients, options);
     }
     panic!("the network did not learn its examples");
 }

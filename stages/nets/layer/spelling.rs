@@ -3,11 +3,13 @@
 use std::fmt;
 
 use contract::bare_name;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{self, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{FullPool, Layer, NamedPadding, Padding, Pool};
+use super::branches::FullResidual;
+use super::windows::FullPool;
+use super::{Layer, NamedPadding, Padding, Pool, Residual, Sides};
 
 impl Serialize for Layer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -25,6 +27,40 @@ impl<'de> Deserialize<'de> for Layer {
     }
 }
 
+impl Serialize for Sides {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            [height, width] if height == width => height.serialize(serializer),
+            sides => sides.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Sides {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SidesVisitor;
+
+        impl<'de> Visitor<'de> for SidesVisitor {
+            type Value = Sides;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of pixels, or `[height, width]`")
+            }
+
+            fn visit_u64<E: de::Error>(self, side: u64) -> Result<Sides, E> {
+                let side = usize::try_from(side).map_err(E::custom)?;
+                Ok(Sides([side, side]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, sides: A) -> Result<Sides, A::Error> {
+                <[usize; 2]>::deserialize(SeqAccessDeserializer::new(sides)).map(Sides)
+            }
+        }
+
+        deserializer.deserialize_any(SidesVisitor)
+    }
+}
+
 impl<'de> Deserialize<'de> for Pool {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct PoolVisitor;
@@ -37,19 +73,18 @@ impl<'de> Deserialize<'de> for Pool {
             }
 
             fn visit_u64<E: de::Error>(self, size: u64) -> Result<Pool, E> {
-                let kernel = usize::try_from(size).map_err(E::custom)?;
-                Ok(Pool {
-                    kernel,
-                    stride: kernel,
-                })
+                let side = usize::try_from(size).map_err(E::custom)?;
+                Ok(Pool::of(Sides([side, side]), None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, sides: A) -> Result<Pool, A::Error> {
+                let kernel = Sides::deserialize(SeqAccessDeserializer::new(sides))?;
+                Ok(Pool::of(kernel, None))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Pool, A::Error> {
                 let full = FullPool::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Pool {
-                    kernel: full.kernel,
-                    stride: full.stride.unwrap_or(full.kernel),
-                })
+                Ok(Pool::of(full.kernel, full.stride))
             }
         }
 
@@ -57,21 +92,65 @@ impl<'de> Deserialize<'de> for Pool {
     }
 }
 
+impl Serialize for Residual {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { layers, shortcut } = self.clone();
+        match shortcut.is_empty() {
+            true => layers.serialize(serializer),
+            false => FullResidual { layers, shortcut }.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Residual {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ResidualVisitor;
+
+        impl<'de> Visitor<'de> for ResidualVisitor {
+            type Value = Residual;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of layers, or `{ layers, shortcut }`")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, layers: A) -> Result<Residual, A::Error> {
+                let layers = Vec::deserialize(SeqAccessDeserializer::new(layers))?;
+                let shortcut = Vec::new();
+                Ok(Residual { layers, shortcut })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Residual, A::Error> {
+                let full = FullResidual::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Residual {
+                    layers: full.layers,
+                    shortcut: full.shortcut,
+                })
+            }
+        }
+
+        deserializer.deserialize_any(ResidualVisitor)
+    }
+}
+
 impl<'de> Deserialize<'de> for Padding {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct PaddingVisitor;
 
-        impl Visitor<'_> for PaddingVisitor {
+        impl<'de> Visitor<'de> for PaddingVisitor {
             type Value = Padding;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`same`, `valid` or a number of pixels")
+                f.write_str("`same`, `valid`, a number of pixels or `[vertical, horizontal]`")
             }
 
             fn visit_u64<E: de::Error>(self, pixels: u64) -> Result<Padding, E> {
                 usize::try_from(pixels)
                     .map(Padding::Pixels)
                     .map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, sides: A) -> Result<Padding, A::Error> {
+                <[usize; 2]>::deserialize(SeqAccessDeserializer::new(sides)).map(Padding::Sides)
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<Padding, E> {
@@ -118,6 +197,15 @@ mod tests {
             json!({ "reshape": { "channels": 4, "height": 2, "width": 2 } }),
             json!({ "upsample": 2 }),
             json!({ "activation": "tanh" }),
+            json!({ "conv": { "filters": 8, "kernel": [3, 1], "groups": 2, "padding": [1, 0] } }),
+            json!({ "depthwise_conv": { "stride": 2, "bias": false } }),
+            json!({ "separable_conv": { "filters": 8, "dilation": [1, 2] } }),
+            json!({ "max_pool": [2, 1] }),
+            json!({ "residual": [{ "conv": { "filters": 8 } }, "batch_norm"] }),
+            json!({ "residual": { "layers": [], "shortcut": ["batch_norm"] } }),
+            json!({ "concat": [[], [{ "conv": { "filters": 8 } }]] }),
+            json!({ "squeeze_excite": { "units": 2 } }),
+            json!({ "group_norm": { "groups": 2 } }),
         ] {
             let layer = parse(layer);
             assert_eq!(parse(serde_json::to_value(&layer).expect("json")), layer);

@@ -3,7 +3,8 @@
 use dfdx::tensor::Tape;
 use ops::{self, Backend, Tensor4, Wanted};
 
-use super::{Mode, Network, Op};
+use super::module::Op;
+use super::{Mode, Network};
 
 /// The place after a layer.
 struct Cut {
@@ -30,7 +31,7 @@ impl<B: Backend> Network<B> {
             input: false,
             parameters: false,
         };
-        ops::conv2d(x, &parameters[0], &parameters[1], op.conv, wanted)
+        ops::conv2d(x, &parameters[0], &parameters[1], op.parts().0, wanted)
     }
 
     /// Runs the output of the layer at index `layer` through the layers after it, as [`Mode::Predict`] does.
@@ -44,7 +45,7 @@ impl<B: Backend> Network<B> {
     ) -> Tensor4<B, T> {
         let cut = self.cut(layer);
         let (x, after) = match cut.inside {
-            Some(op) => (ops::max_pool2d(x, op.pool), cut.before + 1),
+            Some(op) => (ops::max_pool2d(x, op.parts().1), cut.before + 1),
             None => (x, cut.before),
         };
         self.run(x, after..self.modules.len(), Mode::Predict)
@@ -54,12 +55,15 @@ impl<B: Backend> Network<B> {
         let layers = self.architecture.layers.len();
         assert!(layer < layers, "there is no layer {layer} of {layers}");
         let before = self.modules.partition_point(|m| m.layer <= layer);
-        // A module computes one layer, or a convolution and the pooling after it.
+        // The last module of a layer has its index. If there is none, a module computes the layer and the one after it.
         let is_computed = before > 0 && self.modules[before - 1].layer == layer;
-        let inside = self.modules.get(before).and_then(|module| match module.op {
-            Op::ConvPool(op) if !is_computed => Some(op),
-            _ => None,
-        });
+        let inside = self
+            .modules
+            .get(before)
+            .and_then(|module| match &module.op {
+                Op::ConvPool(op) if !is_computed => Some(*op),
+                _ => None,
+            });
         Cut { before, inside }
     }
 }

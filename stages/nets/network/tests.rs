@@ -8,6 +8,8 @@ use rand::RngExt;
 use schemars::schema_for;
 use serde_json::{Value, json};
 
+use super::super::feature::Feature;
+use super::super::layer::Layer;
 use super::super::shape::shapes;
 use super::*;
 
@@ -40,6 +42,33 @@ pub(crate) fn networks() -> BTreeMap<&'static str, Value> {
         ("dropout", json!({ "dropout": 0.5 })),
         ("upsample", json!({ "upsample": 2 })),
         ("activation", json!({ "activation": "sigmoid" })),
+        (
+            "depthwise_conv",
+            json!({ "depthwise_conv": { "kernel": [3, 1], "multiplier": 2, "bias": false } }),
+        ),
+        (
+            "separable_conv",
+            json!({ "separable_conv": { "filters": 4, "stride": [2, 1], "activation": "silu" } }),
+        ),
+        ("global_max_pool", json!("global_max_pool")),
+        ("layer_norm", json!("layer_norm")),
+        ("group_norm", json!({ "group_norm": { "groups": 3 } })),
+        ("spatial_dropout", json!({ "spatial_dropout": 0.3 })),
+        (
+            "residual",
+            json!({ "residual": {
+                "layers": [{ "conv": { "filters": 5, "stride": 2 } }, "batch_norm", { "residual": [{ "conv": { "filters": 5, "groups": 5, "dilation": 2 } }] }],
+                "shortcut": [{ "conv": { "filters": 5, "kernel": 1, "stride": 2, "activation": "linear" } }],
+            } }),
+        ),
+        (
+            "concat",
+            json!({ "concat": [[], [{ "conv": { "filters": 2 } }, "batch_norm"], [{ "avg_pool": { "kernel": 1 } }]] }),
+        ),
+        (
+            "squeeze_excite",
+            json!({ "squeeze_excite": { "units": 2, "activation": "elu" } }),
+        ),
         (
             "reshape",
             json!({ "reshape": { "channels": 1, "height": 12, "width": 9 } }),
@@ -78,7 +107,10 @@ fn train_a_step(network: &mut Network<Cpu>, seed: u64) {
     let pixels = (0..IMAGES * INPUT.len()).map(|_| rng.random::<f32>() - 0.5);
     let shape = (IMAGES, INPUT.channels, INPUT.height, INPUT.width);
     let images: Tensor4<Cpu> = ops::from_host(network.device(), pixels.collect(), shape);
-    let config = OptimizerConfig::Sgd { momentum: 0.0 };
+    let config = OptimizerConfig::Sgd {
+        momentum: 0.0,
+        weight_decay: 0.0,
+    };
     let mut optimizer = Optimizer::new(config, network.parameters());
     let wanted = Wanted {
         input: false,
@@ -92,8 +124,8 @@ fn train_a_step(network: &mut Network<Cpu>, seed: u64) {
     let logits = network.forward(images.trace(optimizer.no_gradients()), mode);
     let loss = ops::cross_entropy(logits, &[0, 1, 0, 1, 1, 0], &[1.0; IMAGES]);
     let mut gradients = ops::backward(loss);
-    let (parameters, penalties) = network.parameters_mut();
-    optimizer.step(0.1, parameters, &mut gradients, penalties);
+    let (parameters, options) = network.parameters_mut();
+    optimizer.step(0.1, parameters, &mut gradients, options);
 }
 
 #[test]
@@ -133,6 +165,56 @@ fn train_every_kind() {
     }
 }
 
+/// Trains a step with each activation in a layer with weights, and with the same activation as a layer after it.
+#[test]
+fn every_activation_is_the_same_in_a_layer_as_after_it() {
+    let thread = std::thread::Builder::new().stack_size(crate::STACK_SIZE);
+    let thread = thread.spawn(compare_activations).expect("a thread");
+    thread.join().expect("no failed assertion");
+}
+
+fn compare_activations() {
+    let activations = schema_for!(ops::Activation).to_value();
+    let names: Vec<&Value> = activations["oneOf"]
+        .as_array()
+        .expect("names")
+        .iter()
+        .map(|a| &a["const"])
+        .collect();
+    assert!(names.contains(&&json!("gelu")), "{names:?}");
+    for name in names {
+        for (kind, size) in [
+            ("conv", "filters"),
+            ("conv_transpose", "filters"),
+            ("dense", "units"),
+        ] {
+            let layer = |activation: &Value| json!({ kind: { size: 4, "activation": activation } });
+            let [first, last] = match kind {
+                "dense" => [json!("flatten"), json!({ "dropout": 0.0 })],
+                _ => [json!({ "max_pool": 2 }), json!("flatten")],
+            };
+            let output = json!({ "dense": { "units": 2 } });
+            let linear = json!("linear");
+            let within = json!([first, layer(name), { "activation": linear }, last, output]);
+            let after = json!([first, layer(&linear), { "activation": name }, last, output]);
+            let [within, after] = [within, after].map(|layers| {
+                let layers: Vec<Layer> = serde_json::from_value(layers).expect("layers");
+                let architecture = Architecture::new(INPUT, layers).expect("layers fit");
+                let mut network =
+                    Network::new(architecture, Initializer::HeNormal, 7, Cpu::default()).unwrap();
+                train_a_step(&mut network, 7);
+                network.snapshot()
+            });
+            for (within, after) in within.iter().flatten().zip(after.iter().flatten()) {
+                assert!(
+                    (within - after).abs() < 1e-6,
+                    "{name} in {kind}: {within} is not {after}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn a_network_knows_whether_it_has_penalties() {
     for (dense, expected) in [
@@ -156,17 +238,23 @@ fn everything() -> Network<Cpu> {
         "batch_norm",
         { "activation": "sigmoid" },
         { "dropout": 0.5 },
-        { "conv_transpose": { "filters": 2, "activation": "tanh" } },
+        { "conv_transpose": { "filters": 2, "activation": "silu" } },
         { "max_pool": 2 },
         { "conv": { "filters": 4, "activation": "elu" } },
         { "max_pool": 2 },
         { "upsample": 2 },
         { "avg_pool": { "kernel": 3, "stride": 1 } },
         { "reshape": { "channels": 8, "height": 4, "width": 2 } },
+        { "residual": [
+            { "depthwise_conv": { "kernel": [3, 1], "activation": "tanh" } },
+            { "squeeze_excite": { "units": 3, "activation": "tanh" } },
+            { "separable_conv": { "filters": 8, "activation": "linear", "padding": [1, 1] } },
+        ] },
+        { "concat": [["layer_norm"], [{ "group_norm": { "groups": 2 } }, { "spatial_dropout": 0.5 }]] },
         { "conv": { "filters": 5, "activation": "linear" } },
         "global_avg_pool",
         "flatten",
-        { "dense": { "units": 6, "activation": "tanh" } },
+        { "dense": { "units": 6, "activation": "gelu" } },
         { "dense": { "units": 2 } },
     ]);
     let layers: Vec<Layer> = serde_json::from_value(layers).expect("layers");
@@ -215,7 +303,7 @@ fn the_gradient_with_respect_to_a_layer_is_that_of_finite_differences() {
 fn check_gradients() {
     let mut network = everything();
     let images = noise((1, INPUT.channels, INPUT.height, INPUT.width));
-    for layer in [0, 6, 11] {
+    for layer in [0, 6, 11, 12, 13] {
         let output = network.forward_to(images.clone(), layer);
         let logits = network.forward_from(output.leaky_trace(), layer);
         let gradients = ops::vector_jacobian(logits, vec![0.0, 1.0]);

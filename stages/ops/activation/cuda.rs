@@ -4,7 +4,7 @@ use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
 
 use super::Activation;
-use crate::cuda::layer::activation_constant;
+use crate::cuda::layer::function_constant;
 use crate::cuda::memory::zeros;
 use crate::cuda::{Argument, Buffer, Grid, Source, context};
 use crate::{Map, Nchw, Tensor4, len};
@@ -15,6 +15,7 @@ static KERNELS: Source = Source {
 };
 
 impl Map<Activation> for Cuda {
+    /// Output of a fusible function, input of another one.
     type Kept = Tensor4<Cuda>;
 
     fn forward(
@@ -28,7 +29,8 @@ impl Map<Activation> for Cuda {
         let arguments = [Argument::tensor(input), to, count.into()];
         // SAFETY: input and output hold `count` values each.
         unsafe { launch(op, "forward", count, &arguments) }?;
-        Ok((output.clone(), output))
+        let kept = if op.is_fusible() { &output } else { input }.clone();
+        Ok((output, kept))
     }
 
     fn backward(
@@ -45,7 +47,7 @@ impl Map<Activation> for Cuda {
             Argument::buffer(to_input),
             len(input).into(),
         ];
-        // SAFETY: the output and both gradients hold as many values as the input.
+        // SAFETY: the kept tensor and both gradients hold as many values as the input.
         unsafe { launch(op, "backward", len(input), &arguments) }
     }
 }
@@ -58,7 +60,7 @@ unsafe fn launch(
     count: usize,
     arguments: &[Argument],
 ) -> Result<(), CudaError> {
-    let constants = [activation_constant(op)];
+    let constants = [function_constant(op)];
     // SAFETY: the caller upholds the contract above.
     unsafe { context().launch(&KERNELS, kernel, &constants, Grid::over(count), arguments) }?;
     Ok(())

@@ -7,9 +7,9 @@ KERNEL forward(const float *input, float *output, int count) {
     }
 }
 
-// Adds to the gradient of the input.
-KERNEL backward(const float *output, const float *incoming, float *to_input, int count) {
+// Adds to the gradient of the input. `kept` is that from which `derivative` is computed.
+KERNEL backward(const float *kept, const float *incoming, float *to_input, int count) {
     for (EACH(index, count)) {
-        to_input[index] += incoming[index] * derivative(output[index]);
+        to_input[index] += incoming[index] * derivative(kept[index]);
     }
 }

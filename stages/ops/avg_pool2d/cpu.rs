@@ -98,7 +98,7 @@ impl Map<GlobalAvgPool2d> for Cpu {
 
 /// Weight of a value in the mean of its window.
 fn share(op: Pool2d) -> f32 {
-    1.0 / (op.kernel * op.kernel) as f32
+    1.0 / (op.kernel[0] * op.kernel[1]) as f32
 }
 
 /// Calls `f` for every row of every window, with the window's index and the row's range in the channel.
@@ -110,9 +110,9 @@ fn visit(
 ) {
     for row in 0..rows {
         for column in 0..columns {
-            for y in 0..op.kernel {
-                let first = (row * op.stride + y) * width + column * op.stride;
-                f(row * columns + column, first..first + op.kernel);
+            for y in 0..op.kernel[0] {
+                let first = (row * op.stride[0] + y) * width + column * op.stride[1];
+                f(row * columns + column, first..first + op.kernel[1]);
             }
         }
     }

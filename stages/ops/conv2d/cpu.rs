@@ -5,7 +5,7 @@ use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 
 use super::Conv2d;
 use crate::cpu::activation::before_activation;
-use crate::cpu::convolution::{Finish, correlate, spread, weight_gradient};
+use crate::cpu::convolution::{Finish, correlate, direct, spread, weight_gradient};
 use crate::cpu::pieces;
 use crate::cpu::values::values;
 use crate::{Layer, LayerBackward, Tensor4};
@@ -20,13 +20,21 @@ impl Layer<Conv2d> for Cpu {
         weight: &Tensor4<Cpu>,
         bias: &Tensor4<Cpu>,
     ) -> Result<(Tensor4<Cpu>, ()), CpuError> {
-        let geometry = op.geometry(*input.shape(), *weight.shape());
-        let (images, filters) = (input.shape().0, weight.shape().0);
-        let mut output = pieces::zeros(images * filters * geometry.positions());
         let finish = Finish::Activate {
             bias: values(bias),
             function: op.activation,
         };
+        if !op.is_plain() {
+            let windows = op.windows(*input.shape(), *weight.shape());
+            let output = direct::correlate(&windows, values(input), values(weight), finish);
+            let (images, filters) = (input.shape().0, weight.shape().0);
+            let [rows, columns] = windows.output;
+            let output = self.try_tensor_from_vec(output, (images, filters, rows, columns))?;
+            return Ok((output, ()));
+        }
+        let geometry = op.geometry(*input.shape(), *weight.shape());
+        let (images, filters) = (input.shape().0, weight.shape().0);
+        let mut output = pieces::zeros(images * filters * geometry.positions());
         correlate(
             &geometry,
             values(input),
@@ -42,7 +50,6 @@ impl Layer<Conv2d> for Cpu {
     }
 
     fn backward(&self, op: Conv2d, (): (), call: LayerBackward<'_, Cpu>) -> Result<(), CpuError> {
-        let geometry = op.geometry(*call.input.shape(), *call.weight.shape());
         let mut incoming = call.incoming;
         let bias = before_activation(
             op.activation,
@@ -51,6 +58,18 @@ impl Layer<Conv2d> for Cpu {
             *call.output.shape(),
         );
         let (images, weight) = (values(call.input), values(call.weight));
+        if !op.is_plain() {
+            let windows = op.windows(*call.input.shape(), *call.weight.shape());
+            if let Some((to_weight, to_bias)) = call.to_parameters {
+                pieces::add(to_bias, &bias);
+                direct::weight_gradient(&windows, images, &incoming, to_weight);
+            }
+            if let Some(to_input) = call.to_input {
+                direct::spread(&windows, &incoming, weight, to_input);
+            }
+            return Ok(());
+        }
+        let geometry = op.geometry(*call.input.shape(), *call.weight.shape());
         if let Some((to_weight, to_bias)) = call.to_parameters {
             pieces::add(to_bias, &bias);
             weight_gradient(&geometry, images, &incoming, None, to_weight);

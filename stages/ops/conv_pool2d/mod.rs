@@ -18,8 +18,21 @@ use super::{Backend, Conv2d, Pool2d, Tensor4};
 /// A convolution and the max pooling of its output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvPool2d {
-    pub conv: Conv2d,
-    pub pool: Pool2d,
+    pub(crate) conv: Conv2d,
+    pub(crate) pool: Pool2d,
+}
+
+impl ConvPool2d {
+    /// Returns both as one operation. `None` if the convolution has groups, gaps in its windows, or different strides in
+    /// both directions: these are computed by themselves.
+    pub fn of(conv: Conv2d, pool: Pool2d) -> Option<Self> {
+        conv.is_plain().then_some(Self { conv, pool })
+    }
+
+    /// Returns the two operations.
+    pub fn parts(self) -> (Conv2d, Pool2d) {
+        (self.conv, self.pool)
+    }
 }
 
 /// Applies [`max_pool2d`](super::max_pool2d()) to the output of [`conv2d`](super::conv2d()).

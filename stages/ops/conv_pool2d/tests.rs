@@ -12,10 +12,7 @@ const BOTH: Wanted = Wanted {
     parameters: true,
 };
 
-const HALVE: Pool2d = Pool2d {
-    kernel: 2,
-    stride: 2,
-};
+const HALVE: Pool2d = Pool2d::square(2, 2);
 
 on_every_device!(
     equals_convolution_followed_by_pooling,
@@ -25,11 +22,10 @@ on_every_device!(
 
 fn op(stride: usize, activation: Activation, pool: Pool2d) -> ConvPool2d {
     let conv = Conv2d {
-        stride,
-        padding: 1,
         activation,
+        ..Conv2d::square(stride, 1)
     };
-    ConvPool2d { conv, pool }
+    ConvPool2d::of(conv, pool).expect("a plain convolution")
 }
 
 fn inputs<B: Backend>(device: &B, x: Nchw, filters: usize, kernel: usize) -> [Tensor4<B>; 3] {
@@ -41,10 +37,7 @@ fn inputs<B: Backend>(device: &B, x: Nchw, filters: usize, kernel: usize) -> [Te
 }
 
 fn equals_convolution_followed_by_pooling<B: Backend>(device: &B) {
-    let overlapping = Pool2d {
-        kernel: 3,
-        stride: 2,
-    };
+    let overlapping = Pool2d::square(3, 2);
     for (x, filters, kernel, op) in [
         ((3, 4, 16, 16), 5, 3, op(1, Activation::Relu, HALVE)),
         ((2, 1, 13, 11), 17, 3, op(1, Activation::LeakyRelu, HALVE)),
@@ -92,10 +85,7 @@ fn nan_is_the_maximum<B: Backend>(device: &B) {
 }
 
 fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
-    let overlapping = Pool2d {
-        kernel: 3,
-        stride: 2,
-    };
+    let overlapping = Pool2d::square(3, 2);
     for (x, filters, kernel, op) in [
         ((2, 3, 9, 7), 5, 3, op(1, Activation::Relu, HALVE)),
         ((1, 1, 6, 11), 1, 2, op(1, Activation::Tanh, HALVE)),
@@ -105,15 +95,10 @@ fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
     ] {
         let weight = (filters, x.1, kernel, kernel);
         let ConvPool2d { conv, pool } = op;
-        let windows = (
-            conv.output_size(x.2, kernel).expect("fits"),
-            conv.output_size(x.3, kernel).expect("fits"),
-        );
+        let windows = conv.output_size([x.2, x.3], [kernel; 2]).expect("fits");
         let definition = Definition {
-            sums: (x.0, filters, windows.0, windows.1),
-            products: &|product| {
-                convolution(x, weight, conv.stride, conv.padding, windows, product)
-            },
+            sums: (x.0, filters, windows[0], windows[1]),
+            products: &|product| convolution(x, weight, conv, product),
             activation: conv.activation,
             pool: Some(pool),
         };

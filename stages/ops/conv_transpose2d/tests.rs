@@ -112,14 +112,11 @@ fn is_the_transpose_of_a_convolution<B: Backend>(device: &B) {
         let x = noisy(device, (n, 5, size, size), 1);
         let weight = noisy(device, (7, 5, 4, 4), 2);
         let zeros = |channels: usize| from_host(device, vec![0.0; channels], (1, channels, 1, 1));
-        let op = Conv2d {
-            stride,
-            padding: 1,
-            activation: Activation::Linear,
-        };
+        let op = Conv2d::square(stride, 1);
         let there = to_host(&conv2d(x.clone(), &weight, &zeros(7), op, BOTH));
-        let windows = op.output_size(size, 4).expect("a kernel that fits");
-        let y = noisy(device, (n, 7, windows, windows), 3);
+        let windows = op.output_size([size; 2], [4; 2]);
+        let [rows, columns] = windows.expect("a kernel that fits");
+        let y = noisy(device, (n, 7, rows, columns), 3);
         let back = to_host(&conv_transpose2d(
             y.clone(),
             &weight,
@@ -168,7 +165,7 @@ fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
             sums: output,
             products: &|product| {
                 let mut turned = |input, output, tap| product(output, input, tap);
-                convolution(output, weight, stride, padding, (x.2, x.3), &mut turned);
+                convolution(output, weight, Conv2d::square(stride, padding), &mut turned);
             },
             activation,
             pool: None,

@@ -15,8 +15,20 @@ static KERNELS: Source = Source {
 /// Minimum number of values that a thread sums, if there are enough.
 const VALUES_PER_THREAD: usize = 16;
 
-/// Returns the constant that selects `activate` and `derivative` in `prelude.cuh`.
+/// Returns the constant that selects `activate` and `derivative` in `prelude.cuh` for a layer.
+///
+/// # Panics
+/// If the activation is not [fusible](Activation::is_fusible).
 pub fn activation_constant(activation: Activation) -> Constant {
+    assert!(
+        activation.is_fusible(),
+        "{activation:?} is an operation of its own, not a part of a layer"
+    );
+    function_constant(activation)
+}
+
+/// Returns the constant that selects `activate` and `derivative` in `prelude.cuh` for an activation by itself.
+pub fn function_constant(activation: Activation) -> Constant {
     let number = match activation {
         Activation::Linear => 0,
         Activation::Relu => 1,
@@ -24,6 +36,11 @@ pub fn activation_constant(activation: Activation) -> Constant {
         Activation::Elu => 3,
         Activation::Sigmoid => 4,
         Activation::Tanh => 5,
+        Activation::Relu6 => 6,
+        Activation::HardSigmoid => 7,
+        Activation::Silu => 8,
+        Activation::Gelu => 9,
+        Activation::HardSwish => 10,
     };
     ("ACTIVATION", number)
 }

@@ -40,6 +40,25 @@ __device__ __forceinline__ void mma_tf32(float (&d)[4], const unsigned (&a)[4], 
 #define ELU 3
 #define SIGMOID 4
 #define TANH 5
+#define RELU6 6
+#define HARD_SIGMOID 7
+// The functions from here on are not part of a layer: their derivative does not follow from the output.
+#define SILU 8
+#define GELU 9
+#define HARD_SWISH 10
+
+__device__ __forceinline__ float sigmoid(float x) {
+    return 1.0f / (1.0f + expf(-x));
+}
+
+__device__ __forceinline__ float relu6(float x) {
+    return x < 0.0f ? 0.0f : x > 6.0f ? 6.0f : x;
+}
+
+// The probability that a value of the standard normal distribution is at most x.
+__device__ __forceinline__ float normal(float x) {
+    return 0.5f * erfcf(-x * 0.70710678f);
+}
 
 // Comparisons are chosen such that NaN stays NaN.
 __device__ __forceinline__ float activate(float x) {
@@ -50,15 +69,25 @@ __device__ __forceinline__ float activate(float x) {
 #elif ACTIVATION == ELU
     return x < 0.0f ? expm1f(x) : x;
 #elif ACTIVATION == SIGMOID
-    return 1.0f / (1.0f + expf(-x));
+    return sigmoid(x);
 #elif ACTIVATION == TANH
     return tanhf(x);
+#elif ACTIVATION == RELU6
+    return relu6(x);
+#elif ACTIVATION == HARD_SIGMOID
+    return relu6(x + 3.0f) / 6.0f;
+#elif ACTIVATION == SILU
+    return x * sigmoid(x);
+#elif ACTIVATION == GELU
+    return x * normal(x);
+#elif ACTIVATION == HARD_SWISH
+    return x * (relu6(x + 3.0f) / 6.0f);
 #else
     return x;
 #endif
 }
 
-// The derivative of the activation, computed from its output.
+// The derivative of the activation, computed from its output, or from its input x if it is not part of a layer.
 __device__ __forceinline__ float derivative(float y) {
 #if ACTIVATION == RELU
     return y > 0.0f ? 1.0f : 0.0f;
@@ -70,6 +99,19 @@ __device__ __forceinline__ float derivative(float y) {
     return y * (1.0f - y);
 #elif ACTIVATION == TANH
     return 1.0f - y * y;
+#elif ACTIVATION == RELU6
+    return y > 0.0f && y < 6.0f ? 1.0f : 0.0f;
+#elif ACTIVATION == HARD_SIGMOID
+    return y > 0.0f && y < 1.0f ? 1.0f / 6.0f : 0.0f;
+#elif ACTIVATION == SILU
+    float x = y, share = sigmoid(x);
+    return share * (1.0f + x * (1.0f - share));
+#elif ACTIVATION == GELU
+    float x = y;
+    return normal(x) + x * (0.39894228f * expf(-0.5f * x * x));
+#elif ACTIVATION == HARD_SWISH
+    float x = y;
+    return x <= -3.0f ? 0.0f : x < 3.0f ? x / 3.0f + 0.5f : 1.0f;
 #else
     return 1.0f;
 #endif

@@ -5,7 +5,7 @@ use super::dense;
 use crate::check::on_gpu_within_bounds;
 use crate::check::{any_threads, backward, close, gradients, noise, noisy, on_every_device, twice};
 use crate::reference::{Definition, convolution};
-use crate::{Activation, Backend, Wanted, from_host, to_host, vector_jacobian};
+use crate::{Activation, Backend, Conv2d, Wanted, from_host, to_host, vector_jacobian};
 
 const BOTH: Wanted = Wanted {
     input: true,
@@ -108,7 +108,7 @@ fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
         let (x, weight) = ((images, features, 1, 1), (units, features, 1, 1));
         let definition = Definition {
             sums: (images, units, 1, 1),
-            products: &|product| convolution(x, weight, 1, 0, (1, 1), product),
+            products: &|product| convolution(x, weight, Conv2d::square(1, 0), product),
             activation,
             pool: None,
         };

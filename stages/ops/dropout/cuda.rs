@@ -56,6 +56,7 @@ unsafe fn launch(
         from,
         to,
         count.into(),
+        op.span.into(),
         Argument::Long(op.key.cast_signed()),
         Argument::Long(op.threshold().cast_signed()),
         op.scale().into(),

@@ -1,6 +1,6 @@
 use dfdx::tensor::Cpu;
 
-use super::dropout;
+use super::{dropout, spatial_dropout};
 use crate::check::{any_threads, backward, noise, noisy, on_every_device, twice};
 use crate::{Backend, Nchw, from_host, to_host};
 
@@ -11,6 +11,7 @@ on_every_device!(
     the_mask_is_the_same_on_every_device,
     the_gradient_passes_where_the_value_passed,
     a_rate_of_zero_changes_nothing,
+    whole_channels_are_dropped_as_single_values_would_be,
     the_same_bits_twice,
 );
 
@@ -91,6 +92,32 @@ fn a_rate_of_zero_changes_nothing<B: Backend>(device: &B) {
     assert_eq!(to_host(&dropout(x.clone(), 0.0, 1, [0, 0])), to_host(&x));
 }
 
+fn whole_channels_are_dropped_as_single_values_would_be<B: Backend>(device: &B) {
+    for (images, channels, height, width) in [(10, 10, 31, 33), (3, 7, 1, 2), (9, 5, 1, 1)] {
+        let pixels = height * width;
+        let shape = (images, channels, height, width);
+        let x = [from_host(
+            device,
+            noise(images * channels * pixels, 1),
+            shape,
+        )];
+        let incoming = noise(images * channels * pixels, 2);
+        let (y, found) = backward(&x, &incoming, |x, _| spatial_dropout(x, 0.3, 7, [8, 9]));
+        let ones = from_host(
+            device,
+            vec![1.0; images * channels],
+            (images, channels, 1, 1),
+        );
+        let factors = to_host(&dropout(ones, 0.3, 7, [8, 9]));
+        assert!(factors.contains(&0.0) && factors.iter().any(|&factor| factor > 1.0));
+        for (result, values) in [(y, noise(incoming.len(), 1)), (found[0].clone(), incoming)] {
+            for (at, (result, value)) in result.into_iter().zip(values).enumerate() {
+                assert_eq!(result, value * factors[at / pixels]);
+            }
+        }
+    }
+}
+
 #[test]
 #[should_panic(expected = "a dropout rate in [0, 1)")]
 fn a_rate_of_one_is_refused() {
@@ -99,7 +126,10 @@ fn a_rate_of_one_is_refused() {
 
 fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
     let x = [noisy(device, SHAPE, 1)];
-    let (y, found) = backward(&x, &noise(LEN, 2), |x, _| dropout(x, 0.25, 1, [0, 0]));
+    let (y, found) = backward(&x, &noise(LEN, 2), |x, _| {
+        let x = dropout(x, 0.25, 1, [0, 0]);
+        spatial_dropout(x, 0.25, 1, [0, 0])
+    });
     vec![y, found[0].clone()]
 }
 

@@ -21,6 +21,7 @@ impl LossKernel for Cpu {
         let (losses, derivatives) = match truth {
             Truth::Probabilities(targets) => binary(values(logits), targets, weights),
             Truth::Classes(classes) => categorical(values(logits), classes, weights),
+            Truth::Distributions(targets) => distributed(values(logits), targets, weights),
         };
         let mean = (losses.iter().sum::<f64>() / losses.len() as f64) as f32;
         Ok((self.try_tensor_from_vec(vec![mean], ())?, derivatives))
@@ -83,6 +84,36 @@ fn categorical(logits: &[f32], classes: &[usize], weights: &[f32]) -> (Vec<f64>,
                 .iter()
                 .enumerate()
                 .map(|(j, power)| weight * (power / sum - one_hot(j))),
+        );
+    }
+    (losses, gradient)
+}
+
+/// Returns every example's loss, and its derivatives with respect to all of its logits.
+fn distributed(logits: &[f32], targets: &[f32], weights: &[f32]) -> (Vec<f64>, Vec<f64>) {
+    let k = logits.len() / weights.len();
+    let (mut losses, mut gradient) = (
+        Vec::with_capacity(weights.len()),
+        Vec::with_capacity(logits.len()),
+    );
+    let examples = logits.chunks_exact(k).zip(targets.chunks_exact(k));
+    for ((logits, targets), &weight) in examples.zip(weights) {
+        let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        let powers: Vec<f64> = logits
+            .iter()
+            .map(|&z| (f64::from(z) - largest).exp())
+            .collect();
+        let (sum, weight): (f64, f64) = (powers.iter().sum(), weight.into());
+        let log_sum = largest + sum.ln();
+        let terms = logits.iter().zip(targets);
+        let terms = terms.map(|(&z, &t)| f64::from(t) * (log_sum - f64::from(z)));
+        losses.push(weight * terms.sum::<f64>());
+        let total: f64 = targets.iter().copied().map(f64::from).sum();
+        gradient.extend(
+            powers
+                .iter()
+                .zip(targets)
+                .map(|(power, &t)| weight * (total * power / sum - f64::from(t))),
         );
     }
     (losses, gradient)

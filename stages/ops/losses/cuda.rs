@@ -30,12 +30,18 @@ impl LossKernel for Cuda {
         logits: &Tensor4<Cuda>,
     ) -> Result<(Scalar<Cuda>, Buffer), CudaError> {
         let (examples, classes, ..) = *logits.shape();
-        let mut told = self.staging(2 * examples)?;
-        let (truths, their_weights) = told.split_at_mut(examples);
+        let truths = match truth {
+            Truth::Probabilities(_) | Truth::Classes(_) => examples,
+            Truth::Distributions(targets) => targets.len(),
+        };
+        let mut told = self.staging(truths + examples)?;
+        let (values, their_weights) = told.split_at_mut(truths);
         match truth {
-            Truth::Probabilities(targets) => truths.copy_from_slice(targets),
+            Truth::Probabilities(targets) | Truth::Distributions(targets) => {
+                values.copy_from_slice(targets);
+            }
             // Exact: there are fewer than 2²⁴ classes.
-            Truth::Classes(classes) => truths
+            Truth::Classes(classes) => values
                 .iter_mut()
                 .zip(classes)
                 .for_each(|(to, &class)| *to = class as f32),
@@ -43,16 +49,16 @@ impl LossKernel for Cuda {
         their_weights.copy_from_slice(weights);
         // This tensor must live until after the launch: dropped memory is reused for the next allocation of the
         // same size.
-        let told = self.upload(told, (1, 1, 2, examples))?;
-        let truths = address(&told);
+        let told = self.upload(told, (1, 1, 1, truths + examples))?;
+        let (values, weights) = (address(&told), (truths * size_of::<f32>()) as u64);
 
         let mean: Scalar<Cuda> = self.try_zeros_like(&())?;
         let derivatives: Buffer =
             dfdx::tensor::Storage::<f32>::try_alloc_len(self, len(*logits.shape()))?;
         let mut arguments = vec![
             Argument::tensor(logits),
-            Argument::Pointer(truths),
-            Argument::Pointer(truths + (examples * size_of::<f32>()) as u64),
+            Argument::Pointer(values),
+            Argument::Pointer(values + weights),
             Argument::tensor(&mean),
             Argument::buffer(&derivatives),
             examples.into(),
@@ -62,6 +68,10 @@ impl LossKernel for Cuda {
             Truth::Classes(_) => {
                 arguments.push(classes.into());
                 "categorical"
+            }
+            Truth::Distributions(_) => {
+                arguments.push(classes.into());
+                "distributed"
             }
         };
         // SAFETY: every example has logits, a truth and a weight, and every logit has a derivative.

@@ -49,6 +49,35 @@ KERNEL categorical(const float *logits, const float *truth, const float *weights
     }
 }
 
+// Like `categorical`; `truth` has the target probabilities of all classes of each example.
+KERNEL distributed(const float *logits, const float *truth, const float *weights, float *mean, float *derivatives,
+                   int examples, int classes) {
+    __shared__ double shared[THREADS];
+    double sum = 0.0;
+    for (int i = threadIdx.x; i < examples; i += THREADS) {
+        const float *row = logits + i * classes, *targets = truth + i * classes;
+        double largest = row[0], powers = 0.0, total = 0.0, loss = 0.0, w = weights[i];
+        for (int j = 1; j < classes; j++) {
+            largest = row[j] > largest ? row[j] : largest;
+        }
+        for (int j = 0; j < classes; j++) {
+            powers += exp(row[j] - largest);
+            total += targets[j];
+        }
+        double log_sum = largest + log(powers);
+        for (int j = 0; j < classes; j++) {
+            loss += (double)targets[j] * (log_sum - row[j]);
+            double share = exp(row[j] - largest) / powers;
+            derivatives[i * classes + j] = (float)(w * (total * share - targets[j]));
+        }
+        sum += w * loss;
+    }
+    sum = sum_of_block(sum, shared);
+    if (threadIdx.x == 0) {
+        *mean = (float)(sum / examples);
+    }
+}
+
 // Adds to the gradient of the logits.
 KERNEL backward(const float *incoming, const float *derivatives, float *to_logits, int count, int examples) {
     for (EACH(index, count)) {

@@ -21,6 +21,8 @@ pub enum Truth<'a> {
     Probabilities(&'a [f32]),
     /// Index of the true class among the example's logits: cross-entropy.
     Classes(&'a [usize]),
+    /// Target probabilities of all classes, example by example: cross-entropy with soft targets.
+    Distributions(&'a [f32]),
 }
 
 /// A device's implementation of losses.
@@ -32,7 +34,8 @@ pub trait LossKernel: Memory {
     type Kept: 'static;
 
     /// Returns the mean, over the n examples, of each example's loss times its weight. `logits` is (n, k, 1, 1), and
-    /// there are n truths and n weights.
+    /// there are n truths (n·k probabilities for
+    /// distributions) and n weights.
     fn forward(
         &self,
         truth: Truth<'_>,
@@ -93,6 +96,27 @@ pub fn cross_entropy<B: Backend, T: Tape<f32, B>>(
         "every class must have a logit"
     );
     loss(logits, Truth::Classes(classes), weights)
+}
+
+/// Cross-entropy of `logits` (n, k, 1, 1) with the target probabilities of all k classes, example by example:
+/// the sum of wᵢ·Σⱼ tⱼ·(ln Σₗ e^zₗ − zⱼ), divided by n. For targets that are 1 for one class, this is
+/// [`cross_entropy`].
+///
+/// # Panics
+/// If the lengths differ, or the device fails.
+pub fn soft_cross_entropy<B: Backend, T: Tape<f32, B>>(
+    logits: Tensor4<B, T>,
+    targets: &[f32],
+    weights: &[f32],
+) -> Scalar<B, T> {
+    let (examples, k) = (weights.len(), logits.shape().1);
+    assert_eq!(
+        *logits.shape(),
+        (examples, k, 1, 1),
+        "logits of shape (n, k, 1, 1)"
+    );
+    assert_eq!(targets.len(), examples * k, "a target for every logit");
+    loss(logits, Truth::Distributions(targets), weights)
 }
 
 /// Computes a loss and records its backward pass on the tape.

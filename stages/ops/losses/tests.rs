@@ -3,7 +3,7 @@ use std::f32::consts::LN_2;
 use dfdx::tensor::{NoneTape, OwnedTape, Trace};
 use dfdx::tensor_ops::Backward;
 
-use super::{binary_cross_entropy, cross_entropy};
+use super::{binary_cross_entropy, cross_entropy, soft_cross_entropy};
 use crate::check::{close, noise, on_every_device, twice};
 use crate::{Backend, Nchw, Reading, Scalar, Tensor4, from_host, to_host};
 
@@ -12,6 +12,8 @@ on_every_device!(
     binary_cross_entropy_of_large_logits_is_finite,
     cross_entropy_worked_by_hand,
     cross_entropy_of_large_logits_is_finite,
+    soft_targets_give_the_losses_of_pytorch,
+    soft_targets_of_one_class_are_hard_ones,
     gradients_are_those_of_the_loss,
     nan_stays_nan,
     the_gradient_scales_with_the_loss,
@@ -48,6 +50,45 @@ fn categorical<B: Backend>(
     let logits = from_host(device, logits.to_vec(), shape);
     let loss = cross_entropy(logits.leaky_trace(), classes, weights);
     value_and_gradient(loss, &logits)
+}
+
+fn distributed<B: Backend>(
+    device: &B,
+    logits: &[f32],
+    targets: &[f32],
+    weights: &[f32],
+) -> (f32, Vec<f32>) {
+    let shape = (weights.len(), logits.len() / weights.len(), 1, 1);
+    let logits = from_host(device, logits.to_vec(), shape);
+    let loss = soft_cross_entropy(logits.leaky_trace(), targets, weights);
+    value_and_gradient(loss, &logits)
+}
+
+/// Expected values from the formula of PyTorch's documentation of `CrossEntropyLoss` with probabilities as targets,
+/// in Python in double precision. The targets are those of its `label_smoothing=0.1` for the classes 2 and 1.
+fn soft_targets_give_the_losses_of_pytorch<B: Backend>(device: &B) {
+    let (low, high) = (0.1 / 3.0, 0.9 + 0.1 / 3.0);
+    let logits = [0.5, -1.0, 2.0, 1.0, 0.0, -0.5];
+    let targets = [low, low, high, low, high, low];
+    let (loss, _) = distributed(device, &logits, &targets, &[1.0, 1.0]);
+    close(&[loss], &[0.919_506_7]);
+    // Logits ln 1, ln 2, ln 5, so probabilities 1/8, 2/8, 5/8; targets 1/2, 1/2, 0; weight 3.
+    let logits = [0.0, LN_2, 1.609_438];
+    let (loss, gradient) = distributed(device, &logits, &[0.5, 0.5, 0.0], &[3.0]);
+    close(&[loss], &[1.5 * (8.0f32.ln() + 4.0f32.ln())]);
+    close(&gradient, &[-1.125, -0.75, 1.875]);
+}
+
+fn soft_targets_of_one_class_are_hard_ones<B: Backend>(device: &B) {
+    let (logits, weights) = (noise(60, 1), noise(20, 2));
+    let classes: Vec<usize> = (0..20).map(|example| example % 3).collect();
+    let one_hot: Vec<f32> = (0..60)
+        .map(|at| if classes[at / 3] == at % 3 { 1.0 } else { 0.0 })
+        .collect();
+    let soft = distributed(device, &logits, &one_hot, &weights);
+    let hard = categorical(device, &logits, (20, 3, 1, 1), &classes, &weights);
+    close(&[soft.0], &[hard.0]);
+    close(&soft.1, &hard.1);
 }
 
 fn binary_cross_entropy_worked_by_hand<B: Backend>(device: &B) {
@@ -89,11 +130,14 @@ fn gradients_are_those_of_the_loss<B: Backend>(device: &B) {
     let (logits, weights, step) = (noise(12, 1), [0.5, 1.0, 2.0, 1.5], 0.01);
     let targets = [0.0, 1.0, 0.3, 1.0];
     type Loss<'a> = &'a dyn Fn(&[f32]) -> (f32, Vec<f32>);
-    let losses: [(usize, Loss<'_>); 2] = [
+    let soft = noise(12, 5);
+    let losses: [(usize, Loss<'_>); 3] = [
         (4, &|logits| binary(device, logits, &targets, &weights)),
         (12, &|logits| {
             categorical(device, logits, (4, 3, 1, 1), &[0, 2, 1, 1], &weights)
         }),
+        // Also targets that do not add up to 1.
+        (12, &|logits| distributed(device, logits, &soft, &weights)),
     ];
     for (count, loss) in losses {
         let (_, gradient) = loss(&logits[..count]);
@@ -139,6 +183,7 @@ fn the_same_bits_twice<B: Backend>(device: &B) {
         let (loss, gradient) = binary(device, &logits, &targets, &weights);
         let (of_classes, by_logits) =
             categorical(device, &logits, (300, 3, 1, 1), &classes, &weights[..300]);
-        vec![vec![loss, of_classes], gradient, by_logits]
+        let soft = distributed(device, &logits, &targets, &weights[..300]);
+        vec![vec![loss, of_classes, soft.0], gradient, by_logits, soft.1]
     });
 }

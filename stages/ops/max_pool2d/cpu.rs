@@ -92,19 +92,22 @@ fn maxima(
 ) {
     let places = &mut places[..to.len()];
     for (column, (to, place)) in to.iter_mut().zip(places.iter_mut()).enumerate() {
-        let first = row * op.stride * width + column * op.stride;
+        let first = row * op.stride[0] * width + column * op.stride[1];
         (*to, *place) = (channel[first], first as u32);
     }
-    for y in 0..op.kernel {
-        let first = (row * op.stride + y) * width;
+    for y in 0..op.kernel[0] {
+        let first = (row * op.stride[0] + y) * width;
         let line = &channel[first..first + width];
         match op {
             // The compiler vectorizes the loop if it knows the size.
             Pool2d {
-                kernel: 2,
-                stride: 2,
+                kernel: [2, 2],
+                stride: [2, 2],
             } => side_by_side::<2>(line, first, to, places),
-            Pool2d { kernel, stride } => {
+            Pool2d {
+                kernel: [_, kernel],
+                stride: [_, stride],
+            } => {
                 for x in 0..kernel {
                     let met = line[x..]
                         .iter()

@@ -13,9 +13,11 @@ on_every_device!(
     the_same_bits_twice,
 );
 
-const HALVE: Pool2d = Pool2d {
-    kernel: 2,
-    stride: 2,
+const HALVE: Pool2d = Pool2d::square(2, 2);
+
+const OBLONG: Pool2d = Pool2d {
+    kernel: [2, 3],
+    stride: [3, 1],
 };
 
 fn maxima_worked_by_hand<B: Backend>(device: &B) {
@@ -36,15 +38,7 @@ fn overlapping_windows_add_their_gradients<B: Backend>(device: &B) {
         vec![0.0, 3.0, 1.0, 2.0, 0.0, 1.0],
         (1, 1, 2, 3),
     )];
-    let (y, found) = backward(&x, &[1.0, 2.0], |x, _| {
-        max_pool2d(
-            x,
-            Pool2d {
-                kernel: 2,
-                stride: 1,
-            },
-        )
-    });
+    let (y, found) = backward(&x, &[1.0, 2.0], |x, _| max_pool2d(x, Pool2d::square(2, 1)));
     close(&y, &[3.0, 3.0]);
     close(&found[0], &[0.0, 3.0, 0.0, 0.0, 0.0, 0.0]);
 }
@@ -58,16 +52,9 @@ fn a_window_of_minus_infinity_keeps_its_gradient<B: Backend>(device: &B) {
 
 #[test]
 fn sizes_of_the_output() {
-    assert_eq!(HALVE.output_size(5), Some(2));
-    assert_eq!(HALVE.output_size(1), None);
-    assert_eq!(
-        Pool2d {
-            kernel: 3,
-            stride: 1
-        }
-        .output_size(3),
-        Some(1)
-    );
+    assert_eq!(HALVE.output_size(0, 5), Some(2));
+    assert_eq!(HALVE.output_size(1, 1), None);
+    assert_eq!(Pool2d::square(3, 1).output_size(0, 3), Some(1));
 }
 
 fn gradients_of_odd_sizes<B: Backend>(device: &B) {
@@ -83,10 +70,11 @@ fn gradients_of_odd_sizes<B: Backend>(device: &B) {
     for kernel in 1..=4 {
         for stride in 1..=3 {
             gradients(&x, 1.0 / 64.0, 1e-3, |x, _| {
-                max_pool2d(x, Pool2d { kernel, stride })
+                max_pool2d(x, Pool2d::square(kernel, stride))
             });
         }
     }
+    gradients(&x, 1.0 / 64.0, 1e-3, |x, _| max_pool2d(x, OBLONG));
 }
 
 fn nan_is_the_maximum<B: Backend>(device: &B) {
@@ -101,13 +89,7 @@ fn nan_is_the_maximum<B: Backend>(device: &B) {
 fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
     let x = [noisy(device, (5, 8, 21, 21), 1)];
     let (y, found) = backward(&x, &noise(5 * 8 * 361, 2), |x, _| {
-        max_pool2d(
-            x,
-            Pool2d {
-                kernel: 3,
-                stride: 1,
-            },
-        )
+        max_pool2d(x, Pool2d::square(3, 1))
     });
     vec![y, found[0].clone()]
 }

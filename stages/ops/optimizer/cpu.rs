@@ -3,10 +3,10 @@
 use dfdx::tensor::{Cpu, CpuError, Storage};
 use rayon::prelude::*;
 
-use super::{Adam, OptimizerKernel, Penalty, Sgd};
+use super::{Adam, OptimizerKernel, Penalty, RmsProp, Sgd};
 use crate::Tensor4;
-use crate::cpu::values::values_mut;
-use crate::cpu::vectorized;
+use crate::cpu::values::{values, values_mut};
+use crate::cpu::{pieces, vectorized};
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
 
@@ -26,6 +26,7 @@ impl OptimizerKernel for Cpu {
             beta1,
             beta2,
             epsilon,
+            remainder,
             penalty,
             ..
         } = constants;
@@ -49,7 +50,46 @@ impl OptimizerKernel for Cpu {
                         let g = penalty.add(g, *w);
                         *m = beta1 * *m + (1.0 - beta1) * g;
                         *v = beta2 * *v + (1.0 - beta2) * g * g;
-                        *w -= rate * *m / (v.sqrt() / root_correction + epsilon);
+                        *w = remainder * *w - rate * *m / (v.sqrt() / root_correction + epsilon);
+                    }
+                });
+            });
+        Ok(())
+    }
+
+    fn rms_prop(
+        &self,
+        RmsProp {
+            learning_rate,
+            decay,
+            momentum,
+            epsilon,
+            penalty,
+        }: RmsProp,
+        parameter: &mut Tensor4<Cpu>,
+        gradient: &Buffer,
+        square: &mut Buffer,
+        velocity: &mut Buffer,
+    ) -> Result<(), CpuError> {
+        let pieces = values_mut(parameter)
+            .par_chunks_mut(PIECE)
+            .zip(gradient.par_chunks(PIECE));
+        let moments = square
+            .par_chunks_mut(PIECE)
+            .zip(velocity.par_chunks_mut(PIECE));
+        pieces
+            .zip(moments)
+            .for_each(|((parameter, gradient), (square, velocity))| {
+                vectorized(|| {
+                    let values = parameter
+                        .iter_mut()
+                        .zip(gradient)
+                        .zip(square.iter_mut().zip(velocity));
+                    for ((w, &g), (s, v)) in values {
+                        let g = penalty.add(g, *w);
+                        *s = decay * *s + (1.0 - decay) * g * g;
+                        *v = momentum * *v + g / (s.sqrt() + epsilon);
+                        *w -= learning_rate * *v;
                     }
                 });
             });
@@ -80,6 +120,46 @@ impl OptimizerKernel for Cpu {
             });
         Ok(())
     }
+
+    fn clip(&self, most: f32, gradients: &mut [Buffer]) -> Result<(), CpuError> {
+        let squares: f64 = gradients
+            .iter()
+            .map(|gradient| sum_of_squares(gradient))
+            .sum();
+        let factor = f64::from(most) / (squares.sqrt() + 1e-6);
+        // NaN must not count as 1.
+        let factor = if factor >= 1.0 { 1.0 } else { factor as f32 };
+        for gradient in gradients {
+            pieces::indexed(gradient, |_, gradient| {
+                gradient.iter_mut().for_each(|value| *value *= factor);
+            });
+        }
+        Ok(())
+    }
+
+    fn average(
+        &self,
+        decay: f32,
+        value: &Tensor4<Cpu>,
+        average: &mut Tensor4<Cpu>,
+    ) -> Result<(), CpuError> {
+        pieces::zip(values_mut(average), values(value), |average, value| {
+            average
+                .iter_mut()
+                .zip(value)
+                .for_each(|(average, value)| *average = decay * *average + (1.0 - decay) * value);
+        });
+        Ok(())
+    }
+}
+
+/// Returns the sum of the squares, added piece by piece in order.
+fn sum_of_squares(values: &[f32]) -> f64 {
+    let pieces = values.par_chunks(PIECE);
+    let sums: Vec<f64> = pieces
+        .map(|piece| piece.iter().map(|&value| f64::from(value).powi(2)).sum())
+        .collect();
+    sums.into_iter().sum()
 }
 
 impl Penalty {

@@ -1,8 +1,10 @@
 //! Optimizers: update parameters from their gradients.
 
+mod average;
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod kernel;
 mod state;
 
 #[cfg(test)]
@@ -17,6 +19,9 @@ use serde::{Deserialize, Serialize};
 use super::memory::take;
 use super::{Backend, Scalar, Tensor4, device_failed};
 
+pub use average::Average;
+pub use kernel::{Adam, OptimizerKernel, RmsProp, Sgd};
+
 /// An optimizer and its constants, except for the learning rate, which is passed to each step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,8 +35,23 @@ pub enum OptimizerConfig {
         epsilon: f32,
         epsilon_added_to: SecondMoment,
     },
-    /// v = `momentum`·v + g, w −= lr · v.
-    Sgd { momentum: f32 },
+    /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019), as PyTorch's `AdamW`: w −= lr · λ · w, and then
+    /// the step of Adam with ε added to the corrected moment. λ is `weight_decay`.
+    AdamW {
+        beta1: f32,
+        beta2: f32,
+        epsilon: f32,
+        weight_decay: f32,
+    },
+    /// RMSprop (Hinton, 2012) in PyTorch's form, not centered: s is the mean of g² that decays by `decay`,
+    /// v = `momentum`·v + g / (√s + ε), w −= lr · v. TensorFlow and Keras add ε below the root.
+    RmsProp {
+        decay: f32,
+        momentum: f32,
+        epsilon: f32,
+    },
+    /// v = `momentum`·v + g + λ·w, w −= lr · v, as PyTorch's `SGD`. λ is `weight_decay`.
+    Sgd { momentum: f32, weight_decay: f32 },
 }
 
 /// The second moment whose root an Adam adds ε to. The forms differ only where gradients are so small that ε matters.
@@ -55,48 +75,25 @@ pub struct Penalty {
     pub l2: f32,
 }
 
-/// A device's implementation of optimizers. Updates a parameter and the moments of its gradient in place.
-pub trait OptimizerKernel: Storage<f32> {
-    /// `first` and `second` are the decaying means of g and of g².
-    fn adam(
-        &self,
-        constants: Adam,
-        parameter: &mut Tensor4<Self>,
-        gradient: &Self::Vec,
-        first: &mut Self::Vec,
-        second: &mut Self::Vec,
-    ) -> Result<(), Self::Err>;
-
-    fn sgd(
-        &self,
-        constants: Sgd,
-        parameter: &mut Tensor4<Self>,
-        gradient: &Self::Vec,
-        velocity: &mut Self::Vec,
-    ) -> Result<(), Self::Err>;
+/// How a parameter is updated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ParameterOptions {
+    pub penalty: Penalty,
+    /// Factor on the learning rate. With 0, the parameter is frozen: it is skipped with its moments, and its gradient
+    /// does not count for the norm that gradients are clipped to.
+    pub rate_factor: f32,
+    /// Whether the optimizer's weight decay applies to it.
+    pub decays: bool,
 }
 
-/// The constants of one Adam step for one parameter.
-#[derive(Clone, Copy, Debug)]
-pub struct Adam {
-    pub learning_rate: f32,
-    pub beta1: f32,
-    pub beta2: f32,
-    /// Added to the root of the corrected second moment.
-    pub epsilon: f32,
-    /// 1 − β₁ᵗ, where t is the number of this step, counted from 1.
-    pub first_correction: f32,
-    /// 1 − β₂ᵗ.
-    pub second_correction: f32,
-    pub penalty: Penalty,
-}
-
-/// The constants of one step of gradient descent for one parameter.
-#[derive(Clone, Copy, Debug)]
-pub struct Sgd {
-    pub learning_rate: f32,
-    pub momentum: f32,
-    pub penalty: Penalty,
+impl Default for ParameterOptions {
+    fn default() -> Self {
+        Self {
+            penalty: Penalty::default(),
+            rate_factor: 1.0,
+            decays: true,
+        }
+    }
 }
 
 /// An optimizer for a fixed list of parameters, with its state for each of them.
@@ -104,6 +101,8 @@ pub struct Optimizer<B: Storage<f32>> {
     config: OptimizerConfig,
     device: Option<B>,
     moments: Vec<Moments<B>>,
+    /// Largest norm of all gradients together.
+    clip_norm: Option<f32>,
     /// An empty buffer for every parameter, in place of the parameter's gradient.
     placeholders: Gradients<f32, B>,
 }
@@ -112,7 +111,8 @@ pub struct Optimizer<B: Storage<f32>> {
 struct Moments<B: Storage<f32>> {
     /// Number of updates so far.
     steps: u32,
-    /// For Adam, the means of g and of g². For gradient descent, the velocity.
+    /// For Adam, the means of g and of g². For RMSprop, the mean of g² and the velocity. For gradient descent, the
+    /// velocity.
     buffers: Vec<B::Vec>,
 }
 
@@ -137,7 +137,17 @@ impl<B: Backend> Optimizer<B> {
             config,
             device: parameters.first().map(|first| first.device().clone()),
             moments: moments.collect(),
+            clip_norm: None,
             placeholders: placeholders(parameters).unwrap_or_else(device_failed("the optimizer")),
+        }
+    }
+
+    /// Returns the optimizer, with every step's gradients scaled down so that their norm is at most `norm`, if given;
+    /// see [`OptimizerKernel::clip`]. Penalties and weight decay are added afterwards.
+    pub fn clipped(self, norm: Option<f32>) -> Self {
+        Self {
+            clip_norm: norm,
+            ..self
         }
     }
 
@@ -148,8 +158,8 @@ impl<B: Backend> Optimizer<B> {
     }
 
     /// Updates `parameters`, the list that the optimizer was created for, with the gradients of the loss plus
-    /// those of each parameter's penalty. A parameter without a gradient stays unchanged. The gradients are
-    /// consumed.
+    /// those of each parameter's penalty. A parameter without a gradient stays unchanged, as does a frozen one. The
+    /// gradients are consumed.
     ///
     /// # Panics
     /// If the lists' lengths differ, or the device fails.
@@ -158,7 +168,7 @@ impl<B: Backend> Optimizer<B> {
         learning_rate: f32,
         parameters: &mut [Tensor4<B>],
         gradients: &mut Gradients<f32, B>,
-        penalty: &[Penalty],
+        options: &[ParameterOptions],
     ) {
         assert_eq!(
             parameters.len(),
@@ -167,10 +177,10 @@ impl<B: Backend> Optimizer<B> {
         );
         assert_eq!(
             parameters.len(),
-            penalty.len(),
-            "every parameter needs a penalty"
+            options.len(),
+            "every parameter needs options"
         );
-        self.try_step(learning_rate, parameters, gradients, penalty)
+        self.try_step(learning_rate, parameters, gradients, options)
             .unwrap_or_else(device_failed("the optimizer"));
     }
 
@@ -179,7 +189,7 @@ impl<B: Backend> Optimizer<B> {
         learning_rate: f32,
         parameters: &mut [Tensor4<B>],
         gradients: &mut Gradients<f32, B>,
-        penalty: &[Penalty],
+        options: &[ParameterOptions],
     ) -> Result<(), B::Err> {
         let Some(device) = &self.device else {
             return Ok(());
@@ -189,57 +199,124 @@ impl<B: Backend> Optimizer<B> {
             self.no_gradients(),
             std::mem::replace(gradients, Gradients::leaky()),
         )?;
-        for ((parameter, moments), &penalty) in
-            parameters.iter_mut().zip(&mut self.moments).zip(penalty)
-        {
-            let gradient = take(device, gradients.get_or_alloc_mut(parameter)?)?;
-            if Storage::<f32>::len(device, &gradient) != parameter.shape().num_elements() {
+        let (mut updated, mut found) = (Vec::new(), Vec::new());
+        for (index, (parameter, options)) in parameters.iter().zip(options).enumerate() {
+            if options.rate_factor == 0.0 {
                 continue;
             }
-            moments.steps += 1;
-            match (self.config, moments.buffers.as_mut_slice()) {
-                (
-                    OptimizerConfig::Adam {
-                        beta1,
-                        beta2,
-                        epsilon,
-                        epsilon_added_to,
-                    },
-                    [first, second],
-                ) => {
-                    let correction =
-                        |beta: f32| (1.0 - f64::from(beta).powf(moments.steps.into())) as f32;
-                    let second_correction = correction(beta2);
-                    let constants = Adam {
-                        learning_rate,
-                        beta1,
-                        beta2,
-                        epsilon: match epsilon_added_to {
-                            SecondMoment::Corrected => epsilon,
-                            SecondMoment::Raw => epsilon / second_correction.sqrt(),
-                        },
-                        first_correction: correction(beta1),
-                        second_correction,
-                        penalty,
-                    };
-                    device.adam(constants, parameter, &gradient, first, second)?;
-                }
-                (OptimizerConfig::Sgd { momentum }, [velocity]) => {
-                    device.sgd(
-                        Sgd {
-                            learning_rate,
-                            momentum,
-                            penalty,
-                        },
-                        parameter,
-                        &gradient,
-                        velocity,
-                    )?;
-                }
-                _ => unreachable!("an optimizer has one buffer for each of its buffer names"),
+            let gradient = take(device, gradients.get_or_alloc_mut(parameter)?)?;
+            if Storage::<f32>::len(device, &gradient) == parameter.shape().num_elements() {
+                updated.push(index);
+                found.push(gradient);
             }
         }
+        if let Some(norm) = self.clip_norm {
+            device.clip(norm, &mut found)?;
+        }
+        for (index, gradient) in updated.into_iter().zip(found) {
+            let (parameter, moments) = (&mut parameters[index], &mut self.moments[index]);
+            let options = options[index];
+            let rate = learning_rate * options.rate_factor;
+            moments.update(self.config, device, rate, parameter, &gradient, options)?;
+        }
         Ok(())
+    }
+}
+
+impl<B: Backend> Moments<B> {
+    /// Updates one parameter with its gradient.
+    fn update(
+        &mut self,
+        config: OptimizerConfig,
+        device: &B,
+        learning_rate: f32,
+        parameter: &mut Tensor4<B>,
+        gradient: &<B as Storage<f32>>::Vec,
+        options: ParameterOptions,
+    ) -> Result<(), B::Err> {
+        self.steps += 1;
+        let decay = |weight_decay| if options.decays { weight_decay } else { 0.0 };
+        let penalty = options.penalty;
+        let correction = |beta: f32| (1.0 - f64::from(beta).powf(self.steps.into())) as f32;
+        let adam = |beta1, beta2, epsilon| Adam {
+            learning_rate,
+            beta1,
+            beta2,
+            epsilon,
+            first_correction: correction(beta1),
+            second_correction: correction(beta2),
+            remainder: 1.0,
+            penalty,
+        };
+        match (config, self.buffers.as_mut_slice()) {
+            (
+                OptimizerConfig::Adam {
+                    beta1,
+                    beta2,
+                    epsilon,
+                    epsilon_added_to,
+                },
+                [first, second],
+            ) => {
+                let mut constants = adam(beta1, beta2, epsilon);
+                if epsilon_added_to == SecondMoment::Raw {
+                    constants.epsilon /= constants.second_correction.sqrt();
+                }
+                device.adam(constants, parameter, gradient, first, second)
+            }
+            (
+                OptimizerConfig::AdamW {
+                    beta1,
+                    beta2,
+                    epsilon,
+                    weight_decay,
+                },
+                [first, second],
+            ) => {
+                let constants = Adam {
+                    remainder: 1.0 - learning_rate * decay(weight_decay),
+                    ..adam(beta1, beta2, epsilon)
+                };
+                device.adam(constants, parameter, gradient, first, second)
+            }
+            (
+                OptimizerConfig::RmsProp {
+                    decay,
+                    momentum,
+                    epsilon,
+                },
+                [square, velocity],
+            ) => {
+                let constants = RmsProp {
+                    learning_rate,
+                    decay,
+                    momentum,
+                    epsilon,
+                    penalty,
+                };
+                device.rms_prop(constants, parameter, gradient, square, velocity)
+            }
+            (
+                OptimizerConfig::Sgd {
+                    momentum,
+                    weight_decay,
+                },
+                [velocity],
+            ) => {
+                // The gradient of l2·w² is 2·l2·w.
+                let penalty = Penalty {
+                    l2: penalty.l2 + 0.5 * decay(weight_decay),
+                    ..penalty
+                };
+                let constants = Sgd {
+                    learning_rate,
+                    momentum,
+                    penalty,
+                };
+                device.sgd(constants, parameter, gradient, velocity)
+            }
+            _ => unreachable!("an optimizer has one buffer for each of its buffer names"),
+        }
     }
 }
 

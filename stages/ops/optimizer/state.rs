@@ -12,7 +12,8 @@ impl OptimizerConfig {
     /// Names of the buffers that are kept for each parameter.
     pub(super) fn buffer_names(&self) -> &'static [&'static str] {
         match self {
-            Self::Adam { .. } => &["first_moment", "second_moment"],
+            Self::Adam { .. } | Self::AdamW { .. } => &["first_moment", "second_moment"],
+            Self::RmsProp { .. } => &["mean_square", "velocity"],
             Self::Sgd { .. } => &["velocity"],
         }
     }
@@ -29,8 +30,8 @@ pub struct StateMismatch {
 
 impl<B: Backend> Optimizer<B> {
     /// Returns the whole state of the optimizer: `steps`, the number of updates of every parameter (exact
-    /// below 2²⁴), and for each parameter, by its index in the list, `first_moment.0` and `second_moment.0`,
-    /// or `velocity.0`.
+    /// below 2²⁴), and for each parameter, by its index in the list, its buffers, such as `first_moment.0` and
+    /// `second_moment.0`.
     ///
     /// # Panics
     /// If the device fails.

@@ -4,12 +4,14 @@
 mod tests;
 
 use contract::{Context, Failure, ImageShape};
-use ops::optimizer::Optimizer;
 use ops::{Backend, Staged};
 use serde::{Deserialize, Serialize};
 
 use super::examples::Examples;
+use super::mixing::{Mixed, Mixing};
+use super::schedule::warmup_factor;
 use super::step::{StepResults, Targets, train_step};
+use super::updater::Updater;
 use crate::nets::{Head, Network};
 use crate::rate::Rate;
 
@@ -20,6 +22,10 @@ pub(super) struct Fixed<'a> {
     pub class_weights: Vec<f32>,
     pub batch_size: usize,
     pub epochs: usize,
+    /// Number of epochs in which the learning rate rises.
+    pub warmup: Option<f64>,
+    pub label_smoothing: f64,
+    pub mixing: Mixing,
     pub context: &'a Context<'a>,
 }
 
@@ -66,24 +72,25 @@ struct Pass<'a, B: Backend> {
     waiting: Option<LaunchedStep<B>>,
 }
 
-/// Trains `network` for the rest of epoch `epoch` (from 0). If training is stopped, `partial` has the part that
+/// Trains `network` for the rest of epoch `epoch` (from 0), with this learning rate unless it still rises. If training is stopped, `partial` has the part that
 /// was completed.
 pub(super) fn train_epoch<B: Backend>(
     network: &mut Network<B>,
-    optimizer: &mut Optimizer<B>,
+    updater: &mut Updater<B>,
     learning_rate: f64,
     epoch: usize,
     partial: &mut PartialEpoch,
     rate: &mut Rate,
     fixed: &Fixed<'_>,
 ) -> Result<(), Failure> {
+    let shape = fixed.examples.image();
     let ImageShape {
         height,
         width,
         channels,
-    } = fixed.examples.image();
+    } = shape;
     let order = fixed.examples.order(epoch as u64);
-    let steps = order.len().div_ceil(fixed.batch_size);
+    let steps = fixed.steps();
     let done = partial.batches;
     rate.resume();
     let mut pass = Pass {
@@ -102,20 +109,21 @@ pub(super) fn train_epoch<B: Backend>(
         }
         let mut images = Staged::new(network.device(), (examples.len(), channels, height, width));
         let labels = fixed.examples.batch(examples, epoch as u64, &mut images);
-        let targets = fixed.targets(&labels);
         let step = (epoch * steps + index) as u64;
         let seed = fixed.context.seed;
-        let learning_rate = learning_rate as f32;
-        let images = images.upload();
+        let mixed = fixed.mixing.apply(&mut images, shape, &labels, seed, step);
+        let targets = fixed.targets(&labels, mixed.as_ref());
+        let rate = learning_rate * warmup_factor(fixed.warmup, step, steps);
         let results = train_step(
             network,
-            optimizer,
-            learning_rate,
-            images,
+            &mut updater.optimizer,
+            rate as f32,
+            images.upload(),
             &targets,
             seed,
             step,
         );
+        updater.updated(network, step);
         pass.launched(LaunchedStep {
             index,
             labels,
@@ -126,11 +134,24 @@ pub(super) fn train_epoch<B: Backend>(
 }
 
 impl Fixed<'_> {
-    fn targets<'a>(&'a self, labels: &'a [u32]) -> Targets<'a> {
+    /// Returns the number of steps in an epoch.
+    fn steps(&self) -> usize {
+        self.examples.images_per_epoch().div_ceil(self.batch_size)
+    }
+
+    /// Returns the factor on the learning rate in the last step of epoch `epoch` (from 0).
+    pub(super) fn last_factor(&self, epoch: usize) -> f64 {
+        let steps = self.steps();
+        warmup_factor(self.warmup, ((epoch + 1) * steps - 1) as u64, steps)
+    }
+
+    fn targets<'a>(&'a self, labels: &'a [u32], mixed: Option<&'a Mixed>) -> Targets<'a> {
         Targets {
             head: self.head,
             labels,
             class_weights: &self.class_weights,
+            smoothing: self.label_smoothing,
+            mixed,
         }
     }
 }
@@ -166,7 +187,7 @@ impl<B: Backend> Pass<'_, B> {
         partial.batches = step.index + 1;
         partial.seen += step.labels.len();
         partial.loss_sum += loss * step.labels.len() as f64;
-        partial.correct += self.fixed.targets(&step.labels).hits(&logits);
+        partial.correct += self.fixed.targets(&step.labels, None).hits(&logits);
 
         let done = self.epoch as f64 + partial.seen as f64 / self.images as f64;
         let values = [

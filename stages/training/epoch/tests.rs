@@ -11,14 +11,16 @@ use crate::data::Dataset;
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
 use crate::rate::Rate;
 use crate::training::Examples;
+use crate::training::mixing::Mixing;
 use crate::training::testing::{dataset, request};
+use crate::training::updater::Updater;
 
 const BATCH: usize = 4;
 
 /// A network of one layer, and the state of its training.
 struct Training {
     network: Network<Cpu>,
-    optimizer: Optimizer<Cpu>,
+    updater: Updater<Cpu>,
     partial: PartialEpoch,
     rate: Rate,
     /// The rates that were reported, in images per second.
@@ -39,7 +41,10 @@ impl Training {
             epsilon_added_to: SecondMoment::Corrected,
         };
         Self {
-            optimizer: Optimizer::new(adam, network.parameters()),
+            updater: Updater {
+                optimizer: Optimizer::new(adam, network.parameters()),
+                average: None,
+            },
             network,
             partial: PartialEpoch::default(),
             rate: Rate::start(),
@@ -74,16 +79,19 @@ impl Training {
             class_weights: vec![1.0; 2],
             batch_size: BATCH,
             epochs: 1,
+            warmup: None,
+            label_smoothing: 0.0,
+            mixing: Mixing::default(),
             context: &Context::new(&request, &events, &cancelled),
         };
         let Self {
             network,
-            optimizer,
+            updater,
             partial,
             rate,
             ..
         } = self;
-        let trained = train_epoch(network, optimizer, learning_rate, 0, partial, rate, &fixed);
+        let trained = train_epoch(network, updater, learning_rate, 0, partial, rate, &fixed);
         self.rates = rates.into_inner().unwrap();
         trained
     }

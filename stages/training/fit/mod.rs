@@ -5,7 +5,6 @@ mod tests;
 
 use contract::{Context, Failure};
 use ops::Backend;
-use ops::optimizer::Optimizer;
 
 use super::calibration::calibrate;
 use super::epoch::{Fixed, PartialEpoch, train_epoch};
@@ -15,6 +14,7 @@ use super::recipe::Recipe;
 use super::state::{Best, TrainingState};
 use super::statistics::estimate;
 use super::stopping::Progress;
+use super::updater::Updater;
 use super::validation::{Validated, threshold, usable, validate};
 use super::warnings;
 use crate::data::Dataset;
@@ -41,7 +41,8 @@ pub struct Fitted {
     pub validation_images: Option<usize>,
 }
 
-/// Trains `network` on `examples`, and leaves the weights of the best epoch in it. This is the best epoch by
+/// Trains `network` on `examples`, and leaves the weights of the best epoch in it, or their average if the recipe says
+/// so. This is the best epoch by
 /// `recipe.monitor` on `validation`; without validation images, it is the last epoch.
 ///
 /// If the training is stopped while the statistics of `batch_norm` layers are estimated, it resumes after the last
@@ -85,6 +86,9 @@ pub fn fit<B: Backend>(
         class_weights,
         batch_size: recipe.batch_size,
         epochs: recipe.epochs,
+        warmup: recipe.warmup,
+        label_smoothing: recipe.label_smoothing,
+        mixing: recipe.mixing(),
         context,
     };
 
@@ -100,7 +104,7 @@ pub fn fit<B: Backend>(
     for warning in images.warnings() {
         context.warn(warning);
     }
-    let (mut state, mut optimizer) = TrainingState::begin(network, recipe, context);
+    let (mut state, mut updater) = TrainingState::begin(network, recipe, context);
     let mut progress = Progress::default();
     for row in &state.history {
         progress.observe(row, recipe.monitor, recipe.early_stopping.as_ref());
@@ -112,7 +116,7 @@ pub fn fit<B: Backend>(
     while state.history.len() < recipe.epochs && !stops(&progress, state.history.len()) {
         let completed = match epoch(
             network,
-            &mut optimizer,
+            &mut updater,
             recipe,
             validation,
             &mut state,
@@ -120,7 +124,7 @@ pub fn fit<B: Backend>(
             &fixed,
         ) {
             Err(Failure::Cancelled) => {
-                state.keep(network, &optimizer, true, context);
+                state.keep(network, &updater, true, context);
                 return Err(Failure::Cancelled);
             }
             other => other?,
@@ -133,7 +137,7 @@ pub fn fit<B: Backend>(
         {
             state.best = Best {
                 epoch: completed.row.epoch,
-                state: network.snapshot(),
+                state: updater.with_kept(network, |network| network.snapshot()),
                 scores: completed.scores,
             };
         }
@@ -141,7 +145,7 @@ pub fn fit<B: Backend>(
         state.partial = PartialEpoch::default();
         let epochs = state.history.len();
         let last = epochs == recipe.epochs || stops(&progress, epochs);
-        state.keep(network, &optimizer, last, context);
+        state.keep(network, &updater, last, context);
     }
     let TrainingState { history, best, .. } = state;
     if stops(&progress, history.len()) {
@@ -236,7 +240,7 @@ struct Completed {
 /// Trains for the rest of the epoch that `state` is in, and measures the result.
 fn epoch<B: Backend>(
     network: &mut Network<B>,
-    optimizer: &mut Optimizer<B>,
+    updater: &mut Updater<B>,
     recipe: &Recipe,
     validation: Option<&Dataset>,
     state: &mut TrainingState,
@@ -246,15 +250,7 @@ fn epoch<B: Backend>(
     let epoch = state.history.len();
     let learning_rate = recipe.learning_rate * recipe.schedule.factor(epoch, recipe.epochs);
     let partial = &mut state.partial;
-    train_epoch(
-        network,
-        optimizer,
-        learning_rate,
-        epoch,
-        partial,
-        rate,
-        fixed,
-    )?;
+    train_epoch(network, updater, learning_rate, epoch, partial, rate, fixed)?;
     // The last batch's loss was computed before its update, so the weights are checked as well.
     if !network.is_finite() {
         return Err(Failure::Training(format!(
@@ -263,14 +259,18 @@ fn epoch<B: Backend>(
         )));
     }
     let validated = validation
-        .map(|dataset| validate(network, fixed.head, dataset, fixed.context))
+        .map(|dataset| {
+            updater.with_kept(network, |network| {
+                validate(network, fixed.head, dataset, fixed.context)
+            })
+        })
         .transpose()?;
     let (scores, measures) = validated
         .map(|validated| (validated.scores, validated.measures))
         .unzip();
     let row = EpochRow {
         epoch: epoch + 1,
-        learning_rate,
+        learning_rate: learning_rate * fixed.last_factor(epoch),
         loss: partial.loss(),
         accuracy: partial.accuracy(),
         validation: measures,

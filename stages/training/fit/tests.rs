@@ -106,11 +106,12 @@ fn estimated_statistics_change_the_kept_network_and_not_the_history() {
     assert_ne!(of_estimated.threshold, of_running.threshold);
 }
 
-/// Trains with checkpoints in `folder`, resuming from those that are there. If `stop`, a stop is requested once the
-/// last epoch has a checkpoint.
+/// Trains with checkpoints in `folder`, resuming from those that are there. If `stop` is given, a stop is requested
+/// once that epoch has a checkpoint.
 fn with_checkpoints(
+    recipe: Value,
     folder: &Path,
-    stop: bool,
+    stop: Option<usize>,
 ) -> (Network<Cpu>, Result<Fitted, Failure>, Vec<usize>) {
     let (examples, validation) = (Examples::new(columns(60), 1), columns(30));
     let kept = std::fs::read_dir(folder).unwrap();
@@ -130,33 +131,114 @@ fn with_checkpoints(
             position,
             ..
         } => {
+            // A stop right after an epoch keeps its checkpoint again.
+            let _ = std::fs::remove_dir_all(folder.join(&name));
             std::fs::rename(moved.path().join(&name), folder.join(&name)).unwrap();
-            cancelled.store(stop && position.epoch == 3, Ordering::Relaxed);
+            cancelled.store(Some(position.epoch) == stop, Ordering::Relaxed);
         }
         StageEvent::Resumed { from } => resumed.lock().unwrap().push(from.epoch),
         _ => {}
     };
     let context = Context::new(&request, &events, &cancelled);
-    let recipe = normalized("estimated");
     let (network, fitted) = train(recipe, &examples, Some(&validation), &context);
     (network, fitted, resumed.into_inner().unwrap())
 }
 
-#[test]
-fn a_training_stopped_while_it_estimates_statistics_resumes_with_the_same_bits() {
+/// Trains without a stop, and with one after epoch `stop`, and checks that the results have the same bits.
+fn assert_resumes(recipe: &Value, stop: usize) {
     let [whole, stopped] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let (expected, fitted, _) = with_checkpoints(whole.path(), false);
+    let run = |folder: &Path, stop| with_checkpoints(recipe.clone(), folder, stop);
+    let (expected, fitted, _) = run(whole.path(), None);
     let fitted = fitted.unwrap();
 
-    let (_, cancelled, _) = with_checkpoints(stopped.path(), true);
+    let (_, cancelled, _) = run(stopped.path(), Some(stop));
     assert_eq!(cancelled.err(), Some(Failure::Cancelled));
-    let (network, resumed, from) = with_checkpoints(stopped.path(), false);
+    let (network, resumed, from) = run(stopped.path(), None);
     let resumed = resumed.unwrap();
-    assert_eq!(from, [3]);
+    assert_eq!(from, [stop]);
     assert_eq!(network.snapshot(), expected.snapshot());
     assert_eq!(resumed.history, fitted.history);
     assert_eq!(resumed.validation, fitted.validation);
     assert_eq!(resumed.threshold, fitted.threshold);
+}
+
+#[test]
+fn a_training_stopped_while_it_estimates_statistics_resumes_with_the_same_bits() {
+    assert_resumes(&normalized("estimated"), 3);
+}
+
+/// Returns a recipe with every parameter that changes steps, targets or the kept weights.
+fn current(optimizer: Value) -> Value {
+    let mut recipe = normalized("running");
+    let more = json!({
+        "optimizer": optimizer,
+        "ema": 0.9,
+        "clip_norm": 0.5,
+        "warmup": 1.5,
+        "label_smoothing": 0.1,
+        "mixup": 0.4,
+        "cutmix": 1.0,
+    });
+    recipe
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    recipe
+}
+
+#[test]
+fn a_training_with_averages_and_mixed_images_resumes_with_the_same_bits() {
+    for optimizer in [json!("adamw"), json!({ "rmsprop": { "momentum": 0.5 } })] {
+        for stop in [1, 2] {
+            assert_resumes(&current(optimizer.clone()), stop);
+        }
+    }
+}
+
+#[test]
+fn the_model_and_its_validation_are_those_of_the_average() {
+    let (examples, validation) = (Examples::new(columns(60), 1), columns(30));
+    let (request, cancelled) = (request(), AtomicBool::new(false));
+    let context = Context::new(&request, &|_| {}, &cancelled);
+    let fit = |ema: Option<f64>| {
+        let mut recipe = normalized("running");
+        recipe["ema"] = json!(ema);
+        let (network, fitted) = train(recipe, &examples, Some(&validation), &context);
+        (network, fitted.unwrap())
+    };
+    let ((mut plain, of_plain), (mut averaged, of_averaged)) = (fit(None), fit(Some(0.9)));
+    // The average does not change the steps themselves.
+    for (plain, averaged) in of_plain.history.iter().zip(&of_averaged.history) {
+        assert_eq!(
+            (plain.loss, plain.accuracy),
+            (averaged.loss, averaged.accuracy)
+        );
+        assert_ne!(plain.validation, averaged.validation);
+    }
+    for (network, fitted) in [(&mut plain, &of_plain), (&mut averaged, &of_averaged)] {
+        let validated = validate(network, Head::Sigmoid, &validation, &context).unwrap();
+        assert_eq!(fitted.validation, Some(validated.measures.clone()));
+        let best = &fitted.history[fitted.best_epoch - 1];
+        assert_eq!(best.validation, Some(validated.measures));
+    }
+    assert_ne!(plain.snapshot(), averaged.snapshot());
+    // A decay of 0 keeps the last weights.
+    assert_eq!(fit(Some(0.0)).0.snapshot(), plain.snapshot());
+}
+
+#[test]
+fn the_history_has_the_learning_rate_of_the_last_step_of_each_epoch() {
+    let examples = Examples::new(columns(60), 1);
+    let (request, cancelled) = (request(), AtomicBool::new(false));
+    let context = Context::new(&request, &|_| {}, &cancelled);
+    let (_, fitted) = train(current(json!("adamw")), &examples, None, &context);
+    let rates = fitted
+        .unwrap()
+        .history
+        .into_iter()
+        .map(|row| row.learning_rate);
+    // Eight steps in each epoch, and twelve of warmup.
+    assert_eq!(rates.collect::<Vec<_>>(), [1e-3 * (8.0 / 12.0), 1e-3, 1e-3]);
 }
 
 #[test]

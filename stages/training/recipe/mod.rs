@@ -7,12 +7,13 @@ mod threshold;
 
 use contract::{
     Amount, ImageShape, Invalid, Memory, Resumable, Work, bare_name, json,
-    ranges::{above_zero, whole},
+    ranges::{above_zero, share, whole},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::mixing::Mixing;
 use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
 use crate::nets::{Architecture, Head, Initializer, Layer, check_layers, output_warning};
@@ -53,6 +54,37 @@ pub struct Recipe {
         deserialize_with = "bare_name::deserialize"
     )]
     pub optimizer: OptimizerChoice,
+    /// Number of epochs in which the learning rate rises from 0 to its value, by equal amounts from step to step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 100_000), extend("exclusiveMinimum" = 0, "x-unit" = "epochs"))]
+    pub warmup: Option<f64>,
+    /// Largest Euclidean norm of all gradients together. In steps in which it is larger, all gradients are scaled down
+    /// to it, before penalties and weight decay are added, as by PyTorch's `clip_grad_norm_`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1_000_000), extend("exclusiveMinimum" = 0))]
+    pub clip_norm: Option<f64>,
+    /// Decay of an exponential moving average of the weights and of the statistics of `batch_norm`, such as 0.999: each
+    /// step replaces 1 − `ema` of it. In step t (from 0), it decays by at most (1 + t) / (10 + t), so that it forgets
+    /// the initial weights. Validation uses the average, and the trained model is the average of the best epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+    pub ema: Option<f64>,
+    /// Share of each label that is distributed equally over all classes (Szegedy et al., 2016). The training loss is
+    /// that of the smoothed labels.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0), extend("default" = 0.0, "exclusiveMaximum" = 1))]
+    pub label_smoothing: f64,
+    /// Mixes each image, and its label, with another one of its batch (Zhang et al., 2018). The share of the image itself
+    /// is drawn for each batch from Beta(`mixup`, `mixup`). The training accuracy counts the label of the image itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 100), extend("exclusiveMinimum" = 0))]
+    pub mixup: Option<f64>,
+    /// Replaces a rectangle of each image by that of another one of its batch, and mixes the labels by area (Yun et al.,
+    /// 2019). The share of the image itself is drawn for each batch from Beta(`cutmix`, `cutmix`). With `mixup`, each
+    /// batch is mixed in one of the two ways, with equal probability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 100), extend("exclusiveMinimum" = 0))]
+    pub cutmix: Option<f64>,
     /// Weight of each class's images in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
@@ -107,6 +139,10 @@ fn one_thousandth() -> f64 {
 fn constant() -> Schedule {
     Schedule::Constant {}
 }
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
 impl Recipe {
     /// Returns the parameters with every default filled in.
     pub fn canonical(&self) -> Value {
@@ -128,6 +164,14 @@ impl Recipe {
                     "with `schedule: cosine` every learning rate depends on it",
                 )),
             },
+        }
+    }
+
+    /// Returns the ways in which the images of a batch are mixed.
+    pub(super) fn mixing(&self) -> Mixing {
+        Mixing {
+            mixup: self.mixup,
+            cutmix: self.cutmix,
         }
     }
 
@@ -157,7 +201,8 @@ impl Recipe {
         let batch = train.map_or(self.batch_size as u64, |train| {
             train.min(self.batch_size as u64)
         });
-        let parameters = network.parameter_bytes(self.optimizer.moments());
+        let average = self.ema.map_or(0, |_| network.state_bytes());
+        let parameters = network.parameter_bytes(self.optimizer.moments()) + average;
         Work {
             amount: count.map(|count| Amount {
                 count,
@@ -167,8 +212,9 @@ impl Recipe {
             memory: Some(Memory {
                 least: parameters + batch * network.widest_bytes(),
                 // The weights of the best epoch so far are kept too, and checkpoints are assembled in memory:
-                // weights and moments.
+                // weights, moments and averages.
                 likely: parameters
+                    + average
                     + (2 + self.optimizer.moments()) * network.state_bytes()
                     + batch * network.activation_bytes(),
             }),
@@ -190,6 +236,16 @@ impl Recipe {
         above_zero("learning_rate", self.learning_rate, 10.0)?;
         self.schedule.check().map_err(|e| e.under("schedule"))?;
         self.optimizer.check().map_err(|e| e.under("optimizer"))?;
+        for (name, value, most) in [
+            ("warmup", self.warmup, 100_000.0),
+            ("clip_norm", self.clip_norm, 1_000_000.0),
+            ("mixup", self.mixup, 100.0),
+            ("cutmix", self.cutmix, 100.0),
+        ] {
+            value.map_or(Ok(()), |value| above_zero(name, value, most))?;
+        }
+        share("ema", self.ema.unwrap_or_default())?;
+        share("label_smoothing", self.label_smoothing)?;
         let weights = self.class_weights.check();
         weights.map_err(|e| e.under("class_weights"))?;
         if let Some(stopping) = &self.early_stopping {

@@ -163,6 +163,15 @@ models:
     - conv: { filters: 2 }
     - flatten
     - dense: { units: 2, activation: linear }
+  mobile:
+    - conv: { filters: 4, activation: relu6 }
+    - conv: { filters: 4, kernel: 4, stride: 2, padding: 1, activation: hard_swish }
+    - activation: hard_sigmoid
+    - conv: { filters: 4, activation: silu }
+    - global_avg_pool
+    - flatten
+    - dense: { units: 8, activation: gelu }
+    - dense: { units: 1 }
   transposed:
     - conv_transpose: { filters: 2 }
     - global_avg_pool
@@ -172,12 +181,12 @@ stages:
   xrays: { kind: dataset, params: { source: { phantom: { images: 64, test_images: 60 } }, image_size: 16, validation: 0.2 } }
   cnn:
     kind: train-cnn
-    matrix: { model: [plain, wide, transposed] }
+    matrix: { model: [plain, wide, mobile, transposed] }
     inputs: { train: xrays.train, validation: xrays.validation }
     params: { model: "${matrix.model}", epochs: 2 }
   evaluate:
     kind: evaluate
-    matrix: { model: [plain, wide, transposed] }
+    matrix: { model: [plain, wide, mobile, transposed] }
     inputs: { model: cnn, images: xrays.test }
     params: { bootstrap: 0, heat_maps: { images: 0 } }
 "#;
@@ -189,7 +198,7 @@ fn the_numpy_program_knows_every_layer_of_classifiers_or_names_it() {
     let ran = sandbox.run_json(&[]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let images = export(&sandbox, "xrays.test", &[]);
-    for model in ["plain", "wide"] {
+    for model in ["plain", "wide", "mobile"] {
         let metrics = format!("artifacts/latest/layers/evaluate[{model}]/metrics/predictions.csv");
         let expected = predictions(&sandbox.path(&metrics));
         let artifact = format!("cnn[{model}].model");

@@ -62,13 +62,19 @@ pub(super) fn at<'a>(params: &'a mut Value, path: &[Segment]) -> &'a mut Value {
 
 /// Visits every place in the schema of a kind, starting from valid parameters.
 pub(super) fn everywhere<'a>(root: &'a Value, params: &Value, visit: &mut dyn FnMut(Visit<'a>)) {
-    let mut walk = Walk { root, visit };
+    let mut walk = Walk {
+        root,
+        visit,
+        within: Vec::new(),
+    };
     walk.inside(root, params.clone(), &mut Vec::new());
 }
 
 struct Walk<'a, 'v> {
     root: &'a Value,
     visit: &'v mut dyn FnMut(Visit<'a>),
+    /// The references that lead to the current place. A layer may contain layers, whose schema is visited once.
+    within: Vec<&'a str>,
 }
 
 impl<'a> Walk<'a, '_> {
@@ -96,7 +102,14 @@ impl<'a> Walk<'a, '_> {
             path: path.clone(),
             optional,
         });
+        let reference = schema["$ref"].as_str();
+        if reference.is_some_and(|reference| self.within.contains(&reference)) {
+            return;
+        }
+        self.within.extend(reference);
         self.inside(self.resolved(schema), params, path);
+        self.within
+            .truncate(self.within.len() - reference.iter().len());
     }
 
     fn inside(&mut self, schema: &'a Value, params: Value, path: &mut Vec<Segment>) {

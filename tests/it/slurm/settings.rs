@@ -179,5 +179,6 @@ fn a_plan_shows_the_requests_and_a_run_refuses_one_that_cannot_be_expressed() {
     let refused = without_slurm(&sandbox, &["run", "pipeline.yaml", "--executor", "slurm"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.contains("slurm.gpu_types"), "{refused:?}");
-    assert!(!sandbox.path("artifacts/v1/runs").exists());
+    let runs = sandbox.runner(&["runs", "list", "--json"]).json();
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(0), "{runs}");
 }

@@ -44,7 +44,7 @@ impl Excess {
                 wording::duration(limit.as_secs_f64())
             )),
             Self::Memory { limit, held } => Failure::OutOfMemory(format!(
-                "its process used {} of memory, more than its limit of {}",
+                "its process used {} of memory, more than its limit of {}; raise `resources.memory` of the stage",
                 ByteSize::b(held).display().iec(),
                 ByteSize::b(limit).display().iec()
             )),

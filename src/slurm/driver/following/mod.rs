@@ -10,7 +10,7 @@ use crate::outcome::Outcome;
 use crate::records::JobRecord;
 use crate::recover::Recovered;
 use crate::site::SiteLimits;
-use crate::state::{JobId, State};
+use crate::state::JobId;
 use crate::watch::Pace;
 use crate::{Error, JobFolder, Settings};
 
@@ -40,6 +40,10 @@ pub(super) struct Following {
     cancel_at: Instant,
     submitting: Submitting,
     ask_at: Instant,
+    /// Time of the last question.
+    asked_at: Instant,
+    /// Jobs that end once they are cancelled.
+    ending: BTreeMap<Number, Outcome>,
     ask_pace: Pace,
     look_at: Instant,
     /// Earliest time of the next look.
@@ -63,6 +67,8 @@ impl Following {
             cancel_at: now,
             submitting: Submitting::new(),
             ask_at: now,
+            asked_at: now,
+            ending: BTreeMap::new(),
             ask_pace: Pace::up_to(settings.poll),
             look_at: now,
             look_rest: now,
@@ -193,9 +199,11 @@ impl Following {
             match entry.look(late, &log) {
                 Next::Continue => {}
                 Next::Finish(outcome) => done.push((*number, outcome)),
+                // The caller may be the last one, and end this process.
                 Next::CancelAndFinish(outcome) => {
-                    self.to_cancel.push(job);
-                    done.push((*number, outcome));
+                    if self.ending.insert(*number, outcome).is_none() {
+                        self.to_cancel.push(job);
+                    }
                 }
             }
         }
@@ -268,7 +276,8 @@ impl Following {
         if jobs.is_empty() {
             return None;
         }
-        self.ask_at = Instant::now() + self.ask_pace.pause();
+        self.asked_at = Instant::now();
+        self.ask_at = self.asked_at + self.ask_pace.pause();
         Some(Errand::Ask(jobs))
     }
 
@@ -285,13 +294,13 @@ impl Following {
                 for entry in self.entries.values_mut() {
                     let id = entry.submitted().map(JobRecord::id);
                     if let Some(state) = id.and_then(|id| states.get(&id)) {
-                        take_state(entry, state);
+                        entry.take_state(state, self.asked_at);
                     }
                 }
                 // The next pause begins with the answer, which may have taken long.
                 self.ask_at = self.ask_at.max(Instant::now() + Pace::FIRST);
             }
-            Answer::Cancelled(_, Ok(())) => {}
+            Answer::Cancelled(jobs, Ok(())) => self.finish_cancelled(&jobs),
             Answer::Cancelled(jobs, Err(error)) => {
                 // The marks in the folders stay, so no further job starts.
                 tracing::debug!(%error, "failed to cancel jobs");
@@ -302,6 +311,20 @@ impl Following {
                 self.cancel_at = Instant::now() + RETRY;
             }
             Answer::Limits(limits) => self.take_limits(limits),
+        }
+    }
+
+    /// Finishes the jobs among these that only had to be cancelled.
+    fn finish_cancelled(&mut self, jobs: &[(JobFolder, JobRecord)]) {
+        let is_among = |number: &Number| {
+            let job = self.entries.get(number).and_then(Entry::submitted);
+            job.is_none_or(|job| jobs.iter().any(|(_, cancelled)| cancelled.id() == job.id()))
+        };
+        let done: Vec<Number> = self.ending.keys().copied().filter(is_among).collect();
+        for number in done {
+            if let Some(outcome) = self.ending.remove(&number) {
+                self.finish(number, outcome);
+            }
         }
     }
 
@@ -348,19 +371,5 @@ impl Following {
         if let Some(entry) = self.entries.get_mut(&number) {
             entry.notice(error.to_string());
         }
-    }
-}
-
-/// Notes what Slurm said about a job. No answer does not replace the last one, except that an ending is only believed
-/// while Slurm confirms it.
-fn take_state(entry: &mut Entry, state: &State) {
-    match state {
-        State::Unknown(why) => {
-            entry.notice(format!("the state of the job is not known: {why}"));
-            if entry.state.is_over() {
-                entry.state = state.clone();
-            }
-        }
-        known => entry.state = known.clone(),
     }
 }

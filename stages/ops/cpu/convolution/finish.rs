@@ -28,8 +28,13 @@ impl Finish<'_> {
 
     /// Finishes an image with `positions` values per filter.
     pub fn apply(self, positions: usize, image: &mut [f32]) {
+        self.part(0, positions, image);
+    }
+
+    /// Finishes some filters of an image, of which `first` is the first, with `positions` values per filter.
+    pub fn part(self, first: usize, positions: usize, part: &mut [f32]) {
         if let Self::Activate { bias, function } = self {
-            for (values, &bias) in image.chunks_exact_mut(positions).zip(bias) {
+            for (values, &bias) in part.chunks_exact_mut(positions).zip(&bias[first..]) {
                 vectorized(|| in_place(function, bias, values));
             }
         }

@@ -2,8 +2,10 @@
 //! filters over images, outputs back to images, and the filters' gradient.
 //!
 //! `winograd` computes the convolutions that it supports, with fewer multiplications. `unfolded` computes all
-//! others.
+//! others whose windows have no gaps and meet all channels. `direct` computes those with groups (among them depthwise
+//! ones), with gaps, and with different strides in both directions.
 
+pub mod direct;
 mod finish;
 mod tiles;
 mod unfolded;

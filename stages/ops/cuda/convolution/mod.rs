@@ -4,7 +4,10 @@
 //! The first two use the same kernel (`correlate.cu`), because outputs go back to images by a convolution
 //! with reversed filters. With a stride above 1, pixels are divided into classes by the remainders of their
 //! row and column, and each class has a launch of its own with the taps that reach it.
+//!
+//! `direct` computes convolutions with groups, gaps, or different strides in both directions.
 
+pub mod direct;
 mod gather;
 
 use contract::Precision;

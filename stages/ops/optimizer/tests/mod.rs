@@ -1,6 +1,8 @@
+mod options;
+
 use dfdx::tensor::{Cpu, Gradients};
 
-use super::{Optimizer, OptimizerConfig, Penalty, SecondMoment};
+use super::{Average, Optimizer, OptimizerConfig, ParameterOptions, Penalty, SecondMoment};
 use crate::check::{any_threads, close, noise, on_every_device, twice};
 use crate::{Backend, Tensor4, from_host, to_host};
 
@@ -9,6 +11,7 @@ on_every_device!(
     adam_with_tiny_gradients_takes_the_steps_of_pytorch_and_of_keras,
     gradient_descent_worked_by_hand,
     penalties_add_their_gradients,
+    adam_w_rms_prop_and_weight_decay_take_the_steps_of_pytorch,
     a_parameter_without_a_gradient_is_unchanged,
     a_restored_optimizer_continues_like_the_original,
     a_state_that_does_not_fit_changes_nothing,
@@ -21,8 +24,33 @@ const ADAM: OptimizerConfig = OptimizerConfig::Adam {
     epsilon: 1e-7,
     epsilon_added_to: SecondMoment::Corrected,
 };
-const SGD: OptimizerConfig = OptimizerConfig::Sgd { momentum: 0.5 };
-const NONE: Penalty = Penalty { l1: 0.0, l2: 0.0 };
+const ADAM_W: OptimizerConfig = OptimizerConfig::AdamW {
+    beta1: 0.9,
+    beta2: 0.99,
+    epsilon: 1e-6,
+    weight_decay: 0.2,
+};
+const RMS_PROP: OptimizerConfig = OptimizerConfig::RmsProp {
+    decay: 0.9,
+    momentum: 0.5,
+    epsilon: 0.01,
+};
+const SGD: OptimizerConfig = OptimizerConfig::Sgd {
+    momentum: 0.5,
+    weight_decay: 0.0,
+};
+const ALL: [OptimizerConfig; 4] = [ADAM, ADAM_W, RMS_PROP, SGD];
+
+fn plain(count: usize) -> Vec<ParameterOptions> {
+    vec![ParameterOptions::default(); count]
+}
+
+fn penalized(l1: f32, l2: f32) -> ParameterOptions {
+    ParameterOptions {
+        penalty: Penalty { l1, l2 },
+        ..ParameterOptions::default()
+    }
+}
 
 fn parameter<B: Backend>(device: &B, values: &[f32]) -> Tensor4<B> {
     from_host(device, values.to_vec(), (1, values.len(), 1, 1))
@@ -46,8 +74,8 @@ fn step<B: Backend>(
     parameters: &mut [Tensor4<B>],
     of: &[Option<&[f32]>],
 ) {
-    let penalties = vec![NONE; parameters.len()];
-    optimizer.step(rate, parameters, &mut gradients(parameters, of), &penalties);
+    let options = plain(parameters.len());
+    optimizer.step(rate, parameters, &mut gradients(parameters, of), &options);
 }
 
 fn adam_worked_by_hand<B: Backend>(device: &B) {
@@ -118,6 +146,53 @@ fn adam_with_tiny_gradients_takes_the_steps_of_pytorch_and_of_keras<B: Backend>(
     }
 }
 
+/// Expected values from the formulas of PyTorch's documentation of `AdamW`, `RMSprop` and `SGD`, in Python, in double
+/// precision.
+fn adam_w_rms_prop_and_weight_decay_take_the_steps_of_pytorch<B: Backend>(device: &B) {
+    const START: [f32; 3] = [0.5, -1.0, 2.0];
+    const GRADIENTS: [[f32; 3]; 3] = [[0.1, -0.3, 2.0], [0.2, 0.1, -1.0], [-0.05, 0.4, 3.0]];
+    let sgd = OptimizerConfig::Sgd {
+        momentum: 0.5,
+        weight_decay: 0.2,
+    };
+    for (config, expected) in [
+        (
+            ADAM_W,
+            [
+                [0.390_001, -0.880_000_3, 1.86],
+                [0.285_814_1, -0.822_306, 1.796_130_1],
+                [0.221_198_9, -0.836_777_8, 1.696_778_3],
+            ],
+        ),
+        (
+            RMS_PROP,
+            [
+                [0.259_746_9, -0.713_927, 1.688_694_4],
+                [-0.110_379_6, -0.665_772_6, 1.678_341_2],
+                [-0.231_556_7, -0.883_341_5, 1.413_716_1],
+            ],
+        ),
+        (
+            sgd,
+            [
+                [0.48, -0.95, 1.76],
+                [0.440_4, -0.916, 1.704_8],
+                [0.416_792, -0.920_68, 1.343_104],
+            ],
+        ),
+    ] {
+        let mut parameters = [parameter(device, &START)];
+        let mut optimizer = Optimizer::new(config, &parameters);
+        for (gradient, expected) in GRADIENTS.iter().zip(expected) {
+            step(&mut optimizer, 0.1, &mut parameters, &[Some(gradient)]);
+            let values = to_host(&parameters[0]);
+            for (value, expected) in values.iter().zip(expected) {
+                assert!((value - expected).abs() < 1e-6, "{config:?}: {values:?}");
+            }
+        }
+    }
+}
+
 fn gradient_descent_worked_by_hand<B: Backend>(device: &B) {
     let mut parameters = [parameter(device, &[1.0, 2.0])];
     let mut sgd = Optimizer::new(SGD, &parameters);
@@ -139,14 +214,14 @@ fn penalties_add_their_gradients<B: Backend>(device: &B) {
         0.1,
         &mut parameters,
         &mut gradients,
-        &[Penalty { l1: 0.5, l2: 0.25 }, NONE],
+        &[penalized(0.5, 0.25), penalized(0.0, 0.0)],
     );
     close(&to_host(&parameters[0]), &[1.85, -1.85, 0.0]);
     close(&to_host(&parameters[1]), &[3.0]);
 }
 
 fn a_parameter_without_a_gradient_is_unchanged<B: Backend>(device: &B) {
-    for config in [ADAM, SGD] {
+    for config in ALL {
         let mut parameters = [parameter(device, &[1.0]), parameter(device, &[2.0])];
         let mut optimizer = Optimizer::new(config, &parameters);
         step(
@@ -157,8 +232,12 @@ fn a_parameter_without_a_gradient_is_unchanged<B: Backend>(device: &B) {
         );
         let (before, state) = (to_host(&parameters[1]), optimizer.state());
         let mut gradients = gradients(&parameters, &[Some(&[1.0]), None]);
-        let penalty = Penalty { l1: 1.0, l2: 1.0 };
-        optimizer.step(0.1, &mut parameters, &mut gradients, &[penalty, penalty]);
+        optimizer.step(
+            0.1,
+            &mut parameters,
+            &mut gradients,
+            &[penalized(1.0, 1.0); 2],
+        );
         assert_eq!(to_host(&parameters[1]), before);
         let of_second = |state: Vec<(String, Vec<f32>)>| {
             state
@@ -171,7 +250,7 @@ fn a_parameter_without_a_gradient_is_unchanged<B: Backend>(device: &B) {
 }
 
 fn a_restored_optimizer_continues_like_the_original<B: Backend>(device: &B) {
-    for config in [ADAM, SGD] {
+    for config in ALL {
         let mut parameters = [parameter(device, &[1.0, 2.0])];
         let mut optimizer = Optimizer::new(config, &parameters);
         step(&mut optimizer, 0.1, &mut parameters, &[Some(&[0.3, -0.2])]);
@@ -206,19 +285,19 @@ fn a_state_that_does_not_fit_changes_nothing<B: Backend>(device: &B) {
 
 #[test]
 fn configurations_in_files() {
-    let text = serde_json::to_string(&[ADAM, SGD]).expect("plain numbers");
+    let text = serde_json::to_string(&ALL).expect("plain numbers");
     assert_eq!(
         text,
-        r#"[{"adam":{"beta1":0.9,"beta2":0.999,"epsilon":1e-7,"epsilon_added_to":"corrected_moment"}},{"sgd":{"momentum":0.5}}]"#
+        r#"[{"adam":{"beta1":0.9,"beta2":0.999,"epsilon":1e-7,"epsilon_added_to":"corrected_moment"}},{"adam_w":{"beta1":0.9,"beta2":0.99,"epsilon":0.000001,"weight_decay":0.2}},{"rms_prop":{"decay":0.9,"momentum":0.5,"epsilon":0.01}},{"sgd":{"momentum":0.5,"weight_decay":0.0}}]"#
     );
 }
 
 fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
-    [ADAM, SGD]
-        .into_iter()
-        .map(|config| {
+    ALL.into_iter()
+        .flat_map(|config| {
             let mut parameters = [parameter(device, &noise(70_000, 1))];
-            let mut optimizer = Optimizer::new(config, &parameters);
+            let mut optimizer = Optimizer::new(config, &parameters).clipped(Some(3.0));
+            let mut average = Average::new(0.9, &parameters);
             for salt in 2..4 {
                 step(
                     &mut optimizer,
@@ -226,8 +305,9 @@ fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
                     &mut parameters,
                     &[Some(&noise(70_000, salt))],
                 );
+                average.update(salt, &parameters);
             }
-            to_host(&parameters[0])
+            [to_host(&parameters[0]), to_host(&average.tensors()[0])]
         })
         .collect()
 }
