@@ -126,14 +126,8 @@ impl Csv {
 
     /// Reads the table and every file's header, and returns the number of classes.
     pub fn preflight(&self, usage: SplitUse) -> Result<usize, Invalid> {
-        self.root_exists().map_err(|unusable| {
-            let Unusable { message, hint } = unusable;
-            let invalid = Invalid::new(message).under("root");
-            match hint {
-                Some(hint) => invalid.hint(hint),
-                None => invalid,
-            }
-        })?;
+        self.root_exists()
+            .map_err(|unusable| unusable.under("root"))?;
         let (layout, _) = self.checked(usage)?;
         Ok(layout.classes.len())
     }

@@ -72,6 +72,15 @@ impl Unusable {
         self.hint = Some(hint.into());
         self
     }
+
+    /// Returns an error of a parameter.
+    pub fn under(self, parameter: &str) -> Invalid {
+        let invalid = Invalid::new(self.message).under(parameter);
+        match self.hint {
+            Some(hint) => invalid.hint(hint),
+            None => invalid,
+        }
+    }
 }
 
 impl From<Invalid> for Unusable {
@@ -91,12 +100,8 @@ impl From<Unusable> for Failure {
 
 impl From<Unusable> for Invalid {
     /// Returns an error of the parameter `path`.
-    fn from(Unusable { message, hint }: Unusable) -> Self {
-        let invalid = Self::new(message).under("path");
-        match hint {
-            Some(hint) => invalid.hint(hint),
-            None => invalid,
-        }
+    fn from(unusable: Unusable) -> Self {
+        unusable.under("path")
     }
 }
 

@@ -16,14 +16,12 @@ pub(super) fn report(outcome: &Outcome, bits: u8, context: &Context<'_>) {
         });
     }
     let used = u16::BITS - outcome.brightest.leading_zeros();
+    let used = used.max(u32::from(*images::BITS.start()));
     if outcome.deep > 0 && used < u32::from(bits) {
-        let least = (*images::BITS.start()).into();
         context.warn(format!(
             "the images with 16 bits per value ({}) have no value above {}, so they are dark; if they have {used} bits, \
-             set `bits: {}` of the source",
-            outcome.deep,
-            outcome.brightest,
-            used.max(least)
+             set `bits: {used}` of the source",
+            outcome.deep, outcome.brightest
         ));
     }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use contract::{ImageShape, files};
 use fast_image_resize::Resizer;
-use image::DynamicImage;
 use image::metadata::Orientation;
+use image::{DynamicImage, ImageResult};
 
 use crate::depth;
 use crate::dicom::Dicom;
@@ -27,8 +27,8 @@ const PREFIX: u64 = 1 << 16;
 pub struct Decoder {
     /// Images with more pixels are refused before any memory is allocated for them.
     pub max_pixels: u64,
-    /// Number of bits that the values of PNG and TIFF files with 16 bits per value use (one of [`BITS`](crate::BITS)). The largest value of
-    /// as many bits is white. An image with a larger value is refused.
+    /// Number of bits that the values of PNG and TIFF files with 16 bits per value use (one of
+    /// [`BITS`](crate::BITS)). The largest value of so many bits is white. An image with a larger value is refused.
     pub bits: u8,
 }
 
@@ -188,25 +188,24 @@ impl Decoder {
             let why = e.to_string();
             format!("is no readable {} image: {}", format.name(), why.trim())
         };
+        let raster = |raster: ImageResult<Raster<'a>>| match raster {
+            Ok(raster) => Ok(Opened::Raster(raster)),
+            Err(error) => Err(no_image(&error)),
+        };
         let opened = match format {
             Format::Jpeg => {
                 let jpeg = Jpeg::open(bytes).map_err(|e| no_image(&e))?;
                 Opened::Jpeg(Box::new(jpeg))
             }
             Format::Dicom => Opened::Dicom(Box::new(Dicom::open(bytes)?)),
-            Format::Png | Format::Tiff | Format::Bmp | Format::WebP => {
-                let raster = match format {
-                    Format::Tiff => Raster::tiff(bytes),
-                    Format::Bmp => Raster::bmp(bytes),
-                    Format::WebP => Raster::webp(bytes),
-                    _ => {
-                        // Checked before the decoder allocates memory for a line of pixels.
-                        self.allow(png_size(bytes).unwrap_or_default())?;
-                        Raster::png(bytes)
-                    }
-                };
-                Opened::Raster(raster.map_err(|e| no_image(&e))?)
+            Format::Png => {
+                // Checked before the decoder allocates memory for a line of pixels.
+                self.allow(png_size(bytes).unwrap_or_default())?;
+                raster(Raster::png(bytes))?
             }
+            Format::Tiff => raster(Raster::tiff(bytes))?,
+            Format::Bmp => raster(Raster::bmp(bytes))?,
+            Format::WebP => raster(Raster::webp(bytes))?,
         };
         let size = match &opened {
             Opened::Jpeg(jpeg) => jpeg.size(),

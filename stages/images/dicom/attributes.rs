@@ -26,6 +26,8 @@ pub(super) struct Attributes {
     /// Name of a photometric interpretation that is not read.
     unknown: Option<String>,
     has_modality_table: bool,
+    /// `true` if the file describes its frames in functional groups, as enhanced multi-frame files do.
+    has_frame_groups: bool,
 }
 
 /// Meaning of the values of a pixel.
@@ -58,8 +60,13 @@ pub(super) enum Function {
 impl Attributes {
     /// Adds an element. Others than those that describe pixels are ignored.
     pub(super) fn add(&mut self, element: &Element<'_>, encoding: Encoding) -> Result<(), String> {
-        let (0x0028, number) = element.tag else {
-            return Ok(());
+        let number = match element.tag {
+            (0x0028, number) => number,
+            (0x5200, 0x9229 | 0x9230) => {
+                self.has_frame_groups = true;
+                return Ok(());
+            }
+            _ => return Ok(()),
         };
         let bytes = match element.value {
             Value::Bytes(bytes) => bytes,
@@ -131,6 +138,13 @@ impl Attributes {
             Photometric::Gray { .. } => 1,
             Photometric::Rgb | Photometric::Ybr => 3,
         };
+        if self.has_frame_groups && samples == 1 {
+            return Err(
+                "is an enhanced multi-frame file, whose windows of each frame are not read; convert it to files of one \
+                 frame, for example with `emf2sf` of dcm4che"
+                    .into(),
+            );
+        }
         if self.samples != samples {
             return Err(format!(
                 "has {} samples per pixel; its photometric interpretation has {samples}",

@@ -164,6 +164,11 @@ impl Dicom<'_> {
     fn jpeg_2000(&self, frame: &[u8]) -> Result<Vec<u16>, String> {
         let image = Image::new(frame, &DecodeSettings::default()).map_err(damaged)?;
         self.check_size((image.width().into(), image.height().into()))?;
+        let components =
+            u16::from(image.color_space().num_channels()) + u16::from(image.has_alpha());
+        if components != self.attributes.samples {
+            return Err(other_size());
+        }
         let mut context = DecoderContext::default();
         let decoded = image.decode(&mut context).map_err(damaged)?;
         let components = decoded.components();

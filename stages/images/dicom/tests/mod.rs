@@ -339,6 +339,15 @@ fn a_file_that_cannot_be_read_says_why() {
     let frame = bytes_of(LOSSLESS);
     let small = File::new(LOSSLESS_JPEG, Pixels { rows: 5, ..GRAY });
     says(&small.fragments(&[], &[&frame]), "another size");
+    for number in [0x9229, 0x9230] {
+        let mut enhanced = new();
+        enhanced.element((0x5200, number), b"SQ", &[]);
+        says(&words(enhanced), "enhanced multi-frame");
+        // Colors have no window.
+        let mut colored = File::new(LITTLE, RGB);
+        colored.element((0x5200, number), b"SQ", &[]);
+        assert!(decoded(&colored.bytes(b"OB", &colors())).is_ok());
+    }
     let mut float = new();
     float.element((0x7fe0, 0x0008), b"OW", &[0; 4]);
     says(&float.complete(), "floating-point");
