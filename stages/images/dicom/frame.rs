@@ -189,7 +189,7 @@ impl Dicom<'_> {
             };
             let targets = values[sample..].iter_mut().step_by(samples);
             for (target, &value) in targets.zip(component.samples()) {
-                *target = ((value + 0.5).floor() as i32 - added) as u16;
+                *target = ((value + 0.5).floor() as i32).wrapping_sub(added) as u16;
             }
         }
         Ok(values)

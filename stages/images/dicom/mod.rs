@@ -17,7 +17,7 @@ use image::{DynamicImage, ImageBuffer, RgbImage};
 use self::attributes::{Attributes, Photometric};
 use self::gray::Gray;
 use self::reader::{META, Reader, Tag, Value};
-use self::syntax::Syntax;
+use self::syntax::{Compression, Syntax};
 
 /// The mark of a file, after 128 bytes that may contain anything.
 const MARK: &[u8] = b"DICM";
@@ -70,6 +70,9 @@ impl<'a> Dicom<'a> {
             }
             if element.tag == PIXELS {
                 attributes.check()?;
+                if syntax.compression == Compression::Jpeg && attributes.allocated != 8 {
+                    return Err(syntax::not_read("JPEG with more than 8 bits"));
+                }
                 return Ok(Self {
                     syntax,
                     attributes,

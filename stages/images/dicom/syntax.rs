@@ -72,8 +72,11 @@ impl Syntax {
             ".4.100" | ".4.101" | ".4.102" | ".4.103" | ".4.104" | ".4.105" | ".4.106" => "a video",
             _ => "unknown",
         };
-        Err(format!(
-            "has a transfer syntax that is not read ({name}); decompress it, for example with `gdcmconv --raw`"
-        ))
+        Err(not_read(name))
     }
+}
+
+/// Returns the error for a transfer syntax that is not read, as a fragment that follows the file's name.
+pub(super) fn not_read(name: &str) -> String {
+    format!("has a transfer syntax that is not read ({name}); decompress it, for example with `gdcmconv --raw`")
 }

@@ -313,6 +313,10 @@ fn a_file_that_cannot_be_read_says_why() {
         &words(File::new("1.2.840.10008.1.2.4.80", GRAY)),
         "(JPEG-LS)",
     );
+    says(
+        &words(File::new(JPEG, GRAY)),
+        "(JPEG with more than 8 bits)",
+    );
     says(&words(File::new("1.2.3", GRAY)), "manufacturer");
     says(
         &words(new().text(0x0004, b"CS", "PALETTE COLOR")),
