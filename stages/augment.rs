@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use contract::{
-    ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
-    Usage, Work, files, json,
+    Accepts, ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Output, Signature,
+    Stage, Usage, Work, files, json,
 };
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ pub const INFO: KindInfo = KindInfo {
     doc: "transforms images at random, differently in every epoch, like the `ImageDataGenerator` of Keras 3",
     inputs: &[Input {
         role: "images",
-        accepts: ArtifactType::Dataset,
+        accepts: Accepts(&[ArtifactType::Dataset]),
         many: false,
         optional: false,
         usage: Usage::Forwards,

@@ -2,7 +2,7 @@
 //!
 //! Each stage kind has a file or folder of its own. The kinds build on `data` (reads, packs and augments
 //! images), `nets` (makes networks from lists of layers), `training` and `gan` (fit networks), `metrics` and
-//! `figures`. `heat_maps` shows which places of an image speak for a class. `leakage` finds images that occur in two sets that must be separate. The package [`ops`] has
+//! `figures`. `heat_maps` shows which places of an image speak for a class. `initial` reads weights from which trainings start. `leakage` finds images that occur in two sets that must be separate. The package [`ops`] has
 //! differentiable operations on dfdx tensors. The package [`contract`] is the interface to the engine; its
 //! module `sources` determines which files of a folder count, for the engine and for the stages.
 
@@ -24,6 +24,7 @@ pub mod figures;
 pub mod gan;
 pub mod gpus;
 pub mod heat_maps;
+mod initial;
 pub mod leakage;
 pub mod metrics;
 pub mod nets;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use contract::{
-    ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Resumable, Signature,
-    Stage, Usage, Work, ranges,
+    Accepts, ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Resumable,
+    Signature, Source, Stage, Usage, Work, ranges,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use crate::data::Dataset;
 use crate::decode;
 use crate::device::compute;
-use crate::train_cnn::{OUTPUTS, Training, VALIDATION, check, image, work};
+use crate::initial;
+use crate::train_cnn::{INITIAL_TEXTS, OUTPUTS, Training, VALIDATION, check, image, work};
 use crate::training::{Examples, Recipe};
 
 pub const INFO: KindInfo = KindInfo {
@@ -24,7 +25,7 @@ pub const INFO: KindInfo = KindInfo {
     inputs: &[
         Input {
             role: "synthetic",
-            accepts: ArtifactType::Dataset,
+            accepts: Accepts(&[ArtifactType::Dataset]),
             many: false,
             optional: false,
             usage: Usage::Trains,
@@ -32,26 +33,19 @@ pub const INFO: KindInfo = KindInfo {
         },
         Input {
             role: "real",
-            accepts: ArtifactType::Dataset,
+            accepts: Accepts(&[ArtifactType::Dataset]),
             many: false,
             optional: true,
             usage: Usage::Trains,
             doc: "real training images to mix in, in the ratio `real_per_synthetic`",
         },
-        Input {
-            role: "initial",
-            accepts: ArtifactType::Model,
-            many: false,
-            optional: true,
-            usage: Usage::Inherits,
-            doc: "a model with the same layers; training starts from its weights",
-        },
+        initial::INPUT,
         VALIDATION,
     ],
     outputs: &OUTPUTS,
     has_primary: true,
     model_params: &["model"],
-    text_params: &[],
+    text_params: &INITIAL_TEXTS,
     positive_param: None,
     fold_param: None,
     declares_ports: false,
@@ -150,14 +144,11 @@ impl Stage for Retrain {
             }
             _ => {}
         }
-        if let Some(Signature::Model { image: other, .. }) = only("initial")
-            && *other != image
-        {
-            return Err(Invalid::new(format!(
-                "input `initial` is a model for images of {other}, but synthetic images are {image}"
-            )));
-        }
         Ok(outputs)
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        self.recipe.sources()
     }
 
     fn check_classes(&self, classes: &[String]) -> Result<(), Invalid> {
@@ -196,7 +187,6 @@ impl Stage for Retrain {
         let training = Training {
             recipe: &self.recipe,
             examples: &examples,
-            initial: context.optional_input("initial"),
             context,
         };
         compute(context.device, training)

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo, Output,
-    Signature, Stage, Usage, Work, json, ranges,
+    Accepts, Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid,
+    KindInfo, Output, Signature, Stage, Usage, Work, json, ranges,
 };
 use ops::Backend;
 use schemars::JsonSchema;
@@ -24,7 +24,7 @@ pub const INFO: KindInfo = KindInfo {
     inputs: &[
         Input {
             role: "generators",
-            accepts: ArtifactType::Generator,
+            accepts: Accepts(&[ArtifactType::Generator]),
             many: true,
             optional: false,
             usage: Usage::Inherits,
@@ -32,7 +32,7 @@ pub const INFO: KindInfo = KindInfo {
         },
         Input {
             role: "train",
-            accepts: ArtifactType::Dataset,
+            accepts: Accepts(&[ArtifactType::Dataset]),
             many: true,
             optional: true,
             usage: Usage::Compares,

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    Artifact, ArtifactType, Context, Convolutions, Expected, Failure, ImageShape, Input, Invalid,
-    KindInfo, Output, Resumable, Signature, Stage, Usage, Work,
+    Accepts, ArtifactType, Context, Convolutions, Expected, Failure, ImageShape, Input, Invalid,
+    KindInfo, Output, Resumable, Signature, Source, Stage, Usage, Work, json,
 };
 use ops::Backend;
 use serde_json::Value;
 
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
-use crate::nets::{Architecture, ClassifierCard, Format, Network, Preprocessing, load_weights};
+use crate::initial;
+use crate::nets::{Architecture, ClassifierCard, Format, Network, Preprocessing};
 use crate::training::{Examples, HISTORY_METRICS, Recipe, VALIDATION_INPUT, fit, write_history};
 
 pub const INFO: KindInfo = KindInfo {
@@ -21,27 +22,31 @@ pub const INFO: KindInfo = KindInfo {
     inputs: &[
         Input {
             role: "train",
-            accepts: ArtifactType::Dataset,
+            accepts: Accepts(&[ArtifactType::Dataset]),
             many: false,
             optional: false,
             usage: Usage::Trains,
             doc: "training images; an augmented dataset is transformed differently in every epoch",
         },
         VALIDATION,
+        initial::INPUT,
     ],
     outputs: &OUTPUTS,
     has_primary: true,
     model_params: &["model"],
-    text_params: &[],
+    text_params: &INITIAL_TEXTS,
     positive_param: None,
     fold_param: None,
     declares_ports: false,
     computes: true,
 };
 
+/// Parameters of a training that take text.
+pub(crate) const INITIAL_TEXTS: [&str; 2] = ["initial.path", "initial.names"];
+
 pub(crate) const VALIDATION: Input = Input {
     role: VALIDATION_INPUT,
-    accepts: ArtifactType::Dataset,
+    accepts: Accepts(&[ArtifactType::Dataset]),
     many: false,
     optional: true,
     usage: Usage::Selects,
@@ -59,7 +64,8 @@ pub(crate) const OUTPUTS: [Output; 3] = [
         port: "history",
         yields: ArtifactType::Metrics,
         doc: "cross-entropy, without penalties on weights, and accuracy of every epoch; in `metrics.json` those of \
-              the best epoch, on the validation images those of the model",
+              the best epoch, on the validation images those of the model; in `initial.json`, if training started from \
+              other weights, the tensors that were taken from them",
         metrics: HISTORY_METRICS,
     },
     Output {
@@ -69,6 +75,9 @@ pub(crate) const OUTPUTS: [Output; 3] = [
         metrics: &[],
     },
 ];
+
+/// Name of the list of the tensors that were taken from another model.
+const LOADED_FILE: &str = "initial.json";
 
 /// The parameters of `train-cnn`: a [`Recipe`].
 pub struct TrainCnn(pub Recipe);
@@ -89,6 +98,10 @@ impl Stage for TrainCnn {
         self.0.check_classes(classes)
     }
 
+    fn sources(&self) -> Vec<Source> {
+        self.0.sources()
+    }
+
     fn warnings(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
         self.0.warnings(image(inputs, "train"))
     }
@@ -106,7 +119,6 @@ impl Stage for TrainCnn {
         let training = Training {
             recipe: &self.0,
             examples: &examples,
-            initial: None,
             context,
         };
         compute(context.device, training)
@@ -125,6 +137,11 @@ pub(crate) fn check(
     };
     let validation = only("validation");
     recipe.check(image, classes, validation.is_some())?;
+    let initial = only(initial::INITIAL);
+    if let Some(params) = &recipe.initial {
+        let checked = params.check(recipe.model.len(), initial.is_some());
+        checked.map_err(|error| error.under(initial::INITIAL))?;
+    }
     if let Some(Signature::Dataset {
         image: other,
         augmented,
@@ -143,6 +160,9 @@ pub(crate) fn check(
         }
     }
     let architecture = Architecture::new(image.into(), recipe.model.clone())?;
+    if let Some(Signature::Model { image: other, .. }) = initial {
+        check_initial(recipe, &architecture, *other)?;
+    }
     let model = Signature::Model {
         image,
         convolutions: Convolutions::new(architecture.layers.len(), &architecture.convolutions()),
@@ -153,6 +173,30 @@ pub(crate) fn check(
         ("figure".to_owned(), Signature::Figure),
     ]
     .into())
+}
+
+/// Checks that the layers would have the same weights for images of the shape `other`, which a model that is used as
+/// weights to start from takes.
+fn check_initial(
+    recipe: &Recipe,
+    architecture: &Architecture,
+    other: ImageShape,
+) -> Result<(), Invalid> {
+    let fresh = recipe.initial.as_ref().map(|initial| &initial.fresh);
+    let loaded = |architecture: &Architecture| {
+        let mut state = architecture.state();
+        state.retain(|tensor| fresh.is_none_or(|fresh| !fresh.has(tensor.layer())));
+        state
+    };
+    let theirs = Architecture::new(other.into(), architecture.layers.clone());
+    match theirs.is_ok_and(|theirs| loaded(&theirs) == loaded(architecture)) {
+        true => Ok(()),
+        false => Err(Invalid::new(format!(
+            "input `initial` is a model for images of {other}, but training images are {}",
+            architecture.input
+        ))
+        .hint("give both the same `image_size` and number of channels")),
+    }
 }
 
 /// Returns the shape of the images of an input.
@@ -189,8 +233,6 @@ pub(crate) fn work(
 pub(crate) struct Training<'a> {
     pub recipe: &'a Recipe,
     pub examples: &'a Examples,
-    /// The model to start from, if any.
-    pub initial: Option<&'a Artifact>,
     pub context: &'a Context<'a>,
 }
 
@@ -201,7 +243,6 @@ impl Computation for Training<'_> {
         let Self {
             recipe,
             examples,
-            initial,
             context,
         } = self;
         let validation = context
@@ -214,9 +255,8 @@ impl Computation for Training<'_> {
             Architecture::new(image.into(), recipe.model.clone()).map_err(invalid)?;
         let mut network = Network::new(architecture, recipe.initializer, context.seed, device)
             .map_err(invalid)?;
-        if let Some(initial) = initial {
-            load_initial(&mut network, initial, examples.classes())?;
-        }
+        let initial = recipe.initial.as_ref();
+        let loaded = initial::load(&mut network, initial, examples.classes(), context)?;
         context.note(format!("{} parameters", network.parameter_count()));
 
         let fitted = fit(&mut network, recipe, examples, validation.as_ref(), context)?;
@@ -238,38 +278,18 @@ impl Computation for Training<'_> {
             training_images: examples.statistics(),
         };
         card.write(&network, &context.output("model")?)?;
+        let history = context.output("history")?;
+        if let Some(loaded) = loaded {
+            json::write(&history.join(LOADED_FILE), &loaded)?;
+        }
         write_history(
             &fitted.history,
             fitted.best_epoch,
             fitted.validation.as_ref(),
             fitted.calibration,
             network.has_penalties(),
-            &context.output("history")?,
+            &history,
             &context.output("figure")?,
         )
     }
-}
-
-/// Fills `network` with the weights of a model that has the same layers and classes.
-fn load_initial<B: Backend>(
-    network: &mut Network<B>,
-    artifact: &Artifact,
-    classes: &[String],
-) -> Result<(), Failure> {
-    let card = ClassifierCard::read(artifact)?;
-    if card.architecture != *network.architecture() {
-        return Err(Failure::Data(format!(
-            "the layers of the initial model `{}` differ from `model`",
-            artifact.label
-        )));
-    }
-    if card.classes != classes {
-        return Err(Failure::Data(format!(
-            "the initial model `{}` has the classes {}, but the training images have the classes {}",
-            artifact.label,
-            card.classes.join(", "),
-            classes.join(", ")
-        )));
-    }
-    load_weights(network, artifact)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Convolutions, Failure};
 
@@ -44,6 +44,36 @@ impl fmt::Display for ArtifactType {
             Self::Figure => "figure",
             Self::Files => "set of files",
         })
+    }
+}
+
+/// The types of artifacts that an input accepts, at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepts(pub &'static [ArtifactType]);
+
+impl Accepts {
+    pub fn includes(self, found: ArtifactType) -> bool {
+        self.0.contains(&found)
+    }
+}
+
+impl fmt::Display for Accepts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, accepted) in self.0.iter().enumerate() {
+            let before = if number == 0 { "" } else { " or " };
+            write!(f, "{before}{accepted}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Accepts {
+    /// One type as itself, and several as a list.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            [one] => one.serialize(serializer),
+            several => several.serialize(serializer),
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! [`KindInfo`]: the description of a stage kind and its ports.
 
-use super::{ArtifactType, MetricInfo};
+use super::{Accepts, ArtifactType, MetricInfo};
 
 /// An input port.
 #[derive(Clone, Copy, Debug)]
 pub struct Input {
     pub role: &'static str,
-    pub accepts: ArtifactType,
+    pub accepts: Accepts,
     /// `true` if the port takes several artifacts (a fan-in), in the order in which the pipeline lists them.
     pub many: bool,
     pub optional: bool,

@@ -42,8 +42,8 @@ mod tool;
 mod work;
 
 pub use artifact::{
-    Artifact, ArtifactType, FORMAT_VERSION, INDEX_FILE, ImageShape, IndexEntry, PRIVATE_BYTES,
-    Signature,
+    Accepts, Artifact, ArtifactType, FORMAT_VERSION, INDEX_FILE, ImageShape, IndexEntry,
+    PRIVATE_BYTES, Signature,
 };
 pub use classes::{positive_not_chosen, unknown_class};
 pub use context::Context;

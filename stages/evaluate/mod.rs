@@ -21,8 +21,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use contract::{
-    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Segment, Signature, Source,
-    Stage, Text, Usage, ranges,
+    Accepts, ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Segment, Signature,
+    Source, Stage, Text, Usage, ranges,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ pub const INFO: KindInfo = KindInfo {
     inputs: &[
         Input {
             role: "model",
-            accepts: ArtifactType::Model,
+            accepts: Accepts(&[ArtifactType::Model]),
             many: false,
             optional: true,
             usage: Usage::Inherits,
@@ -72,7 +72,7 @@ pub const INFO: KindInfo = KindInfo {
         },
         Input {
             role: "predictions",
-            accepts: ArtifactType::Files,
+            accepts: Accepts(&[ArtifactType::Files]),
             many: false,
             optional: true,
             usage: Usage::Inherits,
@@ -80,7 +80,7 @@ pub const INFO: KindInfo = KindInfo {
         },
         Input {
             role: "images",
-            accepts: ArtifactType::Dataset,
+            accepts: Accepts(&[ArtifactType::Dataset]),
             many: false,
             optional: true,
             usage: Usage::Measures,
@@ -88,7 +88,7 @@ pub const INFO: KindInfo = KindInfo {
         },
         Input {
             role: "train",
-            accepts: ArtifactType::Dataset,
+            accepts: Accepts(&[ArtifactType::Dataset]),
             many: true,
             optional: true,
             usage: Usage::Compares,

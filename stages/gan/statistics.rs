@@ -14,11 +14,10 @@ pub(crate) fn estimate<B: Backend>(
     batch_size: usize,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
-    let device = generator.device().clone();
     let features = generator.architecture().input.channels;
-    let batches = (0..batches as u64).map(|batch| {
+    estimate_statistics(generator, 0..batches as u64, |generator, batch| {
         context.check_cancelled()?;
-        let mut noise = Staged::new(&device, (batch_size, features, 1, 1));
+        let mut noise = Staged::new(generator.device(), (batch_size, features, 1, 1));
         let drawn = latent(
             batch_size,
             features,
@@ -28,6 +27,5 @@ pub(crate) fn estimate<B: Backend>(
         );
         noise.copy_from_slice(&drawn);
         Ok(noise.upload())
-    });
-    estimate_statistics(generator, batches)
+    })
 }

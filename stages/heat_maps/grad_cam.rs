@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::resample::resample;
 use super::{Target, fill, logit_weights, staged};
-use crate::nets::{Head, Network};
+use crate::nets::{Head, Mode, Network};
 
 /// Returns the maps of a batch, each of the size of the network's input. `layer` is the number of a layer, from 1.
 pub(super) fn maps<B: Backend>(
@@ -29,7 +29,7 @@ pub(super) fn maps<B: Backend>(
         .zip(batch)
         .for_each(|(to, target)| fill(target.image, input.channels, to));
     let output = network.forward_to(images.upload(), layer - 1);
-    let logits = network.forward_from(output.leaky_trace(), layer - 1);
+    let logits = network.forward_from(output.leaky_trace(), layer - 1, Mode::Predict);
     let weights = batch
         .iter()
         .flat_map(|target| logit_weights(head, target.class));

@@ -70,6 +70,14 @@ impl Architecture {
         self.tensors().map(|layer| layer.state_len()).sum()
     }
 
+    /// Returns the indices of the layers with values that training adjusts.
+    pub fn trained_layers(&self) -> impl Iterator<Item = usize> {
+        let layers = self.tensors().enumerate();
+        layers
+            .filter(|(_, tensors)| !tensors.parameters.is_empty())
+            .map(|(index, _)| index)
+    }
+
     /// Returns the numbers, from 1, of the layers that are or contain a convolution and whose output has more than one
     /// pixel.
     pub fn convolutions(&self) -> Vec<usize> {

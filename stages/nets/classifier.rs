@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use contract::{Artifact, Context, Failure, ImageShape, Invalid, json};
-use ops::{Backend, Reading, Staged};
+use ops::{Backend, Reading, Staged, Tensor4};
 use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
@@ -228,15 +228,30 @@ pub fn predict<B: Backend>(
         width,
         channels,
     } = dataset.shape();
-    let mut probabilities = Vec::with_capacity(dataset.len() * head.classes());
-    let mut take = |logits: Reading<B>| probabilities.extend(head.probabilities(&logits.finish()));
-    let mut waiting = None;
-    let all: Vec<usize> = (0..dataset.len()).collect();
-    for batch in all.chunks(batch_size) {
-        context.check_cancelled()?;
+    let logits = |network: &mut Network<B>, batch: &[usize]| {
         let mut images = Staged::new(network.device(), (batch.len(), channels, height, width));
         fill_batch(dataset, batch, Scale::Unit, None, &mut images);
-        let logits = network.forward(images.upload(), Mode::Predict);
+        network.forward(images.upload(), Mode::Predict)
+    };
+    predict_by(network, head, dataset.len(), batch_size, context, logits)
+}
+
+/// Returns class probabilities of `len` images, row by row. `logits` returns the logits of the images with these indices.
+pub fn predict_by<B: Backend>(
+    network: &mut Network<B>,
+    head: Head,
+    len: usize,
+    batch_size: usize,
+    context: &Context<'_>,
+    logits: impl Fn(&mut Network<B>, &[usize]) -> Tensor4<B>,
+) -> Result<Vec<f32>, Failure> {
+    let mut probabilities = Vec::with_capacity(len * head.classes());
+    let mut take = |logits: Reading<B>| probabilities.extend(head.probabilities(&logits.finish()));
+    let mut waiting = None;
+    let all: Vec<usize> = (0..len).collect();
+    for batch in all.chunks(batch_size) {
+        context.check_cancelled()?;
+        let logits = logits(network, batch);
         // The device computes this batch while the host processes the previous one.
         if let Some(before) = waiting.replace(Reading::of(&logits)) {
             take(before);

@@ -40,7 +40,9 @@ impl Architecture {
                 | Layer::Activation(_)
                 | Layer::Residual(_)
                 | Layer::Concat(_)
-                | Layer::SqueezeExcite(_) => 0.0,
+                | Layer::SqueezeExcite(_)
+                | Layer::InvertedResidual(_)
+                | Layer::Normalize(_) => 0.0,
             };
             sum += 2.0 * products;
         });

@@ -9,6 +9,7 @@ mod feature;
 mod generator;
 mod initializer;
 mod layer;
+mod layer_numbers;
 mod network;
 mod parameters;
 mod shape;
@@ -22,12 +23,13 @@ pub use architecture::{Architecture, check_layers};
 pub use calibration::Calibration;
 pub use card::{Format, Preprocessing};
 pub use classifier::{
-    Classifier, ClassifierCard, Head, MODEL_FILE, WEIGHTS_FILE, load_weights, predict,
+    Classifier, ClassifierCard, Head, MODEL_FILE, WEIGHTS_FILE, load_weights, predict, predict_by,
 };
 pub use feature::Feature;
 pub use generator::{Drawing, GENERATOR_FILE, Generator, GeneratorCard, draw, latent};
 pub use initializer::Initializer;
-pub use layer::{Conv, Inner, Join, Layer, Pool};
+pub use layer::{Conv, Inner, Join, Layer, Normalize, Pool};
+pub use layer_numbers::LayerNumbers;
 #[cfg(test)]
 pub(crate) use network::tests::{INPUT, networks};
 pub use network::{Mode, Network};

@@ -48,6 +48,14 @@ pub struct StateTensor {
     pub dimensions: Vec<usize>,
 }
 
+impl StateTensor {
+    /// Returns the index of the layer that it belongs to.
+    pub fn layer(&self) -> usize {
+        let (index, _) = self.name.split_once('.').unwrap_or_default();
+        index.parse().unwrap_or_default()
+    }
+}
+
 /// Initial values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Initial {
@@ -108,7 +116,8 @@ impl Layer {
             Self::SeparableConv(_)
             | Self::Residual(_)
             | Self::Concat(_)
-            | Self::SqueezeExcite(_) => self.inner_tensors(input),
+            | Self::SqueezeExcite(_)
+            | Self::InvertedResidual(_) => self.inner_tensors(input),
             Self::MaxPool(_)
             | Self::AvgPool(_)
             | Self::GlobalMaxPool {}
@@ -118,7 +127,8 @@ impl Layer {
             | Self::Flatten {}
             | Self::Reshape(_)
             | Self::Upsample(_)
-            | Self::Activation(_) => LayerTensors::default(),
+            | Self::Activation(_)
+            | Self::Normalize(_) => LayerTensors::default(),
         }
     }
 

@@ -3,8 +3,8 @@
 use contract::Invalid;
 
 use super::feature::Feature;
-use super::layer::{Conv, Inner, Join, Layer};
-use super::window::{MOST, convolved, pooled, positive, transposed_padding};
+use super::layer::{Conv, Inner, Join, Layer, Norm};
+use super::window::{MOST, both_positive, convolved, pooled, positive, transposed_padding};
 
 /// Largest number of values that one example may have anywhere in a network. A typing error in a filter count
 /// should give an error instead of using up the machine's memory.
@@ -80,11 +80,7 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
             positive("multiplier", conv.multiplier)?;
             let full = conv.conv(input.channels);
             if full.filters > MOST {
-                return Err(Invalid::new(format!(
-                    "{} for each of {} channels makes more than {MOST} channels",
-                    conv.multiplier, input.channels
-                ))
-                .under("multiplier"));
+                return Err(too_many(conv.multiplier, input).under("multiplier"));
             }
             convolution(&full, input)
         }
@@ -96,6 +92,34 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
         Layer::SqueezeExcite(gate) => {
             positive("units", gate.units)?;
             joined(layer, input)
+        }
+        Layer::InvertedResidual(block) => {
+            positive("filters", block.filters)?;
+            positive("expansion", block.expansion)?;
+            if block.inner_channels(input.channels) > MOST {
+                return Err(too_many(block.expansion, input).under("expansion"));
+            }
+            both_positive("kernel", block.kernel)?;
+            both_positive("stride", block.stride)?;
+            norm(&block.batch_norm).map_err(|error| error.under("batch_norm"))?;
+            joined(layer, input)
+        }
+        Layer::Normalize(constants) => {
+            let bounded = |name: &str, values: &[f32], least: f32| {
+                let wrong = values.iter().find(|value| !(least..=1e6).contains(*value));
+                wrong.map_or(Ok(()), |value| {
+                    Err(range(name, *value, &format!("between {least} and 1000000")))
+                })
+            };
+            bounded("mean", &constants.mean, -1e6)?;
+            bounded("deviation", &constants.deviation, 1e-6)?;
+            match constants.constants(input.channels) {
+                Some(_) => Ok(input),
+                None => Err(Invalid::new(format!(
+                    "`mean` and `deviation` must have one number, or one for each of the {} channels",
+                    input.channels
+                ))),
+            }
         }
         Layer::ConvTranspose(conv) => {
             positive("filters", conv.filters)?;
@@ -117,11 +141,8 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
         }
         Layer::MaxPool(pool) | Layer::AvgPool(pool) => pooled(pool, input),
         Layer::GlobalMaxPool {} | Layer::GlobalAvgPool {} => Ok(Feature::new(input.channels, 1, 1)),
-        Layer::BatchNorm(norm) => {
-            if !(0.0..1.0).contains(&norm.momentum) {
-                return Err(range("momentum", norm.momentum, "at least 0 and below 1"));
-            }
-            small_positive("epsilon", norm.epsilon)?;
+        Layer::BatchNorm(constants) => {
+            norm(constants)?;
             Ok(input)
         }
         Layer::LayerNorm(norm) => {
@@ -181,6 +202,21 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
             ))
         }
     }
+}
+
+fn norm(norm: &Norm) -> Result<(), Invalid> {
+    if !(0.0..1.0).contains(&norm.momentum) {
+        return Err(range("momentum", norm.momentum, "at least 0 and below 1"));
+    }
+    small_positive("epsilon", norm.epsilon)
+}
+
+/// Returns the error about a number of outputs for each channel of `input`.
+fn too_many(times: usize, input: Feature) -> Invalid {
+    Invalid::new(format!(
+        "{times} for each of {} channels makes more than {MOST} channels",
+        input.channels
+    ))
 }
 
 fn convolution(conv: &Conv, input: Feature) -> Result<Feature, Invalid> {
@@ -314,6 +350,8 @@ mod tests {
             { "residual": { "layers": [{ "conv": { "filters": 8, "stride": 2 } }], "shortcut": [{ "conv": { "filters": 8, "kernel": [1, 1], "stride": [2, 2] } }] } },
             { "concat": [[], [{ "conv": { "filters": 3 } }], ["batch_norm"]] },
             { "squeeze_excite": { "units": 2 } },
+            { "inverted_residual": { "filters": 19, "expansion": 2 } },
+            { "normalize": { "mean": [0.5], "deviation": [0.25] } },
             "layer_norm",
             { "group_norm": { "groups": 19 } },
             "global_max_pool",
@@ -333,6 +371,8 @@ mod tests {
             Feature::new(12, 5, 3),
             Feature::new(4, 5, 3),
             Feature::new(8, 3, 2),
+            Feature::new(19, 3, 2),
+            Feature::new(19, 3, 2),
             Feature::new(19, 3, 2),
             Feature::new(19, 3, 2),
             Feature::new(19, 3, 2),

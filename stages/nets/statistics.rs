@@ -8,13 +8,15 @@ use super::network::{Mode, Network};
 
 /// Sets the running statistics of `network` to those of all images in `batches`, without dropout (Wu and Johnson,
 /// 2021, "precise BN"). Every batch is normalized by its own statistics, as in training, so batches should be mixed
-/// like those of the training.
+/// like those of the training. `input` returns the output of [`Network::forward_frozen`] for a batch. Frozen layers keep
+/// their statistics.
 ///
 /// # Errors
-/// If a batch is an error. The running statistics are then those of the batch before it.
-pub fn estimate_statistics<B: Backend>(
+/// If `input` fails. The running statistics are then those of the batch before it.
+pub fn estimate_statistics<B: Backend, T>(
     network: &mut Network<B>,
-    batches: impl Iterator<Item = Result<Tensor4<B>, Failure>>,
+    batches: impl Iterator<Item = T>,
+    mut input: impl FnMut(&mut Network<B>, T) -> Result<Tensor4<B>, Failure>,
 ) -> Result<(), Failure> {
     let mut layers: Vec<Population> = Vec::new();
     let mut take = |batch: ReadBatch<B>| {
@@ -25,9 +27,9 @@ pub fn estimate_statistics<B: Backend>(
     };
     let mut waiting = None;
     for batch in batches {
-        let batch = batch?;
-        let images = batch.shape().0;
-        network.forward(batch, Mode::Estimate);
+        let x = input(network, batch)?;
+        let images = x.shape().0;
+        network.forward_rest(x, Mode::Estimate);
         let read = ReadBatch {
             images,
             statistics: network.read_running(),

@@ -73,7 +73,9 @@ fn last_to_bound(layers: &[Layer]) -> Option<(usize, &Layer)> {
         | Layer::Activation(_)
         | Layer::Residual(_)
         | Layer::Concat(_)
-        | Layer::SqueezeExcite(_) => true,
+        | Layer::SqueezeExcite(_)
+        | Layer::InvertedResidual(_)
+        | Layer::Normalize(_) => true,
     })
 }
 

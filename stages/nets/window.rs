@@ -128,7 +128,7 @@ fn too_large([height, width]: [usize; 2], input: Feature) -> Invalid {
 }
 
 /// Checks a length along the height and one along the width.
-fn both_positive(name: &str, sides: Sides) -> Result<(), Invalid> {
+pub(super) fn both_positive(name: &str, sides: Sides) -> Result<(), Invalid> {
     sides
         .0
         .into_iter()

@@ -5,7 +5,7 @@ use ops::{Activation, LEAKY_SLOPE};
 
 use super::layers::Computed;
 use super::proto::{Attribute, Node, Tensor};
-use crate::nets::{Conv, Feature, Join, Layer, Pool, conv_padding, transposed_padding};
+use crate::nets::{Conv, Feature, Join, Layer, Normalize, Pool, conv_padding, transposed_padding};
 
 /// The nodes so far. They form a chain: each one takes the output of the one before it.
 pub(super) struct Builder {
@@ -118,13 +118,15 @@ impl Builder {
                 self.reshape(&name, Feature::new(to.channels, to.height, to.width));
             }
             Layer::Upsample(factor) => self.upsample(&name, *factor),
+            Layer::Normalize(constants) => self.normalize(&name, constants, input)?,
             Layer::Dropout(_)
             | Layer::SpatialDropout(_)
             | Layer::Activation(_)
             | Layer::SeparableConv(_)
             | Layer::Residual(_)
             | Layer::Concat(_)
-            | Layer::SqueezeExcite(_) => {}
+            | Layer::SqueezeExcite(_)
+            | Layer::InvertedResidual(_) => {}
         }
         if let Some(activation) = layer.activation() {
             self.activation(&name, activation);
@@ -250,6 +252,25 @@ impl Builder {
     }
 
     /// Repeats each pixel `factor` times in both directions.
+    fn normalize(
+        &mut self,
+        name: &str,
+        constants: &Normalize,
+        input: Feature,
+    ) -> Result<(), Invalid> {
+        let channels = input.channels;
+        let [mean, deviation] = constants
+            .constants(channels)
+            .ok_or_else(|| Invalid::new("the constants of `normalize` do not fit its input"))?;
+        let dims = [1, channels, 1, 1];
+        let names = [format!("{name}.mean"), format!("{name}.deviation")];
+        self.constant(&names[0], &dims, &mean);
+        self.constant(&names[1], &dims, &deviation);
+        self.add(&format!("{name}.centered"), "Sub", &[&names[0]], Vec::new());
+        self.add(name, "Div", &[&names[1]], Vec::new());
+        Ok(())
+    }
+
     fn upsample(&mut self, name: &str, factor: usize) {
         let scales = format!("{name}.scales");
         let factor = factor as f32;

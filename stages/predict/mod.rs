@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use contract::{
-    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Segment, Signature, Source,
-    Stage, Text, Usage, json, ranges,
+    Accepts, ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Segment, Signature,
+    Source, Stage, Text, Usage, json, ranges,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ pub const INFO: KindInfo = KindInfo {
     doc: "applies a classifier to unlabelled images",
     inputs: &[Input {
         role: "model",
-        accepts: ArtifactType::Model,
+        accepts: Accepts(&[ArtifactType::Model]),
         many: false,
         optional: false,
         usage: Usage::Inherits,

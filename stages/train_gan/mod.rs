@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use contract::{
-    Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo, Memory,
-    Output, Resumable, Signature, Stage, Usage, Work, json,
+    Accepts, Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid,
+    KindInfo, Memory, Output, Resumable, Signature, Stage, Usage, Work, json,
     ranges::{above_zero, share, whole},
     unknown_class,
 };
@@ -38,7 +38,7 @@ pub const INFO: KindInfo = KindInfo {
     doc: "trains a generator of images of one class against a discriminator (DCGAN)",
     inputs: &[Input {
         role: "images",
-        accepts: ArtifactType::Dataset,
+        accepts: Accepts(&[ArtifactType::Dataset]),
         many: false,
         optional: false,
         usage: Usage::Trains,

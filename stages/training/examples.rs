@@ -30,7 +30,7 @@ impl Part {
 }
 
 /// An image: the part that it is in, and its index there.
-type Example = (usize, usize);
+pub(super) type Example = (usize, usize);
 
 impl Examples {
     pub fn new(dataset: Dataset, seed: u64) -> Self {
@@ -111,6 +111,17 @@ impl Examples {
         TrainingImages::of(self.image(), all.len(), |index| all[index])
     }
 
+    /// Returns whether the images of any part are transformed differently in every epoch.
+    pub(super) fn are_augmented(&self) -> bool {
+        let mut parts = self.parts.iter();
+        parts.any(|part| part.dataset.policy().is_some())
+    }
+
+    /// Returns the datasets. An example is the index of one of these, and that of an image in it.
+    pub(super) fn datasets(&self) -> impl ExactSizeIterator<Item = &Dataset> {
+        self.parts.iter().map(|part| &part.dataset)
+    }
+
     /// Returns the order of an epoch, which depends only on the seed and the epoch.
     pub fn order(&self, epoch: u64) -> Vec<Example> {
         let mut drawn = Vec::with_capacity(self.images_per_epoch());
@@ -138,8 +149,13 @@ impl Examples {
     /// policy, and returns their labels.
     pub fn batch(&self, examples: &[Example], epoch: u64, pixels: &mut [f32]) -> Vec<u32> {
         self.fill(examples, Some(epoch), pixels);
-        examples
-            .iter()
+        self.labels(examples)
+    }
+
+    /// Returns the labels of examples.
+    pub(super) fn labels(&self, examples: &[Example]) -> Vec<u32> {
+        let labels = examples.iter();
+        labels
             .map(|&(part, image)| self.parts[part].dataset.labels()[image])
             .collect()
     }

@@ -27,6 +27,10 @@ pub(crate) struct Mixed {
 type Cut = [std::ops::Range<usize>; 2];
 
 impl Mixing {
+    pub(super) fn is_used(self) -> bool {
+        self.mixup.is_some() || self.cutmix.is_some()
+    }
+
     /// Mixes the images in `pixels` (n×c×h×w), and returns the labels that go with them; `None` if nothing is mixed.
     /// Everything is a function of `(seed, step)`, where `step` is the number of the update.
     pub(super) fn apply(

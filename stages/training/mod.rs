@@ -3,6 +3,7 @@
 mod calibration;
 mod epoch;
 mod examples;
+mod features;
 mod fit;
 mod history;
 mod mixing;

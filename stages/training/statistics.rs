@@ -4,13 +4,16 @@ use contract::{Context, Failure, ImageShape};
 use ops::{Backend, Staged};
 
 use super::examples::Examples;
+use super::features::AllFeatures;
 use crate::nets::{Network, estimate_statistics};
 
 /// Sets the running statistics of `network` to those of all images of epoch `epoch` (from 0), without augmentation
-/// and dropout. The images are in the order of the epoch, because datasets may be ordered by class.
+/// and dropout. The images are in the order of the epoch, because datasets may be ordered by class. `features` are those
+/// of the frozen layers.
 pub(super) fn estimate<B: Backend>(
     network: &mut Network<B>,
     examples: &Examples,
+    features: &AllFeatures,
     epoch: usize,
     batch_size: usize,
     context: &Context<'_>,
@@ -20,15 +23,17 @@ pub(super) fn estimate<B: Backend>(
         width,
         channels,
     } = examples.image();
-    let device = network.device().clone();
     let order = examples.order(epoch as u64);
-    let batches = order.chunks(batch_size).map(|batch| {
+    estimate_statistics(network, order.chunks(batch_size), |network, batch| {
         context.check_cancelled()?;
-        let mut images = Staged::new(&device, (batch.len(), channels, height, width));
+        if let Some(features) = features.batch(batch, network.device()) {
+            return Ok(features);
+        }
+        let shape = (batch.len(), channels, height, width);
+        let mut images = Staged::new(network.device(), shape);
         examples.unaugmented(batch, &mut images);
-        Ok(images.upload())
-    });
-    estimate_statistics(network, batches)
+        Ok(network.forward_frozen(images.upload()))
+    })
 }
 
 #[cfg(test)]
@@ -75,7 +80,8 @@ mod tests {
         let (request, cancelled) = (request(), AtomicBool::new(false));
         let context = Context::new(&request, &|_| {}, &cancelled);
         // The last batch is smaller than the others.
-        estimate(&mut network, &examples, 0, 8, &context).unwrap();
+        let none = AllFeatures::default();
+        estimate(&mut network, &examples, &none, 0, 8, &context).unwrap();
         let state = network.state();
         let values = |wanted: &str| {
             let (_, tensor) = state.iter().find(|(name, _)| name == wanted).unwrap();
@@ -141,13 +147,14 @@ mod tests {
         let losses = |network: &mut Network<Cpu>, refresh: &dyn Fn(&mut Network<Cpu>, usize)| {
             let losses = (10..20).map(|draw| {
                 refresh(network, draw);
-                let validated = validate(network, Head::Sigmoid, &validation, &context);
+                let validated = validate(network, Head::Sigmoid, &validation, None, &context);
                 validated.unwrap().measures.loss
             });
             losses.collect::<Vec<f64>>()
         };
         let estimated = losses(&mut network, &|network, draw| {
-            estimate(network, &examples, draw, BATCH, &context).unwrap();
+            let none = AllFeatures::default();
+            estimate(network, &examples, &none, draw, BATCH, &context).unwrap();
         });
         let running = losses(&mut network, &|network, draw| {
             let wanted = Wanted {

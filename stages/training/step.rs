@@ -34,13 +34,13 @@ impl<B: Backend> StepResults<B> {
 }
 
 /// Runs the forward pass, the loss, the backward pass and the update, without waiting for the device. `step`
-/// is the number of the update, from 0, which determines the dropout masks. If the loss is not finite, the
-/// parameters are unusable afterwards.
+/// is the number of the update, from 0, which determines the dropout masks. `x` is the output of the layers that are
+/// frozen, see [`Network::forward_frozen`]. If the loss is not finite, the parameters are unusable afterwards.
 pub(crate) fn train_step<B: Backend>(
     network: &mut Network<B>,
     optimizer: &mut Optimizer<B>,
     learning_rate: f32,
-    images: Tensor4<B>,
+    x: Tensor4<B>,
     targets: &Targets<'_>,
     seed: u64,
     step: u64,
@@ -50,8 +50,8 @@ pub(crate) fn train_step<B: Backend>(
         parameters: true,
     };
     let mode = Mode::Train { seed, step, wanted };
-    let images = images.trace(optimizer.no_gradients());
-    let (logits, tape) = network.forward(images, mode).split_tape();
+    let x = x.trace(optimizer.no_gradients());
+    let (logits, tape) = network.forward_rest(x, mode).split_tape();
     let read_logits = Reading::of(&logits);
     let (loss, tape) = targets.loss(logits.put_tape(tape)).split_tape();
     let read_loss = Reading::of(&loss);

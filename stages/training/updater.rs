@@ -27,6 +27,12 @@ impl<B: Backend> Updater<B> {
         }
     }
 
+    /// Forgets the past gradients. The average stays.
+    pub(super) fn restart(&mut self, recipe: &Recipe, network: &Network<B>) {
+        let Self { optimizer, .. } = Self::new(recipe, network);
+        self.optimizer = optimizer;
+    }
+
     /// Updates the average after update number `step`, from 0.
     pub(super) fn updated(&mut self, network: &Network<B>, step: u64) {
         if let Some(average) = &mut self.average {

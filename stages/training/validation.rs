@@ -3,12 +3,13 @@
 use contract::{Context, Failure};
 use ops::Backend;
 
+use super::features::Features;
 use super::history::Validation;
 use super::recipe::{CalibrationMethod, Recipe, ThresholdRule};
 use super::stopping::Monitor;
 use crate::data::Dataset;
 use crate::metrics::{self, Chosen};
-use crate::nets::{Head, Network, predict};
+use crate::nets::{Head, Mode, Network, predict, predict_by};
 
 /// Returns the validation images, if there are any. A dataset that sets none aside has an empty validation
 /// part.
@@ -51,14 +52,32 @@ pub(super) struct Validated {
     pub measures: Validation,
 }
 
-/// Predicts the images of `dataset`, and measures the predictions.
+/// Predicts the images of `dataset`, and measures the predictions. `features` are those of the frozen layers for these
+/// images, if they are kept.
 pub(super) fn validate<B: Backend>(
     network: &mut Network<B>,
     head: Head,
     dataset: &Dataset,
+    features: Option<&Features>,
     context: &Context<'_>,
 ) -> Result<Validated, Failure> {
-    let scores = predict(network, head, dataset, VALIDATION_BATCH, context)?;
+    let scores = match features {
+        None => predict(network, head, dataset, VALIDATION_BATCH, context)?,
+        Some(features) => {
+            let logits = |network: &mut Network<B>, batch: &[usize]| {
+                let features = features.batch(batch, network.device());
+                network.forward_rest(features, Mode::Predict)
+            };
+            predict_by(
+                network,
+                head,
+                dataset.len(),
+                VALIDATION_BATCH,
+                context,
+                logits,
+            )?
+        }
+    };
     Ok(Validated {
         measures: measure(&scores, dataset.labels(), head),
         scores,

@@ -236,17 +236,13 @@ fn attempt(
     );
     report.warnings.clone_from(&messages.warnings);
     report.node.clone_from(&messages.node);
-    let mut made;
+    if let Err(left @ Failure::Left(_)) = result {
+        // Ctrl-C also ends the check of the inputs, which the job still reads.
+        return Err(left);
+    }
     // Checked even after a failure, so that no other stage reads an input that was changed.
-    let inputs_check = match (inputs.check(&deadline), result) {
-        // Ctrl-C also ends the check. How the stage ended is still known.
-        (Err(Failure::Cancelled), Err(failure)) => return Err(failure),
-        (checked, result) => {
-            let checked = checked?;
-            made = result?.made;
-            checked
-        }
-    };
+    let inputs_check = inputs.check(&deadline)?;
+    let mut made = result?.made;
     if external.is_none() {
         let ports = instance.outputs.iter();
         made.extend(ports.map(|port| (port.name.clone(), Made::At(PathBuf::from(&port.name)))));

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use contract::{ArtifactType, IndexEntry, Input};
+use contract::{Accepts, IndexEntry, Input};
 
 use super::expand::Draft;
 use super::gather::{self, Partners};
@@ -102,8 +102,8 @@ struct Producers<'a> {
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
     role: &'a str,
-    /// Accepted type; `None` accepts any.
-    accepts: Option<ArtifactType>,
+    /// Accepted types; `None` accepts any.
+    accepts: Option<Accepts>,
     many: bool,
 }
 
@@ -231,7 +231,10 @@ impl<'a> Connector<'a, '_> {
         let stage = self.ports.get(&spec.name).ok_or(None)?;
         let outputs = stage.outputs.as_ref().ok_or(None)?;
         let output = reference::output(stage, outputs, name, port, place)?;
-        if let Some(accepts) = input.accepts.filter(|&accepts| accepts != output.yields) {
+        if let Some(accepts) = input
+            .accepts
+            .filter(|accepts| !accepts.includes(output.yields))
+        {
             return Err(Some(Diagnostic::at(
                 place,
                 format!(
@@ -307,7 +310,7 @@ impl<'a> Connector<'a, '_> {
         &self,
         producer: &StageSpec,
         example: &InstanceName,
-        (role, accepts): (&str, ArtifactType),
+        (role, accepts): (&str, Accepts),
         place: &Place,
     ) -> Diagnostic {
         let ours = &self.draft.spec.matrix;
@@ -364,15 +367,15 @@ impl<'a> Connector<'a, '_> {
         self.report(Diagnostic::at(place, message).hint(hint));
     }
 
-    /// Returns the first few outputs of a type as `stage.port`, without those of the stage itself.
-    fn outputs_of(&self, wanted: ArtifactType) -> Vec<String> {
+    /// Returns the first few outputs of these types as `stage.port`, without those of the stage itself.
+    fn outputs_of(&self, wanted: Accepts) -> Vec<String> {
         let prefix = &self.pipeline.scopes[self.draft.spec.scope].prefix;
         let stages = self.ports.stages.iter();
         let others = stages.filter(|stage| stage.name != self.draft.spec.name);
         let outputs = others.flat_map(|stage| {
             let name = stage.name.strip_prefix(prefix.as_str());
             let outputs = stage.outputs.iter().flat_map(|outputs| outputs.iter());
-            let outputs = outputs.filter(|port| port.yields == wanted);
+            let outputs = outputs.filter(|port| wanted.includes(port.yields));
             outputs.filter_map(move |port| Some(format!("{}.{}", name?, port.name)))
         });
         outputs.take(suggest::LISTED).collect()

@@ -78,5 +78,7 @@ impl Syntax {
 
 /// Returns the error for a transfer syntax that is not read, as a fragment that follows the file's name.
 pub(super) fn not_read(name: &str) -> String {
-    format!("has a transfer syntax that is not read ({name}); decompress it, for example with `gdcmconv --raw`")
+    format!(
+        "has a transfer syntax that is not read ({name}); decompress it, for example with `gdcmconv --raw`"
+    )
 }

@@ -4,7 +4,8 @@ use ops::Activation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dense, Layer, relu};
+use super::windows::{Conv, DepthwiseConv, Sides, one, same, three};
+use super::{Dense, Layer, Norm, linear, relu};
 use crate::nets::Feature;
 
 /// Layers whose output is added to their input. `residual: [ … ]` is short for `{ layers: [ … ] }`.
@@ -58,6 +59,42 @@ pub struct SqueezeExcite {
     pub gate: Activation,
 }
 
+/// A 1×1 convolution to `expansion` times as many channels, a convolution of each channel by itself, and a 1×1
+/// convolution to `filters` channels, each with a `batch_norm` and the first two with an activation (Sandler et al.,
+/// 2018; `MBConv` without squeeze and excitation in EfficientNet). Where input and output have the same shape, the input
+/// is added to the output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct InvertedResidual {
+    /// Number of output channels.
+    #[schemars(range(min = 1, max = 1 << 20))]
+    pub filters: usize,
+    /// Number of channels between the convolutions for each input channel. With 1, there is no first convolution.
+    #[serde(default = "six")]
+    #[schemars(range(min = 1, max = 1 << 20))]
+    pub expansion: usize,
+    /// Size of the kernel of the second convolution.
+    #[serde(default = "three")]
+    pub kernel: Sides,
+    /// Distance between neighbouring positions of that kernel.
+    #[serde(default = "one")]
+    pub stride: Sides,
+    /// Activation after the first and after the second convolution.
+    #[serde(default = "relu6")]
+    pub activation: Activation,
+    /// The three `batch_norm`s.
+    #[serde(default)]
+    pub batch_norm: Norm,
+}
+
+fn six() -> usize {
+    6
+}
+fn relu6() -> Activation {
+    Activation::Relu6
+}
+
 fn sigmoid() -> Activation {
     Activation::Sigmoid
 }
@@ -99,6 +136,19 @@ impl Layer {
         };
         Some(match self {
             Self::SeparableConv(conv) => only(Join::Only, conv.layers()),
+            Self::InvertedResidual(block) => {
+                let layers = chain("", &block.layers(input.channels));
+                match block.adds_input(input.channels) {
+                    true => Inner {
+                        join: Join::Add,
+                        chains: vec![layers, chain("shortcut.", &[])],
+                    },
+                    false => Inner {
+                        join: Join::Only,
+                        chains: vec![layers],
+                    },
+                }
+            }
             Self::SqueezeExcite(gate) => only(Join::Scale, gate.layers(input.channels)),
             Self::Residual(residual) => Inner {
                 join: Join::Add,
@@ -133,6 +183,59 @@ fn chain(name: &str, layers: &[Layer]) -> Chain {
     Chain {
         name: name.to_owned(),
         layers: layers.to_vec(),
+    }
+}
+
+impl InvertedResidual {
+    fn adds_input(&self, channels: usize) -> bool {
+        self.stride == Sides::ONE && self.filters == channels
+    }
+
+    /// Returns the number of channels between the convolutions for an input of `channels`.
+    pub fn inner_channels(&self, channels: usize) -> usize {
+        self.expansion.saturating_mul(channels)
+    }
+
+    fn layers(&self, channels: usize) -> Vec<Layer> {
+        let inner = self.inner_channels(channels);
+        let pointwise = |filters| {
+            Layer::Conv(Conv {
+                filters,
+                kernel: Sides::ONE,
+                stride: Sides::ONE,
+                padding: same(),
+                dilation: Sides::ONE,
+                groups: 1,
+                bias: false,
+                activation: linear(),
+                l1: 0.0,
+                l2: 0.0,
+            })
+        };
+        let depthwise = DepthwiseConv {
+            multiplier: 1,
+            kernel: self.kernel,
+            stride: self.stride,
+            padding: same(),
+            dilation: Sides::ONE,
+            bias: false,
+            activation: linear(),
+            l1: 0.0,
+            l2: 0.0,
+        };
+        let norm = || Layer::BatchNorm(self.batch_norm.clone());
+        let mut layers = Vec::new();
+        if self.expansion > 1 {
+            layers.extend([pointwise(inner), norm(), Layer::Activation(self.activation)]);
+        }
+        layers.extend([
+            Layer::DepthwiseConv(depthwise),
+            norm(),
+            Layer::Activation(self.activation),
+            pointwise(self.filters),
+            norm(),
+        ]);
+        layers
     }
 }
 

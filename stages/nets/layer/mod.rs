@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use branches::{Inner, Join};
-use branches::{Residual, SqueezeExcite};
+use branches::{InvertedResidual, Residual, SqueezeExcite};
 pub use windows::{Conv, Pool};
 use windows::{ConvTranspose, DepthwiseConv, SeparableConv};
 pub(super) use windows::{NamedPadding, Padding, Sides};
@@ -68,6 +68,10 @@ pub enum Layer {
     Concat(Vec<Vec<Layer>>),
     /// Squeeze and excitation.
     SqueezeExcite(SqueezeExcite),
+    /// The block of MobileNetV2 and EfficientNet.
+    InvertedResidual(InvertedResidual),
+    /// Subtracts constants from each channel, and divides it by constants.
+    Normalize(Normalize),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,6 +86,41 @@ pub struct Norm {
     #[serde(default = "epsilon")]
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub epsilon: f32,
+}
+
+impl Default for Norm {
+    fn default() -> Self {
+        Self {
+            momentum: momentum(),
+            epsilon: epsilon(),
+        }
+    }
+}
+
+/// Constants for the channels of an image: one for all, or one for each. As the first layer, it gives images the values
+/// for which pre-trained weights were made; before it, they are between 0 and 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Normalize {
+    /// Subtracted from the values.
+    #[schemars(length(min = 1), inner(range(min = -1e6, max = 1e6)))]
+    pub mean: Vec<f32>,
+    /// Divides the values after that.
+    #[schemars(length(min = 1), inner(range(min = 1e-6, max = 1e6)))]
+    pub deviation: Vec<f32>,
+}
+
+impl Normalize {
+    /// Returns mean and deviation of each of `channels`; `None` if their number is another one.
+    pub fn constants(&self, channels: usize) -> Option<[Vec<f32>; 2]> {
+        let of_each = |constants: &[f32]| match constants {
+            [one] => Some(vec![*one; channels]),
+            each if each.len() == channels => Some(each.to_vec()),
+            _ => None,
+        };
+        Some([of_each(&self.mean)?, of_each(&self.deviation)?])
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -183,6 +222,8 @@ impl Layer {
             Self::Residual(_) => "residual",
             Self::Concat(_) => "concat",
             Self::SqueezeExcite(_) => "squeeze_excite",
+            Self::InvertedResidual(_) => "inverted_residual",
+            Self::Normalize(_) => "normalize",
         }
     }
 
@@ -226,7 +267,9 @@ impl Layer {
             | Self::Upsample(_)
             | Self::Residual(_)
             | Self::Concat(_)
-            | Self::SqueezeExcite(_) => None,
+            | Self::SqueezeExcite(_)
+            | Self::InvertedResidual(_)
+            | Self::Normalize(_) => None,
         }
     }
 
@@ -242,7 +285,7 @@ impl Layer {
 
     /// Returns whether an image's output in training depends on the other images of its batch.
     pub fn mixes_batch(&self) -> bool {
-        self.has(|layer| matches!(layer, Self::BatchNorm(_)))
+        self.has(|layer| matches!(layer, Self::BatchNorm(_) | Self::InvertedResidual(_)))
     }
 
     /// Returns whether the layer is a convolution, or contains one.
@@ -254,6 +297,7 @@ impl Layer {
                     | Self::DepthwiseConv(_)
                     | Self::SeparableConv(_)
                     | Self::ConvTranspose(_)
+                    | Self::InvertedResidual(_)
             )
         })
     }

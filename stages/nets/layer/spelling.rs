@@ -205,6 +205,8 @@ mod tests {
             json!({ "residual": { "layers": [], "shortcut": ["batch_norm"] } }),
             json!({ "concat": [[], [{ "conv": { "filters": 8 } }]] }),
             json!({ "squeeze_excite": { "units": 2 } }),
+            json!({ "inverted_residual": { "filters": 8, "batch_norm": { "momentum": 0.99 } } }),
+            json!({ "normalize": { "mean": [0.5], "deviation": [0.25, 0.5] } }),
             json!({ "group_norm": { "groups": 2 } }),
         ] {
             let layer = parse(layer);

@@ -298,10 +298,10 @@ pub(super) struct FullPool {
     pub(super) stride: Option<Sides>,
 }
 
-fn one() -> Sides {
+pub(super) fn one() -> Sides {
     Sides::ONE
 }
-fn three() -> Sides {
+pub(super) fn three() -> Sides {
     Sides([3, 3])
 }
 fn one_group() -> usize {
@@ -313,7 +313,7 @@ fn two_pixels() -> usize {
 fn four_pixels() -> usize {
     4
 }
-fn same() -> Padding {
+pub(super) fn same() -> Padding {
     Padding::Named(NamedPadding::Same)
 }
 fn yes() -> bool {

@@ -45,6 +45,10 @@ pub struct Network<B: Backend> {
     /// Names of the parameters and then of the running statistics, in order: `0.conv.weight`.
     names: Vec<String>,
     options: Vec<ParameterOptions>,
+    /// Index of the layer of the architecture that each parameter belongs to.
+    owners: Vec<usize>,
+    /// Whether each layer of the architecture is frozen.
+    frozen: Vec<bool>,
     running: Vec<RunningStats<B>>,
 }
 
@@ -68,6 +72,8 @@ impl<B: Backend> Network<B> {
                 .map(|tensor| tensor.name)
                 .collect(),
             options: Vec::new(),
+            owners: Vec::new(),
+            frozen: vec![false; architecture.layers.len()],
             running: Vec::new(),
             architecture,
         };
@@ -99,6 +105,22 @@ impl<B: Backend> Network<B> {
         (&mut self.parameters, &self.options)
     }
 
+    /// Sets the factor on the learning rate of each layer, by index. `None` freezes a layer: its state stays, and it
+    /// computes as after training, with running statistics and without dropout.
+    pub fn set_rate_factors(&mut self, factor: impl Fn(usize) -> Option<f32>) {
+        for (layer, frozen) in self.frozen.iter_mut().enumerate() {
+            *frozen = factor(layer).is_none();
+        }
+        for (options, owner) in self.options.iter_mut().zip(&self.owners) {
+            options.rate_factor = factor(*owner).unwrap_or(0.0);
+        }
+    }
+
+    /// Returns the number of layers before the first one that is not frozen.
+    pub fn frozen_layers(&self) -> usize {
+        self.frozen.iter().take_while(|frozen| **frozen).count()
+    }
+
     /// Returns whether training adds a penalty on any parameter to the loss.
     pub fn has_penalties(&self) -> bool {
         let none = Penalty::default();
@@ -125,12 +147,22 @@ impl<B: Backend> Network<B> {
         modules: Range<usize>,
         mode: Mode,
     ) -> Tensor4<B, T> {
+        let (owners, frozen) = (&self.owners, &self.frozen);
         let mut pass = Pass {
             parameters: &self.parameters,
             running: &mut self.running,
             mode,
             is_below_parameters: true,
+            is_frozen: false,
         };
-        pass.chain(x, &self.modules[modules])
+        self.modules[modules].iter().fold(x, |x, module| {
+            // A convolution and the pooling after it are one module, with the index of the pooling.
+            let mut parameters = module.parameters.clone();
+            let owner = parameters
+                .next()
+                .map_or(module.layer, |first| owners[first]);
+            pass.is_frozen = frozen.get(owner).copied().unwrap_or_default();
+            pass.chain(x, std::slice::from_ref(module))
+        })
     }
 }

@@ -9,7 +9,7 @@ use ops::{self, Activation, Backend, RunningStats, Tensor4};
 use super::Network;
 use crate::nets::feature::Feature;
 use crate::nets::initializer::Initializer;
-use crate::nets::layer::{Conv, Inner, Join, Layer, Pool};
+use crate::nets::layer::{Conv, Inner, Join, Layer, Normalize, Pool};
 use crate::nets::parameters::Initial;
 use crate::nets::window::{conv_padding, transposed_padding};
 
@@ -55,11 +55,20 @@ pub(super) enum Op<B: Backend> {
     Reshape(Feature),
     Upsample(usize),
     Activation(Activation),
+    /// Subtraction of constants from each channel, and division by constants.
+    Normalize(Box<Constants<B>>),
     /// Chains of modules that have the same input.
     Inner {
         join: Join,
         chains: Vec<Vec<Module<B>>>,
     },
+}
+
+/// Constants of a layer that is computed like a `batch_norm` after training: scale 1, shift 0, mean and variance.
+pub(super) struct Constants<B: Backend> {
+    pub(super) scale: Tensor4<B>,
+    pub(super) shift: Tensor4<B>,
+    pub(super) statistics: RunningStats<B>,
 }
 
 /// Turns layers into modules, with weights that `initializer` draws from `seed`.
@@ -206,10 +215,31 @@ impl<B: Backend> Builder<'_, B> {
             }
             Layer::Upsample(factor) => Op::Upsample(*factor),
             Layer::Activation(activation) => Op::Activation(*activation),
+            Layer::Normalize(constants) => {
+                Op::Normalize(Box::new(self.constants(constants, input)?))
+            }
             Layer::SeparableConv(_)
             | Layer::Residual(_)
             | Layer::Concat(_)
-            | Layer::SqueezeExcite(_) => unreachable!("it contains layers"),
+            | Layer::SqueezeExcite(_)
+            | Layer::InvertedResidual(_) => unreachable!("it contains layers"),
+        })
+    }
+
+    fn constants(&self, layer: &Normalize, input: Feature) -> Result<Constants<B>, Invalid> {
+        let channels = input.channels;
+        let [mean, deviation] = layer
+            .constants(channels)
+            .ok_or_else(|| Invalid::new("its constants do not fit the channels"))?;
+        let tensor = |values| ops::from_host(&self.network.device, values, (1, channels, 1, 1));
+        let variance = deviation.iter().map(|deviation| deviation * deviation);
+        Ok(Constants {
+            scale: tensor(vec![1.0; channels]),
+            shift: tensor(vec![0.0; channels]),
+            statistics: RunningStats {
+                mean: tensor(mean),
+                variance: tensor(variance.collect()),
+            },
         })
     }
 
@@ -248,6 +278,7 @@ impl<B: Backend> Builder<'_, B> {
             };
             let tensor = ops::from_host(&network.device, values, parameter.shape);
             network.parameters.push(tensor);
+            network.owners.push(outer);
             network.options.push(ParameterOptions {
                 penalty: parameter.penalty,
                 // Biases and the scales and shifts of normalization do not decay.

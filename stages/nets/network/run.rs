@@ -4,7 +4,7 @@ use dfdx::tensor::{PutTape, SplitTape, Tape};
 use ops::{self, Backend, RunningStats, Tensor4, Wanted};
 
 use super::Mode;
-use super::module::{Module, Op};
+use super::module::{Constants, Module, Op};
 use crate::nets::layer::Join;
 
 /// The tensors of a network, while a batch runs through its modules.
@@ -12,8 +12,10 @@ pub(super) struct Pass<'a, B: Backend> {
     pub(super) parameters: &'a [Tensor4<B>],
     pub(super) running: &'a mut [RunningStats<B>],
     pub(super) mode: Mode,
-    /// `true` if the batch has not passed a layer with parameters yet.
+    /// `true` if the batch has not passed a layer with parameters that are trained yet.
     pub(super) is_below_parameters: bool,
+    /// `true` in a layer that is frozen.
+    pub(super) is_frozen: bool,
 }
 
 impl<B: Backend> Pass<'_, B> {
@@ -25,13 +27,16 @@ impl<B: Backend> Pass<'_, B> {
     ) -> Tensor4<B, T> {
         modules.iter().fold(x, |x, module| {
             let x = self.module(x, module);
-            self.is_below_parameters &= module.parameters.is_empty();
+            self.is_below_parameters &= module.parameters.is_empty() || self.is_frozen;
             x
         })
     }
 
     fn module<T: Tape<f32, B>>(&mut self, x: Tensor4<B, T>, module: &Module<B>) -> Tensor4<B, T> {
-        let mode = self.mode;
+        let mode = match self.mode {
+            Mode::Train { .. } | Mode::Estimate if self.is_frozen => Mode::Predict,
+            mode => mode,
+        };
         let wanted = self.wanted(T::OWNS_TAPE);
         let parameters = &self.parameters[module.parameters.clone()];
         match &module.op {
@@ -80,6 +85,18 @@ impl<B: Backend> Pass<'_, B> {
             Op::Reshape(to) => ops::reshape(x, (to.channels, to.height, to.width)),
             Op::Upsample(factor) => ops::upsample_nearest2d(x, *factor),
             Op::Activation(activation) => ops::activation(x, *activation),
+            Op::Normalize(constants) => {
+                let Constants {
+                    scale,
+                    shift,
+                    statistics,
+                } = &**constants;
+                let exact = ops::BatchNorm {
+                    momentum: 0.0,
+                    epsilon: 0.0,
+                };
+                ops::batch_norm_eval(x, scale, shift, statistics, exact)
+            }
             Op::Inner { join, chains } => self.inner(x, *join, chains),
         }
     }
@@ -125,7 +142,7 @@ impl<B: Backend> Pass<'_, B> {
         match self.mode {
             Mode::Train { wanted, .. } => Wanted {
                 input: wanted.input || !self.is_below_parameters,
-                ..wanted
+                parameters: wanted.parameters && !self.is_frozen,
             },
             Mode::Predict => Wanted {
                 input: has_tape,

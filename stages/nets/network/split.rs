@@ -5,6 +5,7 @@ use ops::{self, Backend, Tensor4, Wanted};
 
 use super::module::Op;
 use super::{Mode, Network};
+use crate::nets::Feature;
 
 /// The place after a layer.
 struct Cut {
@@ -34,7 +35,31 @@ impl<B: Backend> Network<B> {
         ops::conv2d(x, &parameters[0], &parameters[1], op.parts().0, wanted)
     }
 
-    /// Runs the output of the layer at index `layer` through the layers after it, as [`Mode::Predict`] does.
+    /// Runs images through the first layers that are frozen, and returns the output of the last of these: the images
+    /// themselves if there are none. It stays the same while other layers are trained.
+    pub fn forward_frozen(&mut self, x: Tensor4<B>) -> Tensor4<B> {
+        match self.frozen_layers() {
+            0 => x,
+            layers => self.forward_to(x, layers - 1),
+        }
+    }
+
+    /// Runs the output of [`Network::forward_frozen`] through the other layers.
+    pub fn forward_rest<T: Tape<f32, B>>(&mut self, x: Tensor4<B, T>, mode: Mode) -> Tensor4<B, T> {
+        match self.frozen_layers() {
+            0 => self.forward(x, mode),
+            layers => self.forward_from(x, layers - 1, mode),
+        }
+    }
+
+    /// Returns the shape of the output of [`Network::forward_frozen`].
+    pub fn frozen_output(&self) -> Feature {
+        let inputs = self.architecture.layer_inputs();
+        let rest = inputs.get(self.frozen_layers()).copied();
+        rest.unwrap_or_else(|| self.architecture.output())
+    }
+
+    /// Runs the output of the layer at index `layer` through the layers after it.
     ///
     /// # Panics
     /// If there is no such layer.
@@ -42,13 +67,14 @@ impl<B: Backend> Network<B> {
         &mut self,
         x: Tensor4<B, T>,
         layer: usize,
+        mode: Mode,
     ) -> Tensor4<B, T> {
         let cut = self.cut(layer);
         let (x, after) = match cut.inside {
             Some(op) => (ops::max_pool2d(x, op.parts().1), cut.before + 1),
             None => (x, cut.before),
         };
-        self.run(x, after..self.modules.len(), Mode::Predict)
+        self.run(x, after..self.modules.len(), mode)
     }
 
     fn cut(&self, layer: usize) -> Cut {

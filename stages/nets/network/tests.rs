@@ -70,6 +70,14 @@ pub(crate) fn networks() -> BTreeMap<&'static str, Value> {
             json!({ "squeeze_excite": { "units": 2, "activation": "elu" } }),
         ),
         (
+            "inverted_residual",
+            json!({ "inverted_residual": { "filters": 3, "expansion": 2, "activation": "silu" } }),
+        ),
+        (
+            "normalize",
+            json!({ "normalize": { "mean": [0.5, 0.25, 0.125], "deviation": [0.5] } }),
+        ),
+        (
             "reshape",
             json!({ "reshape": { "channels": 1, "height": 12, "width": 9 } }),
         ),
@@ -251,6 +259,8 @@ fn everything() -> Network<Cpu> {
             { "separable_conv": { "filters": 8, "activation": "linear", "padding": [1, 1] } },
         ] },
         { "concat": [["layer_norm"], [{ "group_norm": { "groups": 2 } }, { "spatial_dropout": 0.5 }]] },
+        { "normalize": { "mean": [0.5], "deviation": [2.0] } },
+        { "inverted_residual": { "filters": 16, "expansion": 2, "activation": "silu" } },
         { "conv": { "filters": 5, "activation": "linear" } },
         "global_avg_pool",
         "flatten",
@@ -262,7 +272,12 @@ fn everything() -> Network<Cpu> {
     let device = Cpu::default();
     let mut network = Network::new(architecture, Initializer::HeNormal, 7, device).unwrap();
     // Statistics that differ from those of an untrained layer.
-    network.set_running(vec![[vec![0.1, -0.2, 0.3], vec![0.5, 1.5, 2.0]]]);
+    let statistics = [3, 32, 32, 16].map(|channels: usize| {
+        let each =
+            |first: f32, step: f32| (0..channels).map(move |c| first + step * (c % 4) as f32);
+        [each(-0.2, 0.1).collect(), each(0.5, 0.25).collect()]
+    });
+    network.set_running(statistics.to_vec());
     network
 }
 
@@ -282,7 +297,7 @@ fn a_network_can_be_cut_after_each_layer() {
         let between = network.forward_to(images.clone(), layer);
         let expected = (3, shape.channels, shape.height, shape.width);
         assert_eq!(*between.shape(), expected, "layer {layer}");
-        let parts = ops::to_host(&network.forward_from(between, layer));
+        let parts = ops::to_host(&network.forward_from(between, layer, Mode::Predict));
         for (whole, parts) in whole.iter().zip(&parts) {
             assert!(
                 (whole - parts).abs() < 1e-5,
@@ -303,9 +318,9 @@ fn the_gradient_with_respect_to_a_layer_is_that_of_finite_differences() {
 fn check_gradients() {
     let mut network = everything();
     let images = noise((1, INPUT.channels, INPUT.height, INPUT.width));
-    for layer in [0, 6, 11, 12, 13] {
+    for layer in [0, 6, 11, 12, 13, 14] {
         let output = network.forward_to(images.clone(), layer);
-        let logits = network.forward_from(output.leaky_trace(), layer);
+        let logits = network.forward_from(output.leaky_trace(), layer, Mode::Predict);
         let gradients = ops::vector_jacobian(logits, vec![0.0, 1.0]);
         let gradients = ops::to_host(&gradients.get(&output));
         assert!(
@@ -317,7 +332,7 @@ fn check_gradients() {
             let mut moved = values.clone();
             moved[at] += by;
             let moved = ops::from_host(&Cpu::default(), moved, *output.shape());
-            f64::from(ops::to_host(&network.forward_from(moved, layer))[1])
+            f64::from(ops::to_host(&network.forward_from(moved, layer, Mode::Predict))[1])
         };
         let step = 0.002;
         let here = logit(0, 0.0);
@@ -340,5 +355,31 @@ fn check_gradients() {
             20 * kinks <= gradients.len(),
             "layer {layer}: {kinks} kinks"
         );
+    }
+}
+
+#[test]
+fn normalization_subtracts_and_divides_in_each_channel() {
+    for (mean, deviation) in [
+        (json!([0.5, -1.0, 2.0]), json!([0.5, 2.0, 0.25])),
+        (json!([0.25]), json!([4.0])),
+    ] {
+        let layers = json!([{ "normalize": { "mean": mean, "deviation": deviation } }]);
+        let layers: Vec<Layer> = serde_json::from_value(layers).unwrap();
+        let architecture = Architecture::new(INPUT, layers).unwrap();
+        let device = Cpu::default();
+        let mut network = Network::new(architecture, Initializer::HeNormal, 7, device).unwrap();
+        let images = noise((2, INPUT.channels, INPUT.height, INPUT.width));
+        let found = ops::to_host(&network.forward(images.clone(), Mode::Predict));
+        let area = INPUT.height * INPUT.width;
+        for (place, value) in ops::to_host(&images).into_iter().enumerate() {
+            let channel = place / area % INPUT.channels;
+            let of = |constants: &Value| {
+                let constants = constants.as_array().unwrap();
+                constants[channel % constants.len()].as_f64().unwrap()
+            };
+            let expected = (f64::from(value) - of(&mean)) / of(&deviation);
+            assert!((f64::from(found[place]) - expected).abs() < 1e-5, "{place}");
+        }
     }
 }

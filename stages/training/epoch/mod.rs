@@ -8,6 +8,7 @@ use ops::{Backend, Staged};
 use serde::{Deserialize, Serialize};
 
 use super::examples::Examples;
+use super::features::AllFeatures;
 use super::mixing::{Mixed, Mixing};
 use super::schedule::warmup_factor;
 use super::step::{StepResults, Targets, train_step};
@@ -27,6 +28,16 @@ pub(super) struct Fixed<'a> {
     pub label_smoothing: f64,
     pub mixing: Mixing,
     pub context: &'a Context<'a>,
+}
+
+/// Values of one epoch.
+pub(super) struct Epoch<'a> {
+    /// Counted from 0.
+    pub index: usize,
+    /// Learning rate, unless it still rises.
+    pub learning_rate: f64,
+    /// Those of the layers that are frozen.
+    pub features: &'a AllFeatures,
 }
 
 /// The completed part of an epoch.
@@ -72,23 +83,26 @@ struct Pass<'a, B: Backend> {
     waiting: Option<LaunchedStep<B>>,
 }
 
-/// Trains `network` for the rest of epoch `epoch` (from 0), with this learning rate unless it still rises. If training is stopped, `partial` has the part that
-/// was completed.
+/// Trains `network` for the rest of an epoch. If training is stopped, `partial` has the part that was completed.
 pub(super) fn train_epoch<B: Backend>(
     network: &mut Network<B>,
     updater: &mut Updater<B>,
-    learning_rate: f64,
-    epoch: usize,
+    epoch: &Epoch<'_>,
     partial: &mut PartialEpoch,
     rate: &mut Rate,
     fixed: &Fixed<'_>,
 ) -> Result<(), Failure> {
-    let shape = fixed.examples.image();
+    let image = fixed.examples.image();
     let ImageShape {
         height,
         width,
         channels,
-    } = shape;
+    } = image;
+    let &Epoch {
+        index: epoch,
+        learning_rate,
+        features,
+    } = epoch;
     let order = fixed.examples.order(epoch as u64);
     let steps = fixed.steps();
     let done = partial.batches;
@@ -107,18 +121,26 @@ pub(super) fn train_epoch<B: Backend>(
             pass.read_remaining()?;
             return Err(cancelled);
         }
-        let mut images = Staged::new(network.device(), (examples.len(), channels, height, width));
-        let labels = fixed.examples.batch(examples, epoch as u64, &mut images);
         let step = (epoch * steps + index) as u64;
         let seed = fixed.context.seed;
-        let mixed = fixed.mixing.apply(&mut images, shape, &labels, seed, step);
+        let (x, labels, mixed) = match features.batch(examples, network.device()) {
+            Some(features) => (features, fixed.examples.labels(examples), None),
+            None => {
+                let shape = (examples.len(), channels, height, width);
+                let mut images = Staged::new(network.device(), shape);
+                let labels = fixed.examples.batch(examples, epoch as u64, &mut images);
+                let mixing = fixed.mixing;
+                let mixed = mixing.apply(&mut images, image, &labels, seed, step);
+                (network.forward_frozen(images.upload()), labels, mixed)
+            }
+        };
         let targets = fixed.targets(&labels, mixed.as_ref());
         let rate = learning_rate * warmup_factor(fixed.warmup, step, steps);
         let results = train_step(
             network,
             &mut updater.optimizer,
             rate as f32,
-            images.upload(),
+            x,
             &targets,
             seed,
             step,

@@ -6,7 +6,7 @@ use dfdx::tensor::Cpu;
 use ops::optimizer::{Optimizer, OptimizerConfig, SecondMoment};
 use serde_json::json;
 
-use super::{Fixed, PartialEpoch, train_epoch};
+use super::{AllFeatures, Epoch, Fixed, PartialEpoch, train_epoch};
 use crate::data::Dataset;
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
 use crate::rate::Rate;
@@ -84,6 +84,11 @@ impl Training {
             mixing: Mixing::default(),
             context: &Context::new(&request, &events, &cancelled),
         };
+        let epoch = Epoch {
+            index: 0,
+            learning_rate,
+            features: &AllFeatures::default(),
+        };
         let Self {
             network,
             updater,
@@ -91,7 +96,7 @@ impl Training {
             rate,
             ..
         } = self;
-        let trained = train_epoch(network, updater, learning_rate, 0, partial, rate, &fixed);
+        let trained = train_epoch(network, updater, &epoch, partial, rate, &fixed);
         self.rates = rates.into_inner().unwrap();
         trained
     }

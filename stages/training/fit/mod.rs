@@ -7,8 +7,9 @@ use contract::{Context, Failure};
 use ops::Backend;
 
 use super::calibration::calibrate;
-use super::epoch::{Fixed, PartialEpoch, train_epoch};
+use super::epoch::{Epoch, Fixed, PartialEpoch, train_epoch};
 use super::examples::Examples;
+use super::features::AllFeatures;
 use super::history::{EpochRow, Validation};
 use super::recipe::Recipe;
 use super::state::{Best, TrainingState};
@@ -42,8 +43,7 @@ pub struct Fitted {
 }
 
 /// Trains `network` on `examples`, and leaves the weights of the best epoch in it, or their average if the recipe says
-/// so. This is the best epoch by
-/// `recipe.monitor` on `validation`; without validation images, it is the last epoch.
+/// so. This is the best epoch by `recipe.monitor` on `validation`; without validation images, it is the last epoch.
 ///
 /// If the training is stopped while the statistics of `batch_norm` layers are estimated, it resumes after the last
 /// epoch, from the checkpoint that was kept there.
@@ -113,16 +113,33 @@ pub fn fit<B: Backend>(
         epochs > 0 && progress.exhausted(epochs, recipe.early_stopping.as_ref())
     };
     let mut rate = Rate::start();
+    let mut current = Current::default();
     while state.history.len() < recipe.epochs && !stops(&progress, state.history.len()) {
-        let completed = match epoch(
-            network,
-            &mut updater,
-            recipe,
-            validation,
-            &mut state,
-            &mut rate,
-            &fixed,
-        ) {
+        let index = state.history.len();
+        let trained = current
+            .reach(index, network, recipe, validation, &fixed)
+            .and_then(|begins| {
+                if begins && state.partial == PartialEpoch::default() {
+                    updater.restart(recipe, network);
+                }
+                let phase = recipe.phase(index);
+                let epoch = Epoch {
+                    index,
+                    learning_rate: phase.learning_rate
+                        * recipe.schedule.factor(index, recipe.epochs),
+                    features: &current.features,
+                };
+                train(
+                    network,
+                    &mut updater,
+                    &epoch,
+                    validation,
+                    &mut state,
+                    &mut rate,
+                    &fixed,
+                )
+            });
+        let completed = match trained {
             Err(Failure::Cancelled) => {
                 state.keep(network, &updater, true, context);
                 return Err(Failure::Cancelled);
@@ -155,7 +172,7 @@ pub fn fit<B: Backend>(
         context.warn(warning);
     }
     let best_epoch = best.epoch;
-    let (scores, measures) = finish(network, recipe, validation, best, &history, &fixed)?
+    let (scores, measures) = finish(network, recipe, validation, best, &history, current, &fixed)?
         .map(|validated| (validated.scores, validated.measures))
         .unzip();
     let decided = decide(
@@ -237,20 +254,58 @@ struct Completed {
     scores: Vec<f32>,
 }
 
+/// The phase of the training that the network is set to.
+#[derive(Default)]
+struct Current {
+    /// Number of the phase, once there is one.
+    phase: Option<usize>,
+    features: AllFeatures,
+}
+
+impl Current {
+    /// Sets the rates of the layers to those of epoch `index`, and computes the features of the frozen ones, if they are
+    /// not those already. Returns `true` if a phase after the first one begins with this epoch.
+    fn reach<B: Backend>(
+        &mut self,
+        index: usize,
+        network: &mut Network<B>,
+        recipe: &Recipe,
+        validation: Option<&Dataset>,
+        fixed: &Fixed<'_>,
+    ) -> Result<bool, Failure> {
+        let phase = recipe.phase(index);
+        let begins = index > 0 && recipe.phase(index - 1).number < phase.number;
+        if self.phase == Some(phase.number) {
+            return Ok(begins);
+        }
+        network.set_rate_factors(|layer| phase.factor(layer));
+        // The old ones would need memory beside the new ones.
+        self.features = AllFeatures::default();
+        let (examples, context) = (fixed.examples, fixed.context);
+        self.features = AllFeatures::of(network, examples, fixed.mixing, validation, context)?;
+        self.phase = Some(phase.number);
+        Ok(begins)
+    }
+}
+
 /// Trains for the rest of the epoch that `state` is in, and measures the result.
-fn epoch<B: Backend>(
+fn train<B: Backend>(
     network: &mut Network<B>,
     updater: &mut Updater<B>,
-    recipe: &Recipe,
+    epoch: &Epoch<'_>,
     validation: Option<&Dataset>,
     state: &mut TrainingState,
     rate: &mut Rate,
     fixed: &Fixed<'_>,
 ) -> Result<Completed, Failure> {
-    let epoch = state.history.len();
-    let learning_rate = recipe.learning_rate * recipe.schedule.factor(epoch, recipe.epochs);
     let partial = &mut state.partial;
-    train_epoch(network, updater, learning_rate, epoch, partial, rate, fixed)?;
+    train_epoch(network, updater, epoch, partial, rate, fixed)?;
+    let features = epoch.features.validation.as_ref();
+    let &Epoch {
+        index: epoch,
+        learning_rate,
+        ..
+    } = epoch;
     // The last batch's loss was computed before its update, so the weights are checked as well.
     if !network.is_finite() {
         return Err(Failure::Training(format!(
@@ -261,7 +316,7 @@ fn epoch<B: Backend>(
     let validated = validation
         .map(|dataset| {
             updater.with_kept(network, |network| {
-                validate(network, fixed.head, dataset, fixed.context)
+                validate(network, fixed.head, dataset, features, fixed.context)
             })
         })
         .transpose()?;
@@ -302,10 +357,12 @@ fn finish<B: Backend>(
     validation: Option<&Dataset>,
     best: Best,
     history: &[EpochRow],
+    mut current: Current,
     fixed: &Fixed<'_>,
 ) -> Result<Option<Validated>, Failure> {
     network.set_state(best.state);
-    if !recipe.estimates_statistics() {
+    let index = best.epoch - 1;
+    if !recipe.estimates_statistics(index) {
         let row = history.iter().find(|row| row.epoch == best.epoch);
         let measures = row.and_then(|row| row.validation.clone());
         return Ok(measures.map(|measures| Validated {
@@ -313,10 +370,12 @@ fn finish<B: Backend>(
             measures,
         }));
     }
-    let index = best.epoch - 1;
+    current.reach(index, network, recipe, validation, fixed)?;
+    let features = &current.features;
     estimate(
         network,
         fixed.examples,
+        features,
         index,
         fixed.batch_size,
         fixed.context,
@@ -328,6 +387,9 @@ fn finish<B: Backend>(
         )));
     }
     validation
-        .map(|dataset| validate(network, fixed.head, dataset, fixed.context))
+        .map(|dataset| {
+            let features = features.validation.as_ref();
+            validate(network, fixed.head, dataset, features, fixed.context)
+        })
         .transpose()
 }

@@ -2,11 +2,14 @@
 
 mod calibration;
 mod class_weights;
+mod fine_tuning;
 mod optimizer;
+#[cfg(test)]
+mod tests;
 mod threshold;
 
 use contract::{
-    Amount, ImageShape, Invalid, Memory, Resumable, Work, bare_name, json,
+    Amount, ImageShape, Invalid, Memory, Resumable, Segment, Source, Work, bare_name, json,
     ranges::{above_zero, share, whole},
 };
 use schemars::JsonSchema;
@@ -16,10 +19,12 @@ use serde_json::Value;
 use super::mixing::Mixing;
 use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
-use crate::nets::{Architecture, Head, Initializer, Layer, check_layers, output_warning};
+use crate::initial::Initial;
+use crate::nets::{Architecture, Head, Initializer, Layer, LayerNumbers, output_warning};
 
 pub(super) use calibration::CalibrationMethod;
 use class_weights::ClassWeights;
+use fine_tuning::{Later, LayerRate};
 pub use optimizer::OptimizerChoice;
 pub(super) use threshold::ThresholdRule;
 
@@ -85,6 +90,24 @@ pub struct Recipe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 100), extend("exclusiveMinimum" = 0))]
     pub cutmix: Option<f64>,
+    /// The weights from which training starts, if they are not those of a model with the same layers on the input
+    /// `initial`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial: Option<Initial>,
+    /// Layers that are not trained: their weights and statistics stay, and they compute as in the trained model. What the
+    /// first frozen layers compute for images that are not augmented is computed once and kept in memory.
+    #[serde(default, skip_serializing_if = "LayerNumbers::is_empty")]
+    #[schemars(extend("default" = []))]
+    pub freeze: LayerNumbers,
+    /// Factors on the learning rate of some layers. If a layer is listed twice, the first factor counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = []))]
+    pub layer_rates: Vec<LayerRate>,
+    /// Changes of `learning_rate`, `freeze` and `layer_rates` after some epochs, such as to train more layers once the
+    /// last one is trained.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = []))]
+    pub later: Vec<Later>,
     /// Weight of each class's images in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
@@ -167,6 +190,18 @@ impl Recipe {
         }
     }
 
+    /// Returns the file or folder of weights that the parameters name.
+    pub fn sources(&self) -> Vec<Source> {
+        let path = self
+            .initial
+            .as_ref()
+            .and_then(|initial| initial.path.as_ref());
+        let place = || ["initial", "path"].map(|key| Segment::Key(key.to_owned()));
+        path.map(|path| Source::new(place().to_vec(), path))
+            .into_iter()
+            .collect()
+    }
+
     /// Returns the ways in which the images of a batch are mixed.
     pub(super) fn mixing(&self) -> Mixing {
         Mixing {
@@ -175,10 +210,14 @@ impl Recipe {
         }
     }
 
-    /// Returns `true` if the statistics of `batch_norm` layers are computed after training.
-    pub(super) fn estimates_statistics(&self) -> bool {
+    /// Returns `true` if the statistics of `batch_norm` layers are computed after training, if `epoch`, from 0, is the best
+    /// one. Those of layers that are frozen then stay.
+    pub(super) fn estimates_statistics(&self, epoch: usize) -> bool {
+        let phase = self.phase(epoch);
+        let layers = self.model.iter().enumerate();
+        let mut trained = layers.filter(|(index, _)| phase.factor(*index).is_some());
         self.batch_norm_statistics == BatchNormStatistics::Estimated
-            && self.model.iter().any(Layer::mixes_batch)
+            && trained.any(|(_, layer)| layer.mixes_batch())
     }
 
     /// Returns the resources that training on `train` images of this shape takes, if each epoch ends with
@@ -191,7 +230,7 @@ impl Recipe {
         let passes = train.zip(validation).map(|(train, validation)| {
             let (train, validation) = (train as f64, validation as f64);
             let epochs = self.epochs as f64 * (3.0 * train + validation);
-            if self.estimates_statistics() {
+            if self.estimates_statistics(self.epochs - 1) {
                 epochs + train + validation
             } else {
                 epochs
@@ -268,8 +307,10 @@ impl Recipe {
         }
         let threshold = self.threshold.check(has_validation);
         threshold.map_err(|e| e.under("threshold"))?;
-        let output = check_layers("model", &self.model, image.into())?;
-        let head = Head::of(output).map_err(|e| e.under("model"))?;
+        let network = Architecture::new(image.into(), self.model.clone());
+        let network = network.map_err(|e| e.under("model"))?;
+        self.check_fine_tuning(&network)?;
+        let head = Head::of(network.output()).map_err(|e| e.under("model"))?;
         let calibration = self.calibration.check(head.classes(), has_validation);
         calibration.map_err(|e| e.under("calibration"))?;
         if self.threshold != ThresholdRule::default() && head.classes() > 2 {
@@ -317,61 +358,5 @@ impl Recipe {
         let output = head.and_then(|head| output_warning(&self.model, head));
         found.extend(output.map(|warning| warning.under("model")));
         found
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use contract::ImageShape;
-    use serde_json::{Value, json};
-
-    use super::Recipe;
-
-    #[test]
-    fn a_threshold_needs_two_classes_and_one_that_is_chosen_needs_images() {
-        let image = ImageShape {
-            height: 4,
-            width: 4,
-            channels: 1,
-        };
-        let check = |units: usize, threshold: Value, has_validation: bool| {
-            let model = json!(["flatten", { "dense": { "units": units } }]);
-            let params = json!({ "model": model, "threshold": threshold });
-            let recipe: Recipe = serde_json::from_value(params).unwrap();
-            recipe
-                .check(image, None, has_validation)
-                .map(drop)
-                .map_err(|invalid| invalid.message)
-        };
-        assert_eq!(check(1, json!("youden"), true), Ok(()));
-        let message = "`threshold` is to be chosen on validation images, but there are none";
-        assert_eq!(check(1, json!("f1"), false), Err(message.to_owned()));
-        assert_eq!(check(3, json!(0.5), false), Ok(()));
-        let message = "`threshold` needs two classes, but the network distinguishes 3";
-        assert_eq!(check(3, json!(0.25), true), Err(message.to_owned()));
-        assert_eq!(check(3, json!("f1"), true), Err(message.to_owned()));
-    }
-
-    #[test]
-    fn a_calibration_needs_images_and_platt_scaling_two_classes() {
-        let image = ImageShape {
-            height: 4,
-            width: 4,
-            channels: 1,
-        };
-        let check = |units: usize, calibration: &str, has_validation: bool| {
-            let model = json!(["flatten", { "dense": { "units": units } }]);
-            let params = json!({ "model": model, "calibration": calibration });
-            let recipe: Recipe = serde_json::from_value(params).unwrap();
-            let checked = recipe.check(image, None, has_validation);
-            checked.map(drop).map_err(|invalid| invalid.message)
-        };
-        assert_eq!(check(1, "none", false), Ok(()));
-        assert_eq!(check(3, "temperature", true), Ok(()));
-        assert_eq!(check(2, "platt", true), Ok(()));
-        let message = "`calibration: temperature` needs validation images";
-        assert_eq!(check(1, "temperature", false), Err(message.to_owned()));
-        let message = "`calibration: platt` needs two classes, but the network distinguishes 3";
-        assert_eq!(check(3, "platt", true), Err(message.to_owned()));
     }
 }

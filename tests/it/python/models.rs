@@ -164,6 +164,7 @@ models:
     - flatten
     - dense: { units: 2, activation: linear }
   mobile:
+    - normalize: { mean: [0.5], deviation: [0.25] }
     - conv: { filters: 4, activation: relu6 }
     - conv: { filters: 4, kernel: 4, stride: 2, padding: 1, activation: hard_swish }
     - activation: hard_sigmoid

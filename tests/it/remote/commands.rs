@@ -151,17 +151,63 @@ fn status_and_plan_say_where_results_are() {
     assert_eq!(planned["remote"]["stages"], 0);
     assert!(b.0.runner(&["plan", "pipeline.yaml", "--json"]).json()["remote"].is_null());
 
-    let gone = Place {
-        url: format!("{}/missing", place.url),
-        variables: Vec::new(),
-        folder: None,
-    };
+    let gone = Place::missing();
     let failed = a.runner(&gone, &["status", "pipeline.yaml", "--remote"]);
     assert_eq!(failed.code, Some(1), "{failed:?}");
     assert_eq!(
         failed.stderr.matches("does not exist").count(),
         1,
         "{failed:?}"
+    );
+}
+
+/// Only a cache that answers can say that it has no result.
+#[test]
+fn a_pull_from_a_cache_that_cannot_be_asked_fails() {
+    let gone = Place::missing();
+    let machine = Machine::new();
+    let pull = machine.runner(&gone, &["pull", "pipeline.yaml"]);
+    assert_eq!(pull.code, Some(1), "{pull:?}");
+    assert!(
+        pull.stderr
+            .contains("3 of 3 stages are not here, and the shared cache could not be asked"),
+        "{pull:?}"
+    );
+    assert_eq!(machine.0.runner(&["run", "pipeline.yaml"]).code, Some(0));
+    let pull = machine.runner(&gone, &["pull", "pipeline.yaml"]);
+    assert_eq!(pull.code, Some(0), "{pull:?}");
+}
+
+#[test]
+fn status_goes_on_after_records_that_cannot_be_used() {
+    let place = Place::folder();
+    let [other, machine] = [(), ()].map(|()| Machine::new());
+    other.table(&place);
+    let ran = machine.0.runner(&["run", "pipeline.yaml"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for record in files_below(&place.path().join("v1/actions")) {
+        fs::remove_file(&record).unwrap();
+        fs::write(&record, "no record").unwrap();
+    }
+    let status = machine.runner(&place, &["status", "pipeline.yaml", "--remote"]);
+    assert_eq!(status.code, Some(0), "{status:?}");
+    let warnings = status.stderr.matches("warning: shared cache: ").count();
+    assert_eq!(warnings, 1, "{status:?}");
+    assert!(status.stdout.contains("3 only here"), "{status:?}");
+}
+
+#[test]
+fn quiet_runs_print_warnings() {
+    let ran = Machine::new().runner(&Place::missing(), &["run", "pipeline.yaml", "-q"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    assert!(
+        lines[0].starts_with("warning: shared cache: ") && lines.len() == 2,
+        "{ran:?}"
+    );
+    assert!(
+        lines[1].contains("`runner push` uploads what is left"),
+        "{ran:?}"
     );
 }
 
@@ -205,11 +251,7 @@ fn doctor_checks_the_shared_cache() {
     assert_eq!(doctor.json()["remote"]["address"], place.url.as_str());
     assert!(doctor.json()["remote"]["seconds"].is_number());
     assert!(machine.0.runner(&["doctor", "--json"]).json()["remote"].is_null());
-    let gone = Place {
-        url: format!("{}/missing", place.url),
-        variables: Vec::new(),
-        folder: None,
-    };
+    let gone = Place::missing();
     let doctor = machine.runner(&gone, &["doctor"]);
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     assert!(doctor.stdout.contains("DOES NOT WORK"), "{doctor:?}");

@@ -91,17 +91,13 @@ fn a_remote_that_cannot_be_reached_or_written_costs_one_warning() {
         variables: Vec::new(),
         folder: None,
     };
-    let gone = tempfile::tempdir().unwrap();
     let cases = [
         (url(format!("http://{free}/cache")), "nothing listens"),
         (
             url("http://no-such-host.invalid/cache".to_owned()),
             "no server of this name",
         ),
-        (
-            url(format!("file://{}/missing", gone.path().display())),
-            "does not exist",
-        ),
+        (Place::missing(), "does not exist"),
         (server_that_refuses("403 Forbidden"), "use the mode `read`"),
         (server_that_refuses("507 Insufficient Storage"), "full"),
         (server_that_refuses("500 Internal Server Error"), "500"),

@@ -32,6 +32,16 @@ impl Place {
         }
     }
 
+    /// A folder that does not exist, as if it were not mounted.
+    fn missing() -> Self {
+        let gone = tempfile::tempdir().unwrap();
+        Self {
+            url: format!("file://{}/missing", gone.path().display()),
+            variables: Vec::new(),
+            folder: None,
+        }
+    }
+
     /// A new prefix on the S3 server of the tests, if it runs.
     fn s3() -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);

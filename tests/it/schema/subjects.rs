@@ -49,7 +49,7 @@ fn subject(kind: &'static KindInfo) -> Subject {
     let inputs = kind.inputs.iter();
     let inputs = inputs.filter(|input| input.role != "predictions");
     let inputs = inputs.map(|input| {
-        let signature = match input.accepts.to_string().as_str() {
+        let signature = match input.accepts.0[0].to_string().as_str() {
             "dataset" => Signature::Dataset {
                 image: IMAGE,
                 augmented: false,

@@ -246,6 +246,58 @@ fn ctrl_c_leaves_jobs_and_a_second_one_cancels_them() {
     assert_eq!(ran(&there), ["1", "1"]);
 }
 
+/// The input of the stage was made in the same run, and is checked after the stage.
+#[test]
+fn ctrl_c_leaves_a_job_whose_input_is_new() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let before = r#"
+stages:
+  before:
+    kind: command
+    params: { argv: [sh, -c, "echo before > o"], outputs: { o: o } }
+  it:
+    inputs: { before: before.o }"#;
+    let there = sandbox(&GATED.replace("\nstages:\n  it:", before));
+    let driver = start(&cluster, &there, &[]);
+    wait_for("the start of the job", || {
+        (!ran(&there).is_empty()).then_some(())
+    });
+    signal(driver.id(), Signal::INT).unwrap();
+    let left = finish(driver);
+    assert_eq!(left.code, Some(130), "{left:?}");
+    assert!(left.stderr.contains("it: left as Slurm job"), "{left:?}");
+    fs::write(there.path("gate"), "").unwrap();
+    let collected = run(&cluster, &there, &[]);
+    assert_eq!(collected.code, Some(0), "{collected:?}");
+    assert_eq!(ran(&there), ["1"]);
+}
+
+#[test]
+fn a_job_that_slurm_never_starts_does_not_stay_in_the_queue() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let pipeline = r#"
+version: 1
+name: wide
+stages:
+  wide:
+    kind: command
+    resources: { cpus: 63 }
+    params: { argv: ["true"] }
+"#;
+    let there = sandbox(pipeline);
+    let ended = run(&cluster, &there, &["--json"]);
+    assert_eq!(ended.code, Some(100), "{ended:?}");
+    let error = stage(&there.last_run(), "wide")["error"].to_string();
+    assert!(error.contains("Slurm does not start job"), "{error}");
+    // Other tests use the cluster, but no other job asks for so many cores.
+    let waiting = cluster.shell("squeue -h -o '%C %T' | grep '^63 '");
+    assert_eq!(waiting, "");
+}
+
 #[test]
 fn every_end_of_a_job_is_told_apart() {
     let Some(cluster) = Cluster::shared() else {

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    ArtifactType, Context, Failure, ImageShape, Input, Invalid, KindInfo, MetricInfo, Output,
-    SHARE, Segment, Signature, Stage, Usage,
+    Accepts, ArtifactType, Context, Failure, ImageShape, Input, Invalid, KindInfo, MetricInfo,
+    Output, SHARE, Segment, Signature, Stage, Usage,
 };
 use engine::graph::Catalogue;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub(super) const CATALOGUE: Catalogue = Catalogue {
     processor: stages::device::processor,
 };
 
-const fn input(role: &'static str, accepts: ArtifactType) -> Input {
+const fn input(role: &'static str, accepts: Accepts) -> Input {
     Input {
         role,
         accepts,
@@ -73,10 +73,10 @@ const SOURCE: KindInfo = kind(
 const TRAIN: KindInfo = kind(
     "train",
     &[
-        input("images", ArtifactType::Dataset),
+        input("images", Accepts(&[ArtifactType::Dataset])),
         Input {
             optional: true,
-            ..input("weights", ArtifactType::Model)
+            ..input("weights", Accepts(&[ArtifactType::Model]))
         },
     ],
     &[
@@ -94,8 +94,8 @@ const METRICS: &[MetricInfo] = &[
 const SCORE: KindInfo = kind(
     "score",
     &[
-        input("model", ArtifactType::Model),
-        input("images", ArtifactType::Dataset),
+        input("model", Accepts(&[ArtifactType::Model])),
+        input("images", Accepts(&[ArtifactType::Dataset])),
     ],
     &[Output {
         metrics: METRICS,
@@ -108,7 +108,7 @@ const GATHER: KindInfo = kind(
     "gather",
     &[Input {
         many: true,
-        ..input("models", ArtifactType::Model)
+        ..input("models", Accepts(&[ArtifactType::Model]))
     }],
     &[output("figure", ArtifactType::Figure)],
     false,

@@ -77,6 +77,9 @@ pub struct RunningStage {
     pub checkpoint: Option<Position>,
     /// The last progress, and its time.
     pub progress: Option<(Progress, f64)>,
+    /// Time of the first progress in the current unit, and what was done then; `None` while there was no other unit
+    /// before.
+    unit_since: Option<(f64, f64)>,
 }
 
 /// Place of a stage that another machine runs.
@@ -109,11 +112,12 @@ impl RunningStage {
             return None;
         }
         let (progress, at) = self.progress.as_ref()?;
-        if at - self.started < SHORTEST {
+        let resumed = self.resumed.map_or(0.0, |from| from.epoch as f64);
+        let (since, done) = self.unit_since.unwrap_or((self.started, resumed));
+        if at - since < SHORTEST {
             return None;
         }
-        let start = self.resumed.map_or(0.0, |from| from.epoch as f64);
-        let left = wording::seconds_left(progress, start, at - self.started)?;
+        let left = wording::seconds_left(progress, done, at - since)?;
         Some((left - (now - at)).max(0.0))
     }
 
@@ -180,6 +184,7 @@ impl RunProgress {
                     resumed: None,
                     checkpoint: before.and_then(|before| before.resumes_after()),
                     progress: None,
+                    unit_since: None,
                 });
             }
             Event::StagePlace {
@@ -208,8 +213,13 @@ impl RunProgress {
                 stage, position, ..
             } => self.with_running(stage, |running| running.checkpoint = Some(*position)),
             Event::StageProgress { stage, progress } => {
-                let progress = Some((progress.clone(), at));
-                self.with_running(stage, |running| running.progress = progress);
+                self.with_running(stage, |running| {
+                    let before = running.progress.as_ref();
+                    if before.is_some_and(|(before, _)| before.unit != progress.unit) {
+                        running.unit_since = Some((at, progress.done));
+                    }
+                    running.progress = Some((progress.clone(), at));
+                });
             }
             Event::StageEnded { stage } => self.end_stage(stage),
             Event::Interrupted { signal } => self.signal = self.signal.or(Some(*signal)),

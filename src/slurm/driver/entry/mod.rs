@@ -102,8 +102,8 @@ impl Entry {
         }
     }
 
-    /// Notes what Slurm answered to a question that was `asked` at this time. No answer does not replace the last one, except that an ending is only
-    /// believed while Slurm confirms it.
+    /// Notes the answer of Slurm to a question that was `asked` at this time. If Slurm does not know the state, the last
+    /// one stays, except that an ending is only believed while Slurm confirms it.
     pub(super) fn take_state(&mut self, state: &State, asked: Instant) {
         let is_stale = self.started_at.is_some_and(|started| started >= asked);
         match state {
@@ -233,8 +233,13 @@ impl Entry {
     fn would_not_start_again(&self, found: &Found, allocation_log: &Path) -> Option<Outcome> {
         let started = self.started.as_ref()?;
         let is_put_back = matches!(&self.state, State::Pending(reason) if reason == "BeginTime");
-        let is_last = started.restart >= self.restarts && !matches!(found, Found::Paused(_));
-        (is_put_back && is_last).then(|| self.lost(Loss::NodeFailed, found, allocation_log))
+        let is_last = started.restart >= self.restarts;
+        let loss = match found {
+            // It was told to stop.
+            Found::Paused(_) => Loss::Preempted,
+            _ => Loss::NodeFailed,
+        };
+        (is_put_back && is_last).then(|| self.lost(loss, found, allocation_log))
     }
 
     /// Tells that a job was interrupted, or the reason for which it waits unless that is an everyday one.
@@ -310,3 +315,6 @@ impl Entry {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+mod fine_tuning;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -97,7 +99,7 @@ fn estimated_statistics_change_the_kept_network_and_not_the_history() {
     }
     // Both are measured as they are kept, and the running statistics are those of the history.
     for (network, fitted) in [(&mut estimated, &of_estimated), (&mut running, &of_running)] {
-        let validated = validate(network, Head::Sigmoid, &validation, &context).unwrap();
+        let validated = validate(network, Head::Sigmoid, &validation, None, &context).unwrap();
         assert_eq!(fitted.validation, Some(validated.measures));
     }
     let best = &of_running.history[of_running.best_epoch - 1];
@@ -216,7 +218,7 @@ fn the_model_and_its_validation_are_those_of_the_average() {
         assert_ne!(plain.validation, averaged.validation);
     }
     for (network, fitted) in [(&mut plain, &of_plain), (&mut averaged, &of_averaged)] {
-        let validated = validate(network, Head::Sigmoid, &validation, &context).unwrap();
+        let validated = validate(network, Head::Sigmoid, &validation, None, &context).unwrap();
         assert_eq!(fitted.validation, Some(validated.measures.clone()));
         let best = &fitted.history[fitted.best_epoch - 1];
         assert_eq!(best.validation, Some(validated.measures));
