@@ -18,6 +18,7 @@ mod checkpoint;
 pub mod command;
 pub mod data;
 pub mod dataset;
+mod delimited;
 pub mod device;
 pub mod figures;
 pub mod gan;

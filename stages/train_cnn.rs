@@ -261,9 +261,13 @@ impl Computation for Training<'_> {
 
         let fitted = fit(&mut network, recipe, examples, validation.as_ref(), context)?;
 
+        // Validation images are real, even if the training images are generated.
+        let validated = validation
+            .as_ref()
+            .map_or(images::all_bits(), Dataset::bits);
         let card = ClassifierCard {
             format: Format,
-            preprocessing: Preprocessing::of(image),
+            preprocessing: Preprocessing::of(image, examples.bits().min(validated)),
             architecture: network.architecture().clone(),
             classes: examples.classes().to_vec(),
             calibration: fitted.calibration,

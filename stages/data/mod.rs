@@ -1,14 +1,16 @@
 //! Reads, packs, splits and augments images.
 //!
-//! A source (`phantom`, `folder`, `npz`) offers examples. `folds` divides them for cross-validation, `split` sets some
+//! A source (`phantom`, `folder`, `csv`, `npz`) offers examples. `folds` divides them for cross-validation, `split` sets some
 //! of them aside for validation, and `packed` stores the result on disk. `batch` turns it into floats, transformed by `transform` according to
 //! a `policy`.
 
 use std::collections::HashSet;
 
 mod batch;
+pub mod files;
 pub mod folder;
 pub mod folds;
+pub mod labels;
 mod layout;
 pub mod npz;
 pub mod pack;
@@ -20,7 +22,7 @@ pub mod split;
 pub mod transform;
 mod view;
 
-pub(crate) use layout::{MACOS_FOLDER, not_read};
+pub(crate) use layout::MACOS_FOLDER;
 
 pub use batch::{Augmenting, Scale, fill_batch, planar, shuffled};
 pub use packed::{Dataset, DatasetWriter, HEADER_FILE, IMAGES_FILE, POLICY_FILE, write_dataset};

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use contract::{Failure, Fold, ImageShape};
 
-use super::source::{Example, Offer, Pool, Skipped};
+use super::source::{Example, Offer, Outcome, Pool};
+use super::split::{Part, Ratio};
 use super::{DatasetWriter, folds, split};
 
 /// Settings for splitting and packing an offer.
@@ -18,6 +19,10 @@ pub struct Packing {
     pub seed: u64,
     /// The fold of a cross-validation; `None` if the offer's own test images are used.
     pub fold: Option<Fold>,
+    /// Ratio in which the training images are divided; `None` if the offer's own splits are used. Has no effect with a fold.
+    pub ratio: Option<Ratio>,
+    /// Number of bits that images with 16 bits per value use.
+    pub bits: u8,
 }
 
 /// The folders of the three splits.
@@ -39,26 +44,26 @@ struct Route<'a> {
 }
 
 impl Packing {
-    /// Writes the splits of `offer`, and returns the images that could not be read.
+    /// Writes the splits of `offer`, and returns what was found while images were read.
     pub fn write(
         &self,
         offer: &Offer,
         folders: Folders<'_>,
         progress: &mut Progress<'_>,
-    ) -> Result<Vec<Skipped>, Failure> {
+    ) -> Result<Outcome, Failure> {
         let routes = self.routes(offer, folders)?;
         let total = routes.iter().map(|route| route.indices.len()).sum();
         let mut done = 0;
-        let mut skipped = Vec::new();
+        let mut outcome = Outcome::default();
         // One pass over each pool serves all of its routes, because some sources can only be read in order.
         for routes in routes.chunk_by(|a, b| std::ptr::addr_eq(a.pool, b.pool)) {
             let mut counted = || {
                 done += 1;
                 progress(done, total)
             };
-            skipped.extend(self.write_pool(routes, &offer.classes, &mut counted)?);
+            outcome.extend(self.write_pool(routes, &offer.classes, &mut counted)?);
         }
-        Ok(skipped)
+        Ok(outcome)
     }
 
     /// Returns the images for each folder. Routes of one pool follow each other.
@@ -69,17 +74,25 @@ impl Packing {
     ) -> Result<[Route<'a>; 3], Failure> {
         let all = |pool: &dyn Pool| (0..pool.examples().len()).collect();
         let train = offer.train.as_ref();
-        let (rest, test, tested) = match self.fold {
-            Some(fold) => {
+        let mut drawn = None;
+        let (rest, test, tested) = match (self.fold, self.ratio) {
+            (Some(fold), _) => {
                 let (rest, tested) = self.divide(offer, fold)?;
                 (rest, train, tested)
             }
-            None => {
+            (None, Some(ratio)) => {
+                let [rest, validation, tested] = self.draw(offer, ratio)?;
+                drawn = Some(validation);
+                (rest, train, tested)
+            }
+            (None, None) => {
                 let test = offer.test.as_ref();
                 (all(train), test, all(test))
             }
         };
-        let (kept, validation_pool, held_out) = if self.validation > 0.0 {
+        let (kept, validation_pool, held_out) = if let Some(drawn) = drawn {
+            (rest, train, drawn)
+        } else if self.validation > 0.0 {
             let (kept, held_out) = self.hold_out(offer, rest)?;
             (kept, train, held_out)
         } else if let Some(own) = offer.validation.as_deref() {
@@ -124,6 +137,21 @@ impl Packing {
         Ok((0..examples.len()).partition(|&i| parts[i] + 1 != fold.test))
     }
 
+    /// Divides the images into those for training, validation and tests.
+    fn draw(&self, offer: &Offer, ratio: Ratio) -> Result<[Vec<usize>; 3], Failure> {
+        let examples = offer.train.examples();
+        let parts = split::draw(examples, offer.classes.len(), ratio, self.seed);
+        let parts = parts.map_err(|class| {
+            Failure::Data(format!(
+                "class `{}` has too few images, or too few groups of them, to be in each part of `split`; add images, or \
+                 check the groups",
+                offer.classes[class]
+            ))
+        })?;
+        let of = |part: Part| (0..examples.len()).filter(|&i| parts[i] == part).collect();
+        Ok([Part::Train, Part::Validation, Part::Test].map(of))
+    }
+
     /// Divides the training images `among` into those that stay, and those that are held out for validation.
     fn hold_out(
         &self,
@@ -153,22 +181,22 @@ impl Packing {
         routes: &[Route<'_>],
         classes: &[String],
         counted: &mut dyn FnMut() -> Result<(), Failure>,
-    ) -> Result<Vec<Skipped>, Failure> {
+    ) -> Result<Outcome, Failure> {
         let Some(pool) = routes.first().map(|route| route.pool) else {
-            return Ok(Vec::new());
+            return Ok(Outcome::default());
         };
         let examples = pool.examples();
         let mut writers = Vec::new();
         let mut route_of = vec![None; examples.len()];
         for (r, route) in routes.iter().enumerate() {
             let writer = DatasetWriter::create(route.folder, self.shape, classes)?;
-            writers.push(writer.of_fold(self.fold));
+            writers.push(writer.of_fold(self.fold).of_bits(self.bits));
             route.indices.iter().for_each(|&i| route_of[i] = Some(r));
         }
         let wanted: Vec<usize> = (0..examples.len())
             .filter(|&i| route_of[i].is_some())
             .collect();
-        let skipped = pool.read(&wanted, self.shape, &mut |i, image| {
+        let outcome = pool.read(&wanted, self.shape, &mut |i, image| {
             if let Some(r) = route_of[i] {
                 let Example {
                     name, label, group, ..
@@ -178,6 +206,6 @@ impl Packing {
             counted()
         })?;
         writers.into_iter().try_for_each(DatasetWriter::finish)?;
-        Ok(skipped)
+        Ok(outcome)
     }
 }

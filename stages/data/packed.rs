@@ -48,6 +48,12 @@ pub(super) struct Header {
     /// The fold of a cross-validation that the images are for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fold: Option<Fold>,
+    /// Number of bits that the values of images with 16 bits per value used.
+    #[serde(
+        default = "images::all_bits",
+        skip_serializing_if = "images::are_all_bits"
+    )]
+    bits: u8,
 }
 
 impl Header {
@@ -186,6 +192,7 @@ impl Dataset {
             names: vec![String::new(); images],
             groups: Vec::new(),
             fold: None,
+            bits: images::all_bits(),
         };
         Self {
             header,
@@ -226,6 +233,11 @@ impl Dataset {
     /// group.
     pub fn groups(&self) -> &[String] {
         &self.header.groups
+    }
+
+    /// Number of bits that the values of images with 16 bits per value used.
+    pub fn bits(&self) -> u8 {
+        self.header.bits
     }
 
     /// Returns a checksum of all pixels as hexadecimal digits.
@@ -282,6 +294,7 @@ impl DatasetWriter {
             names: Vec::new(),
             groups: Vec::new(),
             fold: None,
+            bits: images::all_bits(),
         };
         Ok(Self {
             folder: folder.to_owned(),
@@ -293,6 +306,12 @@ impl DatasetWriter {
     /// Records that the images are for a fold of a cross-validation.
     pub fn of_fold(mut self, fold: Option<Fold>) -> Self {
         self.header.fold = fold;
+        self
+    }
+
+    /// Records how many bits the values of images with 16 bits per value used.
+    pub fn of_bits(mut self, bits: u8) -> Self {
+        self.header.bits = bits;
         self
     }
 

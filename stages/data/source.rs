@@ -72,6 +72,15 @@ impl Unusable {
         self.hint = Some(hint.into());
         self
     }
+
+    /// Returns an error of a parameter.
+    pub fn under(self, parameter: &str) -> Invalid {
+        let invalid = Invalid::new(self.message).under(parameter);
+        match self.hint {
+            Some(hint) => invalid.hint(hint),
+            None => invalid,
+        }
+    }
 }
 
 impl From<Invalid> for Unusable {
@@ -91,12 +100,8 @@ impl From<Unusable> for Failure {
 
 impl From<Unusable> for Invalid {
     /// Returns an error of the parameter `path`.
-    fn from(Unusable { message, hint }: Unusable) -> Self {
-        let invalid = Self::new(message).under("path");
-        match hint {
-            Some(hint) => invalid.hint(hint),
-            None => invalid,
-        }
+    fn from(unusable: Unusable) -> Self {
+        unusable.under("path")
     }
 }
 
@@ -113,14 +118,37 @@ pub trait Pool {
         None
     }
 
-    /// Passes the pixels of the examples `wanted` (ascending indices) to `sink`, in that order. Returns the
+    /// Passes the pixels of the examples `wanted` (ascending indices) to `sink`, in that order. The outcome has the
     /// examples that could not be read. If the user does not allow such examples, returns an error instead.
     fn read(
         &self,
         wanted: &[usize],
         shape: ImageShape,
         sink: &mut Sink<'_>,
-    ) -> Result<Vec<Skipped>, Failure>;
+    ) -> Result<Outcome, Failure>;
+}
+
+/// What was found while examples were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Examples that could not be read.
+    pub skipped: Vec<Skipped>,
+    /// Names of files with several pages or frames, of which only the first was read.
+    pub several: Vec<String>,
+    /// Number of images with 16 bits per value.
+    pub deep: usize,
+    /// Their largest value.
+    pub brightest: u16,
+}
+
+impl Outcome {
+    /// Adds what was found in other examples.
+    pub fn extend(&mut self, other: Self) {
+        self.skipped.extend(other.skipped);
+        self.several.extend(other.several);
+        self.deep += other.deep;
+        self.brightest = self.brightest.max(other.brightest);
+    }
 }
 
 /// The use of a source's own splits.
@@ -130,9 +158,22 @@ pub struct SplitUse {
     pub joins_validation: bool,
     /// `true` if the test images become training images.
     pub joins_test: bool,
-    /// `true` if the training images are divided into folds. Then there need not be test images, and equal images are
-    /// marked.
+    /// `true` if the training images are divided into folds. Then there need not be test images.
     pub is_divided: bool,
+    /// `true` if validation and test images are drawn from all images. Then the source must not have splits of its own.
+    pub is_drawn: bool,
+}
+
+impl SplitUse {
+    /// Returns whether the source must have test images.
+    pub fn needs_test(self) -> bool {
+        !self.is_divided && !self.is_drawn
+    }
+
+    /// Returns whether training images are divided, so that equal ones must be marked to stay together.
+    pub fn divides(self) -> bool {
+        self.joins_validation || self.is_divided || self.is_drawn
+    }
 }
 
 /// Everything that a source offers.

@@ -1,5 +1,6 @@
 //! The images that folds divide, and the use of a source's own splits.
 
+use contract::Invalid;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,12 +28,45 @@ impl Divided {
 }
 
 impl Params {
+    /// Returns whether validation and test images are drawn from all images.
+    pub(super) fn is_drawn(&self) -> bool {
+        self.split.is_some() && self.fold.is_none()
+    }
+
+    /// Checks `split`, and that no other parameter contradicts it.
+    pub(super) fn check_split(&self) -> Result<(), Invalid> {
+        let Some(ratio) = self.split else {
+            return Ok(());
+        };
+        ratio.check().map_err(|invalid| invalid.under("split"))?;
+        if self.fold.is_some() {
+            return Ok(());
+        }
+        if self.source.always_has_splits() {
+            return Err(Invalid::new(format!(
+                "the source `{}` has splits of its own, but `split` divides images without them",
+                self.source.name()
+            ))
+            .hint("remove `split`")
+            .under("split"));
+        }
+        if self.validation != Self::default().validation {
+            return Err(Invalid::new(
+                "`validation` has no effect with `split`, which has a number for it",
+            )
+            .hint("remove `validation`, and set `validation` in `split`")
+            .under("validation"));
+        }
+        Ok(())
+    }
+
     /// Returns the use of the source's own splits.
     pub(super) fn usage(&self) -> SplitUse {
         SplitUse {
-            joins_validation: self.validation > 0.0,
+            joins_validation: self.validation > 0.0 && !self.is_drawn(),
             joins_test: self.fold.is_some() && self.divide == Divided::All,
             is_divided: self.fold.is_some(),
+            is_drawn: self.is_drawn(),
         }
     }
 

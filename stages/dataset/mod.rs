@@ -3,6 +3,7 @@
 mod division;
 mod omissions;
 mod origin;
+mod remarks;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::data::Dataset;
 use crate::data::pack::{Folders, Packing};
 use crate::data::phantom;
 use crate::data::source::Skipped;
+use crate::data::split::Ratio;
 use crate::figures::grid::{Row, grid};
 use crate::leakage::{Guard, Splits};
 use division::Divided;
@@ -26,7 +28,7 @@ pub use origin::Origin;
 
 pub const INFO: KindInfo = KindInfo {
     name: "dataset",
-    version: 5,
+    version: 6,
     doc: "reads labelled images from a source; resizes, splits and packs them",
     inputs: &[],
     outputs: &[
@@ -61,6 +63,12 @@ pub const INFO: KindInfo = KindInfo {
     text_params: &[
         "source.folder.path",
         "source.folder.group_by",
+        "source.csv.path",
+        "source.csv.root",
+        "source.csv.image",
+        "source.csv.label",
+        "source.csv.split",
+        "source.csv.group",
         "source.npz.path",
         "source.npz.classes",
     ],
@@ -96,6 +104,11 @@ pub struct Params {
     /// Largest number of images of each class in each split, chosen at random. For quick trials.
     #[schemars(range(min = 1))]
     pub limit: Option<usize>,
+    /// Ratio in which the images of a source without splits are divided: `{ train: 70, validation: 15, test: 15 }`. It holds
+    /// for each class. Images of a group, and copies, stay together. `validation` has no effect then. If the pipeline has
+    /// `folds`, they divide the images, and `split` has no effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<Ratio>,
     /// The fold of a cross-validation: `{ test: 1, of: 5 }` divides images into 5 parts with the same share of each
     /// class, and tests on the first. Images of a group of `group_by`, and copies, stay in one part. By default, the
     /// pipeline's `folds` sets it; `null` means that it does not.
@@ -119,6 +132,7 @@ impl Default for Params {
             channels: 1,
             validation: 0.1,
             limit: None,
+            split: None,
             fold: None,
             divide: Divided::Train,
             leakage: Guard::Warn,
@@ -147,6 +161,8 @@ impl Stage for Params {
         let mut params = self.clone();
         if params.fold.is_none() {
             params.divide = Divided::Train;
+        } else {
+            params.split = None;
         }
         json::value(&params)
     }
@@ -176,6 +192,7 @@ impl Stage for Params {
                 .hint("leave it out to use all images")
                 .under("limit"));
         }
+        self.check_split()?;
         if let Some(fold) = self.fold {
             fold.check().map_err(|invalid| invalid.under("fold"))?;
         }
@@ -197,14 +214,21 @@ impl Stage for Params {
     /// Phantoms, the choice of validation images, that of images within `limit` and folds depend on the seed.
     fn depends_on_seed(&self) -> bool {
         let is_drawn = matches!(self.source, Origin::Phantom(_));
-        is_drawn || self.validation > 0.0 || self.limit.is_some() || self.fold.is_some()
+        is_drawn
+            || self.validation > 0.0
+            || self.limit.is_some()
+            || self.split.is_some()
+            || self.fold.is_some()
     }
 
     fn sources(&self) -> Vec<Source> {
-        let param = ["source", self.source.name(), "path"];
-        let param = param.map(|key| Segment::Key(key.to_owned())).to_vec();
-        let source = |path: &Path| Source::new(param.clone(), path);
-        self.source.path().map(source).into_iter().collect()
+        let paths = self.source.paths().into_iter();
+        let sources = paths.map(|(parameter, path)| {
+            let param = ["source", self.source.name(), parameter];
+            let param = param.map(|key| Segment::Key(key.to_owned())).to_vec();
+            Source::new(param, path)
+        });
+        sources.collect()
     }
 
     /// Values that depend on the source's content are left out, so only phantoms have any.
@@ -241,10 +265,24 @@ impl Stage for Params {
 
     fn lacks_images(&self, port: &str) -> Option<Invalid> {
         if port == "train" && self.source.has_train() == Some(false) {
+            let (what, add) = match &self.source {
+                Origin::Csv(_) => (
+                    "line with the split `train`",
+                    "lines with the split `train`",
+                ),
+                _ => ("folder `train`", "images in `train/<CLASS>/`"),
+            };
             return Some(
-                Invalid::new("its source has no folder `train`")
-                    .hint("add images in `train/<CLASS>/`, or connect another dataset"),
+                Invalid::new(format!("its source has no {what}"))
+                    .hint(format!("add {add}, or connect another dataset")),
             );
+        }
+        if let Some(ratio) = self.split.filter(|_| self.is_drawn()) {
+            let is_empty = port == "validation" && ratio.validation == 0.0;
+            return is_empty.then(|| {
+                Invalid::new("its `split` has no validation images")
+                    .hint("set `validation` in `split`, for example to 15")
+            });
         }
         let is_empty = port == "validation"
             && self.validation == 0.0
@@ -268,13 +306,15 @@ impl Stage for Params {
             limit: self.limit,
             seed: context.seed,
             fold: self.fold,
+            ratio: self.split,
+            bits: self.source.bits(),
         };
         let folders = Folders {
             train: &train,
             validation: &validation,
             test: &test,
         };
-        let unread = packing.write(&offer, folders, &mut |done, total| {
+        let outcome = packing.write(&offer, folders, &mut |done, total| {
             if done % 64 == 0 || done == total {
                 context.check_cancelled()?;
                 context.progress("images", done as f64, total as f64, &[]);
@@ -289,11 +329,12 @@ impl Stage for Params {
             ));
         }
         let figure = context.output("figure")?;
-        let mut skipped: Vec<&Skipped> = offer.skipped.iter().chain(&unread).collect();
+        let mut skipped: Vec<&Skipped> = offer.skipped.iter().chain(&outcome.skipped).collect();
         if !skipped.is_empty() {
-            context.warn(summary(&skipped));
+            context.warn(omissions::summary(&skipped));
         }
-        omissions::report(&offer, &unread, context);
+        omissions::report(&offer, &outcome.skipped, context);
+        remarks::report(&outcome, self.source.bits(), context);
         if matches!(&self.source, Origin::Folder(folder) if folder.group_by.is_some()) {
             omissions::report_groups(&offer, context);
         }
@@ -327,23 +368,6 @@ fn every_class_has_images(train: &Dataset) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// Formats ``3 unreadable images left out (see skipped.json): `a.jpeg` is …; …``.
-fn summary(skipped: &[&Skipped]) -> String {
-    const LISTED: usize = 3;
-    let listed: Vec<String> = skipped
-        .iter()
-        .take(LISTED)
-        .map(|s| format!("`{}` {}", s.image, s.reason))
-        .collect();
-    let rest = if skipped.len() > LISTED { "; …" } else { "" };
-    format!(
-        "{} unreadable image{} left out (see {SKIPPED_FILE}): {}{rest}",
-        skipped.len(),
-        if skipped.len() == 1 { "" } else { "s" },
-        listed.join("; ")
-    )
 }
 
 /// Draws images of each class, spaced evenly over the images of the class.

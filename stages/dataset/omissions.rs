@@ -1,16 +1,10 @@
 //! Reports the files of a source that a dataset does not use, by reason.
 
-use std::path::Path;
-
 use contract::Context;
 
 use super::SKIPPED_FILE;
 use crate::data::source::{Offer, Omitted, Skipped};
 
-/// Extensions of files that are probably images. Leaving one of them out deserves a warning.
-const IMAGES: [&str; 12] = [
-    "jpg", "jpeg", "png", "bmp", "tif", "tiff", "gif", "webp", "dcm", "dicom", "jp2", "npy",
-];
 /// Largest share of a class's files that may be left out without a warning.
 const SHARE: f64 = 0.01;
 
@@ -56,11 +50,10 @@ pub(super) fn report(offer: &Offer, unread: &[Skipped], context: &Context<'_>) {
         return;
     }
     let message = by_reason(&offer.omitted);
-    let is_image = |name: &str| {
-        let extension = Path::new(name).extension().and_then(|e| e.to_str());
-        extension.is_some_and(|e| IMAGES.iter().any(|known| e.eq_ignore_ascii_case(known)))
-    };
-    if files.iter().any(|file| is_image(&file.image)) {
+    if files
+        .iter()
+        .any(|file| images::is_probably_image(&file.image))
+    {
         context.warn(message);
     } else {
         context.note(message);
@@ -114,4 +107,21 @@ pub(super) fn report_groups(offer: &Offer, context: &Context<'_>) {
             "images whose file names `group_by` does not match are groups of their own: {missing} of {all}"
         )),
     }
+}
+
+/// Formats ``3 unreadable images left out (see skipped.json): `a.jpeg` is …; …``.
+pub(super) fn summary(skipped: &[&Skipped]) -> String {
+    const LISTED: usize = 3;
+    let listed: Vec<String> = skipped
+        .iter()
+        .take(LISTED)
+        .map(|s| format!("`{}` {}", s.image, s.reason))
+        .collect();
+    let rest = if skipped.len() > LISTED { "; …" } else { "" };
+    format!(
+        "{} unreadable image{} left out (see {SKIPPED_FILE}): {}{rest}",
+        skipped.len(),
+        if skipped.len() == 1 { "" } else { "s" },
+        listed.join("; ")
+    )
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::folder::Folder;
+use crate::data::labels::Csv;
 use crate::data::npz::Npz;
 use crate::data::phantom::{self, Phantom};
 use crate::data::source::{Offer, SplitUse};
@@ -17,8 +18,10 @@ use crate::data::source::{Offer, SplitUse};
 pub enum Origin {
     /// Synthetic chest radiographs, healthy and with pneumonia, drawn by the program.
     Phantom(Phantom),
-    /// Image files in `<split>/<CLASS>/`.
+    /// Image files in `<split>/<CLASS>/`, or in `<CLASS>/` if they are divided.
     Folder(Folder),
+    /// Image files with their classes in a table.
+    Csv(Csv),
     /// Arrays in the layout of MedMNIST.
     Npz(Npz),
 }
@@ -34,6 +37,7 @@ impl Origin {
         match self {
             Self::Phantom(_) => "phantom",
             Self::Folder(_) => "folder",
+            Self::Csv(_) => "csv",
             Self::Npz(_) => "npz",
         }
     }
@@ -42,6 +46,7 @@ impl Origin {
         match self {
             Self::Phantom(phantom) => phantom.check(),
             Self::Folder(folder) => folder.check(),
+            Self::Csv(csv) => csv.check(),
             Self::Npz(npz) => npz.check(),
         }
     }
@@ -50,7 +55,7 @@ impl Origin {
     pub(super) fn classes(&self) -> Option<usize> {
         match self {
             Self::Phantom(_) => Some(phantom::CLASSES.len()),
-            Self::Folder(_) => None,
+            Self::Folder(_) | Self::Csv(_) => None,
             Self::Npz(npz) => Some(npz.classes.len()).filter(|&named| named > 0),
         }
     }
@@ -60,6 +65,7 @@ impl Origin {
         match self {
             Self::Phantom(_) => Some(phantom::CLASSES.map(str::to_owned).to_vec()),
             Self::Folder(folder) => folder.class_names(),
+            Self::Csv(csv) => csv.class_names(),
             Self::Npz(npz) => npz.class_names(),
         }
     }
@@ -69,6 +75,7 @@ impl Origin {
         match self {
             Self::Phantom(_) => Some(false),
             Self::Folder(folder) => folder.has_validation(),
+            Self::Csv(csv) => csv.has_validation(),
             Self::Npz(npz) => npz.has_validation(),
         }
     }
@@ -78,6 +85,7 @@ impl Origin {
         match self {
             Self::Phantom(_) | Self::Npz(_) => Some(true),
             Self::Folder(folder) => folder.has_train(),
+            Self::Csv(csv) => csv.has_train(),
         }
     }
 
@@ -86,16 +94,35 @@ impl Origin {
         match self {
             Self::Phantom(_) => Ok(phantom::CLASSES.len()),
             Self::Folder(folder) => folder.preflight(usage),
+            Self::Csv(csv) => csv.preflight(usage),
             Self::Npz(npz) => npz.preflight(usage),
         }
     }
 
-    /// Returns the path that the source reads, if any.
-    pub(super) fn path(&self) -> Option<&Path> {
+    /// Returns the paths that the source reads, each with the name of its parameter.
+    pub(super) fn paths(&self) -> Vec<(&'static str, &Path)> {
         match self {
-            Self::Phantom(_) => None,
-            Self::Folder(folder) => Some(&folder.path),
-            Self::Npz(npz) => Some(&npz.path),
+            Self::Phantom(_) => Vec::new(),
+            Self::Folder(folder) => vec![("path", &folder.path)],
+            Self::Csv(csv) => vec![("path", &csv.path), ("root", &csv.root)],
+            Self::Npz(npz) => vec![("path", &npz.path)],
+        }
+    }
+
+    /// Returns the number of bits that images with 16 bits per value use.
+    pub(super) fn bits(&self) -> u8 {
+        match self {
+            Self::Phantom(_) | Self::Npz(_) => images::all_bits(),
+            Self::Folder(folder) => folder.bits,
+            Self::Csv(csv) => csv.bits,
+        }
+    }
+
+    /// Returns `true` if the source always has splits of its own.
+    pub(super) fn always_has_splits(&self) -> bool {
+        match self {
+            Self::Phantom(_) | Self::Npz(_) => true,
+            Self::Folder(_) | Self::Csv(_) => false,
         }
     }
 
@@ -104,6 +131,7 @@ impl Origin {
         match self {
             Self::Phantom(phantom) => Ok(phantom.offer(seed, usage)),
             Self::Folder(folder) => folder.offer(usage),
+            Self::Csv(csv) => csv.offer(usage),
             Self::Npz(npz) => npz.offer(usage),
         }
     }

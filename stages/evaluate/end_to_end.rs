@@ -86,7 +86,7 @@ fn evaluate_with(folder: &Path, case: Case<'_>) -> Result<(Vec<String>, Vec<Stri
     let network = Network::new(architecture.clone(), Initializer::default(), 5, device).unwrap();
     let card = ClassifierCard {
         format: Format,
-        preprocessing: Preprocessing::of(SHAPE),
+        preprocessing: Preprocessing::of(SHAPE, images::all_bits()),
         architecture,
         classes: names(["NORMAL", "PNEUMONIA"]),
         calibration,

@@ -3,7 +3,6 @@
 mod calibration;
 mod class_report;
 mod clinical;
-mod delimited;
 mod division;
 mod evaluation;
 mod external;

@@ -1,41 +1,55 @@
-//! Decodes JPEG and PNG files to pixels of a given shape.
+//! Decodes image files to pixels of a given shape.
 
 use std::fmt::Display;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use contract::{ImageShape, files};
 use fast_image_resize::Resizer;
-use image::codecs::png::PngDecoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, Limits};
+use image::{DynamicImage, ImageResult};
 
+use crate::depth;
+use crate::dicom::Dicom;
+use crate::format::{FORMATS, Format};
 use crate::jpeg::Jpeg;
+use crate::raster::{Raster, png_size};
 use crate::resize::fit;
 
 /// Number of bytes at the start of a file that contain the header of nearly every image.
 const PREFIX: u64 = 1 << 16;
 
-/// Memory in bytes that the decoder of a PNG file may use in addition to the decoded image: for a line of pixels,
-/// and for a color profile. A profile is compressed, so even the smallest image can contain a decompression bomb.
-const MOST_BESIDE_PIXELS: u64 = 1 << 24;
-
 /// Decodes files of up to a given number of pixels, and resizes the images.
+///
+/// Images are turned and mirrored as the orientation in their EXIF data says. Only the first page, frame or picture of a
+/// file is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoder {
     /// Images with more pixels are refused before any memory is allocated for them.
     pub max_pixels: u64,
+    /// Number of bits that the values of PNG and TIFF files with 16 bits per value use (one of
+    /// [`BITS`](crate::BITS)). The largest value of so many bits is white. An image with a larger value is refused.
+    pub bits: u8,
+}
+
+/// Properties of a file that its resized pixels do not show, for remarks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// `true` if the file contains several pages, frames or pictures. Only the first is used.
+    pub has_several: bool,
+    /// The largest value of an image with 16 bits per value, except for DICOM files, which say how many bits they use.
+    pub brightest: Option<u16>,
 }
 
 /// Properties of an image file that are lost when the image is fitted to a shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Original {
+    /// Width and height of the image as viewers show it.
     pub width: u32,
     pub height: u32,
     /// `true` if colors are lost: the shape is gray, and the image is not.
     pub loses_color: bool,
-    /// `true` if the file's EXIF data say that the image is to be turned or mirrored. Pixels are used as they are stored.
-    pub is_turned: bool,
+    pub seen: Seen,
 }
 
 /// Least difference between the components of a pixel that counts as a color. Compression of gray images leaves
@@ -48,7 +62,8 @@ const PIXELS_PER_COLORED: usize = 200;
 /// A file whose header has been read.
 enum Opened<'a> {
     Jpeg(Box<Jpeg<'a>>),
-    Png(Box<PngDecoder<Cursor<&'a [u8]>>>),
+    Raster(Raster<'a>),
+    Dicom(Box<Dicom<'a>>),
 }
 
 impl Decoder {
@@ -87,11 +102,11 @@ impl Decoder {
         path: &Path,
         shape: ImageShape,
         resizer: &mut Resizer,
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<(Vec<u8>, Seen), String> {
         let bytes =
             files::read(path, files::MOST_IMAGE).map_err(|e| format!("cannot be read: {e}"))?;
-        let image = self.decode(&bytes, shape.channels == 1)?;
-        Ok(fit(image, shape, resizer))
+        let (image, seen) = self.decode(&bytes, shape.channels == 1)?;
+        Ok((fit(image, shape, resizer), seen))
     }
 
     /// Like [`read`](Self::read), but also returns what the image was like before.
@@ -106,13 +121,12 @@ impl Decoder {
     ) -> Result<(Vec<u8>, Original), String> {
         let bytes =
             files::read(path, files::MOST_IMAGE).map_err(|e| format!("cannot be read: {e}"))?;
-        let is_turned = self.open(&bytes)?.is_turned();
-        let image = self.decode(&bytes, shape.channels == 1)?;
+        let (image, seen) = self.decode(&bytes, shape.channels == 1)?;
         let original = Original {
             width: image.width(),
             height: image.height(),
             loses_color: shape.channels == 1 && self.is_colored(&bytes, &image)?,
-            is_turned,
+            seen,
         };
         Ok((fit(image, shape, resizer), original))
     }
@@ -123,44 +137,86 @@ impl Decoder {
         if image.color().has_color() {
             return Ok(has_colored_pixels(image));
         }
-        match image::guess_format(bytes) {
-            Ok(ImageFormat::Jpeg) => Ok(has_colored_pixels(&self.decode(bytes, false)?)),
+        match Format::of(bytes) {
+            Some(Format::Jpeg) => Ok(has_colored_pixels(&self.decode(bytes, false)?.0)),
             _ => Ok(false),
         }
     }
 
+    /// Decodes a whole file from memory.
+    #[cfg(test)]
+    pub(crate) fn decode_bytes(&self, bytes: &[u8]) -> Result<DynamicImage, String> {
+        Ok(self.decode(bytes, false)?.0)
+    }
+
     /// Decodes a file, to gray pixels if `gray` is set and if that is less work.
-    fn decode(&self, bytes: &[u8], gray: bool) -> Result<DynamicImage, String> {
-        let undecodable = |e: &dyn Display| format!("cannot be decoded: {e}");
-        match self.open(bytes)? {
+    fn decode(&self, bytes: &[u8], gray: bool) -> Result<(DynamicImage, Seen), String> {
+        let mut seen = Seen {
+            has_several: false,
+            brightest: None,
+        };
+        let (mut image, orientation) = match self.open(bytes)? {
             // The decoder would fill the missing pixels with gray.
-            Opened::Jpeg(jpeg) if !jpeg.is_complete() => Err("is truncated".into()),
-            Opened::Jpeg(jpeg) => jpeg.decode(gray).map_err(|e| undecodable(&e)),
-            Opened::Png(png) => DynamicImage::from_decoder(*png).map_err(|e| undecodable(&e)),
-        }
+            Opened::Jpeg(jpeg) if !jpeg.is_complete() => return Err("is truncated".into()),
+            Opened::Jpeg(jpeg) => {
+                let orientation = jpeg.orientation();
+                let image = jpeg.decode(gray);
+                let image = image.map_err(|e| format!("cannot be decoded: {e}"))?;
+                (image, orientation.unwrap_or(Orientation::NoTransforms))
+            }
+            Opened::Raster(raster) => {
+                seen.has_several = raster.has_several();
+                let (image, orientation) = raster.decode()?;
+                let (image, brightest) = depth::widened(image, self.bits)?;
+                seen.brightest = brightest;
+                (image, orientation)
+            }
+            Opened::Dicom(dicom) => {
+                seen.has_several = dicom.has_several();
+                (dicom.decode()?, Orientation::NoTransforms)
+            }
+        };
+        image.apply_orientation(orientation);
+        Ok((image, seen))
     }
 
     /// Reads the header, and refuses an image that is too large.
     fn open<'a>(&self, bytes: &'a [u8]) -> Result<Opened<'a>, String> {
-        let no_image =
-            |e: &dyn Display| format!("is no readable JPEG or PNG image: {}", e.to_string().trim());
-        match image::guess_format(bytes) {
-            Ok(ImageFormat::Jpeg) => {
+        let format = Format::of(bytes);
+        let format = format.ok_or_else(|| format!("is no image in the format {FORMATS}"))?;
+        let no_image = |e: &dyn Display| {
+            let why = e.to_string();
+            format!("is no readable {} image: {}", format.name(), why.trim())
+        };
+        let raster = |raster: ImageResult<Raster<'a>>| match raster {
+            Ok(raster) => Ok(Opened::Raster(raster)),
+            Err(error) => Err(no_image(&error)),
+        };
+        let opened = match format {
+            Format::Jpeg => {
                 let jpeg = Jpeg::open(bytes).map_err(|e| no_image(&e))?;
-                self.allow(jpeg.size())?;
-                Ok(Opened::Jpeg(Box::new(jpeg)))
+                Opened::Jpeg(Box::new(jpeg))
             }
-            Ok(ImageFormat::Png) => {
+            Format::Dicom => Opened::Dicom(Box::new(Dicom::open(bytes)?)),
+            Format::Png => {
                 // Checked before the decoder allocates memory for a line of pixels.
                 self.allow(png_size(bytes).unwrap_or_default())?;
-                let mut limits = Limits::default();
-                limits.max_alloc = Some(MOST_BESIDE_PIXELS);
-                let png = PngDecoder::with_limits(Cursor::new(bytes), limits)
-                    .map_err(|e| no_image(&e))?;
-                Ok(Opened::Png(Box::new(png)))
+                raster(Raster::png(bytes))?
             }
-            _ => Err("is no JPEG or PNG image".into()),
+            Format::Tiff => raster(Raster::tiff(bytes))?,
+            Format::Bmp => raster(Raster::bmp(bytes))?,
+            Format::WebP => raster(Raster::webp(bytes))?,
+        };
+        let size = match &opened {
+            Opened::Jpeg(jpeg) => jpeg.size(),
+            Opened::Raster(raster) => raster.size(),
+            Opened::Dicom(dicom) => dicom.size(),
+        };
+        if size.0 == 0 || size.1 == 0 {
+            return Err(format!("is {}×{} pixels large", size.0, size.1));
         }
+        self.allow(size)?;
+        Ok(opened)
     }
 
     fn allow(&self, (width, height): (u64, u64)) -> Result<(), String> {
@@ -171,16 +227,6 @@ impl Decoder {
             ));
         }
         Ok(())
-    }
-}
-
-impl Opened<'_> {
-    fn is_turned(&mut self) -> bool {
-        let orientation = match self {
-            Self::Jpeg(jpeg) => jpeg.orientation(),
-            Self::Png(png) => png.orientation().ok(),
-        };
-        orientation.is_some_and(|orientation| orientation != Orientation::NoTransforms)
     }
 }
 
@@ -195,21 +241,12 @@ fn has_colored_pixels(image: &DynamicImage) -> bool {
     colored * PIXELS_PER_COLORED > pixels.len()
 }
 
-/// Returns the image size from the header of a PNG file. The header comes first in the file.
-fn png_size(bytes: &[u8]) -> Option<(u64, u64)> {
-    let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR")?;
-    let (width, rest) = header.split_first_chunk()?;
-    let (height, _) = rest.split_first_chunk()?;
-    Some((
-        u32::from_be_bytes(*width).into(),
-        u32::from_be_bytes(*height).into(),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use image::codecs::jpeg::JpegEncoder;
-    use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
+    use image::{ExtendedColorType, ImageEncoder, ImageFormat, Rgb, RgbImage};
 
     use super::*;
 
@@ -220,6 +257,11 @@ mod tests {
     };
     const DECODER: Decoder = Decoder {
         max_pixels: 1_000_000,
+        bits: 16,
+    };
+    const PLAIN: Seen = Seen {
+        has_several: false,
+        brightest: None,
     };
 
     /// Reads a file with these bytes, which is the same with and without a description of the original.
@@ -231,16 +273,14 @@ mod tests {
         let (pixels, original) = DECODER
             .read_with_original(&path, GRAY, &mut resizer)
             .unwrap();
-        assert_eq!(pixels, DECODER.read(&path, GRAY, &mut resizer).unwrap());
+        let (same, seen) = DECODER.read(&path, GRAY, &mut resizer).unwrap();
+        assert!(pixels == same && original.seen == seen);
         original
     }
 
-    fn jpeg(image: &RgbImage, exif: Option<Vec<u8>>) -> Vec<u8> {
+    fn jpeg(image: &RgbImage) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 90);
-        if let Some(exif) = exif {
-            encoder.set_exif_metadata(exif).unwrap();
-        }
+        let encoder = JpegEncoder::new_with_quality(&mut bytes, 90);
         let (width, height) = image.dimensions();
         encoder
             .write_image(image, width, height, ExtendedColorType::Rgb8)
@@ -263,31 +303,15 @@ mod tests {
         }
         let tinted = RgbImage::from_fn(64, 40, |x, _| [x as u8, 20 + x as u8, 50 + x as u8].into());
         for (image, loses_color) in [(&gray, false), (&marked, true), (&tinted, true)] {
-            for (name, bytes) in [("a.jpeg", jpeg(image, None)), ("a.png", png(image))] {
+            for (name, bytes) in [("a.jpeg", jpeg(image)), ("a.png", png(image))] {
                 let expected = Original {
                     width: 64,
                     height: 40,
                     loses_color,
-                    is_turned: false,
+                    seen: PLAIN,
                 };
                 assert_eq!(original(name, &bytes), expected, "{name}");
             }
-        }
-    }
-
-    #[test]
-    fn the_orientation_in_exif_data_is_found() {
-        let image = RgbImage::new(8, 8);
-        for (orientation, is_turned) in [(1, false), (3, true), (6, true)] {
-            // A TIFF header, and a directory with one entry: the tag 0x0112, a short.
-            let exif = [
-                b"II*\0\x08\0\0\0\x01\0" as &[u8],
-                &[0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0],
-                &[0; 4],
-            ]
-            .concat();
-            let bytes = jpeg(&image, Some(exif));
-            assert_eq!(original("a.jpg", &bytes).is_turned, is_turned);
         }
     }
 }

@@ -60,12 +60,22 @@ impl<'a> Jpeg<'a> {
 
     /// Decodes the pixels. If `gray` pixels are enough and the file stores luma apart from color, as nearly
     /// all files do, the color is skipped: converting the colors to gray would give the luma again.
-    pub(crate) fn decode(mut self, gray: bool) -> Result<DynamicImage, DecodeErrors> {
+    pub(crate) fn decode(self, gray: bool) -> Result<DynamicImage, DecodeErrors> {
         let wanted = match self.decoder.input_colorspace() {
             Some(ColorSpace::Luma) => ColorSpace::Luma,
             Some(ColorSpace::YCbCr) if gray => ColorSpace::Luma,
             _ => ColorSpace::RGB,
         };
+        self.decode_to(wanted)
+    }
+
+    /// Decodes three components as red, green and blue, whatever the file says about them.
+    pub(crate) fn decode_as_stored(self) -> Result<DynamicImage, DecodeErrors> {
+        let stored = self.decoder.input_colorspace().unwrap_or(ColorSpace::RGB);
+        self.decode_to(stored)
+    }
+
+    fn decode_to(mut self, wanted: ColorSpace) -> Result<DynamicImage, DecodeErrors> {
         let options = self.decoder.options().jpeg_set_out_colorspace(wanted);
         self.decoder.set_options(options);
         let pixels = self.decoder.decode()?;

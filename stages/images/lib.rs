@@ -4,9 +4,17 @@
 //! the package that uses them. They are slow to compile, and they need the highest optimization.
 
 mod decode;
+mod depth;
+mod dicom;
+mod format;
 mod jpeg;
+mod raster;
 mod resize;
+#[cfg(test)]
+mod tests;
 
-pub use decode::{Decoder, Original};
+pub use decode::{Decoder, Original, Seen};
+pub use depth::{BITS, all_bits, are_all_bits};
 pub use fast_image_resize::Resizer;
+pub use format::{FORMATS, extensions, is_probably_image, not_read};
 pub use resize::{fit_bytes, luma};

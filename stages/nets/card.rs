@@ -41,6 +41,12 @@ pub struct Preprocessing {
     pub filter: Filter,
     /// The values that the bytes 0 and 255 become.
     pub range: [f32; 2],
+    /// Number of bits that the values of PNG and TIFF files with 16 bits per value use; absent if it is 16.
+    #[serde(
+        default = "images::all_bits",
+        skip_serializing_if = "images::are_all_bits"
+    )]
+    pub bits: u8,
 }
 
 /// Conversion of colors.
@@ -73,8 +79,8 @@ impl Preprocessing {
     /// Range of the values of a classifier's input.
     const RANGE: [f32; 2] = [0.0, 1.0];
 
-    /// Returns the preprocessing of all images of `shape`.
-    pub fn of(shape: ImageShape) -> Self {
+    /// Returns the preprocessing of all images of `shape`, whose files use `bits` of 16 bits.
+    pub fn of(shape: ImageShape, bits: u8) -> Self {
         Self {
             color: match shape.channels {
                 1 => Color::Gray,
@@ -83,6 +89,7 @@ impl Preprocessing {
             fit: Fit::Stretch,
             filter: Filter::Lanczos3,
             range: Self::RANGE,
+            bits,
         }
     }
 }

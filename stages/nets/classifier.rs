@@ -171,7 +171,10 @@ impl ClassifierCard {
         if let Some(twice) = self.classes.iter().find(|class| !seen.insert(*class)) {
             return Err(Invalid::new(format!("it names two classes `{twice}`")));
         }
-        if self.preprocessing != Preprocessing::of(self.image()) || !matches!(input.channels, 1 | 3)
+        let bits = self.preprocessing.bits;
+        if self.preprocessing != Preprocessing::of(self.image(), bits)
+            || !matches!(input.channels, 1 | 3)
+            || !images::BITS.contains(&bits)
         {
             return Err(Invalid::new(format!(
                 "its preprocessing does not fit images of {input}"

@@ -99,7 +99,7 @@ fn model(
     };
     let card = ClassifierCard {
         format: Format,
-        preprocessing: Preprocessing::of(shape),
+        preprocessing: Preprocessing::of(shape, images::all_bits()),
         architecture: network.architecture().clone(),
         classes: classes.collect(),
         threshold: Some(0.25).filter(|_| head.classes() == 2),

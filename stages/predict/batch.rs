@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use contract::Failure;
-use images::{Original, Resizer};
+use images::{Decoder, Original, Resizer};
 use rayon::prelude::*;
 
 use super::listing::Image;
@@ -25,6 +25,8 @@ pub(super) struct Read {
     pub(super) image: Image,
     pub(super) original: Original,
     pub(super) warnings: Vec<String>,
+    /// How it was read.
+    pub(super) decoder: Decoder,
 }
 
 impl Batch {
@@ -35,7 +37,8 @@ impl Batch {
         card: &ClassifierCard,
         settings: &Settings,
     ) -> Result<Vec<Skipped>, Failure> {
-        let (decoder, shape) = (settings.decoder(), card.image());
+        let decoder = settings.decoder(card.preprocessing.bits);
+        let shape = card.image();
         let read = |resizer: &mut Resizer, path: &Path| {
             let (pixels, original) = decoder.read_with_original(path, shape, resizer)?;
             let warnings = warnings(card, &pixels, original);
@@ -54,6 +57,7 @@ impl Batch {
                         image,
                         original,
                         warnings,
+                        decoder,
                     });
                     self.pixels.extend(pixels);
                 }

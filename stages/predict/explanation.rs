@@ -103,8 +103,7 @@ impl Explanation {
                         file,
                         maximum: map.maximum(),
                     };
-                    let [image, marked] =
-                        pictures(read, map, &classes[map.class], settings, resizer)?;
+                    let [image, marked] = pictures(read, map, &classes[map.class], resizer)?;
                     self.put(&drawn.image, &image)?;
                     self.put(&drawn.file, &marked)?;
                     prediction.heat_map = Some(drawn);
@@ -144,14 +143,13 @@ fn pictures(
     read: &Read,
     map: &HeatMap,
     class: &str,
-    settings: &Settings,
     resizer: &mut Resizer,
 ) -> Result<[Vec<u8>; 2], Failure> {
     let shape = shown(read.original);
     let path = &read.image.path;
-    let pixels = settings.decoder().read(path, shape, resizer);
+    let found = read.decoder.read(path, shape, resizer);
     // It could be read before.
-    let pixels = pixels.map_err(|reason| Failure::io("read", path, reason))?;
+    let (pixels, _) = found.map_err(|reason| Failure::io("read", path, reason))?;
     let marked = overlay(&pixels, shape, map)?.png(&map.description(class))?;
     let image = Overlay {
         height: shape.height,
@@ -176,6 +174,8 @@ fn shown(original: Original) -> ImageShape {
 
 #[cfg(test)]
 mod tests {
+    use images::Seen;
+
     use super::*;
 
     #[test]
@@ -209,7 +209,10 @@ mod tests {
                 width,
                 height,
                 loses_color: false,
-                is_turned: false,
+                seen: Seen {
+                    has_several: false,
+                    brightest: None,
+                },
             });
             assert_eq!((shape.width, shape.height), expected);
         }

@@ -1,4 +1,4 @@
-//! Lists unlabelled images: files, and the JPEG and PNG files in folders at any depth.
+//! Lists unlabelled images: files, and the image files in folders at any depth.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -10,9 +10,9 @@ use images::Decoder;
 use rayon::prelude::*;
 
 use super::settings::Settings;
-use crate::data::folder::OnBadImage;
+use crate::data::MACOS_FOLDER;
+use crate::data::files::OnBadImage;
 use crate::data::source::{Skipped, Unusable};
-use crate::data::{MACOS_FOLDER, not_read};
 
 /// An image file to predict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,8 @@ impl Listing {
             self.skipped
                 .push(settings.unreadable(Image { name, path }, reason)?);
         }
-        let decoder = settings.decoder();
+        // The header does not depend on how many bits are used.
+        let decoder = settings.decoder(images::all_bits());
         let check = |image: &Image| Decoder::check(&decoder, &image.path).err();
         let reasons: Vec<Option<String>> = self.images.par_iter().map(check).collect();
         for (image, reason) in std::mem::take(&mut self.images).into_iter().zip(reasons) {
@@ -131,7 +132,8 @@ impl Listing {
             ),
         };
         Unusable::new(format!(
-            "there are no `jpg`, `jpeg` or `png` files in {shown}{others}"
+            "there are no images ({}) in {shown}{others}",
+            images::extensions()
         ))
     }
 }
@@ -163,7 +165,11 @@ impl Entries {
             (Naming::AsGiven, _) => at.to_str(),
         };
         let name = name.map(str::to_owned);
-        match (not_read(file).filter(|_| !is_itself), name) {
+        let reason = match is_itself {
+            true => None,
+            false => images::not_read(&at),
+        };
+        match (reason, name) {
             (Some(reason), name) => {
                 self.omitted
                     .insert(name.unwrap_or_else(|| at.shown()), reason);
@@ -180,7 +186,7 @@ impl Entries {
 
     fn add_unnamed(&mut self, entry: Unnamed) {
         let Unnamed { path, is_folder } = entry;
-        match not_read(&path.to_string_lossy()) {
+        match images::not_read(&path) {
             Some(reason) if !is_folder => {
                 self.omitted.insert(path.shown(), reason);
             }
@@ -209,9 +215,11 @@ impl Entries {
 }
 
 impl Settings {
-    pub(super) fn decoder(&self) -> Decoder {
+    /// Returns a decoder of images whose values use `bits` of 16 bits.
+    pub(super) fn decoder(&self, bits: u8) -> Decoder {
         Decoder {
             max_pixels: u64::from(self.max_megapixels) * 1_000_000,
+            bits,
         }
     }
 
@@ -295,7 +303,8 @@ mod tests {
             "b/notes.txt",
             ".hidden.png",
             "bare",
-            "x.tif",
+            "x.gif",
+            "y.dcm",
             "__MACOSX/b/c.jpeg",
             "b/ignored.png",
         ] {
@@ -306,10 +315,10 @@ mod tests {
         let listing = Listing::of(&[folder.path().to_owned()], Naming::Within).unwrap();
         assert_eq!(
             names(&listing),
-            ["a.jpg", "b/deep/c.jpeg", "link.png", "z.PNG"]
+            ["a.jpg", "b/deep/c.jpeg", "link.png", "y.dcm", "z.PNG"]
         );
         let omitted: Vec<&str> = listing.omitted.iter().map(|s| s.image.as_str()).collect();
-        assert_eq!(omitted, ["b/notes.txt", "bare", "x.tif"]);
+        assert_eq!(omitted, ["b/notes.txt", "bare", "x.gif"]);
 
         // A file that is named itself counts, and is listed once.
         let dotted = folder.path().join("./b/../b");
@@ -371,10 +380,10 @@ mod tests {
         let path = folder.path().to_owned();
         assert!(
             says(std::slice::from_ref(&path))
-                .starts_with("there are no `jpg`, `jpeg` or `png` files in `")
+                .starts_with("there are no images (`jpg`, `jpeg`, `png`")
         );
-        fs::write(path.join("a.dcm"), "").unwrap();
-        assert!(says(std::slice::from_ref(&path)).ends_with("a.dcm`"));
+        fs::write(path.join("a.gif"), "").unwrap();
+        assert!(says(std::slice::from_ref(&path)).ends_with("a.gif`"));
         assert!(says(&[path.join("missing.png")]).ends_with("missing.png` does not exist"));
         assert!(says(&[]).contains("the list of paths"));
     }

@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use crate::data::folder::OnBadImage;
+pub use crate::data::files::OnBadImage;
 pub use crate::data::source::{Skipped, Unusable};
 pub use listing::{Image, Listing, Naming};
 pub use predicted::{Drawn, Predicted, Prediction};
@@ -38,7 +38,7 @@ const LARGEST_BATCH: usize = 65_536;
 
 pub const INFO: KindInfo = KindInfo {
     name: "predict",
-    version: 1,
+    version: 2,
     doc: "applies a classifier to unlabelled images",
     inputs: &[Input {
         role: "model",
@@ -68,10 +68,10 @@ pub const INFO: KindInfo = KindInfo {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Predict {
-    /// Image file, or folder with `jpg`, `jpeg` or `png` files at any depth; relative to the working directory. Files of
-    /// other formats are left out and reported. Names that start with a dot, and files that a `.runnerignore` (with the
-    /// syntax of a `.gitignore`) leaves out, are skipped. Images are read as in the dataset that the model was trained
-    /// on: the size and the channels are those of the model.
+    /// Image file, or folder with JPEG, PNG, TIFF, BMP, WebP or DICOM files at any depth; relative to the working
+    /// directory. Files of other formats are left out and reported. Names that start with a dot, and files that a
+    /// `.runnerignore` (with the syntax of a `.gitignore`) leaves out, are skipped. Images are read as in the dataset that
+    /// the model was trained on: the size and the channels are those of the model.
     #[schemars(with = "Text")]
     pub path: PathBuf,
     /// Reaction to a file that cannot be decoded or is too large.

@@ -1,6 +1,6 @@
 //! How images are read and predicted.
 
-use crate::data::folder::OnBadImage;
+use crate::data::files::OnBadImage;
 
 /// How images are read and predicted.
 #[derive(Clone, Copy, Debug)]

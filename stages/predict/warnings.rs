@@ -50,10 +50,11 @@ pub(super) fn warnings(card: &ClassifierCard, pixels: &[u8], original: Original)
         )
     });
     let enlarged = is_enlarged(shape, original).then(|| format!("tiny: {width}×{height} pixels"));
-    let turned = original
-        .is_turned
-        .then(|| "EXIF orientation is not applied".to_owned());
-    let all = [unlike, color, stretched, enlarged, turned];
+    let several = original
+        .seen
+        .has_several
+        .then(|| "first of several pages or frames".to_owned());
+    let all = [unlike, color, stretched, enlarged, several];
     all.into_iter().flatten().collect()
 }
 
@@ -72,6 +73,8 @@ fn is_enlarged(shape: ImageShape, original: Original) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use images::Seen;
+
     use super::*;
 
     #[test]
@@ -85,7 +88,10 @@ mod tests {
             width,
             height,
             loses_color: false,
-            is_turned: false,
+            seen: Seen {
+                has_several: false,
+                brightest: None,
+            },
         };
         for (width, height, stretched, enlarged) in [
             (224, 224, false, false),

@@ -64,6 +64,13 @@ impl Examples {
         self.parts[0].dataset.shape()
     }
 
+    /// Returns the number of bits that the values of images with 16 bits per value used. Generated images do not say it,
+    /// which counts as all bits.
+    pub fn bits(&self) -> u8 {
+        let bits = self.parts.iter().map(|part| part.dataset.bits());
+        bits.min().unwrap_or(images::all_bits())
+    }
+
     /// Returns the number of images in an epoch.
     pub fn images_per_epoch(&self) -> usize {
         self.parts.iter().map(|part| part.share).sum()

@@ -135,7 +135,7 @@ fn ignored_files_are_neither_in_the_key_nor_seen_by_the_stage() {
     ignore("UNSURE/\n");
     refused_images(
         &sandbox,
-        "`images/train/NORMAL/notes.jpg` is no JPEG or PNG image",
+        "`images/train/NORMAL/notes.jpg` is no image in the format JPEG, PNG",
     );
     ignore("notes.*\n{\n");
     refused_images(&sandbox, "`images/.runnerignore`, line 2");
@@ -162,7 +162,7 @@ fn a_file_that_is_not_an_image_is_refused_or_skipped() {
     fs::write(sandbox.path("images/train/NORMAL/notes.jpg"), "no image").unwrap();
     refused(
         &sandbox,
-        "`images/train/NORMAL/notes.jpg` is no JPEG or PNG image",
+        "`images/train/NORMAL/notes.jpg` is no image in the format JPEG, PNG",
     );
 
     let skipping = PIPELINE.replace("path: images", "path: images, on_bad_image: skip");

@@ -39,7 +39,7 @@ pub(super) struct Predict {
     /// 8 digits); or a folder that `artifacts export` wrote
     #[arg(value_name = "MODEL")]
     model: String,
-    /// Image files, and folders with `jpg`, `jpeg` or `png` files at any depth
+    /// Image files, and folders with JPEG, PNG, TIFF, BMP, WebP or DICOM files at any depth
     #[arg(value_name = "IMAGES")]
     images: Vec<PathBuf>,
     /// Read more paths of images and folders from FILE, one per line; `-` reads standard input

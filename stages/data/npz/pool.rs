@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::header::read_header;
 use super::{Array, Npz, member};
-use crate::data::source::{Example, Pool, Sink, Skipped};
+use crate::data::source::{Example, Outcome, Pool, Sink};
 
 fn examples(arrays: &[Array]) -> Vec<Example> {
     let of = |array: &Array| {
@@ -106,7 +106,7 @@ impl Pool for Arrays {
         wanted: &[usize],
         shape: ImageShape,
         sink: &mut Sink<'_>,
-    ) -> Result<Vec<Skipped>, Failure> {
+    ) -> Result<Outcome, Failure> {
         let mut wanted = wanted.iter().copied().peekable();
         let mut batch = Batch::default();
         self.stream(|i, array, image| {
@@ -119,7 +119,7 @@ impl Pool for Arrays {
             Ok(())
         })?;
         batch.flush(shape, sink)?;
-        Ok(Vec::new())
+        Ok(Outcome::default())
     }
 }
 

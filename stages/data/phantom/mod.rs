@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::anatomy::Anatomy;
 use self::pneumonia::Opacities;
-use super::source::{Example, Offer, Omitted, Pool, Sink, Skipped, SplitUse};
+use super::source::{Example, Offer, Omitted, Outcome, Pool, Sink, SplitUse};
 
 /// The classes, in the order of their indices.
 pub const CLASSES: [&str; 2] = ["NORMAL", "PNEUMONIA"];
@@ -157,7 +157,7 @@ impl Pool for Patients {
         wanted: &[usize],
         shape: ImageShape,
         sink: &mut Sink<'_>,
-    ) -> Result<Vec<Skipped>, Failure> {
+    ) -> Result<Outcome, Failure> {
         for chunk in wanted.chunks(64) {
             let images: Vec<Vec<u8>> = chunk
                 .par_iter()
@@ -185,7 +185,7 @@ impl Pool for Patients {
                 sink(i, image)?;
             }
         }
-        Ok(Vec::new())
+        Ok(Outcome::default())
     }
 }
 

@@ -1,9 +1,13 @@
 //! Runs stages as the engine does, on generated data and, if available, on real data.
 
 mod batches;
+mod drawn;
 mod files;
 mod folds;
+mod formats;
 mod keras;
+mod labels;
+mod nested;
 mod npz;
 mod omissions;
 mod packing;

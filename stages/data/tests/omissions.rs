@@ -28,8 +28,8 @@ fn with(names: &[&str]) -> (Vec<String>, Vec<String>, String) {
 #[test]
 fn images_of_other_formats_and_in_nested_folders_are_counted_by_reason() {
     let (warnings, _, skipped) = with(&[
-        "train/NORMAL/a.bmp",
-        "train/NORMAL/b.BMP",
+        "train/NORMAL/a.gif",
+        "train/NORMAL/b.GIF",
         "train/NORMAL/more/deep/c.png",
         "train/PNEUMONIA/d",
     ]);
@@ -39,11 +39,12 @@ fn images_of_other_formats_and_in_nested_folders_are_counted_by_reason() {
             "3 of 15 files of class `NORMAL` are left out",
             "1 of 13 files of class `PNEUMONIA` is left out",
             "4 files left out (see skipped.json): `train/NORMAL/more/deep/c.png` is in a folder \
-             below its class folder; `train/NORMAL/a.bmp` is of the format `bmp`, which is not read \
-             (2 such files); `train/PNEUMONIA/d` has no extension",
+             below its class folder (`nested: true` reads such files); `train/NORMAL/a.gif` is of the \
+             format `gif`, which is not read (2 such files); `train/PNEUMONIA/d` has no extension, and \
+             is no DICOM file",
         ]
     );
-    for name in ["a.bmp", "b.BMP", "deep/c.png", "PNEUMONIA/d"] {
+    for name in ["a.gif", "b.GIF", "deep/c.png", "PNEUMONIA/d"] {
         assert!(skipped.contains(name), "{skipped}");
     }
 }

@@ -8,7 +8,7 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::delimited::Table;
+use crate::delimited::Table;
 
 /// Largest number of values of a division.
 const MOST_VALUES: usize = 50;

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use contract::{Artifact, ShowPath};
 
-use super::delimited::{Row, Table, listed};
 use super::evaluation::PREDICTIONS_FILE;
 use super::tested::{self, Tested};
 use crate::data::Dataset;
+use crate::delimited::{Row, Table, listed};
 
 /// Beginning of the names of columns with probabilities.
 const PROBABILITY: &str = "p_";

@@ -63,6 +63,13 @@ pub(super) fn write(path: &Path, image: &RgbImage, form: &str) {
             }
             png(image)
         }
+        "deep.tif" => encoded(
+            DynamicImage::from(image.clone()).into_luma16(),
+            ImageFormat::Tiff,
+        ),
+        "bmp" => encoded(image.clone(), ImageFormat::Bmp),
+        "webp" => encoded(image.clone(), ImageFormat::WebP),
+        "dcm" => dicom(&gray()),
         "palette.png" => palette(&gray()),
         other => panic!("{other}"),
     };
@@ -70,9 +77,46 @@ pub(super) fn write(path: &Path, image: &RgbImage, form: &str) {
 }
 
 fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
+    encoded(image, ImageFormat::Png)
+}
+
+fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    image.into().write_to(&mut bytes, ImageFormat::Png).unwrap();
+    image.into().write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
+}
+
+/// An uncompressed DICOM file with the name of a patient.
+fn dicom(image: &GrayImage) -> Vec<u8> {
+    let (columns, rows) = image.dimensions();
+    let mut bytes = vec![0; 128];
+    bytes.extend(b"DICM");
+    let mut element = |tag: [u16; 2], vr: &[u8; 2], value: &[u8]| {
+        bytes.extend(tag.map(u16::to_le_bytes).as_flattened());
+        bytes.extend(vr);
+        let length = (value.len() as u32).to_le_bytes();
+        match vr {
+            b"OB" => bytes.extend([[0; 2].as_slice(), &length].concat()),
+            _ => bytes.extend(&length[..2]),
+        }
+        bytes.extend(value);
+    };
+    element([0x0002, 0x0010], b"UI", b"1.2.840.10008.1.2.1\0");
+    element([0x0010, 0x0010], b"PN", b"Secret^Patient");
+    element([0x0028, 0x0004], b"CS", b"MONOCHROME2 ");
+    for (number, value) in [
+        (0x0002, 1),
+        (0x0010, rows),
+        (0x0011, columns),
+        (0x0100, 8),
+        (0x0101, 8),
+        (0x0102, 7),
+        (0x0103, 0),
+    ] {
+        element([0x0028, number], b"US", &(value as u16).to_le_bytes());
+    }
+    element([0x7fe0, 0x0010], b"OB", image);
+    bytes
 }
 
 fn jpeg(image: &RgbImage, exif: Option<Vec<u8>>) -> Vec<u8> {

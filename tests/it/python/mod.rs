@@ -1,6 +1,7 @@
 //! Checks of files that runner writes with the programs that users open them with. tests/python/README.md says how to
 //! install these; without them, the tests are skipped.
 
+mod images;
 mod models;
 mod records;
 

@@ -32,7 +32,10 @@ fn subject(kind: &'static KindInfo) -> Subject {
     let params = match kind.name {
         "augment" | "synthesize" | "evaluate" => json!({}),
         // The part to test on must be one of these parts.
-        "dataset" => json!({ "fold": { "test": 1, "of": 20 } }),
+        "dataset" => json!({
+            "fold": { "test": 1, "of": 20 },
+            "split": { "train": 8, "validation": 1, "test": 1 },
+        }),
         "train-cnn" => json!({ "model": network }),
         "retrain" => json!({ "model": network, "real_per_synthetic": 0.5 }),
         "command" => json!({ "argv": ["true"] }),

@@ -11,17 +11,17 @@ const LISTED: usize = 12;
 
 /// A table with a header.
 #[derive(Debug)]
-pub(super) struct Table {
-    pub columns: Vec<String>,
-    pub rows: Vec<Row>,
+pub(crate) struct Table {
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: Vec<Row>,
 }
 
 /// A row with as many fields as there are columns.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// Line of the file, from 1.
-    pub line: u64,
-    pub fields: Vec<String>,
+    pub(crate) line: u64,
+    pub(crate) fields: Vec<String>,
 }
 
 impl Table {
@@ -30,7 +30,7 @@ impl Table {
     ///
     /// # Errors
     /// A message, if the file cannot be read or is not such a table. It begins with `shown`.
-    pub(super) fn read(path: &Path, shown: &str) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path, shown: &str) -> Result<Self, String> {
         let bytes =
             files::read(path, MOST_BYTES).map_err(|e| format!("{shown} cannot be read: {e}"))?;
         Self::parse(&bytes).map_err(|why| format!("{shown}{why}"))
@@ -83,18 +83,18 @@ impl Table {
     }
 
     /// Returns the place of a column.
-    pub(super) fn column(&self, name: &str) -> Option<usize> {
+    pub(crate) fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)
     }
 
     /// Formats the names of the columns for a message.
-    pub(super) fn listed_columns(&self) -> String {
+    pub(crate) fn listed_columns(&self) -> String {
         listed(self.columns.iter().map(String::as_str))
     }
 }
 
 /// Formats names as `` `a`, `b` ``, at most a dozen of them.
-pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     match names.get(..LISTED) {
         Some(first) if names.len() > LISTED => format!("{}, …", first.join(", ")),

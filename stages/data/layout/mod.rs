@@ -1,25 +1,21 @@
 //! Lists the image files of a folder by split and class, and the other files in it.
 
+mod listing;
+
 use std::fs::Metadata;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use contract::{ShowPath, files, sources::SourceFolder};
 
-use super::source::{Omitted, Unusable};
+pub(super) use self::listing::Listed;
+use self::listing::{files, omit_all};
+use super::source::{Omitted, SplitUse, Unusable};
 
-/// An image file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listed {
-    pub path: PathBuf,
-    /// Path relative to the folder of the splits, with `/` between its parts.
-    pub name: String,
-    pub label: u32,
-}
-
-/// The image files of a folder. Each split is ordered by class and file name.
+/// The image files of a source. Each split is ordered by class and name.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// Names of the class folders, sorted.
+    pub kind: LayoutKind,
+    /// Names of the classes, sorted.
     pub classes: Vec<String>,
     /// `None` without a folder for training images.
     pub train: Option<Vec<Listed>>,
@@ -27,6 +23,17 @@ pub(super) struct Layout {
     pub test: Vec<Listed>,
     /// Every other file.
     pub omitted: Omitted,
+}
+
+/// Where classes and splits come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LayoutKind {
+    /// Folders of splits, each with a folder for each class.
+    Splits,
+    /// A folder for each class. All images are training images.
+    Classes,
+    /// A table.
+    Table,
 }
 
 /// Names of each split's folder, compared without regard to case.
@@ -37,37 +44,45 @@ const TEST: [&str; 1] = ["test"];
 /// Folder that macOS adds to archives.
 pub(crate) const MACOS_FOLDER: &str = "__MACOSX";
 
-const EXPECTED: &str =
-    "the expected layout is `train/<CLASS>/*.jpeg` and `test/<CLASS>/*.jpeg` (or `jpg`, `png`)";
+const EXPECTED: &str = "the expected layout is `train/<CLASS>/` and `test/<CLASS>/` with images";
+
+/// Way out for a folder without splits.
+const DRAW: &str = "if its folders are the classes, divide the images with `split: { train: 70, validation: 15, test: 15 }` beside `source`";
 
 /// Returns the names of the class folders of `path`, without a look at the files in them.
 pub(super) fn class_names(path: &Path) -> Option<Vec<String>> {
-    let root = root(SourceFolder::open(path).ok()?).ok()?;
-    let split = match split(&root, &TRAIN).ok()? {
-        Some(train) => train,
-        None => split(&root, &TEST).ok()??,
+    let source = SourceFolder::open(path).ok()?;
+    let classes = match root(SourceFolder::open(path).ok()?).ok()? {
+        Some(root) => match split(&root, &TRAIN).ok()? {
+            Some(train) => train,
+            None => split(&root, &TEST).ok()??,
+        },
+        None => source,
     };
-    Some(folders(&split).map(str::to_owned).collect())
+    Some(folders(&classes).map(str::to_owned).collect())
 }
 
-/// Returns `true` if `path` has a folder with training images, without a look at the files in it.
+/// Returns `true` if `path` has a folder with training images, or only classes, without a look at the files in it.
 pub(super) fn has_train(path: &Path) -> Option<bool> {
-    let root = root(SourceFolder::open(path).ok()?).ok()?;
-    Some(split(&root, &TRAIN).ok()?.is_some())
+    match root(SourceFolder::open(path).ok()?).ok()? {
+        Some(root) => Some(split(&root, &TRAIN).ok()?.is_some()),
+        None => Some(true),
+    }
 }
 
 /// Returns `true` if a folder of `path` is meant for validation images, without a look at the files in it.
 pub(super) fn has_validation(path: &Path) -> Option<bool> {
     let root = root(SourceFolder::open(path).ok()?).ok()?;
     let is_meant = |name: &str| VALIDATION.iter().any(|v| name.eq_ignore_ascii_case(v));
-    Some(folders(&root).any(is_meant))
+    Some(root.is_some_and(|root| folders(&root).any(is_meant)))
 }
 
 impl Layout {
     /// Lists `path`, or the only folder in it that contains the splits. Images of another hospital may have only a
     /// folder `test`. Archives of image data often nest folders (`chest_xray/chest_xray/train`) and contain a folder
-    /// `__MACOSX`, which is ignored. Without test images, it is an error if they are needed.
-    pub(super) fn read(path: &Path, needs_test: bool) -> Result<Self, Unusable> {
+    /// `__MACOSX`, which is ignored. Without test images, it is an error if they are needed. A folder without splits is one
+    /// of classes, if its images are divided. With `nested`, images may be at any depth in a class folder.
+    pub(super) fn read(path: &Path, usage: SplitUse, nested: bool) -> Result<Self, Unusable> {
         let shown = path.shown();
         match files::leads_to(path, Metadata::is_dir) {
             Ok(true) => {}
@@ -77,16 +92,32 @@ impl Layout {
             }
         }
         let source = SourceFolder::open(path)?;
-        let root = root(SourceFolder::open(path)?)?;
+        let Some(root) = root(SourceFolder::open(path)?)? else {
+            if usage.needs_test() {
+                let missing = format!("`{shown}` has no folder `train`");
+                return Err(Unusable::new(missing).hint(match folders(&source).nth(1) {
+                    Some(_) => format!("{EXPECTED}; {DRAW}"),
+                    None => EXPECTED.to_owned(),
+                }));
+            }
+            return Self::of_classes(&source, nested);
+        };
         let missing = |name: &str| {
             Unusable::new(format!("`{}` has no folder `{name}`", root.path.shown())).hint(EXPECTED)
         };
         let train = split(&root, &TRAIN)?;
         let test = split(&root, &TEST)?;
+        if usage.is_drawn && (train.is_some() || test.is_some()) {
+            return Err(Unusable::new(format!(
+                "`{}` has splits of its own, but `split` divides folders without them",
+                root.path.shown()
+            ))
+            .hint("remove `split`, or set `path` to a folder that contains only the folders of the classes"));
+        }
         match (&train, &test) {
             (None, None) => return Err(missing("train")),
-            (None, Some(_)) if !needs_test => return Err(missing("train")),
-            (Some(_), None) if needs_test => {
+            (None, Some(_)) if !usage.needs_test() => return Err(missing("train")),
+            (Some(_), None) if usage.needs_test() => {
                 let folds = "without test images, cross-validate with `folds: 5` at the top of the pipeline";
                 return Err(missing("test").hint(format!("{EXPECTED}; {folds}")));
             }
@@ -97,21 +128,14 @@ impl Layout {
         // The split whose classes the others must have.
         let first = train.as_ref().or(test.as_ref());
         let first = first.ok_or_else(|| missing("train"))?;
-        let classes: Vec<String> = folders(first).map(str::to_owned).collect();
-        if classes.len() < 2 {
-            let found = match classes.first() {
-                Some(only) => format!("only one class folder (`{only}`)"),
-                None => "no class folders".to_owned(),
-            };
-            return Err(Unusable::new(format!(
-                "`{}` has {found}; classification needs at least two",
-                first.path.shown()
-            ))
-            .hint(EXPECTED));
-        }
+        let classes = classes(first)?;
         let mut omitted = Omitted::default();
         omit_beside(&source, &root, &mut omitted)?;
-        let mut files = |split: &SourceFolder| files(split, first, &classes, &mut omitted);
+        let mut files = |split: &SourceFolder| {
+            only_classes(split, first, &classes)?;
+            let name = split.path.file_name().unwrap_or_default().to_string_lossy();
+            files(split, &format!("{name}/"), &classes, nested, &mut omitted)
+        };
         let train = train.as_ref().map(&mut files).transpose()?;
         let validation = validation.as_ref().map(&mut files).transpose()?;
         let test = test
@@ -120,10 +144,26 @@ impl Layout {
             .transpose()?
             .unwrap_or_default();
         Ok(Self {
+            kind: LayoutKind::Splits,
             train,
             validation,
             test,
             classes,
+            omitted,
+        })
+    }
+
+    /// Lists a folder that contains the folders of the classes.
+    fn of_classes(source: &SourceFolder, nested: bool) -> Result<Self, Unusable> {
+        let classes = classes(source)?;
+        let mut omitted = Omitted::default();
+        let train = files(source, "", &classes, nested, &mut omitted)?;
+        Ok(Self {
+            kind: LayoutKind::Classes,
+            classes,
+            train: Some(train),
+            validation: None,
+            test: Vec::new(),
             omitted,
         })
     }
@@ -143,17 +183,31 @@ impl Layout {
         for (split, files) in train.into_iter().chain(test) {
             for (label, class) in self.classes.iter().enumerate() {
                 if !files.iter().any(|file| file.label as usize == label) {
-                    return Err(Unusable::new(format!(
-                        "class `{class}` has no image in `{split}` of `{}`",
-                        path.shown()
-                    ))
-                    .hint(format!(
-                        "add `jpg`, `jpeg` or `png` files to `{split}/{class}`, or remove the class's folders"
-                    )));
+                    return Err(self.lacks(class, split, path));
                 }
             }
         }
         Ok(())
+    }
+
+    fn lacks(&self, class: &str, split: &str, path: &Path) -> Unusable {
+        let (place, folder) = match self.kind {
+            LayoutKind::Splits => (format!(" in `{split}` of"), format!("{split}/{class}")),
+            LayoutKind::Classes => (" in".to_owned(), class.to_owned()),
+            LayoutKind::Table => {
+                let message = format!(
+                    "class `{class}` has no image for `{split}` in `{}`",
+                    path.shown()
+                );
+                return Unusable::new(message)
+                    .hint("add lines with images of the class, or remove the class");
+            }
+        };
+        let message = format!("class `{class}` has no image{place} `{}`", path.shown());
+        let extensions = images::extensions();
+        Unusable::new(message).hint(format!(
+            "add files with the extension {extensions} to `{folder}`, or remove the class's folders"
+        ))
     }
 }
 
@@ -181,16 +235,45 @@ fn split(root: &SourceFolder, names: &[&str]) -> Result<Option<SourceFolder>, Un
 }
 
 /// Returns the only folder that has a folder `train` or, if there is none, `test`: `source` or a folder at most two
-/// levels below it.
-fn root(source: SourceFolder) -> Result<SourceFolder, Unusable> {
+/// levels below it. `None` if there is none.
+fn root(source: SourceFolder) -> Result<Option<SourceFolder>, Unusable> {
     let path = source.path.clone();
-    if let Some(found) = root_with("train", source)? {
-        return Ok(found);
+    match root_with("train", source)? {
+        Some(found) => Ok(Some(found)),
+        None => root_with("test", SourceFolder::open(&path)?),
     }
-    let found = root_with("test", SourceFolder::open(&path)?)?;
-    found.ok_or_else(|| {
-        Unusable::new(format!("`{}` has no folder `train`", path.shown())).hint(EXPECTED)
-    })
+}
+
+/// Returns the names of the class folders of a folder.
+fn classes(folder: &SourceFolder) -> Result<Vec<String>, Unusable> {
+    let classes: Vec<String> = folders(folder).map(str::to_owned).collect();
+    if classes.len() >= 2 {
+        return Ok(classes);
+    }
+    let found = match classes.first() {
+        Some(only) => format!("only one class folder (`{only}`)"),
+        None => "no class folders".to_owned(),
+    };
+    let shown = folder.path.shown();
+    let message = format!("`{shown}` has {found}; classification needs at least two");
+    Err(Unusable::new(message).hint(EXPECTED))
+}
+
+/// Checks that a split has no other classes than `first`, the split that determines them.
+fn only_classes(
+    split: &SourceFolder,
+    first: &SourceFolder,
+    classes: &[String],
+) -> Result<(), Unusable> {
+    match folders(split).find(|class| !classes.iter().any(|known| known == class)) {
+        None => Ok(()),
+        Some(class) => Err(Unusable::new(format!(
+            "class folder `{}` has no counterpart in `{}`",
+            split.path.join(class).shown(),
+            first.path.shown()
+        ))
+        .hint("every split must have the same classes")),
+    }
 }
 
 /// Returns the only folder that has a folder `split`; `None` if there is none.
@@ -224,56 +307,6 @@ fn root_with(split: &str, source: SourceFolder) -> Result<Option<SourceFolder>, 
     Ok(None)
 }
 
-/// Lists the image files of a split. `first` is the split that determines the classes.
-fn files(
-    split: &SourceFolder,
-    first: &SourceFolder,
-    classes: &[String],
-    omitted: &mut Omitted,
-) -> Result<Vec<Listed>, Unusable> {
-    omitted.hidden += split.hidden;
-    for name in &split.files {
-        let name = format!("{}{name}", split.name);
-        omitted.add(name, "is in no class folder", None);
-    }
-    for class in folders(split) {
-        if !classes.iter().any(|known| known == class) {
-            return Err(Unusable::new(format!(
-                "class folder `{}` has no counterpart in `{}`",
-                split.path.join(class).shown(),
-                first.path.shown()
-            ))
-            .hint("every split must have the same classes"));
-        }
-    }
-    let mut files = Vec::new();
-    for (label, class) in classes.iter().enumerate() {
-        if !split.folders.contains(class) {
-            // A class without a folder has no images in this split.
-            continue;
-        }
-        let folder = split.enter(class)?;
-        let split_name = split.path.file_name().unwrap_or_default().to_string_lossy();
-        omitted.hidden += folder.hidden;
-        for below in &folder.folders {
-            let reason = "is in a folder below its class folder";
-            omit_all(&folder.enter(below)?, reason, Some(label as u32), omitted)?;
-        }
-        for name in &folder.files {
-            if let Some(reason) = not_read(name) {
-                omitted.add(format!("{}{name}", folder.name), reason, Some(label as u32));
-                continue;
-            }
-            files.push(Listed {
-                path: folder.path.join(name),
-                name: format!("{split_name}/{class}/{name}"),
-                label: label as u32,
-            });
-        }
-    }
-    Ok(files)
-}
-
 /// Adds the files beside the splits to `omitted`: those in `root`, and those in the folders around it up to
 /// `source`.
 fn omit_beside(
@@ -305,48 +338,6 @@ fn omit_beside(
         }
     }
     Ok(())
-}
-
-/// Adds every file of a folder, at any depth, to `omitted`.
-fn omit_all(
-    folder: &SourceFolder,
-    reason: &str,
-    class: Option<u32>,
-    omitted: &mut Omitted,
-) -> Result<(), Unusable> {
-    omitted.hidden += folder.hidden;
-    for name in &folder.files {
-        omitted.add(format!("{}{name}", folder.name), reason, class);
-    }
-    for name in &folder.folders {
-        omit_all(&folder.enter(name)?, reason, class, omitted)?;
-    }
-    Ok(())
-}
-
-/// Returns the reason why a file of this name is not read as an image, as a fragment that follows the name; `None` if it
-/// is read.
-pub(crate) fn not_read(name: &str) -> Option<String> {
-    if is_image(name) {
-        return None;
-    }
-    Some(match Path::new(name).extension() {
-        Some(format) => format!(
-            "is of the format `{}`, which is not read",
-            format.to_string_lossy().to_lowercase()
-        ),
-        None => "has no extension".to_owned(),
-    })
-}
-
-fn is_image(name: &str) -> bool {
-    let known = |extension: &str| {
-        ["jpg", "jpeg", "png"]
-            .iter()
-            .any(|known| extension.eq_ignore_ascii_case(known))
-    };
-    let extension = Path::new(name).extension();
-    extension.and_then(|e| e.to_str()).is_some_and(known)
 }
 
 /// Returns the names of the folders in `folder`, without those that macOS adds to archives.
