@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
-use crate::initial;
+use crate::initial::{self, LOADED_FILE, Start};
 use crate::nets::{Architecture, ClassifierCard, Format, Network, Preprocessing};
 use crate::training::{Examples, HISTORY_METRICS, Recipe, VALIDATION_INPUT, fit, write_history};
 
@@ -76,9 +76,6 @@ pub(crate) const OUTPUTS: [Output; 3] = [
     },
 ];
 
-/// Name of the list of the tensors that were taken from another model.
-const LOADED_FILE: &str = "initial.json";
-
 /// The parameters of `train-cnn`: a [`Recipe`].
 pub struct TrainCnn(pub Recipe);
 
@@ -139,8 +136,7 @@ pub(crate) fn check(
     recipe.check(image, classes, validation.is_some())?;
     let initial = only(initial::INITIAL);
     if let Some(params) = &recipe.initial {
-        let checked = params.check(recipe.model.len(), initial.is_some());
-        checked.map_err(|error| error.under(initial::INITIAL))?;
+        params.check(initial::INITIAL, recipe.model.len(), initial.is_some())?;
     }
     if let Some(Signature::Dataset {
         image: other,
@@ -255,8 +251,12 @@ impl Computation for Training<'_> {
             Architecture::new(image.into(), recipe.model.clone()).map_err(invalid)?;
         let mut network = Network::new(architecture, recipe.initializer, context.seed, device)
             .map_err(invalid)?;
-        let initial = recipe.initial.as_ref();
-        let loaded = initial::load(&mut network, initial, examples.classes(), context)?;
+        let start = Start {
+            name: initial::INITIAL,
+            params: recipe.initial.as_ref(),
+            classes: Some(examples.classes()),
+        };
+        let loaded = initial::load(&mut network, &start, context)?;
         context.note(format!("{} parameters", network.parameter_count()));
 
         let fitted = fit(&mut network, recipe, examples, validation.as_ref(), context)?;

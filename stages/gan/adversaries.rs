@@ -96,6 +96,10 @@ impl<B: Backend> Adversaries<B> {
         &self.generator
     }
 
+    pub fn discriminator(&self) -> &Network<B> {
+        &self.discriminator
+    }
+
     pub fn generator_mut(&mut self) -> &mut Network<B> {
         &mut self.generator
     }

@@ -30,21 +30,22 @@ pub(crate) struct ResumeTarget<'a> {
 
 impl TrainingState {
     /// Resumes from the furthest checkpoint of the context that can be used, and reports its position. Without
-    /// one, starts from the beginning, and reports why the existing checkpoints, if any, cannot be used. `fresh`
-    /// creates untrained adversaries.
+    /// one, starts from the beginning with `fresh`, and reports why the existing checkpoints, if any, cannot be
+    /// used. `untrained` creates adversaries of the same form, to be restored.
     pub(crate) fn begin<B: Backend>(
-        fresh: impl Fn() -> Result<Adversaries<B>, Failure>,
+        fresh: Adversaries<B>,
+        untrained: impl Fn() -> Result<Adversaries<B>, Failure>,
         target: &ResumeTarget<'_>,
         context: &Context<'_>,
     ) -> Result<(Self, Adversaries<B>), Failure> {
         let resumed = resume_furthest(context, |checkpoint| {
-            let mut adversaries = fresh().map_err(|failure| failure.to_string())?;
+            let mut adversaries = untrained().map_err(|failure| failure.to_string())?;
             let state = Self::resume(checkpoint, &mut adversaries, target)?;
             Ok((state.position(), (state, adversaries)))
         });
         match resumed {
             Some(resumed) => Ok(resumed),
-            None => Ok((Self::default(), fresh()?)),
+            None => Ok((Self::default(), fresh)),
         }
     }
 

@@ -10,11 +10,14 @@ use serde::Serialize;
 
 use super::file::{self, Stored};
 use super::names::{renamed, spellings};
-use super::{INITIAL, Initial};
-use crate::nets::{ClassifierCard, MODEL_FILE, Network, StateTensor, WEIGHTS_FILE};
+use super::{Initial, Start};
+use crate::nets::{ClassifierCard, GENERATOR_FILE, MODEL_FILE, Network, StateTensor, WEIGHTS_FILE};
 
 /// Number of names that an error lists.
 const LISTED: usize = 4;
+
+/// Name of the list of the tensors that were taken from another model.
+pub(crate) const LOADED_FILE: &str = "initial.json";
 
 /// What was found for the tensors of a network: the content of `initial.json`.
 #[derive(Debug, PartialEq, Serialize)]
@@ -35,31 +38,31 @@ struct Source {
     classes: Option<Vec<String>>,
 }
 
-/// Fills `network`, which distinguishes `classes`, with the weights that the input `initial` or the parameter gives.
-/// Returns `None` if there are none.
+/// Fills `network` with the weights of an input or of a file. Returns `None` if `start` gives none.
 ///
 /// # Errors
 /// If the file is damaged or has another format, or if it lacks a tensor of a layer that is not fresh. The network may then
 /// be partly filled.
 pub(crate) fn load<B: Backend>(
     network: &mut Network<B>,
-    initial: Option<&Initial>,
-    classes: &[String],
+    start: &Start<'_>,
     context: &Context<'_>,
 ) -> Result<Option<Loaded>, Failure> {
     let source = match (
-        context.optional_input(INITIAL),
-        initial.and_then(|initial| initial.path.as_deref()),
+        context.optional_input(start.name),
+        start.params.and_then(|params| params.path.as_deref()),
     ) {
         (Some(artifact), _) => Source::of_artifact(artifact)?,
         (None, Some(path)) => Source::at(path)?,
         (None, None) => return Ok(None),
     };
     let default = Initial::default();
-    let initial = initial.unwrap_or(&default);
-    source.check_classes(network, initial, classes)?;
+    let params = start.params.unwrap_or(&default);
+    if let Some(classes) = start.classes {
+        source.check_classes(network, params, classes)?;
+    }
     let stored = file::read(&source.path).map_err(|why| source.unusable(&why))?;
-    let loaded = fill(network, initial, stored).map_err(|why| source.unusable(&why))?;
+    let loaded = fill(network, params, stored).map_err(|why| source.unusable(&why))?;
     context.note(format!(
         "{} of {} tensors start from {}",
         loaded.loaded.len(),
@@ -77,6 +80,13 @@ impl Source {
                 path: artifact.file(WEIGHTS_FILE)?.to_owned(),
                 shown,
                 classes: Some(ClassifierCard::read(artifact)?.classes),
+            });
+        }
+        if artifact.files.contains_key(GENERATOR_FILE) {
+            return Ok(Self {
+                path: artifact.file(WEIGHTS_FILE)?.to_owned(),
+                shown,
+                classes: None,
             });
         }
         let names: Vec<&str> = artifact.files.keys().map(String::as_str).collect();
@@ -113,17 +123,25 @@ impl Source {
                 classes: None,
             });
         }
-        let card = path.join(MODEL_FILE);
-        if !files::exists(&card).map_err(|error| Failure::io("read", &card, error))? {
+        let has = |name: &str| {
+            let file = path.join(name);
+            files::exists(&file).map_err(|error| Failure::io("read", &file, error))
+        };
+        let classes = if has(MODEL_FILE)? {
+            let card: ClassifierCard = contract::json::read(&path.join(MODEL_FILE))?;
+            Some(card.classes)
+        } else if has(GENERATOR_FILE)? {
+            None
+        } else {
             return Err(Failure::Data(format!(
-                "the folder {shown} has no `{MODEL_FILE}`: give the path of a file, or of a folder that `runner export` wrote"
+                "the folder {shown} has neither `{MODEL_FILE}` nor `{GENERATOR_FILE}`: give the path of a file, or of a folder \
+                 that `runner export` wrote"
             )));
-        }
-        let card: ClassifierCard = contract::json::read(&card)?;
+        };
         Ok(Self {
             path: path.join(WEIGHTS_FILE),
             shown,
-            classes: Some(card.classes),
+            classes,
         })
     }
 

@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 
 use super::load::{Loaded, load};
-use super::{INITIAL, Initial};
+use super::{INITIAL, Initial, Start};
 use crate::nets::{Architecture, Feature, Initializer, Layer, Mode, Network, read_weights};
 
 fn network(seed: u64) -> Network<Cpu> {
@@ -168,7 +168,12 @@ fn loaded(
     let context = Context::new(&request, &|_| {}, &cancelled);
     let mut network = network(1);
     let classes = ["a", "b"].map(str::to_owned);
-    let loaded = load(&mut network, Some(&initial), &classes, &context);
+    let start = Start {
+        name: INITIAL,
+        params: Some(&initial),
+        classes: Some(&classes),
+    };
+    let loaded = load(&mut network, &start, &context);
     (network, loaded)
 }
 

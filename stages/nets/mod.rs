@@ -10,6 +10,7 @@ mod generator;
 mod initializer;
 mod layer;
 mod layer_numbers;
+mod layer_rates;
 mod network;
 mod parameters;
 mod shape;
@@ -30,6 +31,7 @@ pub use generator::{Drawing, GENERATOR_FILE, Generator, GeneratorCard, draw, lat
 pub use initializer::Initializer;
 pub use layer::{Conv, Inner, Join, Layer, Normalize, Pool};
 pub use layer_numbers::LayerNumbers;
+pub use layer_rates::{LayerRate, check_frozen, check_rates, rate_factor};
 #[cfg(test)]
 pub(crate) use network::tests::{INPUT, networks};
 pub use network::{Mode, Network};

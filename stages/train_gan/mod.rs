@@ -1,5 +1,6 @@
 //! Kind `train-gan`: trains a DCGAN (Radford et al., 2016) on the images of one class.
 
+mod fine_tuning;
 mod history;
 mod params;
 
@@ -8,7 +9,7 @@ use std::path::Path;
 
 use contract::{
     Accepts, Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid,
-    KindInfo, Memory, Output, Resumable, Signature, Stage, Usage, Work, json,
+    KindInfo, Memory, Output, Resumable, Signature, Source, Stage, Usage, Work, json,
     ranges::{above_zero, share, whole},
     unknown_class,
 };
@@ -21,11 +22,13 @@ use crate::figures::grid::{Row, grid};
 use crate::gan::{
     Adversaries, PartialEpoch, ResumeTarget, Settings, TrainingState, estimate, sample_name,
 };
+use crate::initial::INITIAL;
 use crate::nets::{
-    Architecture, Feature, Format, GeneratorCard, Head, Layer, Network, check_layers, draw, latent,
-    output_warning,
+    Architecture, Feature, Format, GeneratorCard, Head, Layer, Network, WEIGHTS_FILE, check_layers,
+    draw, latent, output_warning, write_weights,
 };
 use crate::rate::Rate;
+use fine_tuning::INITIAL_DISCRIMINATOR;
 use history::{METRICS, write_history};
 pub use params::TrainGan;
 
@@ -34,16 +37,35 @@ const FIGURE: &str = "figure";
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-gan",
-    version: 5,
+    version: 6,
     doc: "trains a generator of images of one class against a discriminator (DCGAN)",
-    inputs: &[Input {
-        role: "images",
-        accepts: Accepts(&[ArtifactType::Dataset]),
-        many: false,
-        optional: false,
-        usage: Usage::Trains,
-        doc: "the images to imitate (those of other classes are ignored)",
-    }],
+    inputs: &[
+        Input {
+            role: "images",
+            accepts: Accepts(&[ArtifactType::Dataset]),
+            many: false,
+            optional: false,
+            usage: Usage::Trains,
+            doc: "the images to imitate (those of other classes are ignored)",
+        },
+        Input {
+            role: INITIAL,
+            accepts: Accepts(&[ArtifactType::Generator, ArtifactType::Files]),
+            many: false,
+            optional: true,
+            usage: Usage::Inherits,
+            doc: "weights from which the generator starts: another generator, or one safetensors or ONNX file of a program",
+        },
+        Input {
+            role: INITIAL_DISCRIMINATOR,
+            accepts: Accepts(&[ArtifactType::Files, ArtifactType::Model]),
+            many: false,
+            optional: true,
+            usage: Usage::Inherits,
+            doc: "weights from which the discriminator starts: another discriminator, a classifier, or one safetensors or \
+                  ONNX file of a program",
+        },
+    ],
     outputs: &[
         Output {
             port: "generator",
@@ -52,9 +74,16 @@ pub const INFO: KindInfo = KindInfo {
             metrics: &[],
         },
         Output {
+            port: "discriminator",
+            yields: ArtifactType::Files,
+            doc: "its weights, `weights.safetensors`, from which another training can start",
+            metrics: &[],
+        },
+        Output {
             port: "history",
             yields: ArtifactType::Metrics,
-            doc: "losses of every epoch",
+            doc: "losses of every epoch; in `initial.json`, if training started from other weights, the tensors that were \
+                  taken from them",
             metrics: METRICS,
         },
         Output {
@@ -66,7 +95,12 @@ pub const INFO: KindInfo = KindInfo {
     ],
     has_primary: true,
     model_params: &["generator", "discriminator"],
-    text_params: &[],
+    text_params: &[
+        "initial.path",
+        "initial.names",
+        "initial_discriminator.path",
+        "initial_discriminator.names",
+    ],
     positive_param: None,
     fold_param: None,
     declares_ports: false,
@@ -136,8 +170,10 @@ impl Stage for TrainGan {
             .hint("end it in `flatten` and `dense: { units: 1 }`")
             .under("discriminator"));
         }
+        self.check_fine_tuning(image, inputs)?;
         Ok([
             ("generator".to_owned(), Signature::Generator { image }),
+            ("discriminator".to_owned(), Signature::Files),
             ("history".to_owned(), Signature::Metrics),
             ("figure".to_owned(), Signature::Figure),
         ]
@@ -157,6 +193,10 @@ impl Stage for TrainGan {
             .map(|d| d.under("discriminator"))
             .into_iter()
             .collect()
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        self.weights_to_start_from()
     }
 
     fn resumable(&self) -> Option<Resumable> {
@@ -245,12 +285,18 @@ impl Computation for Training<'_> {
         let noise = Feature::new(stage.latent, 1, 1);
         // The networks use neighbouring seeds. The same random stream for both would make their weights
         // dependent.
-        let fresh = || {
-            let generator = network(&stage.generator, noise, context.seed)?;
+        let untrained = || {
+            let mut generator = network(&stage.generator, noise, context.seed)?;
             let seed = context.seed.wrapping_add(1);
-            let discriminator = network(&stage.discriminator, image.into(), seed)?;
-            Ok(Adversaries::new(generator, discriminator, settings))
+            let mut discriminator = network(&stage.discriminator, image.into(), seed)?;
+            stage.set_rate_factors(&mut generator, &mut discriminator);
+            Ok((generator, discriminator))
         };
+        let adversaries =
+            |(generator, discriminator)| Adversaries::new(generator, discriminator, settings);
+        let (mut generator, mut discriminator) = untrained()?;
+        let loaded = stage.load(&mut generator, &mut discriminator, context)?;
+        let fresh = adversaries((generator, discriminator));
         let members = stage.members(&dataset)?;
 
         let figure = context.output(FIGURE)?;
@@ -259,7 +305,8 @@ impl Computation for Training<'_> {
             samples_after: &|epoch| epoch.is_multiple_of(stage.sample_every),
             figure: &figure,
         };
-        let (mut state, mut adversaries) = TrainingState::begin(fresh, &target, context)?;
+        let (mut state, mut adversaries) =
+            TrainingState::begin(fresh, || untrained().map(adversaries), &target, context)?;
         let mut rate = Rate::start();
         let mut resumed = (1..=state.history.len()).rev();
         if let Some(epoch) = resumed.find(|&epoch| (target.samples_after)(epoch)) {
@@ -303,7 +350,11 @@ impl Computation for Training<'_> {
             epochs: stage.epochs,
         };
         card.write(adversaries.generator(), &context.output("generator")?)?;
-        write_history(&state.history, &context.output("history")?, &figure)
+        let weights = context.output("discriminator")?.join(WEIGHTS_FILE);
+        write_weights(adversaries.discriminator(), &weights)?;
+        let history = context.output("history")?;
+        loaded.write(&history)?;
+        write_history(&state.history, &history, &figure)
     }
 }
 

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::nets::{Initializer, Layer};
+use crate::initial::Initial;
+use crate::nets::{Initializer, Layer, LayerNumbers, LayerRate};
 
 /// The parameters of `train-gan`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +25,28 @@ pub struct TrainGan {
     /// Distribution from which the initial weights are drawn.
     #[serde(default = "dcgan")]
     pub(super) initializer: Initializer,
+    /// How the generator's weights are found in those that it starts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) initial: Option<Initial>,
+    /// How the discriminator's weights are found in those that it starts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) initial_discriminator: Option<Initial>,
+    /// Layers of the generator that keep their weights and the statistics of `batch_norm`.
+    #[serde(default, skip_serializing_if = "LayerNumbers::is_empty")]
+    #[schemars(extend("default" = []))]
+    pub(super) freeze: LayerNumbers,
+    /// Layers of the discriminator that keep them. Freezing the first ones is the baseline FreezeD (Mo et al., 2020).
+    #[serde(default, skip_serializing_if = "LayerNumbers::is_empty")]
+    #[schemars(extend("default" = []))]
+    pub(super) freeze_discriminator: LayerNumbers,
+    /// Factors on the learning rate of layers of the generator. If several have a layer, the first one counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = []))]
+    pub(super) layer_rates: Vec<LayerRate>,
+    /// Factors on the learning rate of layers of the discriminator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = []))]
+    pub(super) layer_rates_discriminator: Vec<LayerRate>,
     /// Number of passes over the images.
     #[serde(default = "two_hundred")]
     #[schemars(range(min = 1, max = 100_000))]

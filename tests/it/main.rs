@@ -65,6 +65,7 @@ mod spec;
 mod special_files;
 mod spelling;
 mod ssh;
+mod starting_points;
 mod sweeping;
 mod system_limits;
 mod table1;

@@ -8,18 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Recipe;
-use crate::nets::{Architecture, LayerNumbers};
-
-/// A factor on the learning rate of some layers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LayerRate {
-    /// The layers.
-    pub layers: LayerNumbers,
-    /// The factor.
-    #[schemars(range(max = 1000), extend("exclusiveMinimum" = 0))]
-    pub factor: f64,
-}
+use crate::nets::{Architecture, LayerNumbers, LayerRate, check_frozen, check_rates, rate_factor};
 
 /// Changes of parameters after some epochs. A parameter that is left out stays as it is. The optimizer starts anew.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -53,12 +42,7 @@ pub(in crate::training) struct Phase<'a> {
 impl Phase<'_> {
     /// Returns the factor on the learning rate of the layer at `index`; `None` if it is frozen.
     pub(in crate::training) fn factor(&self, index: usize) -> Option<f32> {
-        if self.freeze.has(index) {
-            return None;
-        }
-        let mut rates = self.layer_rates.iter();
-        let rate = rates.find(|rate| rate.layers.has(index));
-        Some(rate.map_or(1.0, |rate| rate.factor as f32))
+        rate_factor(self.freeze, self.layer_rates, index)
     }
 }
 
@@ -82,8 +66,8 @@ impl Recipe {
 
     /// Checks the parameters about layers against those of the network.
     pub(super) fn check_fine_tuning(&self, network: &Architecture) -> Result<(), Invalid> {
-        check_layers("freeze", &self.freeze, network)?;
-        check_rates(&self.layer_rates, network)?;
+        check_frozen(&self.freeze, network).map_err(|error| error.under("freeze"))?;
+        check_rates(&self.layer_rates, network).map_err(|error| error.under("layer_rates"))?;
         let mut before = 0;
         for (index, later) in self.later.iter().enumerate() {
             let at = |error: Invalid| error.at(index).under("later");
@@ -109,36 +93,11 @@ impl Recipe {
             let rate = learning_rate.map_or(Ok(()), |rate| above_zero("learning_rate", rate, 10.0));
             rate.map_err(at)?;
             if let Some(freeze) = freeze {
-                check_layers("freeze", freeze, network).map_err(at)?;
+                check_frozen(freeze, network).map_err(|error| at(error.under("freeze")))?;
             }
-            check_rates(layer_rates.as_deref().unwrap_or_default(), network).map_err(at)?;
+            let rates = layer_rates.as_deref().unwrap_or_default();
+            check_rates(rates, network).map_err(|error| at(error.under("layer_rates")))?;
         }
         Ok(())
     }
-}
-
-fn check_layers(name: &str, frozen: &LayerNumbers, network: &Architecture) -> Result<(), Invalid> {
-    let checked = frozen.check(network.layers.len());
-    checked.map_err(|error| error.under(name))?;
-    let mut trained = network.trained_layers();
-    match frozen.is_empty() || trained.any(|index| !frozen.has(index)) {
-        true => Ok(()),
-        false => Err(Invalid::new(
-            "all layers with weights are frozen, so there is nothing to train",
-        )
-        .hint("leave out the last layers")
-        .under(name)),
-    }
-}
-
-fn check_rates(rates: &[LayerRate], network: &Architecture) -> Result<(), Invalid> {
-    for (index, rate) in rates.iter().enumerate() {
-        above_zero("factor", rate.factor, 1000.0)
-            .and_then(|()| {
-                let checked = rate.layers.check(network.layers.len());
-                checked.map_err(|error| error.under("layers"))
-            })
-            .map_err(|error| error.at(index).under("layer_rates"))?;
-    }
-    Ok(())
 }

@@ -9,7 +9,7 @@ mod tests;
 mod threshold;
 
 use contract::{
-    Amount, ImageShape, Invalid, Memory, Resumable, Segment, Source, Work, bare_name, json,
+    Amount, ImageShape, Invalid, Memory, Resumable, Source, Work, bare_name, json,
     ranges::{above_zero, share, whole},
 };
 use schemars::JsonSchema;
@@ -19,12 +19,14 @@ use serde_json::Value;
 use super::mixing::Mixing;
 use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
-use crate::initial::Initial;
-use crate::nets::{Architecture, Head, Initializer, Layer, LayerNumbers, output_warning};
+use crate::initial::{INITIAL, Initial};
+use crate::nets::{
+    Architecture, Head, Initializer, Layer, LayerNumbers, LayerRate, output_warning,
+};
 
 pub(super) use calibration::CalibrationMethod;
 use class_weights::ClassWeights;
-use fine_tuning::{Later, LayerRate};
+use fine_tuning::Later;
 pub use optimizer::OptimizerChoice;
 pub(super) use threshold::ThresholdRule;
 
@@ -192,14 +194,9 @@ impl Recipe {
 
     /// Returns the file or folder of weights that the parameters name.
     pub fn sources(&self) -> Vec<Source> {
-        let path = self
-            .initial
-            .as_ref()
-            .and_then(|initial| initial.path.as_ref());
-        let place = || ["initial", "path"].map(|key| Segment::Key(key.to_owned()));
-        path.map(|path| Source::new(place().to_vec(), path))
-            .into_iter()
-            .collect()
+        let initial = self.initial.as_ref();
+        let source = initial.and_then(|initial| initial.source(INITIAL));
+        source.into_iter().collect()
     }
 
     /// Returns the ways in which the images of a batch are mixed.
