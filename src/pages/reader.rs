@@ -58,6 +58,7 @@ pub(crate) fn type_name(kind: ArtifactType) -> &'static str {
         ArtifactType::Generator => "generator",
         ArtifactType::Metrics => "metrics",
         ArtifactType::Figure => "figure",
+        ArtifactType::Weights => "weights",
         ArtifactType::Files => "files",
     }
 }

@@ -26,6 +26,8 @@ pub enum ArtifactType {
     Model,
     /// A generator of images of one class: architecture and weights.
     Generator,
+    /// Weights of a network, without its architecture.
+    Weights,
     /// Named numbers ([`Metrics`](super::Metrics)) and the tables behind them.
     Metrics,
     /// Charts and other pictures.
@@ -40,6 +42,7 @@ impl fmt::Display for ArtifactType {
             Self::Dataset => "dataset",
             Self::Model => "model",
             Self::Generator => "generator",
+            Self::Weights => "weights",
             Self::Metrics => "metrics",
             Self::Figure => "figure",
             Self::Files => "set of files",
@@ -122,6 +125,7 @@ pub enum Signature {
     Generator {
         image: ImageShape,
     },
+    Weights,
     Metrics,
     Figure,
     Files,

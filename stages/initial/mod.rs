@@ -22,11 +22,16 @@ pub(crate) const INITIAL: &str = "initial";
 
 pub(crate) const INPUT: Input = Input {
     role: INITIAL,
-    accepts: Accepts(&[ArtifactType::Model, ArtifactType::Files]),
+    accepts: Accepts(&[
+        ArtifactType::Model,
+        ArtifactType::Weights,
+        ArtifactType::Files,
+    ]),
     many: false,
     optional: true,
     usage: Usage::Inherits,
-    doc: "weights from which training starts: a model of another stage, or one safetensors or ONNX file of a program",
+    doc: "weights from which training starts: a model or a discriminator of another stage, or one safetensors or ONNX file \
+          of a program",
 };
 
 /// The weights from which the training of a network starts.

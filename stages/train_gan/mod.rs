@@ -58,7 +58,11 @@ pub const INFO: KindInfo = KindInfo {
         },
         Input {
             role: INITIAL_DISCRIMINATOR,
-            accepts: Accepts(&[ArtifactType::Files, ArtifactType::Model]),
+            accepts: Accepts(&[
+                ArtifactType::Weights,
+                ArtifactType::Model,
+                ArtifactType::Files,
+            ]),
             many: false,
             optional: true,
             usage: Usage::Inherits,
@@ -75,7 +79,7 @@ pub const INFO: KindInfo = KindInfo {
         },
         Output {
             port: "discriminator",
-            yields: ArtifactType::Files,
+            yields: ArtifactType::Weights,
             doc: "its weights, `weights.safetensors`, from which another training can start",
             metrics: &[],
         },
@@ -173,7 +177,7 @@ impl Stage for TrainGan {
         self.check_fine_tuning(image, inputs)?;
         Ok([
             ("generator".to_owned(), Signature::Generator { image }),
-            ("discriminator".to_owned(), Signature::Files),
+            ("discriminator".to_owned(), Signature::Weights),
             ("history".to_owned(), Signature::Metrics),
             ("figure".to_owned(), Signature::Figure),
         ]

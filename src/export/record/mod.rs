@@ -280,11 +280,11 @@ impl Output {
         reader.store.files_of(&self.tree)
     }
 
-    /// `true` if it is a model or a generator.
+    /// `true` if it is a model or a generator, or only the weights of one.
     pub fn is_model(&self) -> bool {
         matches!(
             self.artifact,
-            Some(ArtifactType::Model | ArtifactType::Generator)
+            Some(ArtifactType::Model | ArtifactType::Generator | ArtifactType::Weights)
         )
     }
 
@@ -292,7 +292,9 @@ impl Output {
     pub fn is_included(&self, with_models: bool) -> bool {
         match self.artifact {
             Some(ArtifactType::Dataset) => false,
-            Some(ArtifactType::Model | ArtifactType::Generator) => with_models,
+            Some(ArtifactType::Model | ArtifactType::Generator | ArtifactType::Weights) => {
+                with_models
+            }
             Some(ArtifactType::Metrics | ArtifactType::Figure | ArtifactType::Files) | None => true,
         }
     }

@@ -101,6 +101,7 @@ fn described(output: &Output) -> &'static str {
         Some(ArtifactType::Dataset) => "images",
         Some(ArtifactType::Model) => "a model",
         Some(ArtifactType::Generator) => "a generator of images",
+        Some(ArtifactType::Weights) => "weights of a network",
         Some(ArtifactType::Metrics) => "metrics",
         Some(ArtifactType::Figure) => "pictures",
         Some(ArtifactType::Files) | None => "files",

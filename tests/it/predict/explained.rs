@@ -167,7 +167,7 @@ fn a_page_shows_every_image_with_its_map_and_its_warnings() {
     let wide = image::open(sandbox.path("mine/wide.png")).unwrap();
     let wide = wide.resize_exact(100, 20, image::imageops::FilterType::Nearest);
     wide.save(sandbox.path("mine/wide.png")).unwrap();
-    fs::write(sandbox.path("mine/scan.dcm"), "x").unwrap();
+    fs::write(sandbox.path("mine/scan.gif"), "x").unwrap();
     let done = predict(&sandbox, &["cnn", "mine", "--json", "--explain", "maps"]);
     assert_eq!(done.code, Some(0), "{done:?}");
     let all = done.json();

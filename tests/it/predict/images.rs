@@ -34,7 +34,7 @@ fn folders_are_searched_and_files_listed_once_in_order() {
     }
     fs::write(sandbox.path("mine/.runnerignore"), "no/\n").unwrap();
     fs::write(sandbox.path("mine/notes.txt"), "x").unwrap();
-    fs::write(sandbox.path("mine/scan.dcm"), "x").unwrap();
+    fs::write(sandbox.path("mine/scan.gif"), "x").unwrap();
     symlink("../c.png", sandbox.path("mine/link.png")).unwrap();
     symlink(sandbox.path("mine/deep"), sandbox.path("mine/other")).unwrap();
 
@@ -56,12 +56,12 @@ fn folders_are_searched_and_files_listed_once_in_order() {
         .iter()
         .map(|file| file["image"].as_str().unwrap())
         .collect();
-    assert_eq!(left_out, ["mine/notes.txt", "mine/scan.dcm"]);
+    assert_eq!(left_out, ["mine/notes.txt", "mine/scan.gif"]);
 
     let table = predict(&sandbox, &["cnn", "mine"]);
     assert_eq!(table.code, Some(0), "{table:?}");
     let expected = "2 other files left out: `mine/notes.txt` is of the format `txt`, which is not read; \
-                    `mine/scan.dcm` is of the format `dcm`, which is not read";
+                    `mine/scan.gif` is of the format `gif`, which is not read";
     assert!(table.stderr.contains(expected), "{table:?}");
 }
 
@@ -166,7 +166,7 @@ fn without_images_nothing_is_written() {
     fs::create_dir(sandbox.path("empty")).unwrap();
     says(
         &["empty"],
-        "there are no `jpg`, `jpeg` or `png` files in `empty`",
+        "there are no images (`jpg`, `jpeg`, `png`, `tif`, `tiff`, `bmp`, `webp`, `dcm` or `dicom`) in `empty`",
     );
     fs::write(sandbox.path("empty/a.gif"), "GIF89a").unwrap();
     says(&["empty"], "in `empty`, only `empty/a.gif`");
@@ -196,8 +196,11 @@ fn an_unreadable_image_is_an_error_or_is_left_out() {
     for (bytes, what) in [
         (&whole[..whole.len() / 2], "is truncated"),
         (&[], "is empty"),
-        (b"%PDF-1.7", "is no JPEG or PNG image"),
-        (&whole[..30], "is no readable JPEG or PNG image"),
+        (
+            b"%PDF-1.7",
+            "is no image in the format JPEG, PNG, TIFF, BMP, WebP or DICOM",
+        ),
+        (&whole[..30], "is no readable JPEG image"),
     ] {
         fs::write(sandbox.path(name), bytes).unwrap();
         let error = refused(&sandbox, &["cnn", "mine"], 2);
@@ -214,7 +217,7 @@ fn an_unreadable_image_is_an_error_or_is_left_out() {
     fs::write(sandbox.path("mine/bad.png"), "x").unwrap();
     let skipping = ["cnn", name, "mine/bad.png", "--on-bad-image", "skip"];
     let error = refused(&sandbox, &skipping, 2);
-    let expected = "none of the 2 images can be used; the first one: `mine/bad.png` is no JPEG";
+    let expected = "none of the 2 images can be used; the first one: `mine/bad.png` is no image in";
     assert!(error.contains(expected), "{error}");
     files::write(
         &sandbox.path("large.png"),

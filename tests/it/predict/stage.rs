@@ -87,10 +87,13 @@ fn mistakes_are_found_before_anything_runs() {
     fs::write(mine("notes.txt"), "x").unwrap();
     says(
         "{ path: mine }",
-        "there are no `jpg`, `jpeg` or `png` files in `mine`",
+        "there are no images (`jpg`, `jpeg`, `png`, `tif`, `tiff`, `bmp`, `webp`, `dcm` or `dicom`) in `mine`",
     );
     fs::write(mine("bad.png"), "x").unwrap();
-    says("{ path: mine }", "`mine/bad.png` is no JPEG or PNG image");
+    says(
+        "{ path: mine }",
+        "`mine/bad.png` is no image in the format JPEG, PNG, TIFF, BMP, WebP or DICOM",
+    );
     says("{ path: mine }", "set `on_bad_image: skip`");
     files::write(&mine("good.png"), &files::picture(0, 3, 24), "png");
     fs::write(

@@ -24,7 +24,9 @@ pub(super) fn subjects() -> Vec<Subject> {
 
 fn subject(kind: &'static KindInfo) -> Subject {
     let network = json!(["flatten", { "dense": { "units": 1 } }]);
+    // The first layer can be frozen, because another has weights.
     let generator = json!([
+        { "activation": "relu" },
         { "dense": { "units": 64 } },
         { "reshape": { "channels": 1, "height": 8, "width": 8 } },
         { "activation": "tanh" }
@@ -60,6 +62,7 @@ fn subject(kind: &'static KindInfo) -> Subject {
                 convolutions: None,
             },
             "generator" => Signature::Generator { image: IMAGE },
+            "weights" => Signature::Weights,
             other => panic!("add a signature for inputs of type `{other}` here"),
         };
         (input.role.to_owned(), vec![signature])
