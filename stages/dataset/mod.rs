@@ -10,7 +10,7 @@ use std::path::Path;
 
 use contract::{
     Amount, ArtifactType, Context, Expected, Failure, Fold, ImageShape, Invalid, KindInfo, Output,
-    Segment, Signature, Source, Stage, Work, json, ranges,
+    Segment, Sides, Signature, Source, Stage, Work, json, ranges,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -91,9 +91,9 @@ const SHOWN: usize = 8;
 pub struct Params {
     /// Source of the images.
     pub source: Origin,
-    /// Height and width of the images. Images of another shape are stretched.
-    #[schemars(range(min = 8, max = 1024), extend("x-unit" = "pixels"))]
-    pub image_size: usize,
+    /// Height and width of the images: a number, or `[height, width]`. Images of another shape are stretched.
+    #[schemars(with = "ImageSize")]
+    pub image_size: Sides,
     /// 1 for gray (the luma of colors, as JPEG files store it), 3 for RGB.
     #[schemars(extend("enum" = [1, 3]))]
     pub channels: usize,
@@ -124,11 +124,24 @@ pub struct Params {
     pub leakage: Guard,
 }
 
+/// The size of images, as it is written.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(dead_code, reason = "exists only for its schema")]
+enum ImageSize {
+    /// Height and width.
+    Square(#[schemars(range(min = 8, max = 1024), extend("x-unit" = "pixels"))] usize),
+    /// Height, and width.
+    Rectangle(
+        #[schemars(inner(range(min = 8, max = 1024)), extend("x-unit" = "pixels"))] [usize; 2],
+    ),
+}
+
 impl Default for Params {
     fn default() -> Self {
         Self {
             source: Origin::default(),
-            image_size: 64,
+            image_size: Sides([64, 64]),
             channels: 1,
             validation: 0.1,
             limit: None,
@@ -142,9 +155,10 @@ impl Default for Params {
 
 impl Params {
     fn shape(&self) -> ImageShape {
+        let Sides([height, width]) = self.image_size;
         ImageShape {
-            height: self.image_size,
-            width: self.image_size,
+            height,
+            width,
             channels: self.channels,
         }
     }
@@ -172,7 +186,9 @@ impl Stage for Params {
         _inputs: &BTreeMap<String, Vec<Signature>>,
     ) -> Result<BTreeMap<String, Signature>, Invalid> {
         self.source.check().map_err(|e| self.in_source(e))?;
-        ranges::whole("image_size", self.image_size, 8, 1024)?;
+        for side in self.image_size.0 {
+            ranges::whole("image_size", side, 8, 1024)?;
+        }
         if !matches!(self.channels, 1 | 3) {
             return Err(Invalid::new(format!(
                 "`channels` must be 1 (gray) or 3 (RGB), not {}",

@@ -1,9 +1,9 @@
 //! Windows that move over an image: the padding and the output size of convolutions and pooling.
 
-use contract::Invalid;
+use contract::{Invalid, Sides};
 
 use super::feature::Feature;
-use super::layer::{Conv, NamedPadding, Padding, Pool, Sides};
+use super::layer::{Conv, NamedPadding, Padding, Pool};
 
 /// Returns the output shape of pooling.
 pub(super) fn pooled(pool: &Pool, input: Feature) -> Result<Feature, Invalid> {

@@ -47,6 +47,7 @@ mod pty;
 mod python;
 mod readme;
 mod records;
+mod rectangles;
 mod remote;
 mod report;
 mod resources;

@@ -11,6 +11,7 @@ mod shape;
 mod vessels;
 
 use contract::{Failure, ImageShape, Invalid, random, ranges};
+use images::{Resizer, fit_bytes};
 use rand::RngExt;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -161,24 +162,12 @@ impl Pool for Patients {
         for chunk in wanted.chunks(64) {
             let images: Vec<Vec<u8>> = chunk
                 .par_iter()
-                .map(|&i| {
+                .map_init(Resizer::new, |resizer, &i| {
                     let has_pneumonia = self.examples[i].label == 1;
                     let (split, index) = self.drawn[i];
-                    let gray = draw(
-                        self.seed,
-                        split,
-                        index,
-                        has_pneumonia,
-                        self.subtle,
-                        shape.height,
-                    );
-                    match shape.channels {
-                        1 => gray,
-                        channels => gray
-                            .into_iter()
-                            .flat_map(|value| std::iter::repeat_n(value, channels))
-                            .collect(),
-                    }
+                    let size = shape.height.max(shape.width);
+                    let gray = draw(self.seed, split, index, has_pneumonia, self.subtle, size);
+                    fit_bytes(gray, (size, size), 1, shape, resizer)
                 })
                 .collect();
             for (&i, image) in chunk.iter().zip(&images) {

@@ -1,10 +1,11 @@
 //! Layers that contain layers: chains of layers that all take the same input, and whose outputs are joined.
 
+use contract::Sides;
 use ops::Activation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::windows::{Conv, DepthwiseConv, Sides, one, same, three};
+use super::windows::{Conv, DepthwiseConv, one, same, three};
 use super::{Dense, Layer, Norm, linear, relu};
 use crate::nets::Feature;
 

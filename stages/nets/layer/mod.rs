@@ -13,7 +13,7 @@ pub use branches::{Inner, Join};
 use branches::{InvertedResidual, Residual, SqueezeExcite};
 pub use windows::{Conv, Pool};
 use windows::{ConvTranspose, DepthwiseConv, SeparableConv};
-pub(super) use windows::{NamedPadding, Padding, Sides};
+pub(super) use windows::{NamedPadding, Padding};
 
 /// One layer of a network. In YAML, a layer with parameters is a map with one key (`conv: { filters: 32 }`).
 /// A layer whose defaults suffice can be written as its bare name (`flatten`).

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use contract::bare_name;
+use contract::{Sides, bare_name};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::branches::FullResidual;
 use super::windows::FullPool;
-use super::{Layer, NamedPadding, Padding, Pool, Residual, Sides};
+use super::{Layer, NamedPadding, Padding, Pool, Residual};
 
 impl Serialize for Layer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -24,40 +24,6 @@ impl<'de> Deserialize<'de> for Layer {
         struct MapForm(#[serde(with = "Layer")] Layer);
 
         bare_name::deserialize(deserializer).map(|MapForm(layer)| layer)
-    }
-}
-
-impl Serialize for Sides {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            [height, width] if height == width => height.serialize(serializer),
-            sides => sides.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Sides {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SidesVisitor;
-
-        impl<'de> Visitor<'de> for SidesVisitor {
-            type Value = Sides;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of pixels, or `[height, width]`")
-            }
-
-            fn visit_u64<E: de::Error>(self, side: u64) -> Result<Sides, E> {
-                let side = usize::try_from(side).map_err(E::custom)?;
-                Ok(Sides([side, side]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, sides: A) -> Result<Sides, A::Error> {
-                <[usize; 2]>::deserialize(SeqAccessDeserializer::new(sides)).map(Sides)
-            }
-        }
-
-        deserializer.deserialize_any(SidesVisitor)
     }
 }
 

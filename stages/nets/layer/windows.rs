@@ -1,52 +1,11 @@
 //! Layers with a window that moves over the image: convolutions and pooling.
 
-use std::fmt;
-
+use contract::Sides;
 use ops::Activation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Layer, linear, relu};
-
-/// Two lengths in pixels: along the height and along the width. `3` is short for `[3, 3]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
-#[schemars(from = "WrittenSides")]
-pub struct Sides(pub [usize; 2]);
-
-/// Lengths as they are written.
-#[derive(JsonSchema)]
-#[schemars(untagged, inline)]
-#[expect(
-    dead_code,
-    reason = "exists only for its schema: serde's untagged enums lose the places of errors"
-)]
-enum WrittenSides {
-    /// The same length along the height and along the width.
-    Square(#[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))] usize),
-    /// A length along the height, and one along the width.
-    Rectangle(
-        #[schemars(inner(range(min = 1, max = 1 << 20)), extend("x-unit" = "pixels"))] [usize; 2],
-    ),
-}
-
-impl Sides {
-    pub const ONE: Self = Self([1, 1]);
-
-    /// Returns the product of both.
-    pub fn area(self) -> usize {
-        self.0[0].saturating_mul(self.0[1])
-    }
-
-    fn is_one(&self) -> bool {
-        *self == Self::ONE
-    }
-}
-
-impl fmt::Display for Sides {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}×{}", self.0[0], self.0[1])
-    }
-}
 
 /// Number of zeros by which an image is extended on each side (for `conv_transpose`: number of pixels that are
 /// cut off the output on each side).
