@@ -80,4 +80,3 @@ impl<'de> Deserialize<'de> for Sides {
         deserializer.deserialize_any(SidesVisitor)
     }
 }
-
