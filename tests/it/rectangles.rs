@@ -48,7 +48,7 @@ stages:
   again:
     kind: retrain
     inputs: { synthetic: drawn, real: xrays.train, validation: xrays.validation, initial: cnn }
-    params: { model: small, epochs: 1 }
+    params: { model: small, epochs: 1, real_per_synthetic: 0.5 }
   score:
     kind: evaluate
     inputs: { model: again, images: xrays.test }
