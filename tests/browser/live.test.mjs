@@ -18,7 +18,7 @@ stages:
   cnn:
     kind: train-cnn
     inputs: { train: xrays.train, validation: xrays.validation }
-    params: { model: net, epochs: 1000000 }
+    params: { model: net, epochs: 100000 }
 `;
 
 const SHORT = `
@@ -28,7 +28,7 @@ stages:
   one: { kind: command, params: { argv: [sh, -c, 'echo "<img src=x onerror=alert(1)>"; echo "{\\"m\\": 1}" > m.json'], metrics: m.json } }
 `;
 
-/** A GAN that draws samples after every second epoch. */
+/** A GAN that draws samples after every second epoch, and takes as long. */
 const GAN = `
 version: 1
 name: gan
@@ -42,7 +42,7 @@ stages:
     params:
       class: NORMAL
       latent: 4
-      epochs: 10000
+      epochs: 100000
       batch_size: 8
       sample_every: 2
       generator: [{ conv_transpose: { filters: 1, kernel: 16, stride: 1, padding: valid, activation: tanh } }]
